@@ -1,0 +1,92 @@
+"""Messages to bytes and back: msgpack for frames and observations, CloudEvents JSON for events and alerts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from contracts.errors import ContractError
+from contracts.messages import Alert, Event, Message
+
+VERSION = 1
+"""The schema version that this code writes; a reader takes it and the one before."""
+
+MEDIA_TYPE = "application/json"
+
+M = TypeVar("M", bound=Message)
+E = TypeVar("E", Event, Alert)
+
+
+class CloudEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
+    """CloudEvents 1.0, structured JSON. `id` is unique in `source`; `subject` is the camera."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: dt.datetime
+    datacontenttype: str = MEDIA_TYPE
+    data: E
+
+
+@functools.cache
+def _msgpack_decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+@functools.cache
+def _json_decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(CloudEvent[kind])  # type: ignore[valid-type]
+
+
+_msgpack_encoder = msgspec.msgpack.Encoder()
+_json_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as it stands on its topic: CloudEvents JSON for events and alerts, else msgpack."""
+    if isinstance(message, Event | Alert):
+        return _json_encoder.encode(_envelope(message))
+    return _msgpack_encoder.encode(message)
+
+
+def decode(data: bytes, kind: type[M]) -> M:
+    """Return the message of `kind` in `data`; unknown fields are ignored.
+
+    Raises ContractError when the bytes are no such message or of a version that this code can't read.
+    """
+    try:
+        message: M
+        if issubclass(kind, Event | Alert):
+            message = _json_decoder(kind).decode(data).data
+        else:
+            message = _msgpack_decoder(kind).decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
+        raise ContractError(f"no {kind.__name__}: {error}") from error
+    if not VERSION - 1 <= message.v <= VERSION or message.v < 1:
+        raise ContractError(f"{kind.__name__} of version {message.v}; this code reads up to {VERSION}")
+    return message
+
+
+def _envelope(message: Event | Alert) -> CloudEvent[Any]:
+    if isinstance(message, Alert):
+        unique, kind = f"{message.id}/{message.revision}", f"org.vedette.alert.{message.state}"
+    else:
+        unique, kind = message.id, f"org.vedette.event.{message.kind}"
+    return CloudEvent(
+        id=unique,
+        source=f"/vedette/{message.site}",
+        type=kind,
+        subject=message.camera,
+        time=dt.datetime.fromtimestamp(message.at_ms / 1000, dt.UTC),
+        data=message,
+    )
+
+
+def json_schema(kind: type[E]) -> dict[str, Any]:
+    """Return the JSON schema of what `encode` writes for `kind` (Event or Alert)."""
+    return msgspec.json.schema(CloudEvent[kind])  # type: ignore[valid-type]

@@ -1,0 +1,186 @@
+"""What the types of the config can't say: that names refer to something and that shapes make sense."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from contracts.config import (
+    LABELS,
+    Camera,
+    CameraDown,
+    Config,
+    Input,
+    LineCrossing,
+    Period,
+    Rule,
+    Running,
+    TamperRule,
+)
+from contracts.errors import ConfigError
+from contracts.messages import Point
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+_SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+def check(config: Config) -> None:
+    """Raise ConfigError at the first value that can't be meant."""
+    if not config.cameras:
+        raise ConfigError("cameras", "at least one camera is needed")
+    try:
+        zoneinfo.ZoneInfo(config.site.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError("site.time_zone", f"`{config.site.time_zone}` is no time zone") from error
+    _periods(config.site.arming.schedule, "site.arming.schedule")
+    zones = {zone for camera in config.cameras.values() for zone in camera.zones}
+    for i, zone in enumerate(config.site.arming.disarmed_zones):
+        if zone not in zones:
+            raise ConfigError(f"site.arming.disarmed_zones[{i}]", f"no camera has a zone `{zone}`")
+    slots: dict[int, str] = {}
+    for name, camera in config.cameras.items():
+        _camera(camera, f"cameras.{name}", bundled=not config.stream.model)
+        if camera.slot is not None:
+            other = slots.setdefault(camera.slot, name)
+            if other != name:
+                raise ConfigError(f"cameras.{name}.slot", f"camera `{other}` has slot {camera.slot} already")
+    for name, rule in config.rules.items():
+        _rule(config, rule, f"rules.{name}")
+
+
+def slots(config: Config) -> dict[str, int]:
+    """Each camera's slot: as given, else the next free one in the file's order. Slot modulo partitions is its partition."""
+    taken = {camera.slot for camera in config.cameras.values() if camera.slot is not None}
+    free = (number for number in range(len(config.cameras) + len(taken)) if number not in taken)
+    return {name: camera.slot if camera.slot is not None else next(free) for name, camera in config.cameras.items()}
+
+
+def polygon_is_simple(points: Sequence[Point]) -> bool:
+    """Whether no two edges of the polygon cross or lie on each other, and it has an area."""
+    n = len(points)
+    edges = [(points[i], points[(i + 1) % n]) for i in range(n)]
+    area2 = sum(a[0] * b[1] - b[0] * a[1] for a, b in edges)
+    if n < 3 or abs(area2) < 1e-9 or len(set(points)) != n:
+        return False
+    return not any(_touch(*edges[i], *edges[j]) for i in range(n) for j in range(i + 1, n) if j - i not in (1, n - 1))
+
+
+def _touch(a: Point, b: Point, c: Point, d: Point) -> bool:
+    def side(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    def within(p: Point, q: Point, r: Point) -> bool:
+        return min(p[0], q[0]) <= r[0] <= max(p[0], q[0]) and min(p[1], q[1]) <= r[1] <= max(p[1], q[1])
+
+    s = (side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b))
+    if s[0] * s[1] < 0 and s[2] * s[3] < 0:
+        return True
+    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    return any(value == 0 and within(*end) for value, end in zip(s, ends, strict=True))
+
+
+def _camera(camera: Camera, path: str, *, bundled: bool) -> None:
+    _inputs(camera.inputs, f"{path}.inputs")
+    for name, mask in camera.masks.items():
+        _polygon(mask.coordinates, f"{path}.masks.{name}.coordinates")
+    for name, zone in camera.zones.items():
+        _polygon(zone.coordinates, f"{path}.zones.{name}.coordinates")
+        _labels(zone.objects, f"{path}.zones.{name}.objects", bundled=bundled)
+    for name, line in camera.lines.items():
+        _points(line.coordinates, f"{path}.lines.{name}.coordinates")
+        if line.coordinates[0] == line.coordinates[1]:
+            raise ConfigError(f"{path}.lines.{name}.coordinates", "the two points are the same")
+        _labels(line.objects, f"{path}.lines.{name}.objects", bundled=bundled)
+    _labels(camera.objects.track, f"{path}.objects.track", bundled=bundled)
+    for label, rule in camera.objects.filters.items():
+        _labels((label,), f"{path}.objects.filters", bundled=bundled)
+        if rule.min_area > rule.max_area:
+            raise ConfigError(f"{path}.objects.filters.{label}.min_area", "is greater than max_area")
+
+
+def _inputs(inputs: Sequence[Input], path: str) -> None:
+    for role in ("detect", "detail"):
+        having = [i for i, source in enumerate(inputs) if role in source.roles]
+        if len(having) > 1:
+            raise ConfigError(f"{path}[{having[1]}].roles", f"only one input may have the role `{role}`")
+        if role == "detect" and not having:
+            raise ConfigError(path, "one input needs the role `detect`")
+    for i, source in enumerate(inputs):
+        _input(source, f"{path}[{i}]")
+
+
+def _input(source: Input, path: str) -> None:
+    if not source.url.strip():
+        raise ConfigError(f"{path}.url", "is empty")
+    if not source.roles:
+        raise ConfigError(f"{path}.roles", "is empty; `detect`, `detail` or both")
+    if "://" not in source.url:
+        return
+    try:
+        parts = urlsplit(_SECRET.sub("x", source.url))
+        port, password = parts.port, urlsplit(source.url.replace("{", "").replace("}", "")).password
+    except ValueError as error:
+        raise ConfigError(f"{path}.url", f"no URL: {error}") from error
+    if parts.scheme not in SCHEMES:
+        raise ConfigError(f"{path}.url", f"`{parts.scheme}` is none of {', '.join(SCHEMES)}")
+    if parts.scheme != "file" and (not parts.hostname or port == 0):
+        raise ConfigError(f"{path}.url", "has no host")
+    if password and not _SECRET.search(source.url.rsplit("@", 1)[0].split("://", 1)[1]):
+        raise ConfigError(f"{path}.url", "holds a password; write {NAME} and set the environment variable NAME")
+
+
+def _polygon(points: Sequence[Point], path: str) -> None:
+    if len(points) < 3:
+        raise ConfigError(path, f"a polygon needs three points at least, got {len(points)}")
+    _points(points, path)
+    if not polygon_is_simple(points):
+        raise ConfigError(path, "the polygon crosses itself, repeats a point or has no area")
+
+
+def _points(points: Iterable[Point], path: str) -> None:
+    for i, (x, y) in enumerate(points):
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            raise ConfigError(f"{path}[{i}]", f"({x:g}, {y:g}) is outside the picture; coordinates are 0-1")
+
+
+def _labels(labels: Iterable[str], path: str, *, bundled: bool) -> None:
+    for i, label in enumerate(labels):
+        if bundled and label not in LABELS:
+            raise ConfigError(f"{path}[{i}]", f"`{label}` is none of {', '.join(LABELS)}")
+
+
+def _periods(periods: Sequence[Period], path: str) -> None:
+    for i, period in enumerate(periods):
+        if not period.days:
+            raise ConfigError(f"{path}[{i}].days", "is empty")
+        if period.from_ == period.until:
+            raise ConfigError(f"{path}[{i}].until", "is the same as from")
+
+
+def _rule(config: Config, rule: Rule, path: str) -> None:
+    for i, camera in enumerate(rule.cameras):
+        if camera not in config.cameras:
+            raise ConfigError(f"{path}.cameras[{i}]", f"there is no camera `{camera}`")
+    _periods(rule.schedule, f"{path}.schedule")
+    _labels(rule.labels, f"{path}.labels", bundled=not config.stream.model)
+    if isinstance(rule, CameraDown | TamperRule):
+        return
+    names = rule.cameras or tuple(config.cameras)
+    if isinstance(rule, LineCrossing):
+        _exists({n: config.cameras[n].lines for n in names}, rule.line, rule.cameras, f"{path}.line", "line")
+    elif rule.zone:
+        _exists({n: config.cameras[n].zones for n in names}, rule.zone, rule.cameras, f"{path}.zone", "zone")
+    if isinstance(rule, Running) and rule.unit == "metres":
+        for name in names:
+            if config.cameras[name].metres_per_pixel is None:
+                raise ConfigError(f"{path}.unit", f"camera `{name}` has no metres_per_pixel")
+
+
+def _exists(
+    having: Mapping[str, Mapping[str, object]], wanted: str, named: tuple[str, ...], path: str, kind: str
+) -> None:
+    missing = [camera for camera, things in having.items() if wanted not in things]
+    if (named and missing) or len(missing) == len(having):
+        raise ConfigError(path, f"camera `{missing[0]}` has no {kind} `{wanted}`")

@@ -1,0 +1,85 @@
+"""The manifest of a model: which file, what goes in, what comes out, how good it is and where it comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from contracts.errors import ModelError
+
+
+class ModelInput(msgspec.Struct, frozen=True, kw_only=True):
+    """The picture that a model takes, in pixels."""
+
+    name: str
+    width: int
+    height: int
+    channels: Literal["bgr", "rgb"] = "bgr"
+    letterbox: int = 114
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the weights come from."""
+
+    licence: str
+    trained_from: str = ""
+    data: str = ""
+    recipe: str = ""
+
+
+class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of one model.
+
+    `layout` is how the outputs are read: `boxes` is boxes[N,M,4] (xyxy in input pixels), scores[N,M], classes[N,M];
+    `yolox` is the raw head [N,A,5+C] of the YOLOX family. `thresholds` has the least confidence of a label
+    (`default` for the rest); `low_threshold` is how far down the tracker still looks. `file` is relative to the
+    manifest. `label_map` renames labels and drops those that it does not name (empty: all stay as they are).
+    """
+
+    name: str
+    version: str
+    task: Literal["detector"]
+    file: str
+    sha256: str
+    input: ModelInput
+    labels: tuple[str, ...]
+    layout: Literal["boxes", "yolox"] = "boxes"
+    label_map: dict[str, str] = {}
+    thresholds: dict[str, float] = msgspec.field(default_factory=lambda: {"default": 0.4})
+    low_threshold: float = 0.1
+    nms_iou: float = 0.65
+    metrics: dict[str, float] = {}
+    provenance: Provenance
+    created_at: str = ""
+    v: int = 1
+
+    @property
+    def id(self) -> str:
+        """The name by which messages refer to this version."""
+        return f"{self.name}@{self.version}"
+
+
+def load_manifest(path: Path) -> ModelManifest:
+    """Read a manifest file; raises ModelError with the file's name and what is wrong."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelManifest)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def model_bytes(manifest: ModelManifest, folder: Path) -> bytes:
+    """Read the model's file and hold it against its sha256; raises ModelError."""
+    path = folder / manifest.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{manifest.id}: {path}: {error.strerror}") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != manifest.sha256:
+        raise ModelError(f"{manifest.id}: {path} has sha256 {digest}, the manifest says {manifest.sha256}")
+    return data

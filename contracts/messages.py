@@ -1,0 +1,311 @@
+"""The messages on the wire, in the order in which a picture becomes an alert.
+
+Frozen structs. `v` is the schema version of the writer: a reader takes its own version and the one before.
+Fields may be added with a default; a field never changes its meaning (see tests/golden). Boxes are `xyxy`,
+float pixels of the camera's picture, whatever the size of the JPEG. Times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Lane = Literal["live", "late"]
+Xyxy = tuple[float, float, float, float]
+Point = tuple[float, float]
+Severity = Literal["info", "low", "medium", "high", "critical"]
+Tamper = Literal["frozen", "black", "covered", "blurred"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all messages have in common."""
+
+    v: int = 1
+
+
+class Frame(Message, frozen=True, kw_only=True, gc=False):
+    """One picture that an agent found worth sending.
+
+    `session` is the agent's start (persisted, increasing) and `index` counts the camera's captured pictures from 0,
+    sent or not: (session, index) is the frame's place. `last` marks the end of a finite source.
+    """
+
+    site: str
+    camera: str
+    session: int
+    index: int
+    captured_at_ms: int
+    width: int
+    height: int
+    detail: bool
+    motion: float
+    sha256: str
+    jpeg: bytes
+    last: bool = False
+
+
+class FrameRef(msgspec.Struct, frozen=True, gc=False):
+    """Where a frame lies in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one look at a box saw: a face, an appearance or an attribute, by which model, how good."""
+
+    kind: str
+    model: str
+    quality: float
+    xyxy: Xyxy | None = None
+    vector: bytes = b""
+    values: dict[str, float] = {}
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One object in one frame; `embedding` is its appearance as little-endian float16, or empty."""
+
+    xyxy: Xyxy
+    confidence: float
+    label: str
+    embedding: bytes = b""
+    looks: tuple[Look, ...] = ()
+
+
+class FrameDetections(Message, frozen=True, kw_only=True, gc=False):
+    """What the detector saw in one frame. `model` is name@version; `detected_at_ms` is processing time."""
+
+    site: str
+    camera: str
+    lane: Lane
+    session: int
+    index: int
+    captured_at_ms: int
+    detected_at_ms: int
+    width: int
+    height: int
+    detail: bool
+    motion: float
+    ref: FrameRef
+    model: str
+    detections: tuple[Detection, ...]
+    last: bool = False
+
+
+class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One track at one frame.
+
+    `zones` are those that it stands in (after inertia), `entered` and `left` those that changed with this frame,
+    `dwell_ms` belongs to the zones of `left`, in their order. `observed` is false while the tracker only predicts.
+    """
+
+    track_id: int
+    xyxy: Xyxy
+    confidence: float
+    label: str
+    first_seen_at_ms: int
+    observed: bool = True
+    stationary: bool = False
+    zones: tuple[str, ...] = ()
+    entered: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    dwell_ms: tuple[int, ...] = ()
+    crossed: tuple[str, ...] = ()
+
+
+class FrameTracks(Message, frozen=True, kw_only=True, gc=False):
+    """The tracks of one frame; `interval_ms` is the time since the lane's frame before (0 for the first)."""
+
+    site: str
+    camera: str
+    lane: Lane
+    session: int
+    index: int
+    captured_at_ms: int
+    interval_ms: int
+    width: int
+    height: int
+    ref: FrameRef
+    model: str
+    tracks: tuple[TrackedObject, ...]
+    last: bool = False
+
+
+class Condition(msgspec.Struct, frozen=True, gc=False):
+    """One condition of a rule as it was when the rule fired: `name`, what was wanted, what was there."""
+
+    name: str
+    wanted: str
+    got: str
+    met: bool = True
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The frame that shows an event best, and the box in it (none for events without an object)."""
+
+    ref: FrameRef
+    captured_at_ms: int
+    width: int
+    height: int
+    xyxy: Xyxy | None
+    confidence: float
+    detail: bool
+
+
+class Event(Message, frozen=True, kw_only=True, gc=False):
+    """A rule's condition came true, or ended, at one moment of one camera.
+
+    `area` is the zone or line as it was (0-1 of the picture), `trail` the object's last bottom centres (pixels).
+    """
+
+    id: str
+    site: str
+    camera: str
+    lane: Lane
+    kind: str
+    rule: str
+    rule_version: int
+    at_ms: int
+    ended: bool = False
+    track_ids: tuple[int, ...] = ()
+    label: str = ""
+    zone: str = ""
+    score: float = 0.0
+    trace: tuple[Condition, ...] = ()
+    area: tuple[Point, ...] = ()
+    trail: tuple[Point, ...] = ()
+    evidence: Evidence | None = None
+
+
+class Alert(Message, frozen=True, kw_only=True, gc=False):
+    """One incident for an operator; revisions of one id go new → update → end.
+
+    `id` is uuid5 over (site, camera, rule, rule version, first event time, track), so a replay gives the same one.
+    `why` is one sentence; `trace` holds its values. `late` marks an alert from the lane of spooled frames.
+    """
+
+    id: str
+    revision: int
+    state: Literal["new", "update", "end"]
+    site: str
+    camera: str
+    rule: str
+    rule_version: int
+    kind: str
+    severity: Severity
+    started_at_ms: int
+    at_ms: int
+    ended_at_ms: int = 0
+    end_reason: str = ""
+    label: str = ""
+    zone: str = ""
+    track_ids: tuple[int, ...] = ()
+    score: float = 0.0
+    why: str = ""
+    instructions: str = ""
+    trace: tuple[Condition, ...] = ()
+    area: tuple[Point, ...] = ()
+    trail: tuple[Point, ...] = ()
+    evidence: Evidence | None = None
+    model: str = ""
+    config_version: str = ""
+    late: bool = False
+    decided_at_ms: int = 0
+
+
+class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of a camera's pictures since the agent's start."""
+
+    captured: int = 0
+    sent: int = 0
+    gated: int = 0
+    spooled: int = 0
+    dropped: dict[str, int] = {}
+
+
+class EdgeStatus(Message, frozen=True, kw_only=True, gc=False):
+    """One camera's state, once a second from its agent. `clock_offset_ms` is agent minus broker."""
+
+    site: str
+    camera: str
+    agent: str
+    session: int
+    at_ms: int
+    state: Literal["starting", "up", "down", "ended"]
+    reason: str = ""
+    tamper: tuple[Tamper, ...] = ()
+    last_frame_at_ms: int = 0
+    width: int = 0
+    height: int = 0
+    captured_fps: float = 0.0
+    sent_fps: float = 0.0
+    counters: CameraCounters = CameraCounters()
+    spool_bytes: int = 0
+    clock_offset_ms: int | None = None
+
+
+class WindowStats(Message, frozen=True, kw_only=True, gc=False):
+    """One part of one window of one camera, zone ("" = the whole picture), label and lane.
+
+    Parts of the same window add up: sums are summed, `occupancy_max` is the maximum. `final` is false for a part
+    that was given early because the camera fell silent. `late_records` came after the window's close and are not in it.
+    """
+
+    site: str
+    camera: str
+    lane: Lane
+    zone: str
+    label: str
+    start_ms: int
+    end_ms: int
+    part: int
+    frames: int
+    observed_ms: int
+    occupancy_ms: int
+    occupancy_max: int
+    entered: int
+    left: int
+    dwell_ms: int
+    late_records: int = 0
+    final: bool = True
+
+
+class DeadLetter(Message, frozen=True, kw_only=True, gc=False):
+    """A message that could not be handled, with the reason and at most 64 KiB of it."""
+
+    topic: str
+    partition: int
+    offset: int
+    source: str
+    reason: str
+    sha256: str
+    size: int
+    payload: bytes
+    at_ms: int
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
+    """What one camera may send: overrides its `detect` section until changed again; None leaves a value."""
+
+    camera: str
+    fps: float | None = None
+    detail_fps: float | None = None
+    heartbeat_s: float | None = None
+    motion_threshold: float | None = None
+    motion_area: float | None = None
+
+
+class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
+    """A camera's privacy masks, each a polygon in 0-1 of the picture: replaces all earlier ones."""
+
+    camera: str
+    polygons: dict[str, tuple[Point, ...]]
+
+
+class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
+    """A change for the agent of `site`."""
+
+    site: str
+    change: Budget | Masks

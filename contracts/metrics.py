@@ -1,0 +1,101 @@
+"""Every Prometheus metric of Vedette, declared once: dashboards and alert rules are tested against this list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (
+    0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 10.0, 60.0,
+)  # fmt: skip
+BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: Prometheus name, what it says, its kind and labels."""
+
+    name: str
+    help: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = LATENCY_BUCKETS
+
+
+FRAMES_CAPTURED = Metric("vedette_frames_captured_total", "Pictures read from a camera", "counter", ("camera",))
+FRAMES_SENT = Metric("vedette_frames_sent_total", "Frames acknowledged by the broker", "counter", ("camera", "lane"))
+FRAMES_GATED = Metric("vedette_frames_gated_total", "Pictures that were not worth sending", "counter", ("camera",))
+FRAMES_SPOOLED = Metric("vedette_frames_spooled_total", "Frames written to the spool", "counter", ("camera",))
+FRAMES_DROPPED = Metric(
+    "vedette_frames_dropped_total", "Accepted frames that were given up", "counter", ("camera", "reason")
+)
+SPOOL_BYTES = Metric("vedette_spool_bytes", "Bytes that wait in the spool", "gauge")
+CAMERA_UP = Metric("vedette_camera_up", "1 while the camera delivers", "gauge", ("camera",))
+CAMERA_RECONNECTS = Metric("vedette_camera_reconnects_total", "Attempts to open a camera again", "counter", ("camera",))
+CLOCK_OFFSET = Metric("vedette_clock_offset_seconds", "Agent's clock minus the broker's", "gauge")
+CAPTURE_TO_BROKER = Metric(
+    "vedette_capture_to_broker_seconds", "From shutter to the broker's acknowledgement", "histogram", ("camera",)
+)
+CAPTURE_TO_DETECT = Metric(
+    "vedette_capture_to_detect_seconds", "From shutter to the detector's result, live lane", "histogram", ("camera",)
+)
+DETECT = Metric("vedette_detect_seconds", "Decode, inference and looks of one frame", "histogram")
+INFERENCE = Metric("vedette_inference_seconds", "One run of the detector's session", "histogram")
+BATCH_SIZE = Metric("vedette_inference_batch_size", "Frames in one run of the session", "histogram", (), BATCH_BUCKETS)
+DECIDE = Metric("vedette_decide_seconds", "Tracking, rules and alert policy of one frame", "histogram")
+CAPTURE_TO_ALERT = Metric(
+    "vedette_capture_to_alert_seconds", "From the frame's shutter to its alert, live lane", "histogram", ("camera",)
+)
+RULES_FIRED = Metric("vedette_rules_fired_total", "Events by rule", "counter", ("camera", "rule"))
+ALERTS = Metric("vedette_alerts_total", "Alert revisions by state", "counter", ("camera", "severity", "state"))
+REPLAYED = Metric("vedette_frames_replayed_total", "Frames that decide had already seen", "counter")
+DEAD_LETTERS = Metric("vedette_dead_letters_total", "Messages that could not be handled", "counter", ("source",))
+LATE_RECORDS = Metric("vedette_late_records_total", "Records after their window's close", "counter", ("camera",))
+MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge", ("name", "version"))
+MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))
+EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
+EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame was gone", "counter", ("reason",))
+
+ALL: tuple[Metric, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Metric))
+
+
+class Metrics:
+    """The metrics of one process, made on first use in `registry`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+
+    def counter(self, metric: Metric, *labels: str) -> Counter:
+        """The counter of these label values."""
+        made = self._make(metric)
+        assert isinstance(made, Counter)
+        return made.labels(*labels) if labels else made
+
+    def gauge(self, metric: Metric, *labels: str) -> Gauge:
+        """The gauge of these label values."""
+        made = self._make(metric)
+        assert isinstance(made, Gauge)
+        return made.labels(*labels) if labels else made
+
+    def histogram(self, metric: Metric, *labels: str) -> Histogram:
+        """The histogram of these label values."""
+        made = self._make(metric)
+        assert isinstance(made, Histogram)
+        return made.labels(*labels) if labels else made
+
+    def _make(self, metric: Metric) -> Counter | Gauge | Histogram:
+        made = self._made.get(metric.name)
+        if made is None:
+            made = self._made[metric.name] = _new(metric, self.registry)
+        return made
+
+
+def _new(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    if metric.kind == "counter":
+        return Counter(metric.name, metric.help, metric.labels, registry=registry)
+    if metric.kind == "gauge":
+        return Gauge(metric.name, metric.help, metric.labels, registry=registry)
+    return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=registry)

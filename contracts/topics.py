@@ -1,0 +1,82 @@
+"""The topics: their names, what they carry, and how long they keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from contracts.messages import Lane
+
+DETECTIONS = "detections"
+TRACKS = "tracks"
+EVENTS = "events"
+ALERTS = "alerts"
+ANALYTICS = "analytics"
+EDGE_STATUS = "edge-status"
+CONTROLS = "controls"
+EDGE_CONTROLS = "edge-controls"
+DEAD_LETTERS = "dead-letters"
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""A 4K JPEG at quality 90 is about 3 MB; more than twice that is a fault, not a picture."""
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic as the broker is to have it; `config` uses Kafka's own keys."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def frames(site: str) -> str:
+    """Frames as they are captured."""
+    return f"frames.{site}"
+
+
+def frames_late(site: str) -> str:
+    """Frames that waited in a spool."""
+    return f"frames-late.{site}"
+
+
+def lane_of(topic: str) -> Lane:
+    """The lane that a frames topic is."""
+    return "late" if topic.startswith("frames-late.") else "live"
+
+
+def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[TopicSpec, ...]:
+    """Every topic of a site. `keep_forever` is for recorded times, which retention would delete at once."""
+
+    def kept(
+        name: str, hours: int, count: int = partitions, config: Mapping[str, str] = MappingProxyType({})
+    ) -> TopicSpec:
+        retention = -1 if keep_forever else hours * HOUR_MS
+        return TopicSpec(name, count, {"retention.ms": str(retention), **config})
+
+    def compacted(name: str) -> TopicSpec:
+        return TopicSpec(name, 1, {"cleanup.policy": "compact"})
+
+    # 4 GiB of frames an hour by default is the whole topic's; Kafka counts retention.bytes a partition.
+    frame_config = {
+        "retention.bytes": "-1" if keep_forever else str(4 * 1024**3 // partitions),
+        "segment.ms": "300000",
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    }
+    return (
+        kept(frames(site), 1, config=frame_config),
+        kept(frames_late(site), 1, config=frame_config),
+        kept(DETECTIONS, 6),
+        kept(TRACKS, 24),
+        kept(EVENTS, 7 * 24),
+        kept(ALERTS, 30 * 24),
+        kept(ANALYTICS, 30 * 24),
+        kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
+        kept(DEAD_LETTERS, 7 * 24, 1),
+        compacted(CONTROLS),
+        compacted(EDGE_CONTROLS),
+    )
