@@ -51,7 +51,7 @@ def check(config: Config) -> None:
 
 
 def slots(config: Config) -> dict[str, int]:
-    """Each camera's slot: as given, else the next free one in the file's order. Slot modulo partitions is its partition."""
+    """Each camera's slot: as given, else the next free one in the file's order; slot % partitions is its partition."""
     taken = {camera.slot for camera in config.cameras.values() if camera.slot is not None}
     free = (number for number in range(len(config.cameras) + len(taken)) if number not in taken)
     return {name: camera.slot if camera.slot is not None else next(free) for name, camera in config.cameras.items()}
