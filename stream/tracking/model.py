@@ -1,0 +1,94 @@
+"""The types of tracking: what comes in, what is kept between frames, what goes out."""
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.geometry import Floats, as_boxes
+
+STATE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What the detector saw in one frame, as a struct of arrays over N boxes.
+
+    `xyxy` float64[N,4] in px, `confidence` float64[N] in 0..1, `labels` N names, `embeddings` float32[N,D] of
+    appearance (a row of zeros is a box without one) or None, `picture` its (width, height) in px where known.
+    """
+
+    captured_at_ms: int
+    xyxy: Floats
+    confidence: Floats
+    labels: tuple[str, ...]
+    embeddings: NDArray[np.float32] | None = None
+    picture: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        count = len(as_boxes(self.xyxy))
+        if self.confidence.shape != (count,) or len(self.labels) != count:
+            raise ValueError(f"{count} boxes, but {self.confidence.shape} confidences and {len(self.labels)} labels")
+        if self.embeddings is not None and (self.embeddings.ndim != 2 or len(self.embeddings) != count):
+            raise ValueError(f"{count} boxes, but embeddings of shape {self.embeddings.shape}")
+        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.confidence).all()):
+            raise ValueError("boxes and confidences must be finite numbers")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+class TrackState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One track as it was when it was last seen; nothing is stored for a track that only coasts.
+
+    `motion` holds 5 rows of (cx, cy, w, h): values, rates, variances, covariances, rate variances (see kalman.Motion).
+    `votes` is the confidence summed by label, `embedding` the mean appearance as little-endian float16, or empty.
+    """
+
+    track_id: int
+    first_seen_at_ms: int
+    last_seen_at_ms: int
+    hits: int
+    confirmed: bool
+    confidence: float
+    motion: tuple[float, ...]
+    votes: dict[str, float]
+    embedding: bytes = b""
+
+
+class TrackerState(msgspec.Struct, frozen=True, array_like=True):
+    """All that a tracker remembers of one camera's lane: its tracks, its id counter and the last frame's time."""
+
+    version: int = STATE_VERSION
+    next_id: int = 1
+    last_at_ms: int = -1
+    tracks: tuple[TrackState, ...] = ()
+
+
+class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One object in one frame.
+
+    `xyxy` is the filter's estimate. `detection` is the index of the box that the track took in this frame, None while
+    it coasts. `velocity` is px/s, `speed` its length, `speed_heights` the same in heights of the box a second.
+    """
+
+    track_id: int
+    xyxy: tuple[float, float, float, float]
+    confidence: float
+    label: str
+    detection: int | None
+    first_seen_at_ms: int
+    last_seen_at_ms: int
+    velocity: tuple[float, float]
+    confirmed: bool = True
+
+    @property
+    def speed(self) -> float:
+        """px/s"""
+        return float(np.hypot(*self.velocity))
+
+    @property
+    def speed_heights(self) -> float:
+        """Box heights a second: about metres a second over 1.75 for a standing person."""
+        return self.speed / max(self.xyxy[3] - self.xyxy[1], 1.0)
