@@ -7,12 +7,21 @@ float pixels of the camera's picture, whatever the size of the JPEG. Times are m
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 Lane = Literal["live", "late"]
-Xyxy = tuple[float, float, float, float]
+# Bounds keep NaN, infinity and absurd sizes out: what decodes is safe to calculate with.
+Px = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Real = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Size = Annotated[int, Meta(ge=1, le=65_535)]
+Count = Annotated[int, Meta(ge=0, le=2**62)]
+Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999
+Id = Annotated[str, Meta(min_length=1, max_length=200)]
+Xyxy = tuple[Px, Px, Px, Px]
 Point = tuple[float, float]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
@@ -31,15 +40,15 @@ class Frame(Message, frozen=True, kw_only=True, gc=False):
     sent or not: (session, index) is the frame's place. `last` marks the end of a finite source.
     """
 
-    site: str
-    camera: str
-    session: int
-    index: int
-    captured_at_ms: int
-    width: int
-    height: int
+    site: Id
+    camera: Id
+    session: Count
+    index: Count
+    captured_at_ms: Millis
+    width: Size
+    height: Size
     detail: bool
-    motion: float
+    motion: Share
     sha256: str
     jpeg: bytes
     last: bool = False
@@ -49,8 +58,8 @@ class FrameRef(msgspec.Struct, frozen=True, gc=False):
     """Where a frame lies in the log."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Count
+    offset: Count
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -58,17 +67,17 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     kind: str
     model: str
-    quality: float
+    quality: Share
     xyxy: Xyxy | None = None
     vector: bytes = b""
-    values: dict[str, float] = {}
+    values: dict[str, Real] = {}
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One object in one frame; `embedding` is its appearance as little-endian float16, or empty."""
 
     xyxy: Xyxy
-    confidence: float
+    confidence: Share
     label: str
     embedding: bytes = b""
     looks: tuple[Look, ...] = ()
@@ -77,17 +86,17 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class FrameDetections(Message, frozen=True, kw_only=True, gc=False):
     """What the detector saw in one frame. `model` is name@version; `detected_at_ms` is processing time."""
 
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     lane: Lane
-    session: int
-    index: int
-    captured_at_ms: int
-    detected_at_ms: int
-    width: int
-    height: int
+    session: Count
+    index: Count
+    captured_at_ms: Millis
+    detected_at_ms: Millis
+    width: Size
+    height: Size
     detail: bool
-    motion: float
+    motion: Share
     ref: FrameRef
     model: str
     detections: tuple[Detection, ...]
@@ -101,11 +110,11 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `dwell_ms` belongs to the zones of `left`, in their order. `observed` is false while the tracker only predicts.
     """
 
-    track_id: int
+    track_id: Count
     xyxy: Xyxy
-    confidence: float
+    confidence: Share
     label: str
-    first_seen_at_ms: int
+    first_seen_at_ms: Millis
     observed: bool = True
     stationary: bool = False
     zones: tuple[str, ...] = ()
@@ -118,15 +127,15 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class FrameTracks(Message, frozen=True, kw_only=True, gc=False):
     """The tracks of one frame; `interval_ms` is the time since the lane's frame before (0 for the first)."""
 
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     lane: Lane
-    session: int
-    index: int
-    captured_at_ms: int
-    interval_ms: int
-    width: int
-    height: int
+    session: Count
+    index: Count
+    captured_at_ms: Millis
+    interval_ms: Count
+    width: Size
+    height: Size
     ref: FrameRef
     model: str
     tracks: tuple[TrackedObject, ...]
@@ -146,11 +155,11 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The frame that shows an event best, and the box in it (none for events without an object)."""
 
     ref: FrameRef
-    captured_at_ms: int
-    width: int
-    height: int
+    captured_at_ms: Millis
+    width: Size
+    height: Size
     xyxy: Xyxy | None
-    confidence: float
+    confidence: Share
     detail: bool
 
 
@@ -161,18 +170,18 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     """
 
     id: str
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     lane: Lane
     kind: str
     rule: str
     rule_version: int
-    at_ms: int
+    at_ms: Millis
     ended: bool = False
     track_ids: tuple[int, ...] = ()
     label: str = ""
     zone: str = ""
-    score: float = 0.0
+    score: Real = 0.0
     trace: tuple[Condition, ...] = ()
     area: tuple[Point, ...] = ()
     trail: tuple[Point, ...] = ()
@@ -189,20 +198,20 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     id: str
     revision: int
     state: Literal["new", "update", "end"]
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     rule: str
     rule_version: int
     kind: str
     severity: Severity
-    started_at_ms: int
-    at_ms: int
-    ended_at_ms: int = 0
+    started_at_ms: Millis
+    at_ms: Millis
+    ended_at_ms: Millis = 0
     end_reason: str = ""
     label: str = ""
     zone: str = ""
     track_ids: tuple[int, ...] = ()
-    score: float = 0.0
+    score: Real = 0.0
     why: str = ""
     instructions: str = ""
     trace: tuple[Condition, ...] = ()
@@ -212,7 +221,7 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     model: str = ""
     config_version: str = ""
     late: bool = False
-    decided_at_ms: int = 0
+    decided_at_ms: Millis = 0
 
 
 class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -228,15 +237,15 @@ class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class EdgeStatus(Message, frozen=True, kw_only=True, gc=False):
     """One camera's state, once a second from its agent. `clock_offset_ms` is agent minus broker."""
 
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     agent: str
-    session: int
-    at_ms: int
+    session: Count
+    at_ms: Millis
     state: Literal["starting", "up", "down", "ended"]
     reason: str = ""
     tamper: tuple[Tamper, ...] = ()
-    last_frame_at_ms: int = 0
+    last_frame_at_ms: Millis = 0
     width: int = 0
     height: int = 0
     captured_fps: float = 0.0
@@ -253,21 +262,21 @@ class WindowStats(Message, frozen=True, kw_only=True, gc=False):
     that was given early because the camera fell silent. `late_records` came after the window's close and are not in it.
     """
 
-    site: str
-    camera: str
+    site: Id
+    camera: Id
     lane: Lane
     zone: str
     label: str
-    start_ms: int
-    end_ms: int
-    part: int
-    frames: int
-    observed_ms: int
-    occupancy_ms: int
-    occupancy_max: int
-    entered: int
-    left: int
-    dwell_ms: int
+    start_ms: Millis
+    end_ms: Millis
+    part: Count
+    frames: Count
+    observed_ms: Count
+    occupancy_ms: Count
+    occupancy_max: Count
+    entered: Count
+    left: Count
+    dwell_ms: Count
     late_records: int = 0
     final: bool = True
 
@@ -276,20 +285,20 @@ class DeadLetter(Message, frozen=True, kw_only=True, gc=False):
     """A message that could not be handled, with the reason and at most 64 KiB of it."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Count
+    offset: Count
     source: str
     reason: str
     sha256: str
-    size: int
+    size: Count
     payload: bytes
-    at_ms: int
+    at_ms: Millis
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
     """What one camera may send: overrides its `detect` section until changed again; None leaves a value."""
 
-    camera: str
+    camera: Id
     fps: float | None = None
     detail_fps: float | None = None
     heartbeat_s: float | None = None
@@ -300,12 +309,12 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
 class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
     """A camera's privacy masks, each a polygon in 0-1 of the picture: replaces all earlier ones."""
 
-    camera: str
+    camera: Id
     polygons: dict[str, tuple[Point, ...]]
 
 
 class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
     """A change for the agent of `site`."""
 
-    site: str
+    site: Id
     change: Budget | Masks
