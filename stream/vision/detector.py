@@ -1,0 +1,54 @@
+"""One frame's JPEG to the objects in it: decode, letterbox, run, read, scale to the camera's picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.messages import Detection
+from stream.geometry import clip_to_picture
+from stream.vision.batcher import Batcher
+from stream.vision.heads import Boxes
+from stream.vision.image import Size, decode, fit, letterbox
+from stream.vision.session import ModelSlot
+
+
+class Detector:
+    """Threads may share it. Frames that begin after a swap of the slot's model run on the new one."""
+
+    def __init__(self, slot: ModelSlot, batcher: Batcher) -> None:
+        self._slot = slot
+        self._batcher = batcher
+
+    def detect(self, jpeg: bytes, width: int, height: int) -> tuple[tuple[Detection, ...], str]:
+        """The objects in a JPEG of a camera's picture of width x height px, most confident first, and the model's id.
+
+        Boxes are in pixels of the camera's picture whatever the JPEG's size, with confidences down to the manifest's
+        `low_threshold`. ContractError when the JPEG can't be decoded or has another shape than the picture.
+        """
+        session = self._slot.get()
+        picture, into = (width, height), session.input_size
+        size = fit(picture, into) if width > 0 and height > 0 else into
+        image = decode(jpeg, target=size, picture=picture)
+        canvas = letterbox(image, size, into, session.manifest.input.letterbox)
+        boxes = session.read(self._batcher.infer(session, canvas))
+        return detections(boxes, session.label_names, size, picture), session.manifest.id
+
+
+def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) -> tuple[Detection, ...]:
+    """Boxes of a `picture` that lay `size` large in the input, as detections in its pixels, in a fixed order.
+
+    Cut at the picture's edges; what is empty then, or not finite, is dropped. Numbers are those that float32 holds,
+    so that they stay the same through every encoding.
+    """
+    scale = np.array([picture[0] / size[0], picture[1] / size[1]] * 2)
+    xyxy = clip_to_picture(boxes.xyxy * scale, *picture).astype(np.float32)
+    keep = np.flatnonzero(np.isfinite(xyxy).all(axis=1) & (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))
+    rows: list[list[float]] = xyxy[keep].tolist()
+    confidence: list[float] = boxes.confidence[keep].astype(np.float32).tolist()
+    label_ids: NDArray[np.int64] = boxes.label_ids[keep]
+    found = [
+        Detection(xyxy=(x1, y1, x2, y2), confidence=sure, label=names[label_id])
+        for (x1, y1, x2, y2), sure, label_id in zip(rows, confidence, label_ids.tolist(), strict=True)
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.confidence, one.label, one.xyxy)))

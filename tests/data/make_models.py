@@ -1,0 +1,99 @@
+"""Writes the two tiny detectors of the tests: they see a box wherever a cell of the picture is bright.
+
+    python tests/data/make_models.py        needs the package `onnx` (the extra `training`)
+
+Both take 64x64 pictures and know three labels: blue, green and red, by the brightest channel. A cell's confidence is
+the mean of that channel over the cell / 255.
+
+bright_boxes.onnx: layout `boxes`, any batch; cells of 16x16 px; the box is the cell.
+bright_yolox.onnx: layout `yolox`, batch of one; cells of 8, 16 and 32 px; the box is the cell, moved up and left by
+half a cell (a YOLOX cell with zero offsets has its centre in its top left corner).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+SIDE = 64
+FOLDER = Path(__file__).parent
+
+
+def constant(name, array):
+    """An initializer."""
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def save(name, nodes, inputs, outputs, constants):
+    """Check and write one model; IR 8 and opset 17 are read by every onnxruntime that we allow."""
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+
+def boxes():
+    """uint8[N,64,64,3] → boxes[N,16,4], scores[N,16], classes[N,16]."""
+    cells = np.array([[x, y, x + 16, y + 16] for y in range(0, SIDE, 16) for x in range(0, SIDE, 16)], np.float32)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["chw"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["chw"], ["pooled"], kernel_shape=[16, 16], strides=[16, 16]),
+        helper.make_node("Div", ["pooled", "white"], ["scaled"]),
+        helper.make_node("Reshape", ["scaled", "flat"], ["cells_by_channel"]),
+        helper.make_node("ReduceMax", ["cells_by_channel"], ["scores"], axes=[1], keepdims=0),
+        helper.make_node("ArgMax", ["cells_by_channel"], ["classes"], axis=1, keepdims=0),
+        helper.make_node("Mul", ["scores", "zero"], ["zeros"]),
+        helper.make_node("Unsqueeze", ["zeros", "last"], ["zeros_4"]),
+        helper.make_node("Add", ["zeros_4", "cells"], ["boxes"]),
+    ]
+    save(
+        "bright_boxes",
+        nodes,
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 16, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 16]),
+            helper.make_tensor_value_info("classes", TensorProto.INT64, ["N", 16]),
+        ],
+        [
+            constant("white", np.float32(255)),
+            constant("zero", np.float32(0)),
+            constant("flat", np.array([0, 3, 16], np.int64)),
+            constant("last", np.array([2], np.int64)),
+            constant("cells", cells[None]),
+        ],
+    )
+
+
+def yolox():
+    """float[1,3,64,64] → output[1,84,8]: x, y, log w, log h (all 0), objectness 1, three class scores."""
+    nodes = [helper.make_node("Div", ["images", "white"], ["scaled"])]
+    for stride in (8, 16, 32):
+        window = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+        nodes.append(helper.make_node("AveragePool", ["scaled"], [f"pooled_{stride}"], **window))
+        nodes.append(helper.make_node("Reshape", [f"pooled_{stride}", "flat"], [f"cells_{stride}"]))
+    nodes += [
+        helper.make_node("Concat", ["cells_8", "cells_16", "cells_32"], ["cells"], axis=2),
+        helper.make_node("Transpose", ["cells"], ["scores"], perm=[0, 2, 1]),
+        helper.make_node("Concat", ["head", "scores"], ["output"], axis=2),
+    ]
+    head = np.zeros((1, 84, 5), np.float32)
+    head[..., 4] = 1.0
+    save(
+        "bright_yolox",
+        nodes,
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 84, 8])],
+        [
+            constant("white", np.float32(255)),
+            constant("flat", np.array([0, 3, -1], np.int64)),
+            constant("head", head),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    boxes()
+    yolox()
