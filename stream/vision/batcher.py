@@ -40,6 +40,7 @@ class BatchConfig:
 class _Item:
     model: Model
     picture: Picture
+    since_s: float
     answer: Future[Outputs]
 
 
@@ -58,7 +59,7 @@ class Batcher:
         """The model's outputs for one picture uint8[H,W,3]; raises what the model raised for this picture."""
         if not (model.on_gpu or self._config.force):
             return self._run(model, [picture])[0]
-        item = _Item(model, picture, Future())
+        item = _Item(model, picture, time.monotonic(), Future())
         with self._changed:
             if self._closed:
                 raise RuntimeError("the batcher is closed")
@@ -68,6 +69,11 @@ class Batcher:
             self._waiting.append(item)
             self._changed.notify()
         return item.answer.result()
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures wait for their run."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """Answer what waits, then end; later calls of `infer` on a GPU raise RuntimeError."""
@@ -87,11 +93,11 @@ class Batcher:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
                 return []
-            model = self._waiting[0].model
+            first = self._waiting[0]
+            model = first.model
             size = min(self._config.batch_max, model.batch_limit or self._config.batch_max)
-            self._changed.wait_for(
-                lambda: len(self._waiting) >= size or self._closed, timeout=self._config.batch_wait_ms / 1000
-            )
+            patience_s = first.since_s + self._config.batch_wait_ms / 1000 - time.monotonic()
+            self._changed.wait_for(lambda: len(self._waiting) >= size or self._closed, timeout=max(0.0, patience_s))
             batch: list[_Item] = []
             while self._waiting and self._waiting[0].model is model and len(batch) < size:
                 batch.append(self._waiting.popleft())
@@ -113,6 +119,8 @@ class Batcher:
     def _run(self, model: Model, pictures: list[Picture]) -> list[Outputs]:
         started = time.perf_counter()
         outputs = model.infer(pictures)
+        if len(outputs) != len(pictures):
+            raise ValueError(f"{len(outputs)} outputs for {len(pictures)} pictures")
         self._metrics.histogram(INFERENCE).observe(time.perf_counter() - started)
         self._metrics.histogram(BATCH_SIZE).observe(len(pictures))
         return outputs

@@ -174,7 +174,7 @@ def _check_ends(manifest: ModelManifest, head: Head, opened: Any) -> None:
         isinstance(side, int) and side != wanted for side, wanted in zip(entry.shape[1:], head.input_shape, strict=True)
     ):
         raise ModelError(
-            f"{manifest.id}: input {entry.name} is {entry.shape}, the manifest says [N, *{list(head.input_shape)}]"
+            f"{manifest.id}: input {entry.name} is {entry.shape}, the manifest says {['N', *head.input_shape]}"
         )
     if isinstance(entry.shape[0], int) and entry.shape[0] != 1:
         raise ModelError(f"{manifest.id}: the model takes batches of {entry.shape[0]} only; 1 or any number will do")

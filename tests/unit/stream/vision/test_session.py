@@ -1,0 +1,156 @@
+"""Models are what their manifests say or are refused, and change while others use them."""
+
+import threading
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.errors import ModelError
+from contracts.manifest import ModelInput
+from contracts.metrics import Metrics
+from stream.vision.session import ModelSlot, Session, SessionOptions
+from tests.builders import DATA, manifest_of, solid
+
+BOXES, YOLOX = DATA / "bright_boxes.onnx", DATA / "bright_yolox.onnx"
+CPU = SessionOptions(device="cpu")
+
+
+def sized(width, height, name="images"):
+    """An input of another size or name."""
+    return ModelInput(name=name, width=width, height=height)
+
+
+@pytest.fixture
+def registry():
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def slot(registry):
+    return ModelSlot(CPU, Metrics(registry))
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "reason"),
+    [
+        (BOXES, {"file": "none.onnx"}, r"none\.onnx: No such file"),  # not there
+        (BOXES, {"sha256": "0" * 64}, "the manifest says 0000"),  # another file
+        (BOXES, {"input": sized(64, 64, "data")}, r"inputs are \['images'\], the manifest says data"),  # another name
+        (BOXES, {"input": sized(96, 64)}, r"input images is \['N', 64, 64, 3\], .* 64, 96, 3\]"),  # another size
+        (BOXES, {"layout": "yolox"}, r"input images is tensor\(uint8\), layout yolox wants tensor\(float\)"),
+        (YOLOX, {"layout": "boxes"}, r"input images is tensor\(float\), layout boxes wants tensor\(uint8\)"),
+        (YOLOX, {"labels": ("blue", "green")}, r"gives \[\[84, 8\]\], 2 labels .* one of \[84, 7\]"),  # a label short
+        (YOLOX, {"labels": ("a", "b", "c", "d")}, "4 labels"),  # a label too many
+        (YOLOX, {"input": sized(64, 96)}, "the manifest says"),  # another size
+        (YOLOX, {"input": sized(60, 60)}, "no multiple of 32"),  # no grid
+        (BOXES, {"label_map": {"pink": "red"}}, "label_map names pink"),
+    ],
+)
+def test_a_model_is_what_its_manifest_says_or_is_refused(path, changes, reason):
+    manifest = manifest_of(path, **changes)
+    with pytest.raises(ModelError, match=reason) as caught:
+        Session.open(manifest, DATA, CPU)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_outputs_that_are_missing_are_named(tmp_path):
+    renamed = tmp_path / "renamed_boxes.onnx"
+    renamed.write_bytes(BOXES.read_bytes().replace(b"scores", b"sc0res"))
+    with pytest.raises(ModelError, match="output scores is missing, not tensor"):
+        Session.open(manifest_of(renamed), tmp_path, CPU)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", BOXES.read_bytes()[:500]])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content):
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"broken@1: broken\.onnx can't be opened"):
+        Session.open(manifest_of(path), tmp_path, CPU)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ModelError, match="device tensorrt needs TensorrtExecutionProvider; this onnxruntime has"):
+        Session.open(manifest_of(BOXES), DATA, SessionOptions(device="tensorrt"))
+
+
+@pytest.mark.parametrize(("path", "limit"), [(BOXES, None), (YOLOX, 1)])
+def test_a_session_knows_its_batches(path, limit):
+    session = Session.open(manifest_of(path), DATA, CPU)
+    assert session.batch_limit == limit
+    assert session.on_gpu is False
+    assert session.provider == "CPUExecutionProvider"
+
+
+def test_a_batch_gives_each_picture_its_own_outputs():
+    session = Session.open(manifest_of(BOXES), DATA, CPU)
+    pictures = [solid(64, 64, (0, 0, level)) for level in (0, 130, 255)]
+    outputs = session.infer(pictures)
+    assert [len(session.read(one).xyxy) for one in outputs] == [0, 16, 16]
+    alone = session.infer(pictures[1:2])[0]
+    assert all((a == b).all() for a, b in zip(outputs[1], alone, strict=True))
+
+
+def test_an_empty_slot_says_so(slot):
+    with pytest.raises(ModelError, match="no model is in service yet"):
+        slot.get()
+
+
+def test_a_swap_puts_the_new_model_into_service(slot, registry):
+    slot.swap(manifest_of(BOXES), DATA)
+    slot.swap(manifest_of(YOLOX), DATA)
+    assert slot.get().manifest.id == "bright_yolox@1"
+    info = {name: registry.get_sample_value("vedette_model_info", {"name": name, "version": "1"}) for name in (
+        "bright_boxes", "bright_yolox"
+    )}  # fmt: skip
+    assert info == {"bright_boxes": 0, "bright_yolox": 1}
+    assert registry.get_sample_value("vedette_model_swaps_total", {"outcome": "taken"}) == 2
+
+
+def test_a_refused_model_leaves_the_old_one_in_service(slot, registry):
+    before = slot.swap(manifest_of(BOXES), DATA)
+    with pytest.raises(ModelError):
+        slot.swap(manifest_of(YOLOX, sha256="0" * 64), DATA)
+    assert slot.get() is before
+    assert registry.get_sample_value("vedette_model_swaps_total", {"outcome": "refused"}) == 1
+    assert before.infer([solid(64, 64)])
+
+
+def test_the_same_change_from_all_subtasks_opens_one_session(slot, registry):
+    sessions, manifest = [], manifest_of(BOXES)
+    threads = [threading.Thread(target=lambda: sessions.append(slot.swap(manifest, DATA))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, sessions))) == 1
+    assert registry.get_sample_value("vedette_model_swaps_total", {"outcome": "taken"}) == 1
+
+
+def test_runs_go_on_while_models_are_swapped(slot):
+    """Each run reads its outputs with the session that it began on; none fails or mixes the two layouts."""
+    slot.swap(manifest_of(BOXES), DATA)
+    white, done, counts = (
+        solid(64, 64, (255, 255, 255)),
+        threading.Event(),
+        {"bright_boxes": set(), "bright_yolox": set()},
+    )
+    failures = []
+
+    def run():
+        try:
+            while not done.is_set():
+                session = slot.get()
+                counts[session.manifest.name].add(len(session.read(session.infer([white])[0]).xyxy))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for turn in range(20):
+        slot.swap(manifest_of((YOLOX, BOXES)[turn % 2]), DATA)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert counts == {"bright_boxes": {16}, "bright_yolox": {84}}
