@@ -1,0 +1,89 @@
+"""`python -m edge`: runs the agent of a site until SIGTERM or Ctrl-C, or replays recordings through the broker."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+from prometheus_client import CollectorRegistry
+
+from contracts import config_file
+from contracts.errors import ConfigError, VedetteError
+from edge import logs
+from edge.agent import Agent, Options
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run; returns the exit code: 0 done, 1 failed, 2 the config is wrong."""
+    given = _parser().parse_args(arguments)
+    logs.set_up()
+    _set_up_opencv()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        agent = Agent(config_file.load(given.config), _options(given), CollectorRegistry())
+        agent.run(stop)
+    except ConfigError as error:
+        print(f"{given.config}: {error}", file=sys.stderr)
+        return EXIT_CONFIG
+    except (VedetteError, OSError) as error:
+        logging.getLogger("edge").error("the agent failed", extra={"error": str(error)})
+        return EXIT_FAILED
+    return 0
+
+
+def _options(given: argparse.Namespace) -> Options:
+    return Options(
+        bootstrap=tuple(given.bootstrap.split(",")),
+        state=given.state,
+        name=given.name,
+        secrets=os.environ,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        replay_start_ms=given.replay_start_ms,
+        every_frame=given.every_frame,
+        session=given.session,
+        metrics_port=given.metrics_port,
+    )
+
+
+def _set_up_opencv() -> None:
+    # The agent's parallelism is its cameras; OpenCV's own threads would only contend with them.
+    cv2.setNumThreads(1)
+    # OpenCV's and FFmpeg's own messages may hold the address with its password; ours say what they would.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m edge",
+        description="Read the cameras of a config, and publish what is worth it on frames.SITE.",
+        epilog="Secrets in the cameras' addresses, {NAME}, are taken from the environment.",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
+    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="the broker; several with commas")
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="spool, session number, lock")
+    parser.add_argument("--name", default=platform.node() or "agent", help="what the agent calls itself (%(default)s)")
+    parser.add_argument("--metrics-port", type=int, metavar="N", help="instead of edge.metrics_port; 0 = none")
+    replay = parser.add_argument_group("replay", "files only, as fast as the broker takes them; ends when all is there")
+    replay.add_argument("--replay-start-ms", type=int, metavar="MS", help="the time of each file's first picture")
+    replay.add_argument("--every-frame", action="store_true", help="send every picture, without motion gate")
+    replay.add_argument("--session", type=int, metavar="N", help="instead of the number of this start")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The agent of a site, wired: cameras publish, controls change them, and once a second each says how it is."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import prometheus_client
+from prometheus_client import CollectorRegistry
+
+from contracts.config import Config
+from contracts.config_check import slots
+from contracts.errors import ConfigError, VedetteError
+from contracts.messages import Budget, Masks
+from contracts.metrics import Metrics
+from edge.acks import Acks
+from edge.broker import KafkaLink
+from edge.camera import Camera
+from edge.capture import OpenCvCapture, is_file
+from edge.controls import ControlFollower
+from edge.metrics import Meters
+from edge.pipeline import Pipeline
+from edge.publisher import Disk, Publisher
+from edge.reader import Ends
+from edge.session import next_session
+from edge.settings import input_of, settings_of
+from edge.source import Timing
+from edge.spool import Spool
+
+log = logging.getLogger(__name__)
+
+STATUS_S = 1.0
+CONNECT_S = 2.0
+"""Cameras wait so long for a broker that is there, so that the first frames needn't take the late lane."""
+STOP_CAMERAS_S = 1.5
+STOP_PUBLISHER_S = 2.0
+"""Together less than the five seconds in which an agent has to be gone."""
+
+
+class AgentError(VedetteError):
+    """The agent can't run, or a replay can't be finished."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run. `replay_start_ms` makes it a replay: files only, as fast as the broker takes them, no spool, no
+    status, and captured_at_ms counts from there by the recording's own time. `every_frame` sends all pictures.
+    `session` overrides the persisted number.
+    """
+
+    bootstrap: tuple[str, ...]
+    state: Path
+    name: str
+    secrets: Mapping[str, str]
+    now_ms: Callable[[], int]
+    replay_start_ms: int | None = None
+    every_frame: bool = False
+    session: int | None = None
+    metrics_port: int | None = None
+
+
+class Agent:
+    """All cameras of a config."""
+
+    def __init__(self, config: Config, options: Options, registry: CollectorRegistry) -> None:
+        self._config, self._options = config, options
+        self._replay = options.replay_start_ms is not None
+        self._meters = Meters(Metrics(registry))
+        self._publisher = Publisher(
+            site=config.site.name,
+            slots=slots(config),
+            connect=lambda: KafkaLink(options.bootstrap),
+            now_ms=options.now_ms,
+            meters=self._meters,
+            disk=None if self._replay else self._disk(),
+        )
+        self._controls = ControlFollower(
+            site=config.site.name,
+            bootstrap=options.bootstrap,
+            apply=self.change,
+            dead_letter=self._publisher.send_dead_letter,
+            now_ms=options.now_ms,
+            made=self._meters.metrics,
+        )
+        self._cameras: dict[str, Camera] = {}
+        self._session = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until `stop` is set, or until all recordings of a replay are delivered.
+
+        Raises AgentError, ConfigError (a replay of what is no file) or OSError (the state folder, a port).
+        """
+        self._options.state.mkdir(parents=True, exist_ok=True)
+        with (self._options.state / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AgentError(f"another agent uses {self._options.state}") from error
+            self._session = self._options.session or next_session(self._options.state)
+            self._cameras = {name: self._camera(name) for name, c in self._config.cameras.items() if c.enabled}
+            port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
+            server = prometheus_client.start_http_server(port, registry=self._meters.metrics.registry) if port else None
+            try:
+                self._publisher.start()
+                if self._replay:
+                    self._run_replay(stop)
+                else:
+                    self._run_live(stop)
+            finally:
+                self._end()
+                if server is not None:
+                    server[0].shutdown()
+                    server[0].server_close()
+
+    def change(self, change: Budget | Masks) -> None:
+        """Apply a control to the camera that it names; raises ValueError."""
+        camera = self._cameras.get(change.camera)
+        if camera is None:
+            raise ValueError(f"there is no camera `{change.camera}`")
+        camera.change(change)
+        log.info("changed", extra={"camera": change.camera, "change": type(change).__name__.lower()})
+
+    def _run_live(self, stop: threading.Event) -> None:
+        if self._publisher.wait_connected(CONNECT_S):
+            self._report()
+        self._controls.start()
+        for camera in self._cameras.values():
+            camera.start()
+        next_s = time.monotonic()
+        while not stop.wait(max(next_s - time.monotonic(), 0.0)):
+            next_s = max(next_s + STATUS_S, time.monotonic())
+            self._report()
+            for camera in self._cameras.values():
+                camera.watch()
+
+    def _run_replay(self, stop: threading.Event) -> None:
+        for camera in self._cameras.values():
+            camera.start()
+        while not all(camera.ended for camera in self._cameras.values()):
+            if stop.wait(0.2):
+                return
+            for camera in self._cameras.values():
+                if camera.error:
+                    raise AgentError(f"camera {camera.name}: {camera.error}")
+                at_ms, of_ms = camera.progress_ms
+                log.info("progress", extra={"camera": camera.name, "at_ms": round(at_ms), "of_ms": round(of_ms)})
+        while not self._publisher.drain(0.2):
+            if stop.is_set():
+                return
+        log.info("delivered", extra={"cameras": len(self._cameras)})
+
+    def _report(self) -> None:
+        for camera in self._cameras.values():
+            self._publisher.send_status(
+                camera.status(
+                    agent=self._options.name,
+                    session=self._session,
+                    at_ms=self._options.now_ms(),
+                    spool_bytes=self._publisher.spool_bytes,
+                    clock_offset_ms=self._publisher.clock_offset_ms,
+                )
+            )
+
+    def _end(self) -> None:
+        self._controls.stop()
+        until_s = time.monotonic() + STOP_CAMERAS_S
+        for camera in self._cameras.values():
+            camera.stop()
+        for camera in self._cameras.values():
+            if not camera.join(max(until_s - time.monotonic(), 0.0)):
+                log.warning("its read hangs", extra={"camera": camera.name})
+        if not self._publisher.close(STOP_PUBLISHER_S):
+            log.warning("unacknowledged frames stay on disk for the next start")
+
+    def _camera(self, name: str) -> Camera:
+        settings = settings_of(self._config, name)
+        detect, detail = input_of(self._config, name, "detect"), input_of(self._config, name, "detail")
+        assert detect is not None, "the config's check says so"
+        if self._replay and not is_file(detect.url):
+            raise ConfigError(f"cameras.{name}.inputs", "only files can be replayed")
+        ends = Ends(
+            open_capture=OpenCvCapture,
+            secrets=self._options.secrets,
+            timing=Timing(self._options.now_ms, self._options.replay_start_ms),
+            chance=random.Random(f"{name}/{self._session}"),  # noqa: S311  jitter, no secret
+        )
+        pipeline = Pipeline(self._session, settings, every_frame=self._options.every_frame)
+        # A replay has one input for both roles: two recordings wouldn't come out the same twice.
+        second = detail if detail is not detect and not self._replay else None
+        return Camera(settings, (detect, second), ends, pipeline, self._publisher.publish, self._meters.of(name))
+
+    def _disk(self) -> Disk:
+        state, settings = self._options.state, self._config.edge.spool
+        spool = Spool(state / "spool", settings.max_mb * 1024 * 1024)
+        return Disk(spool, Acks(state / "acks.json"), settings.late_fps)

@@ -1,0 +1,55 @@
+"""How much of a picture changed, measured on a small grey copy: a background of Gaussian mixtures (MOG2).
+
+Z. Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR 2004.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+SMALL_WIDTH = 160
+"""At 160x120 the gate costs about a tenth of reading a 768x576 picture, and a person of 12 pixels in 640 is still 3."""
+
+ADAPT_S = 20.0
+"""The time after which something that stands still has become background."""
+
+
+def small_grey(picture: Image) -> Image:
+    """A grey copy (h, w) of a BGR picture (H, W, 3), at most 160 pixels wide.
+
+    Shrinks by a whole factor, which OpenCV averages several times faster than a fraction.
+    """
+    height, width = picture.shape[:2]
+    factor = -(-width // SMALL_WIDTH)
+    if factor > 1 and height >= factor:
+        whole = picture[: height // factor * factor, : width // factor * factor]
+        picture = cv2.resize(whole, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+
+
+class MotionGate:
+    """One camera's background. `threshold` is MOG2's squared distance in standard deviations."""
+
+    def __init__(self, threshold: float) -> None:
+        self._background = cv2.createBackgroundSubtractorMOG2(varThreshold=threshold, detectShadows=False)
+        self._threshold = threshold
+        self._before: tuple[int, tuple[int, ...]] | None = None
+
+    def measure(self, small: Image, captured_at_ms: int, threshold: float) -> float:
+        """The share 0-1 of the picture that is not background; 0 for the first picture and after a change of size."""
+        if threshold != self._threshold:
+            self._background.setVarThreshold(threshold)
+            self._threshold = threshold
+        before, self._before = self._before, (captured_at_ms, small.shape)
+        if before is None or before[1] != small.shape:
+            self._background.apply(small, learningRate=1.0)
+            return 0.0
+        passed_s = (captured_at_ms - before[0]) / 1000
+        # By time and not by pictures: the same scene at 5 and at 25 pictures a second is learned alike.
+        mask = self._background.apply(small, learningRate=min(max(passed_s / ADAPT_S, 0.0005), 0.5))
+        # A lone pixel is noise; the smallest thing that counts is 3x3.
+        return float(cv2.countNonZero(cv2.medianBlur(mask, 3))) / small.size
