@@ -1,0 +1,374 @@
+"""A real Kafka broker, one KRaft node on this machine, as a child process with all it keeps in one folder."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+import psutil
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import KafkaError
+
+from contracts.topics import MAX_MESSAGE_BYTES
+from vedette.errors import SetupError
+from vedette.files import MEGABYTE
+from vedette.jars import kafka_classpath
+from vedette.java import Java, find_java
+
+HOST = "127.0.0.1"
+LOG4J = Path(__file__).with_name("broker-log4j2.properties")
+POLL_S = 0.1
+
+
+class BrokerError(SetupError):
+    """The broker can't be started, or ended by itself."""
+
+
+class TopicLike(Protocol):
+    """What `create_topics` needs of a topic (contracts.topics.TopicSpec has it)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def partitions(self) -> int: ...
+    @property
+    def config(self) -> dict[str, str]: ...
+
+
+@dataclass(frozen=True)
+class BrokerConfig:
+    """`state_dir` holds everything; no `port` means a free one, kept for as long as the `Broker` object lives."""
+
+    state_dir: Path
+    port: int | None = None
+    heap_mb: int = 512
+    start_timeout_s: float = 60.0
+    stop_timeout_s: float = 6.0
+
+
+class Broker:
+    """Starts and stops the broker; the data outlive both.
+
+    While it runs it holds a lock on `state_dir`, so that two can't share one. A broker that outlived a killed owner is
+    ended by the next start.
+    """
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self._config = config
+        self._port = config.port
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port` for clients; known once started."""
+        if self._port is None:
+            raise BrokerError("The broker has no port before its first start", "")
+        return f"{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where the broker writes what it does."""
+        return self._config.state_dir / "logs" / "broker.log"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return once the broker answers; does nothing while it runs. Raises SetupError with the log's last lines."""
+        if self.pid is not None:
+            return
+        self.stop()
+        java, classpath = find_java(), kafka_classpath()
+        state_dir = self._config.state_dir.absolute()
+        (state_dir / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(state_dir)
+        try:
+            _end_orphan(state_dir, self._config.stop_timeout_s)
+            self._port = _check_free(self._port) if self._port else _free_port()
+            controller_port = _free_port()
+            properties = state_dir / "server.properties"
+            data = state_dir / "data"
+            if not data.exists():
+                _format(java, classpath, state_dir, self._port, controller_port)
+            properties.write_text(_properties(data, self._port, controller_port))
+            self._process = self._spawn(_command(java, classpath, state_dir, self._config.heap_mb), properties)
+            self._wait_until_it_answers()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the broker: asked first, killed when it takes longer than `stop_timeout_s`. Safe to call at any time."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                _end(psutil.Process(self._process.pid), self._config.stop_timeout_s)
+            self._process.wait()
+            self._process = None
+            _pid_file(self._config.state_dir).unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def kill(self) -> None:
+        """End the broker at once, as a crash would; `start` brings it back with its data."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _spawn(self, command: list[str], properties: Path) -> subprocess.Popen[bytes]:
+        """In a session of its own, so that Ctrl-C in the terminal does not reach it before those that write to it."""
+        with (self._config.state_dir / "logs" / "broker.out").open("wb") as out:
+            process = subprocess.Popen(
+                [*command, "kafka.Kafka", str(properties)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        born = psutil.Process(process.pid).create_time()
+        _pid_file(self._config.state_dir).write_text(json.dumps({"pid": process.pid, "created": born}))
+        return process
+
+    def _wait_until_it_answers(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + self._config.start_timeout_s
+        while not _answers(self.bootstrap):
+            if (code := self._process.poll()) is not None:
+                raise BrokerError(f"The broker ended with code {code}:\n{self._last_lines()}", "")
+            if time.monotonic() > deadline:
+                timeout_s = self._config.start_timeout_s
+                raise BrokerError(f"The broker did not answer within {timeout_s:g} s:\n{self._last_lines()}", "")
+            time.sleep(POLL_S)
+
+    def _last_lines(self, count: int = 15) -> str:
+        lines: deque[str] = deque(maxlen=count)
+        for path in (self.log_file, self.log_file.with_name("broker.out")):
+            if path.is_file():
+                lines.extend(path.read_text(errors="replace").splitlines())
+        return "\n".join([*lines, f"(in {self.log_file})"])
+
+
+def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]:
+    """Make the broker's topics what `specs` say, and return the names of those that were new.
+
+    An existing topic gets the spec's config and, where it has fewer, its partitions (Kafka can't take any away).
+    Raises KafkaError.
+    """
+    wanted = {spec.name: spec for spec in specs}
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        existing = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        new = {
+            name: {"num_partitions": spec.partitions, "replication_factor": 1, "configs": dict(spec.config)}
+            for name, spec in wanted.items()
+            if name not in existing
+        }
+        if new:
+            admin.create_topics(new, wait_for_metadata=True)
+        grown = {
+            name: spec.partitions for name, spec in wanted.items() if existing.get(name, 1 << 31) < spec.partitions
+        }
+        if grown:
+            admin.create_partitions(grown)
+        kept = [
+            ConfigResource(ConfigResourceType.TOPIC, name, dict(spec.config))
+            for name, spec in wanted.items()
+            if name in existing and spec.config
+        ]
+        if kept:
+            admin.alter_configs(kept)
+        return tuple(new)
+    finally:
+        admin.close()
+
+
+def _properties(data: Path, port: int, controller_port: int) -> str:
+    """The broker's settings where they differ from Kafka's own."""
+    settings = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        # The old, static way of naming the voters: the dynamic one keeps the controller's port in the data, and the
+        # port is another at every start.
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "log.dirs": data,
+        "auto.create.topics.enable": "false",
+        "message.max.bytes": MAX_MESSAGE_BYTES,
+        # One node: there is nowhere to put a second copy. 4 partitions instead of 50: each costs open files and mmaps.
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "group.initial.rebalance.delay.ms": 0,
+        # Retention works by whole segments: 64 MB of frames are about a minute of two cameras.
+        "log.segment.bytes": 64 * MEGABYTE,
+        "log.retention.check.interval.ms": 30_000,
+        # 8 MiB hold the keys of 350,000 records (24 bytes each); the default of 128 MiB would be a quarter of the heap.
+        "log.cleaner.dedupe.buffer.size": 8 * 1024**2,
+        # After a crash the broker waits for its own old registration to lapse: 5 s instead of 9.
+        "broker.session.timeout.ms": 5_000,
+        "broker.heartbeat.interval.ms": 1_000,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+    }
+    return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+def _command(java: Java, classpath: tuple[Path, ...], state_dir: Path, heap_mb: int) -> list[str]:
+    """The JVM with Kafka's own choice of collector, its heap bounded."""
+    return [
+        str(java.executable),
+        "-Xms64m",
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseG1GC",
+        "-XX:MaxGCPauseMillis=20",
+        "-XX:InitiatingHeapOccupancyPercent=35",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.awt.headless=true",
+        f"-Dkafka.logs.dir={state_dir / 'logs'}",
+        f"-Dlog4j2.configurationFile={LOG4J}",
+        "-cp",
+        os.pathsep.join(map(str, classpath)),
+    ]
+
+
+def _format(java: Java, classpath: tuple[Path, ...], state_dir: Path, port: int, controller_port: int) -> None:
+    """Make the data folder, in one move: what a killed start left half done is made anew."""
+    unfinished = state_dir / "data.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    properties = state_dir / "format.properties"
+    properties.write_text(_properties(unfinished, port, controller_port))
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    done = subprocess.run(
+        [
+            *_command(java, classpath, state_dir, 128),
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster_id}",
+            f"--config={properties}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    properties.unlink()
+    if done.returncode != 0:
+        raise BrokerError(f"The broker's storage can't be formatted:\n{done.stdout}{done.stderr}", "")
+    unfinished.rename(state_dir / "data")
+
+
+def _answers(bootstrap: str) -> bool:
+    """Whether a client gets the cluster's metadata."""
+    host, port = bootstrap.split(":")
+    try:
+        # A bare connection first: kafka-python logs a warning for each refused one.
+        socket.create_connection((host, int(port)), timeout=1).close()
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3_000)
+    except (OSError, KafkaError):
+        return False
+    try:
+        return bool(admin.describe_cluster()["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        admin.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _check_free(port: int) -> int:
+    with socket.socket() as probe:
+        # As Java's server sockets do: what earlier connections left in TIME_WAIT does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise BrokerError(
+                f"Port {port} is taken ({error.strerror})", "Choose another, or end what uses it."
+            ) from None
+    return port
+
+
+def _pid_file(state_dir: Path) -> Path:
+    return state_dir / "broker.pid"
+
+
+def _lock(state_dir: Path) -> IO[str]:
+    """The state folder for ourselves; the kernel gives it up when this process ends, however it ends."""
+    lock = (state_dir / "broker.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip()
+        lock.close()
+        raise BrokerError(
+            f"{state_dir} is in use by process {owner}", "Stop that one, or use another folder."
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _end_orphan(state_dir: Path, timeout_s: float) -> None:
+    """End the broker that a killed owner left behind. Called with the lock held, so no living owner can have one."""
+    path = _pid_file(state_dir)
+    try:
+        left = json.loads(path.read_text())
+        process = psutil.Process(left["pid"])
+        ours = process.create_time() == left["created"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, psutil.NoSuchProcess):
+        ours = False
+    if ours:
+        _end(process, timeout_s)
+    path.unlink(missing_ok=True)
+
+
+def _end(process: psutil.Process, timeout_s: float) -> None:
+    """SIGTERM, then SIGKILL; psutil makes sure that the pid is still the same process."""
+    try:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout_s)
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(timeout_s)
+    except psutil.NoSuchProcess:
+        return
