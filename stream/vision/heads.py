@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest
-from stream.geometry import iou
 from stream.vision.image import Picture
 
 Outputs = tuple[NDArray[Any], ...]
@@ -159,7 +158,8 @@ class YoloxHead:
         classes = cells[:, 5:].argmax(axis=1)
         scores = cells[:, 4] * cells[np.arange(len(cells)), 5 + classes]
         label_ids = self._labels.of_class[classes]
-        keep = np.flatnonzero((scores >= self._manifest.low_threshold) & (label_ids >= 0))
+        numbers = ~np.isnan(cells[:, :4]).any(axis=1)
+        keep = np.flatnonzero((scores >= self._manifest.low_threshold) & (label_ids >= 0) & numbers)
         keep = keep[np.argsort(-scores[keep], kind="stable")][:MAX_CANDIDATES]
         at = likely[keep]
         found = Boxes(self._decode(cells[keep, :4], at), scores[keep], label_ids[keep])
@@ -167,19 +167,36 @@ class YoloxHead:
 
     def _decode(self, cells: NDArray[np.float32], at: NDArray[np.int64]) -> NDArray[np.float32]:
         stride = self._strides[at, None]
-        centre = (cells[:, :2] + self._cells[at]) * stride
-        half = np.exp(np.minimum(cells[:, 2:], 20.0)) * stride / 2  # e^20 is beyond any picture, e^89 overflows
+        # 10,000 cells and e^20 are beyond any picture, and their areas within float32
+        centre = (np.clip(cells[:, :2], -1e4, 1e4) + self._cells[at]) * stride
+        half = np.exp(np.minimum(cells[:, 2:], 20.0)) * stride / 2
         return np.concatenate((centre - half, centre + half), axis=1)
 
 
 def suppress(boxes: Boxes, iou_threshold: float) -> NDArray[np.int64]:
-    """Places of the boxes that stay: greedy non-maximum suppression by label; `boxes` come most confident first."""
-    rivals = (iou(boxes.xyxy, boxes.xyxy) > iou_threshold) & (boxes.label_ids[:, None] == boxes.label_ids)
-    alive = np.ones(len(boxes.xyxy), np.bool_)
-    for place in range(len(alive)):
+    """Places of the boxes that stay: greedy non-maximum suppression by label; `boxes` come most confident first.
+
+    The comparison shared > t (a + b - shared) is written as shared (1 + t) > t a + t b: without division and in
+    float32 it takes a third of the time of `geometry.iou`, which would be 2 % of a whole frame.
+    """
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes.xyxy.T)
+    parts = (iou_threshold * (x2 - x1) * (y2 - y1)).astype(np.float32)
+    shared = _overlap(x1, x2)
+    shared *= _overlap(y1, y2)
+    shared *= np.float32(1 + iou_threshold)
+    harmless = (shared <= parts[:, None] + parts) | (boxes.label_ids[:, None] != boxes.label_ids)
+    alive = np.ones(len(x1), np.bool_)
+    for place in range(len(x1)):
         if alive[place]:
-            alive[place + 1 :] &= ~rivals[place, place + 1 :]
+            alive[place + 1 :] &= harmless[place, place + 1 :]
     return np.flatnonzero(alive)
+
+
+def _overlap(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Length [N,N] that each span low..high [N] shares with each other one."""
+    length: NDArray[np.float32] = np.minimum(high[:, None], high)
+    length -= np.maximum(low[:, None], low)
+    return np.maximum(length, 0, out=length)
 
 
 def _grid(width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -91,8 +91,21 @@ def test_merged_labels_suppress_each_other():
     assert head(label_map=merged).read(pair).confidence == pytest.approx([0.9])
 
 
-def test_yolox_sizes_that_overflow_are_no_warning():
-    found = head().read(raw_yolox((9, 0, 0, 500.0, 0, 1.0, 1.0, 0, 0)))
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        ((0, 0, 500.0, 0), 1),  # a size that overflows: cut
+        ((0, 0, 500.0, 500.0), 1),  # an area that would
+        ((0, 0, np.inf, -np.inf), 1),  # endlessly wide, no height
+        ((np.inf, -1e38, 0, 0), 1),  # far outside
+        ((np.nan, 0, 0, 0), 0),  # nowhere
+        ((0, 0, 0, np.nan), 0),
+    ],
+)
+def test_wild_numbers_are_cut_or_dropped_and_no_warning(cell, count):
+    pair = raw_yolox((9, *cell, 1.0, 1.0, 0, 0), (50, *cell, 1.0, 0.0, 1.0, 0))
+    found = head().read(pair)
+    assert len(found.xyxy) == 2 * count
     assert np.isfinite(found.xyxy).all()
 
 
