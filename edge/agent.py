@@ -24,9 +24,10 @@ from edge.broker import KafkaLink
 from edge.camera import Camera
 from edge.capture import OpenCvCapture, is_file
 from edge.controls import ControlFollower
+from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.pipeline import Pipeline
-from edge.publisher import Disk, Publisher
+from edge.publisher import Publisher
 from edge.reader import Ends
 from edge.session import next_session
 from edge.settings import input_of, settings_of
