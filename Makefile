@@ -1,0 +1,57 @@
+# Every command a newcomer needs. Only python3 and make have to be there; `make setup` gets the rest.
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/setup.stamp
+TESTS := $(PY) -m pytest
+
+# As if .venv were activated: Flink's JVM looks for its Python on PATH.
+export VIRTUAL_ENV := $(VENV)
+export PATH := $(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test check format unit jobs integration bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## Get everything Vedette runs on: environment, packages, Java, jars
+
+$(STAMP): pyproject.toml constraints.txt deploy/bootstrap.py vedette/locks/broker.lock.toml vedette/locks/flink.lock.toml
+	@$(PYTHON) deploy/bootstrap.py
+	@touch $@
+
+demo: setup ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
+	@$(PY) -m vedette demo
+
+test: setup check unit jobs integration ## Check and test everything
+
+check: setup ## Format, lint, types, import rules
+	$(PY) -m ruff format --check
+	$(PY) -m ruff check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: setup ## Format the code and mend what the linter can
+	$(PY) -m ruff format
+	$(PY) -m ruff check --fix
+
+unit: setup ## Unit tests, about a minute
+	$(TESTS) tests/unit
+
+jobs: setup ## The jobs in a real Flink mini cluster
+	$(TESTS) tests/jobs
+
+integration: setup ## The parts together, with a real broker
+	$(TESTS) tests/integration
+
+bench: setup ## Measure what the README promises
+	$(TESTS) tests/bench
+
+lock: setup ## Resolve the Java libraries anew into vedette/locks
+	$(PY) -m vedette.jars lock
+
+clean: ## Remove the environment, caches and what was built (not the downloads, not the recorded state)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
