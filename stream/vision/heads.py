@@ -20,6 +20,9 @@ MAX_CANDIDATES = 1000
 """Boxes that enter suppression, the most confident ones: its time grows with their square, and a street full of
 people gives some 300."""
 
+MAX_SIDE = 4096
+"""The largest side of a model's input, px: 200 MB as float32. Detectors in use have up to 1280."""
+
 
 class Boxes(NamedTuple):
     """Boxes in one picture, in pixels of the model's input; `label_ids` index the names that the head was given."""
@@ -71,7 +74,12 @@ class Head(Protocol):
 
 
 def head_of(manifest: ModelManifest, labels: Labels) -> Head:
-    """The head that the manifest's layout names."""
+    """The head that the manifest's layout names; ModelError for an input or labels that no model has."""
+    width, height = manifest.input.width, manifest.input.height
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ModelError(f"{manifest.id}: an input of {width}x{height}; sides are from 1 to {MAX_SIDE}")
+    if not manifest.labels:
+        raise ModelError(f"{manifest.id}: has no labels")
     return YoloxHead(manifest, labels) if manifest.layout == "yolox" else BoxesHead(manifest, labels)
 
 

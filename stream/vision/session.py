@@ -68,6 +68,9 @@ class Session:
     def infer(self, pictures: list[Picture]) -> list[Outputs]:
         """Run pictures uint8[H,W,3] BGR of `input_size` as one batch; the raw outputs of each."""
         outputs = self._opened.run(self._outputs, {self.manifest.input.name: self._head.feed(pictures)})
+        if any(output.shape[:1] != (len(pictures),) for output in outputs):
+            shapes = [list(output.shape) for output in outputs]
+            raise ModelError(f"{self.manifest.id}: gave {shapes} for a batch of {len(pictures)}")
         return [tuple(output[place] for output in outputs) for place in range(len(pictures))]
 
     def read(self, outputs: Outputs) -> Boxes:
@@ -75,16 +78,19 @@ class Session:
         return self._head.read(outputs)
 
     def _warm_up(self) -> None:
-        """The first run allocates and may compile; it also shows the real shapes of the outputs."""
+        """The first run allocates and may compile; it also shows the real shapes of the outputs, of batches too."""
         width, height = self.input_size
         grey = np.full((height, width, 3), self.manifest.input.letterbox, np.uint8)
-        try:
-            outputs = self.infer([grey])[0]
-        except Exception as error:  # onnxruntime's errors have no common public base
-            raise ModelError(f"{self.manifest.id}: does not run: {error}") from error
-        if wrong := self._head.check(outputs):
-            raise ModelError(f"{self.manifest.id}: {wrong}")
-        self.read(outputs)
+        for count in (1, 2) if self.batch_limit is None else (1,):
+            try:
+                outputs = self.infer([grey] * count)
+            except ModelError:
+                raise
+            except Exception as error:  # onnxruntime's errors have no common public base
+                raise ModelError(f"{self.manifest.id}: does not run a batch of {count}: {error}") from error
+            if wrong := self._head.check(outputs[0]):
+                raise ModelError(f"{self.manifest.id}: {wrong}")
+            self.read(outputs[0])
 
 
 class ModelSlot:

@@ -1,7 +1,10 @@
 """Models are what their manifests say or are refused, and change while others use them."""
 
 import threading
+from types import SimpleNamespace
 
+import numpy as np
+import onnxruntime
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -13,6 +16,7 @@ from tests.builders import DATA, manifest_of, solid
 
 BOXES, YOLOX = DATA / "bright_boxes.onnx", DATA / "bright_yolox.onnx"
 CPU = SessionOptions(device="cpu")
+PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 def sized(width, height, name="images"):
@@ -43,6 +47,9 @@ def slot(registry):
         (YOLOX, {"labels": ("a", "b", "c", "d")}, "4 labels"),  # a label too many
         (YOLOX, {"input": sized(64, 96)}, "the manifest says"),  # another size
         (YOLOX, {"input": sized(60, 60)}, "no multiple of 32"),  # no grid
+        (BOXES, {"input": sized(0, 64)}, "0x64; sides are from 1"),  # nothing
+        (YOLOX, {"input": sized(1 << 20, 1 << 20)}, "sides are from 1 to 4096"),  # terabytes
+        (YOLOX, {"labels": ()}, "has no labels"),
         (BOXES, {"label_map": {"pink": "red"}}, "label_map names pink"),
     ],
 )
@@ -60,6 +67,16 @@ def test_outputs_that_are_missing_are_named(tmp_path):
         Session.open(manifest_of(renamed), tmp_path, CPU)
 
 
+def test_a_model_that_takes_any_batch_and_fails_with_two_is_refused(tmp_path):
+    """The tiny YOLOX joins the scores with constants of one picture; here its input claims to take any number."""
+    path, model = tmp_path / "batch_yolox.onnx", YOLOX.read_bytes()
+    one, any_number = b"\n\x02\x08\x01", b"\n\x02\x12\x00"  # a dimension of 1, a dimension named ""
+    at = model.index(one, model.rindex(b"images"))
+    path.write_bytes(model[:at] + any_number + model[at + len(one) :])
+    with pytest.raises(ModelError, match="does not run a batch of 2"):
+        Session.open(manifest_of(path), tmp_path, CPU)
+
+
 @pytest.mark.parametrize("content", [b"", b"no model at all", BOXES.read_bytes()[:500]])
 def test_a_file_that_is_no_model_is_refused(tmp_path, content):
     path = tmp_path / "broken.onnx"
@@ -71,6 +88,60 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content):
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(ModelError, match="device tensorrt needs TensorrtExecutionProvider; this onnxruntime has"):
         Session.open(manifest_of(BOXES), DATA, SessionOptions(device="tensorrt"))
+
+
+class Fake:
+    """An opened model that runs where it is told, if `started` says so, and gives nonsense."""
+
+    started = "CPUExecutionProvider"
+
+    def __init__(self, model, settings, providers):
+        self.wanted = providers
+
+    def get_providers(self):
+        return [self.started, "CPUExecutionProvider"]
+
+    def get_inputs(self):
+        return onnxruntime.InferenceSession(BOXES, providers=["CPUExecutionProvider"]).get_inputs()
+
+    def get_outputs(self):
+        return onnxruntime.InferenceSession(BOXES, providers=["CPUExecutionProvider"]).get_outputs()
+
+    def run(self, names, feed):
+        return [np.zeros((1, 16, 4), np.float32), np.zeros((1, 16), np.float32), np.zeros((1, 16), np.int64)]
+
+
+def with_cuda(monkeypatch, started):
+    """As if this onnxruntime offered CUDA, and it started or not."""
+    fake = type("Started", (Fake,), {"started": started})
+    opened = []
+    monkeypatch.setattr(
+        "stream.vision.session.onnxruntime",
+        SimpleNamespace(
+            InferenceSession=lambda *args, **kwargs: opened.append(fake(*args, **kwargs)) or opened[-1],
+            SessionOptions=onnxruntime.SessionOptions,
+            get_available_providers=lambda: list(PROVIDERS),
+        ),
+    )
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("device", "started", "wanted", "refused"),
+    [
+        ("auto", "CUDAExecutionProvider", "CUDAExecutionProvider", None),  # CUDA where there is one
+        ("auto", "CPUExecutionProvider", "CUDAExecutionProvider", None),  # a driver is missing: go on without
+        ("cuda", "CPUExecutionProvider", "CUDAExecutionProvider", "did not start"),  # but not when it was asked for
+        ("tensorrt", "TensorrtExecutionProvider", "TensorrtExecutionProvider", None),
+        ("cpu", "CPUExecutionProvider", "CPUExecutionProvider", None),  # CUDA is there and not wanted
+    ],
+)
+def test_the_device_is_the_one_that_was_asked_for(monkeypatch, device, started, wanted, refused):
+    opened = with_cuda(monkeypatch, started)
+    # the fake answers a batch of two with one answer: as far as it gets, where the device is accepted
+    with pytest.raises(ModelError, match=refused or "for a batch of 2"):
+        Session.open(manifest_of(BOXES), DATA, SessionOptions(device=device))
+    assert opened[0].wanted[0] == wanted
 
 
 @pytest.mark.parametrize(("path", "limit"), [(BOXES, None), (YOLOX, 1)])
