@@ -61,6 +61,19 @@ def height_ratio(a_xyxy: Floats, b_xyxy: Floats) -> Floats:
     return np.asarray(np.minimum(a, b) / np.maximum(a, b))
 
 
+def heading(places: Floats, rates: Floats, towards: Floats, unit: Floats) -> Floats:
+    """How far a step [N,2]→[M,2] turns away from the way each track goes [N,M]: 0 straight on, 1 straight back.
+
+    The idea is OC-SORT's momentum (CVPR 2023). `rates` is in px/s and `unit` [N] a length in px: a step or a speed of
+    less than a third of it (a second) is too short to have a direction, and counts for less in proportion.
+    """
+    step = towards[None, :, :] - places[:, None, :]
+    length, speed = np.hypot(step[..., 0], step[..., 1]), np.hypot(rates[:, 0], rates[:, 1])[:, None]
+    along = (step * rates[:, None, :]).sum(axis=2) / np.maximum(length * speed, 1e-9)
+    meaning = np.minimum(length / (unit[:, None] / 3), 1.0) * np.minimum(speed / (unit[:, None] / 3), 1.0)
+    return np.asarray(meaning * (1.0 - along) / 2)
+
+
 def cosine(a: Floats, b: Floats) -> tuple[Floats, Bools]:
     """Cosine [N,M] of appearance vectors [N,D] and [M,D], and where both exist (an all-zero row is no vector)."""
     a_length, b_length = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)

@@ -20,10 +20,11 @@ AXES = 4  # cx, cy, width, height
 class MotionModel:
     """How boxes move, in scales (longer box sides) and seconds; each pair is (centre, size)."""
 
-    rate_std: tuple[float, float] = (0.6, 0.15)  # a pedestrian: 1.4 m/s at 1.75 m is 0.8 heights a second
-    time_constant_s: tuple[float, float] = (1.5, 0.7)
+    rate_std: tuple[float, float] = (0.6, 0.3)  # a pedestrian: 1.4 m/s at 1.75 m is 0.8 heights a second
+    time_constant_s: tuple[float, float] = (6.0, 1.0)
     measured_std: tuple[float, float] = (0.04, 0.06)
-    doubt: float = 1.0  # how much larger a detection's error is at confidence 0 than at 1
+    doubt: float = 0.0  # how much larger a detection's error is at confidence 0 than at 1
+    cut: float = 0.5  # doubt in the height of a box whose feet are hidden, as a share of what is missing
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,20 @@ def update(motion: Motion, measured: Floats, measured_variance: Floats) -> Motio
         covariance=(1.0 - gain) * motion.covariance,
         rate_variance=motion.rate_variance - rate_gain * motion.covariance,
     )
+
+
+def cut_variance(motion: Motion, measured: Floats, model: MotionModel) -> Floats:
+    """Further variance [N,4] of detections [N,4] that end above the expected feet while their upper edge fits.
+
+    Something nearer hides the legs then, and neither the box's height nor its centre says where the person is.
+    """
+    height = np.maximum(motion.value[:, 3], 1.0)
+    missing = np.clip(1.0 - measured[:, 3] / height, 0.0, 1.0)
+    top, expected_top = measured[:, 1] - measured[:, 3] / 2, motion.value[:, 1] - motion.value[:, 3] / 2
+    is_cut = (missing > 0.1) & (np.abs(top - expected_top) < 0.1 * height)  # a tenth is a detector's usual jitter
+    extra = np.where(is_cut, np.square(model.cut * missing * height), 0.0)
+    none = np.zeros_like(extra)
+    return np.stack((none, extra / 4, none, extra), axis=1)
 
 
 def distance(motion: Motion, measured: Floats, measured_variance: Floats) -> Floats:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.geometry import Floats, as_boxes
+from stream.tracking.kalman import AXES, Motion
 
 STATE_VERSION = 1
 
@@ -40,10 +41,11 @@ class Detections:
 
 
 class TrackState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One track as it was when it was last seen; nothing is stored for a track that only coasts.
+    """One track as it was when it was last seen; nothing changes while it only coasts.
 
-    `motion` holds 5 rows of (cx, cy, w, h): values, rates, variances, covariances, rate variances (see kalman.Motion).
-    `votes` is the confidence summed by label, `embedding` the mean appearance as little-endian float16, or empty.
+    `confidence` is smoothed over time, misses counting as 0. `anchor` is where the centre was when the track last moved
+    on, at `moved_at_ms`. `motion` holds 5 rows of (cx, cy, w, h): see kalman.Motion. `votes` is the confidence summed
+    by label, `embedding` the mean appearance as little-endian float16, or empty.
     """
 
     track_id: int
@@ -52,9 +54,21 @@ class TrackState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     hits: int
     confirmed: bool
     confidence: float
+    moved_at_ms: int
+    anchor: tuple[float, float]
     motion: tuple[float, ...]
     votes: dict[str, float]
     embedding: bytes = b""
+
+    @property
+    def evidence(self) -> float:
+        """The confidences of all boxes that the track took, summed."""
+        return sum(self.votes.values())
+
+    @property
+    def label(self) -> str:
+        """The label with most confidence behind it; the first in the alphabet of equals."""
+        return min(self.votes, key=lambda label: (-self.votes[label], label))
 
 
 class TrackerState(msgspec.Struct, frozen=True, array_like=True):
@@ -69,8 +83,8 @@ class TrackerState(msgspec.Struct, frozen=True, array_like=True):
 class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One object in one frame.
 
-    `xyxy` is the filter's estimate. `detection` is the index of the box that the track took in this frame, None while
-    it coasts. `velocity` is px/s, `speed` its length, `speed_heights` the same in heights of the box a second.
+    `xyxy` is the filter's estimate, smoother than the boxes. `detection` is the index of the box that the track took in
+    this frame, None while it coasts. `velocity` is px/s. `moved_at_ms` is when it last left the place where it stood.
     """
 
     track_id: int
@@ -80,6 +94,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     detection: int | None
     first_seen_at_ms: int
     last_seen_at_ms: int
+    moved_at_ms: int
     velocity: tuple[float, float]
     confirmed: bool = True
 
@@ -92,3 +107,15 @@ class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def speed_heights(self) -> float:
         """Box heights a second: about metres a second over 1.75 for a standing person."""
         return self.speed / max(self.xyxy[3] - self.xyxy[1], 1.0)
+
+
+def motion_of(tracks: tuple[TrackState, ...]) -> Motion:
+    """The filter of all tracks as it was when each was last seen."""
+    numbers = np.array([track.motion for track in tracks], dtype=np.float64).reshape(len(tracks), 5, AXES)
+    return Motion(*(numbers[:, k] for k in range(5)))
+
+
+def numbers_of(motion: Motion, row: int) -> tuple[float, ...]:
+    """One row of the filter as plain numbers, for the state."""
+    parts = (motion.value, motion.rate, motion.variance, motion.covariance, motion.rate_variance)
+    return tuple(np.concatenate([part[row] for part in parts]).tolist())

@@ -1,49 +1,86 @@
 """The tracker: one frame's detections in, tracks out; all ages are times, so any frame rate and any gap will do.
 
 Its parts come from the literature: association in stages, where doubtful boxes only keep a track alive (ByteTrack, ECCV
-2022); recovery around the place where a track was really seen (OC-SORT, CVPR 2023); buffered boxes (C-BIoU, WACV 2023).
+2022); recovery around the place where a track was really seen, and momentum (OC-SORT, CVPR 2023); buffered boxes
+(C-BIoU, WACV 2023). Of its own: a confidence that remembers, and asks more of what stands still than of what moves.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream.geometry import Bools, Floats, clip_to_picture, coverage, cxcywh_to_xyxy, iou, xyxy_to_cxcywh
+from stream.geometry import Bools, Floats, area, clip_to_picture, coverage, cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from stream.tracking import kalman
-from stream.tracking.association import Indices, assign_among, buffered_iou, cosine, height_ratio
+from stream.tracking.association import Indices, assign_among, buffered_iou, cosine, heading, height_ratio
 from stream.tracking.kalman import Motion, MotionModel
-from stream.tracking.model import STATE_VERSION, Detections, Track, TrackerState, TrackState
+from stream.tracking.model import (
+    STATE_VERSION,
+    Detections,
+    Track,
+    TrackerState,
+    TrackState,
+    motion_of,
+    numbers_of,
+)
 
 Held = tuple[TrackState, int | None]  # a track and the index of the detection that it took in this frame
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """What a tracker takes for granted. Similarities are 0..1, times are of the frames' capture."""
+    """What a tracker takes for granted. Similarities are 0..1, times are of the frames' capture.
 
-    high_confidence: float = 0.5  # boxes that may take any track, and start one
+    The values were searched for on the scenes of tests/bench/tracking_scenes.py.
+    """
+
+    high_confidence: float = 0.5  # boxes that may take any track
     low_confidence: float = 0.15  # boxes that may only keep a track alive
+    start_confidence: float = 0.6  # boxes that may start one
+    duplicate_iou: float = 0.4  # a box this close to a taken one starts none
+
     confirm_evidence: float = 1.2  # confidences of a track's boxes, summed, before it is reported
-    tentative_ms: int = 400  # an unconfirmed track that misses a frame and was unseen for longer is dropped
-    lost_ms: int = 3000  # any track
-    rescue_ms: int = 600  # a track seen no longer ago, or in the frame before, may take doubtful boxes
-    coast_ms: int = 300  # an unseen track is reported where it must be for so long
+    confidence_memory_s: float = 5.0  # how long a track's confidence outlives the boxes that gave it
+    moving_confidence: float = 0.4  # a track of less is followed, but not reported
+    still_confidence: float = 0.6  # the same for one that keeps its place: lamps and coats don't walk, people do
+    still_s: float = 1.5  # a track keeps its place when it did not move on for so long
+    move_heights: float = 0.5  # it moves on when its centre gets so far, in box heights
+
+    tentative_ms: int = 0  # an unconfirmed track that misses a frame is dropped when unseen for longer
+    lost_ms: int = 3000  # any track is
+    rescue_ms: int = 100  # a track seen no longer ago, or in the frame before, may take doubtful boxes
+    coast_ms: int = 0  # an unseen track is reported where it must be for so long
     coast_hidden_ms: int = 1000  # the same while another track hides it
-    coast_evidence: float = 3.0  # only tracks with so much evidence are reported unseen
-    hidden_coverage: float = 0.5  # the share of a box that others cover when it counts as hidden
-    buffer: float = 0.2  # margin of the first association, as a share of the box
-    recover_buffer: float = 0.5  # the recovery's, around where the track was last seen
-    uncertain_buffer: float = 0.5  # further margin of both, in standard deviations of the predicted place
-    first_similarity: float = 0.2
-    rescue_similarity: float = 0.3
+    coast_evidence: float = 15.0  # only tracks with so much evidence are reported unseen
+    inside_share: float = 0.95  # a track that leaves the picture by more than the rest of this is not reported unseen
+    hidden_coverage: float = 0.5  # the share of a box that another covers when it counts as hidden
+
+    buffer: float = 0.1  # margin of the first association, as a share of the box
+    recover_buffer: float = 0.8  # the recovery's, around where the track was last seen
+    uncertain_buffer: float = 1.0  # further margin of both, in standard deviations of the predicted place
+    first_similarity: float = 0.05
+    rescue_similarity: float = 0.5
     recover_similarity: float = 0.15
-    tentative_similarity: float = 0.3
-    duplicate_iou: float = 0.6  # a box this close to a taken one starts no track
+    tentative_similarity: float = 0.15
     max_distance: float = 25.0  # squared Mahalanobis; 99.9 % of true pairs lie within 13.8 if the model is right
+    height_power: float = 1.0  # how much unequal heights count
+    heading_weight: float = 0.2  # how much a turn of direction counts
     appearance_weight: float = 0.5  # of the cosine, where both sides have an embedding
     appearance_memory: float = 0.9  # how much of its appearance a track keeps with a new box
     motion: MotionModel = field(default_factory=MotionModel)
     label_groups: tuple[tuple[str, ...], ...] = (("car", "truck", "bus"), ("bicycle", "motorcycle"))
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """This frame's time and the one before, ms."""
+
+    now_ms: int
+    before_ms: int
+
+    def ages_s(self, tracks: tuple[TrackState, ...]) -> Floats:
+        """How long ago each track was seen [N], s."""
+        return np.array([self.now_ms - track.last_seen_at_ms for track in tracks], dtype=np.float64) / 1000.0
 
 
 class Tracker:
@@ -59,44 +96,45 @@ class Tracker:
         Frames come in the order of `captured_at_ms`. A clock that jumps back further than a track's life ends all
         tracks, since their ages mean nothing any more; a smaller step back counts as no time at all.
         """
-        now_ms, tracks = self._living(state, frame.captured_at_ms)
-        predicted = kalman.predict(_motion_of(tracks), _ages_s(tracks, now_ms), self._config.motion)
-        recent_ms = min(state.last_at_ms, now_ms - self._config.rescue_ms)
-        taken = self._associate(tracks, predicted, frame, recent_ms)
-        held = self._refresh(tracks, predicted, frame, taken, now_ms) + self._start(frame, taken, state.next_id, now_ms)
+        at, tracks = self._living(state, frame.captured_at_ms)
+        predicted = kalman.predict(motion_of(tracks), at.ages_s(tracks), self._config.motion)
+        taken = self._associate(tracks, predicted, frame, at)
+        held = self._refresh(tracks, predicted, frame, taken, at) + self._start(frame, taken, state.next_id, at)
         kept = tuple(track for track, _ in held)
         next_id = max((track.track_id + 1 for track in kept), default=0)
-        after = TrackerState(STATE_VERSION, max(state.next_id, next_id), now_ms, kept)
-        return after, self._report(held, frame, now_ms)
+        after = TrackerState(STATE_VERSION, max(state.next_id, next_id), at.now_ms, kept)
+        return after, self._report(held, frame, at)
 
-    def _living(self, state: TrackerState, captured_at_ms: int) -> tuple[int, tuple[TrackState, ...]]:
+    def _living(self, state: TrackerState, captured_at_ms: int) -> tuple[_Moment, tuple[TrackState, ...]]:
         """This frame's time, and the tracks that are not too old for it."""
         lost_ms = self._config.lost_ms
         if captured_at_ms < state.last_at_ms - lost_ms:
-            return captured_at_ms, ()
+            return _Moment(captured_at_ms, captured_at_ms), ()
         now_ms = max(captured_at_ms, state.last_at_ms)
-        return now_ms, tuple(track for track in state.tracks if now_ms - track.last_seen_at_ms <= lost_ms)
+        living = tuple(track for track in state.tracks if now_ms - track.last_seen_at_ms <= lost_ms)
+        return _Moment(now_ms, state.last_at_ms), living
 
-    def _associate(
-        self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, recent_ms: int
-    ) -> Indices:
-        """The detection [N] that each track takes, -1 for none; only tracks seen since `recent_ms` are rescued."""
+    def _associate(self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, at: _Moment) -> Indices:
+        """The detection [N] that each track takes, -1 for none."""
         config = self._config
         taken = np.full(len(tracks), -1, dtype=np.intp)
         if not len(tracks) or not len(frame):
             return taken
         confirmed = np.array([track.confirmed for track in tracks])
+        recent_ms = min(at.before_ms, at.now_ms - config.rescue_ms)
         recent = np.array([track.last_seen_at_ms >= recent_ms for track in tracks])
         high = frame.confidence >= config.high_confidence
         low = (frame.confidence >= config.low_confidence) & ~high
 
+        last = motion_of(tracks)
+        expected, seen = cxcywh_to_xyxy(predicted.value), cxcywh_to_xyxy(last.value)
         allowed = self._allowed(tracks, predicted, frame)
-        expected, seen = cxcywh_to_xyxy(predicted.value), cxcywh_to_xyxy(_motion_of(tracks).value)
-        near = np.where(allowed, self._similarity(tracks, expected, self._margin(predicted, config.buffer), frame), 0.0)
+        turn = heading(last.value[:, :2], last.rate[:, :2], xyxy_to_cxcywh(frame.xyxy)[:, :2], predicted.scale())
+        near = self._similarity(tracks, expected, self._margin(predicted, config.buffer), frame)
+        near = np.where(allowed, near - config.heading_weight * turn, 0.0)
         exact = np.where(allowed, iou(expected, frame.xyxy), 0.0)
-        around = np.where(
-            allowed, self._similarity(tracks, seen, self._margin(predicted, config.recover_buffer), frame), 0.0
-        )
+        around = self._similarity(tracks, seen, self._margin(predicted, config.recover_buffer), frame)
+        around = np.where(allowed, around, 0.0)
 
         assign_among(taken, near, confirmed, high, config.first_similarity)
         assign_among(taken, exact, confirmed & recent, low, config.rescue_similarity)
@@ -108,7 +146,7 @@ class Tracker:
         """Which pairs [N,M] can be the same object: labels of one group, and a place within reach."""
         cxcywh = xyxy_to_cxcywh(frame.xyxy)
         variance = kalman.measurement_variance(cxcywh, frame.confidence, self._config.motion)
-        own = np.array([self._group_of(_label_of(track)) for track in tracks])
+        own = np.array([self._group_of(track.label) for track in tracks])
         other = np.array([self._group_of(label) for label in frame.labels])
         reachable = kalman.distance(predicted, cxcywh, variance) <= self._config.max_distance
         return np.asarray((own[:, None] == other[None, :]) & reachable)
@@ -120,70 +158,57 @@ class Tracker:
 
     def _similarity(self, tracks: tuple[TrackState, ...], xyxy: Floats, margin: Floats, frame: Detections) -> Floats:
         """How well each track at `xyxy` fits each detection [N,M]: place, height and, where known, appearance."""
-        similarity = buffered_iou(xyxy, frame.xyxy, margin) * height_ratio(xyxy, frame.xyxy)
+        config = self._config
+        similarity = buffered_iou(xyxy, frame.xyxy, margin) * height_ratio(xyxy, frame.xyxy) ** config.height_power
         if frame.embeddings is None:
-            return similarity
+            return np.asarray(similarity)
         width = frame.embeddings.shape[1]
         own = np.stack([_vector_of(track.embedding, width) for track in tracks])
         alike, known = cosine(own, frame.embeddings.astype(np.float64))
-        weight = self._config.appearance_weight * known
+        weight = config.appearance_weight * known
         return np.asarray((1.0 - weight) * similarity + weight * alike)
 
     def _refresh(
-        self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, taken: Indices, now_ms: int
+        self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, taken: Indices, at: _Moment
     ) -> tuple[Held, ...]:
         """The tracks that stay: those with a detection brought up to date, the others as they were."""
         rows = np.flatnonzero(taken >= 0)
         columns = taken[rows]
-        measured = xyxy_to_cxcywh(frame.xyxy)[columns]
-        variance = kalman.measurement_variance(measured, frame.confidence[columns], self._config.motion)
-        corrected = kalman.update(predicted.take(rows), measured, variance)
+        measured, model = xyxy_to_cxcywh(frame.xyxy)[columns], self._config.motion
+        variance = kalman.measurement_variance(measured, frame.confidence[columns], model)
+        prior = predicted.take(rows)
+        variance = variance + kalman.cut_variance(prior, measured, model)
+        corrected = kalman.update(prior, measured, variance)
         place = {int(row): k for k, row in enumerate(rows)}
         held: list[Held] = []
         for row, track in enumerate(tracks):
             if row in place:
                 column = int(taken[row])
-                numbers = _numbers_of(corrected, place[row])
-                held.append((self._seen_again(track, numbers, frame, column, now_ms), column))
-            elif track.confirmed or now_ms - track.last_seen_at_ms <= self._config.tentative_ms:
+                held.append((self._seen(track, numbers_of(corrected, place[row]), frame, column, at), column))
+            elif track.confirmed or at.now_ms - track.last_seen_at_ms <= self._config.tentative_ms:
                 held.append((track, None))
         return tuple(held)
 
-    def _seen_again(
-        self, track: TrackState, motion: tuple[float, ...], frame: Detections, column: int, now_ms: int
-    ) -> TrackState:
-        """One track with the detection that it took."""
-        label, confidence = frame.labels[column], float(frame.confidence[column])
-        votes = track.votes | {label: track.votes.get(label, 0.0) + confidence}
-        return TrackState(
-            track_id=track.track_id,
-            first_seen_at_ms=track.first_seen_at_ms,
-            last_seen_at_ms=now_ms,
-            hits=track.hits + 1,
-            confirmed=track.confirmed or sum(votes.values()) >= self._config.confirm_evidence,
-            confidence=confidence,
-            motion=motion,
-            votes=votes,
-            embedding=self._remembered(track.embedding, frame, column),
-        )
-
-    def _start(self, frame: Detections, taken: Indices, next_id: int, now_ms: int) -> tuple[Held, ...]:
+    def _start(self, frame: Detections, taken: Indices, next_id: int, at: _Moment) -> tuple[Held, ...]:
         """A new track for each confident detection that no track took, or stands on."""
         columns = self._free(frame, taken)
-        motion = kalman.start(xyxy_to_cxcywh(frame.xyxy)[columns], frame.confidence[columns], self._config.motion)
+        cxcywh = xyxy_to_cxcywh(frame.xyxy)[columns]
+        motion = kalman.start(cxcywh, frame.confidence[columns], self._config.motion)
         held: list[Held] = []
         for k, column in enumerate(columns.tolist()):
             new = TrackState(
                 track_id=next_id + k,
-                first_seen_at_ms=now_ms,
-                last_seen_at_ms=now_ms,
+                first_seen_at_ms=at.now_ms,
+                last_seen_at_ms=at.now_ms,
                 hits=0,
                 confirmed=False,
-                confidence=0.0,
+                confidence=float(frame.confidence[column]),
+                moved_at_ms=at.now_ms,
+                anchor=(float(cxcywh[k, 0]), float(cxcywh[k, 1])),
                 motion=(),
                 votes={},
             )
-            held.append((self._seen_again(new, _numbers_of(motion, k), frame, column, now_ms), column))
+            held.append((self._seen(new, numbers_of(motion, k), frame, column, at), column))
         return tuple(held)
 
     def _free(self, frame: Detections, taken: Indices) -> Indices:
@@ -192,10 +217,40 @@ class Tracker:
         used[taken[taken >= 0]] = True
         doubles = iou(frame.xyxy, frame.xyxy) > self._config.duplicate_iou
         for column in np.argsort(-frame.confidence, kind="stable"):
-            if frame.confidence[column] >= self._config.high_confidence and not (doubles[column] & used).any():
+            if frame.confidence[column] >= self._config.start_confidence and not (doubles[column] & used).any():
                 used[column] = True
         used[taken[taken >= 0]] = False
         return np.flatnonzero(used)
+
+    def _seen(
+        self, track: TrackState, motion: tuple[float, ...], frame: Detections, column: int, at: _Moment
+    ) -> TrackState:
+        """One track with the detection that it took."""
+        label, confidence = frame.labels[column], float(frame.confidence[column])
+        votes = track.votes | {label: track.votes.get(label, 0.0) + confidence}
+        x, y, _, height = motion[: kalman.AXES]
+        moved = math.hypot(x - track.anchor[0], y - track.anchor[1]) > self._config.move_heights * height
+        return TrackState(
+            track_id=track.track_id,
+            first_seen_at_ms=track.first_seen_at_ms,
+            last_seen_at_ms=at.now_ms,
+            hits=track.hits + 1,
+            confirmed=track.confirmed or sum(votes.values()) >= self._config.confirm_evidence,
+            confidence=self._smoothed(track, confidence, at),
+            moved_at_ms=at.now_ms if moved else track.moved_at_ms,
+            anchor=(x, y) if moved else track.anchor,
+            motion=motion,
+            votes=votes,
+            embedding=self._remembered(track.embedding, frame, column),
+        )
+
+    def _smoothed(self, track: TrackState, confidence: float, at: _Moment) -> float:
+        """The track's confidence with one more box: the box stands for this frame's time, the misses before for 0."""
+        memory_ms = 1000.0 * self._config.confidence_memory_s
+        frame_ms = at.now_ms - max(at.before_ms, track.last_seen_at_ms)
+        fresh = 1.0 - math.exp(-frame_ms / memory_ms)
+        kept = math.exp(-(at.now_ms - track.last_seen_at_ms) / memory_ms)
+        return kept * track.confidence + fresh * confidence
 
     def _remembered(self, embedding: bytes, frame: Detections, column: int) -> bytes:
         """The track's mean appearance after one more box."""
@@ -206,60 +261,50 @@ class Tracker:
         memory = self._config.appearance_memory if old.any() else 0.0
         return _unit(memory * old + (1.0 - memory) * new).astype("<f2").tobytes()
 
-    def _report(self, held: tuple[Held, ...], frame: Detections, now_ms: int) -> tuple[Track, ...]:
-        """The confirmed tracks where they are now: all that were seen, and the unseen ones that must still be there."""
+    def _report(self, held: tuple[Held, ...], frame: Detections, at: _Moment) -> tuple[Track, ...]:
+        """The confirmed tracks where they are now: those that were seen, and unseen ones that must still be there."""
         tracks = tuple(track for track, _ in held)
-        motion = kalman.predict(_motion_of(tracks), _ages_s(tracks, now_ms), self._config.motion)
+        motion = kalman.predict(motion_of(tracks), at.ages_s(tracks), self._config.motion)
         xyxy = cxcywh_to_xyxy(motion.value)
-        if frame.picture is not None:
-            xyxy = clip_to_picture(xyxy, *frame.picture)
         seen = np.array([column is not None for _, column in held], dtype=np.bool_)
         hidden = coverage(xyxy, xyxy[seen]).max(axis=1, initial=0.0) >= self._config.hidden_coverage
+        inside = np.ones(len(held), dtype=np.bool_)
+        if frame.picture is not None:
+            clipped = clip_to_picture(xyxy, *frame.picture)
+            inside = area(clipped) > self._config.inside_share * area(xyxy)
+            xyxy = clipped
         return tuple(
             Track(
                 track_id=track.track_id,
                 xyxy=(float(xyxy[k, 0]), float(xyxy[k, 1]), float(xyxy[k, 2]), float(xyxy[k, 3])),
                 confidence=track.confidence,
-                label=_label_of(track),
+                label=track.label,
                 detection=column,
                 first_seen_at_ms=track.first_seen_at_ms,
                 last_seen_at_ms=track.last_seen_at_ms,
+                moved_at_ms=track.moved_at_ms,
                 velocity=(float(motion.rate[k, 0]), float(motion.rate[k, 1])),
             )
             for k, (track, column) in enumerate(held)
-            if track.confirmed and (column is not None or self._coasts(track, bool(hidden[k]), now_ms))
+            if self._certain(track, at)
+            and (column is not None or (inside[k] and self._coasts(track, bool(hidden[k]), at)))
         )
 
-    def _coasts(self, track: TrackState, hidden: bool, now_ms: int) -> bool:
-        """Whether an unseen track is certain enough to be reported."""
+    def _certain(self, track: TrackState, at: _Moment) -> bool:
+        """Whether a track is there for sure."""
+        config = self._config
+        still = at.now_ms - track.moved_at_ms >= 1000 * config.still_s
+        wanted = config.still_confidence if still else config.moving_confidence
+        return track.confirmed and track.confidence >= wanted
+
+    def _coasts(self, track: TrackState, hidden: bool, at: _Moment) -> bool:
+        """Whether an unseen track is certain enough of its place."""
         config = self._config
         limit_ms = config.coast_hidden_ms if hidden else config.coast_ms
-        return sum(track.votes.values()) >= config.coast_evidence and now_ms - track.last_seen_at_ms <= limit_ms
+        return track.evidence >= config.coast_evidence and at.now_ms - track.last_seen_at_ms <= limit_ms
 
     def _group_of(self, label: str) -> str:
         return self._group.get(label, label)
-
-
-def _label_of(track: TrackState) -> str:
-    """The label with most confidence behind it; the first in the alphabet of equals."""
-    return min(track.votes, key=lambda label: (-track.votes[label], label))
-
-
-def _ages_s(tracks: tuple[TrackState, ...], now_ms: int) -> Floats:
-    """How long ago each track was seen [N], s."""
-    return np.array([now_ms - track.last_seen_at_ms for track in tracks], dtype=np.float64) / 1000.0
-
-
-def _motion_of(tracks: tuple[TrackState, ...]) -> Motion:
-    """The filter of all tracks when each was last seen."""
-    numbers = np.array([track.motion for track in tracks], dtype=np.float64).reshape(len(tracks), 5, kalman.AXES)
-    return Motion(*(numbers[:, k] for k in range(5)))
-
-
-def _numbers_of(motion: Motion, row: int) -> tuple[float, ...]:
-    """One row of the filter as plain numbers, for the state."""
-    parts = (motion.value, motion.rate, motion.variance, motion.covariance, motion.rate_variance)
-    return tuple(np.concatenate([part[row] for part in parts]).tolist())
 
 
 def _vector_of(embedding: bytes, width: int) -> Floats:

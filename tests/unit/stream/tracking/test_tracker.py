@@ -92,16 +92,46 @@ def test_boxes_below_the_low_confidence_do_nothing():
     assert all(track.detection is None for tracks in reported for track in tracks)
 
 
-def test_an_unseen_track_coasts_on_its_way_then_is_silent_then_gone():
-    state, reported = run(walk())
-    (before,) = reported[-1]
-    state, ((coasting,),) = run([frame(2000, [])], state=state)
-    assert (coasting.track_id, coasting.detection, coasting.last_seen_at_ms) == (1, None, 1900)
+def test_a_hidden_track_coasts_on_its_way_then_is_silent_then_gone():
+    alone = [frame(100 * k, [(266 + 2 * k, 200, 30, 80), (350, 205, 60, 100)]) for k in range(38)]
+    state, reported = run(alone)
+    before = reported[-1][0]
+    hiding = [frame(3800 + 100 * k, [(350, 205, 60, 100)]) for k in range(60)]
+    state, reported = run(hiding, state=state)
+    coasting = reported[0][0]
+    assert (coasting.track_id, coasting.detection, coasting.last_seen_at_ms) == (1, None, 3700)
     assert coasting.xyxy[0] > before.xyxy[0]
-    state, ((),) = run([frame(1900 + CONFIG.coast_ms + 1, [])], state=state)
-    assert len(state.tracks) == 1
-    state, _ = run([frame(1900 + CONFIG.lost_ms + 1, [])], state=state)
-    assert state.tracks == ()
+    reported_until_ms = max(
+        one.captured_at_ms for one, tracks in zip(hiding, reported, strict=True) if 1 in ids(tracks)
+    )
+    assert reported_until_ms == 3700 + CONFIG.coast_hidden_ms
+    assert [track.track_id for track in state.tracks] == [2]
+
+
+def test_a_track_that_left_the_picture_does_not_coast():
+    config = TrackerConfig(coast_ms=500, coast_evidence=1.0)
+    for width, expected in ((1000.0, [1]), (225.0, [])):  # the walker's right edge comes to 229
+        _, reported = run([*walk(picture=(width, 480.0)), frame(2000, [], picture=(width, 480.0))], config)
+        assert ids(reported[-1]) == expected
+
+
+def test_a_doubtful_thing_that_keeps_its_place_is_not_reported_but_one_that_moves_is():
+    confidence = (CONFIG.still_confidence + CONFIG.moving_confidence) / 2
+    standing = walk(speed=0.0, frames=60, confidence=CONFIG.start_confidence)[:5] + walk(
+        start_ms=500, speed=0.0, frames=200, confidence=confidence
+    )
+    walking = walk(frames=5, confidence=CONFIG.start_confidence) + walk(
+        start_ms=500, x=130.0, frames=200, confidence=confidence
+    )
+    assert ids(run(standing)[1][-1]) == []
+    assert ids(run(walking)[1][-1]) == [1]
+
+
+def test_the_time_of_the_last_move_is_told():
+    stands = [frame(2000 + 100 * k, [(214, 200, 30, 80)]) for k in range(30)]
+    _, reported = run([*walk(), *stands])
+    (track,) = reported[-1]
+    assert 1000 < track.moved_at_ms <= 2000
 
 
 def test_a_walker_who_comes_out_from_behind_a_pillar_is_the_same():
