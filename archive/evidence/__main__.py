@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until a signal comes; returns the exit code, 2 for a wrong config."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each try to reconnect is several errors
     try:
         config = load(given.config)
     except ConfigError as error:

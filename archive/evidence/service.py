@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.errors import CommitFailedError, KafkaError, NoBrokersAvailable
+from kafka.errors import KafkaError
 
 from archive.evidence import paths
 from archive.evidence.frames import Stopped
@@ -136,7 +136,7 @@ class Service:
     def _commit(self, consumer: Any) -> None:
         try:
             consumer.commit(timeout_ms=1000)
-        except (CommitFailedError, KafkaError) as error:
+        except KafkaError as error:
             # The alerts come again, to this process or another, and find their folders written.
             log.warning("offsets not committed: %s", error)
 
@@ -164,7 +164,7 @@ class Service:
                     reconnect_backoff_max_ms=1000,
                     metrics_enabled=False,
                 )
-            except (NoBrokersAvailable, KafkaError) as error:
+            except KafkaError as error:
                 log.warning("broker %s: %s", ",".join(self._bootstrap), error)
                 self._stop.wait(0.5)
         return None
