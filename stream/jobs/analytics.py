@@ -1,0 +1,151 @@
+"""The analytics job, keyed by camera and lane: tracks in, windows and what is unusual in them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from contracts import metrics as names
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.config import Anomaly, Config
+from contracts.messages import Alert, Event, FrameTracks, WindowStats
+from stream.jobs.guard import Guard, dead_letters_tag
+from stream.jobs.kafka import VALUE, KafkaEnds, bytes_type, keyed, keyed_type, side_output
+from stream.jobs.outputs import Outputs, write
+from stream.jobs.process import ProcessSettings, process_of
+from stream.jobs.sort import Sort, sorted_type
+from stream.rules import AlertPolicy, PolicyState, compile_rules
+from stream.windows.baseline import Baseline, BaselineConfig, BaselineState
+from stream.windows.windows import WindowConfig, Windows, WindowState, cells_of
+
+NAME = "analytics"
+
+
+@dataclass(frozen=True)
+class AnalyticsConfig:
+    """The site's config, and how the process is set up."""
+
+    config: Config
+    settings: ProcessSettings
+    prefix: str = ""
+
+
+class Analytics(KeyedProcessFunction):
+    """Loads a lane's windows, adds the frame, and holds each window that closes against its baseline."""
+
+    def __init__(self, config: AnalyticsConfig) -> None:
+        self._config = config
+
+    def open(self, context: Any) -> None:
+        process = process_of(self._config.settings)
+        site = self._config.config
+        self._metrics = process.metrics
+        self._guard = Guard(NAME, process.metrics)
+        self._outputs = Outputs(process.metrics)
+        self._windows = {name: Windows(_window_config(site, name)) for name in site.cameras}
+        self._baseline = Baseline(_baseline_config(site))
+        self._policies = {name: AlertPolicy(compile_rules(site, name)) for name in site.cameras}
+        # A camera that is silent for two windows has its open windows given out in parts.
+        self._idle_ms = int(2 * site.analytics.window_s * 1000)
+        self._window_state = context.get_state(ValueStateDescriptor("windows", bytes_type()))
+        self._policy_state = context.get_state(ValueStateDescriptor("policy", bytes_type()))
+        self._timer = context.get_state(ValueStateDescriptor("idle-timer", Types.LONG()))
+        self._baselines = context.get_map_state(MapStateDescriptor("baselines", Types.STRING(), bytes_type()))
+        self._encoder = msgspec.msgpack.Encoder()
+
+    def process_element(self, value: Row, context: Any) -> Iterator[Any]:
+        return self._guard.handle(value, lambda record: self._add(record, context))
+
+    def _add(self, record: Row, context: Any) -> Iterator[Any]:
+        tracks = decode(record[VALUE], FrameTracks)
+        windows = self._windows.get(tracks.camera)
+        if windows is None:
+            return
+        before = self._load(self._window_state, WindowState)
+        after, rows = windows.step(before, tracks)
+        if after.late_total > before.late_total:
+            self._metrics.counter(names.LATE_RECORDS, tracks.camera).inc(after.late_total - before.late_total)
+        if tracks.last:
+            after, rest = windows.flush(after)
+            rows += rest
+        self._window_state.update(self._encoder.encode(after))
+        if self._timer.value() is None:
+            self._wake(context)
+        yield from self._emit(rows)
+
+    def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
+        state = self._load(self._window_state, WindowState)
+        age_ms = timestamp - state.clock_ms
+        if state.lane == "live" and age_ms < self._idle_ms:
+            self._wake(context)
+            return
+        self._timer.clear()
+        after, rows = self._windows[state.camera].flush(state)
+        self._window_state.update(self._encoder.encode(after))
+        yield from self._emit(rows)
+
+    def _emit(self, rows: tuple[WindowStats, ...]) -> Iterator[Any]:
+        for row in rows:
+            yield keyed(row.camera, encode(row))
+            if row.final:
+                yield from self._outputs.records(*self._judge(row))
+
+    def _judge(self, row: WindowStats) -> tuple[tuple[Event, ...], tuple[Alert, ...]]:
+        place = f"{row.zone}|{row.label}"
+        stored = self._baselines.get(place)
+        baseline = BaselineState() if stored is None else msgspec.msgpack.decode(stored, type=BaselineState)
+        learned, event = self._baseline.step(baseline, row)
+        self._baselines.put(place, self._encoder.encode(learned))
+        if event is None:
+            return (), ()
+        policy = self._load(self._policy_state, PolicyState)
+        policy, alerts = self._policies[row.camera].step(policy, (event,), at_ms=row.end_ms, frame=None)
+        self._policy_state.update(self._encoder.encode(policy))
+        return (event,), alerts
+
+    def _load(self, state: Any, kind: Any) -> Any:
+        stored = state.value()
+        return kind() if stored is None else msgspec.msgpack.decode(stored, type=kind)
+
+    def _wake(self, context: Any) -> None:
+        at_ms = context.timer_service().current_processing_time() + self._idle_ms
+        context.timer_service().register_processing_time_timer(at_ms)
+        self._timer.update(at_ms)
+
+
+def _window_config(config: Config, camera: str) -> WindowConfig:
+    return WindowConfig(
+        window_ms=int(config.analytics.window_s * 1000),
+        lateness_ms=int(config.analytics.lateness_s * 1000),
+        always=cells_of(config.cameras[camera]),
+    )
+
+
+def _baseline_config(config: Config) -> BaselineConfig:
+    """The baseline reports from the lowest score on that any anomaly rule listens to."""
+    scores = [rule.score for rule in config.rules.values() if isinstance(rule, Anomaly)]
+    return BaselineConfig(
+        time_zone=config.site.time_zone,
+        baseline_weeks=config.analytics.baseline_weeks,
+        min_windows=config.analytics.min_windows,
+        score=min(scores, default=4.0),
+    )
+
+
+def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: AnalyticsConfig) -> None:
+    """tracks → Sort → Analytics → analytics, events, alerts, dead-letters."""
+    uid = "analytics-sort"
+    source = ends.source(env, [topics.TRACKS], uid)
+    tracks = source.process(Sort(uid, config.prefix, config.settings), sorted_type()).name(uid).uid(uid)
+    ends.sink(side_output(tracks, dead_letters_tag()), topics.DEAD_LETTERS, uid)
+    stats = (
+        tracks.key_by(lambda row: row[0], Types.STRING()).process(Analytics(config), keyed_type()).name(NAME).uid(NAME)
+    )
+    write(ends, stats, topics.ANALYTICS, NAME)

@@ -1,0 +1,163 @@
+"""What the decide job does with one camera's lane, without the engine: place → track → rules → alerts.
+
+Pure, like the parts that it puts together: the Flink operator only loads the state, calls, saves and yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from contracts.config import Camera, Config
+from contracts.controls import Control
+from contracts.errors import ContractError
+from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
+from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules, due
+from stream.tracking import Detections, Tracker, TrackerState
+
+EMBEDDING_DTYPE = np.dtype("<f2")
+
+
+class LaneState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of one camera's lane between its frames."""
+
+    v: int = 1
+    session: int = -1
+    index: int = -1
+    last_at_ms: int = 0
+    tracker: TrackerState = TrackerState()
+    engine: EngineState = EngineState()
+    policy: PolicyState = PolicyState()
+    status_wall_ms: int = 0
+
+
+class Decision(NamedTuple):
+    """What one message leads to. `tracks` is None for a message that is no frame, or a frame that was seen before."""
+
+    tracks: FrameTracks | None = None
+    events: tuple[Event, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+class Decider:
+    """The decisions of one site: the config's rules, as the controls have changed them at a frame's time."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._tracker = Tracker()
+        self._compiled: dict[str, tuple[tuple[Control, ...], CameraRules]] = {}
+
+    def frame(
+        self, state: LaneState, frame: FrameDetections, controls: Sequence[Control] = ()
+    ) -> tuple[LaneState, Decision]:
+        """Decide one frame. A place that the lane has seen changes nothing: replays after a restart are harmless."""
+        if (frame.session, frame.index) <= (state.session, state.index):
+            return state, Decision()
+        rules = self.rules(frame.camera, frame.captured_at_ms, controls)
+        tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, self._config.cameras[frame.camera]))
+        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks)
+        policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
+        after = msgspec.structs.replace(
+            state,
+            session=frame.session,
+            index=frame.index,
+            last_at_ms=frame.captured_at_ms,
+            tracker=tracker,
+            engine=engine,
+            policy=policy,
+        )
+        return after, Decision(_tracks(state, frame, objects), events, alerts)
+
+    def status(
+        self, state: LaneState, status: EdgeStatus, wall_ms: int, controls: Sequence[Control] = ()
+    ) -> tuple[LaneState, Decision]:
+        """Take in what the agent says of the camera: down, up again, tampered with."""
+        rules = self.rules(status.camera, status.at_ms, controls)
+        engine, events = RuleEngine(rules).on_status(state.engine, status)
+        after = msgspec.structs.replace(state, engine=engine, status_wall_ms=wall_ms)
+        return self._health(after, rules, events, status.at_ms)
+
+    def silence(
+        self, state: LaneState, camera: str, wall_ms: int, controls: Sequence[Control] = ()
+    ) -> tuple[LaneState, Decision]:
+        """The agent has said nothing since `state.status_wall_ms`: the one decision that needs a wall clock."""
+        rules = self.rules(camera, wall_ms, controls)
+        engine, events = RuleEngine(rules).on_silence(state.engine, wall_ms)
+        return self._health(msgspec.structs.replace(state, engine=engine), rules, events, wall_ms)
+
+    def rules(self, camera: str, at_ms: int, controls: Sequence[Control]) -> CameraRules:
+        """The camera's rules at `at_ms`; raises ContractError for a camera that the config doesn't know."""
+        if camera not in self._config.cameras:
+            raise ContractError(f"the config has no camera {camera!r}")
+        in_force = tuple(due(controls, at_ms))
+        known = self._compiled.get(camera)
+        if known is not None and known[0] == in_force:
+            return known[1]
+        rules = compile_rules(self._config, camera)
+        for control in in_force:
+            rules = rules.changed(control)
+        self._compiled[camera] = (in_force, rules)
+        return rules
+
+    def _health(
+        self, state: LaneState, rules: CameraRules, events: tuple[Event, ...], at_ms: int
+    ) -> tuple[LaneState, Decision]:
+        policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=at_ms, frame=None)
+        return msgspec.structs.replace(state, policy=policy), Decision(None, events, alerts)
+
+
+def _arrays(frame: FrameDetections, camera: Camera) -> Detections:
+    """The boxes that this camera follows, as the tracker's struct of arrays."""
+    picture = frame.width * frame.height
+    boxes = [box for box in frame.detections if _followed(box, camera, picture)]
+    return Detections(
+        captured_at_ms=frame.captured_at_ms,
+        xyxy=np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4),
+        confidence=np.array([box.confidence for box in boxes], dtype=np.float64),
+        labels=tuple(box.label for box in boxes),
+        embeddings=_embeddings(boxes),
+        picture=(frame.width, frame.height),
+    )
+
+
+def _followed(box: Detection, camera: Camera, picture: int) -> bool:
+    if box.label not in camera.objects.track:
+        return False
+    limits = camera.objects.filters.get(box.label)
+    if limits is None:
+        return True
+    x1, y1, x2, y2 = box.xyxy
+    area = (x2 - x1) * (y2 - y1) / picture
+    return box.confidence >= limits.min_score and limits.min_area <= area <= limits.max_area
+
+
+def _embeddings(boxes: Sequence[Detection]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]] | None:
+    """float32[N,D] with a row of zeros for a box without one; None where no box has one or the sizes differ."""
+    sizes = {len(box.embedding) for box in boxes if box.embedding}
+    if len(sizes) != 1:
+        return None
+    empty = bytes(sizes.pop())
+    rows = [np.frombuffer(box.embedding or empty, EMBEDDING_DTYPE) for box in boxes]
+    return np.stack(rows).astype(np.float32)
+
+
+def _tracks(state: LaneState, frame: FrameDetections, objects: tuple[TrackedObject, ...]) -> FrameTracks:
+    first = state.index < 0
+    return FrameTracks(
+        site=frame.site,
+        camera=frame.camera,
+        lane=frame.lane,
+        session=frame.session,
+        index=frame.index,
+        captured_at_ms=frame.captured_at_ms,
+        interval_ms=0 if first else max(0, frame.captured_at_ms - state.last_at_ms),
+        width=frame.width,
+        height=frame.height,
+        ref=frame.ref,
+        model=frame.model,
+        tracks=objects,
+        last=frame.last,
+    )

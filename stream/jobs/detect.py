@@ -1,0 +1,95 @@
+"""The detect job: frames in, boxes out. Stateless and not keyed, so that pixels are never shuffled and stop here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink.common import Row
+from pyflink.datastream import ProcessFunction, StreamExecutionEnvironment
+
+from contracts import metrics as names
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.errors import ContractError
+from contracts.messages import Frame, FrameDetections, FrameRef
+from stream.jobs.clock import now_ms
+from stream.jobs.guard import Guard, dead_letters_tag
+from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
+from stream.jobs.process import ProcessSettings, process_of
+
+NAME = "detect"
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """Whose frames are looked at, and how the process is set up."""
+
+    site: str
+    settings: ProcessSettings
+    prefix: str = ""
+
+
+class Detect(ProcessFunction):
+    """Decode, verify and detect one frame; the model is the process's, opened before the first frame."""
+
+    def __init__(self, config: DetectConfig) -> None:
+        self._config = config
+
+    def open(self, _context: Any) -> None:
+        process = process_of(self._config.settings)
+        self._detector = process.detector()
+        self._guard = Guard(NAME, process.metrics)
+        self._metrics = process.metrics
+        self._seconds = process.metrics.histogram(names.DETECT)
+
+    def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
+        return self._guard.handle(value, self._detect)
+
+    def _detect(self, record: Row) -> Iterator[Row]:
+        frame = self._verified(record)
+        with self._seconds.time():
+            detections, model = self._detector.detect(frame.jpeg, frame.width, frame.height)
+        lane = topics.lane_of(record[TOPIC].removeprefix(self._config.prefix))
+        now = now_ms()
+        if lane == "live":
+            seconds = max(0, now - frame.captured_at_ms) / 1000
+            self._metrics.histogram(names.CAPTURE_TO_DETECT, frame.camera).observe(seconds)
+        result = FrameDetections(
+            site=frame.site,
+            camera=frame.camera,
+            lane=lane,
+            session=frame.session,
+            index=frame.index,
+            captured_at_ms=frame.captured_at_ms,
+            detected_at_ms=now,
+            width=frame.width,
+            height=frame.height,
+            detail=frame.detail,
+            motion=frame.motion,
+            ref=FrameRef(record[TOPIC], record[PARTITION], record[OFFSET]),
+            model=model,
+            detections=detections,
+            last=frame.last,
+        )
+        yield keyed(frame.camera, encode(result))
+
+    def _verified(self, record: Row) -> Frame:
+        if record[VALUE] is None:
+            raise ContractError("no value")
+        frame = decode(record[VALUE], Frame)
+        if frame.site != self._config.site:
+            raise ContractError(f"a frame of site {frame.site!r} in the topic of {self._config.site!r}")
+        if hashlib.sha256(frame.jpeg).hexdigest() != frame.sha256:
+            raise ContractError("the JPEG's sha256 is not the frame's")
+        return frame
+
+
+def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DetectConfig) -> None:
+    """frames, frames-late → Detect → detections; what fails → dead-letters."""
+    frames = ends.source(env, [topics.frames(config.site), topics.frames_late(config.site)], NAME)
+    detections = frames.process(Detect(config), keyed_type()).name(NAME).uid(NAME)
+    ends.sink(detections, topics.DETECTIONS, NAME)
+    ends.sink(side_output(detections, dead_letters_tag()), topics.DEAD_LETTERS, NAME)

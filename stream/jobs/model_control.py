@@ -1,0 +1,70 @@
+"""Takes over the models that `controls` promotes, while frames go on.
+
+A thread of the process reads the topic itself: as a second input of the detect operator it would break the chain from
+the Kafka source, and every frame would be copied once more (measured: 54.5 instead of 58.7 frames/s).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts.codec import decode
+from contracts.controls import Control, SetModel
+from contracts.errors import ContractError, ModelError
+from stream.vision import ModelSlot
+
+log = logging.getLogger(__name__)
+
+
+class ModelControl:
+    """Follows the compacted `controls` topic of `bootstrap` and swaps the slot's model."""
+
+    def __init__(self, bootstrap: str, topic: str, slot: ModelSlot) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._slot = slot
+        self._version = -1
+
+    def start(self) -> None:
+        """Apply what the topic holds now, so that it is before the first frame, then go on in a thread of its own."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, reconnect_backoff_max_ms=1000
+        )
+        partitions = [TopicPartition(self._topic, n) for n in consumer.partitions_for_topic(self._topic) or ()]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        ends = consumer.end_offsets(partitions)
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            self._take(consumer, timeout_ms=1000)
+        threading.Thread(target=self._follow, args=(consumer,), name="model-control", daemon=True).start()
+
+    def _follow(self, consumer: KafkaConsumer) -> None:
+        while True:
+            self._take(consumer, timeout_ms=10_000)
+
+    def _take(self, consumer: KafkaConsumer, timeout_ms: int) -> None:
+        for records in consumer.poll(timeout_ms=timeout_ms).values():
+            for record in records:
+                if record.value is not None:
+                    self.apply(record.value)
+
+    def apply(self, value: bytes) -> None:
+        """Take over the model in a Control, if it is one and newer; a refused one leaves the old in service."""
+        try:
+            control = decode(value, Control)
+        except ContractError:
+            return  # the decide job reads the same record and writes the dead letter
+        change = control.change
+        if not isinstance(change, SetModel) or control.version <= self._version:
+            return
+        self._version = control.version
+        try:
+            self._slot.swap(change.manifest, Path(change.folder))
+        except ModelError as error:
+            log.error("model %s refused: %s", change.manifest.id, error)
+        else:
+            log.info("model %s in service", change.manifest.id)

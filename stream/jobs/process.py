@@ -1,0 +1,75 @@
+"""What the subtasks of one Python process share: metrics with their HTTP server, and the model in service.
+
+In thread mode all subtasks of a task manager live in one interpreter, so these are made once, on first `open()`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from contracts.manifest import load_manifest
+from contracts.metrics import Metrics
+from stream.jobs.clock import now_ms
+from stream.jobs.model_control import ModelControl
+from stream.vision import BatchConfig, Batcher, Detector, ModelSlot, SessionOptions
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """How a process is set up; equal settings share one. `manifest` is a path, empty for jobs without a model."""
+
+    metrics_port: int = 0
+    manifest: str = ""
+    batch_max: int = 8
+    batch_wait_ms: float = 3.0
+    controls_topic: str = ""
+    bootstrap: str = ""
+
+
+@dataclass
+class Process:
+    """The shared things of one process."""
+
+    settings: ProcessSettings
+    metrics: Metrics
+    started_at_ms: int
+    _detector: Detector | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def detector(self) -> Detector:
+        """The detector with its session open and the newest promoted model in service."""
+        with self._lock:
+            if self._detector is None:
+                self._detector = self._open_detector()
+            return self._detector
+
+    def _open_detector(self) -> Detector:
+        path = Path(self.settings.manifest)
+        slot = ModelSlot(SessionOptions(), self.metrics)
+        slot.swap(load_manifest(path), path.parent)
+        if self.settings.controls_topic:
+            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot).start()
+        batching = BatchConfig(self.settings.batch_max, self.settings.batch_wait_ms)
+        return Detector(slot, Batcher(batching, self.metrics))
+
+
+_processes: dict[ProcessSettings, Process] = {}
+_registry = CollectorRegistry()
+_metrics = Metrics(_registry)
+_served: set[int] = set()
+_lock = threading.Lock()
+
+
+def process_of(settings: ProcessSettings) -> Process:
+    """The one Process of these settings in this interpreter."""
+    with _lock:
+        if settings.metrics_port and settings.metrics_port not in _served:
+            start_http_server(settings.metrics_port, addr="127.0.0.1", registry=_registry)
+            _served.add(settings.metrics_port)
+        if settings not in _processes:
+            _processes[settings] = Process(settings, _metrics, now_ms())
+        return _processes[settings]

@@ -1,0 +1,63 @@
+"""The first step behind a source of the keyed jobs: good messages go on with their key, bad ones aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.common import Row, Types
+from pyflink.common.typeinfo import TypeInformation
+from pyflink.datastream import ProcessFunction
+
+from contracts import topics
+from contracts.codec import decode
+from contracts.controls import Control
+from contracts.errors import ContractError
+from contracts.messages import EdgeStatus, FrameDetections, FrameTracks, Message
+from stream.jobs.guard import Guard
+from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, bytes_type
+from stream.jobs.process import ProcessSettings, process_of
+
+KINDS: dict[str, type[Message]] = {
+    topics.DETECTIONS: FrameDetections,
+    topics.EDGE_STATUS: EdgeStatus,
+    topics.CONTROLS: Control,
+    topics.TRACKS: FrameTracks,
+}
+
+
+def sorted_type() -> TypeInformation:
+    """Row(key "camera|lane", value, topic, partition, offset)."""
+    return Types.ROW([Types.STRING(), bytes_type(), Types.STRING(), Types.INT(), Types.LONG()])
+
+
+class Sort(ProcessFunction):
+    """Decodes each record as what its topic carries, and gives it the key by which state is kept."""
+
+    def __init__(self, source: str, prefix: str, settings: ProcessSettings) -> None:
+        self._source = source
+        self._prefix = prefix
+        self._settings = settings
+
+    def open(self, _context: Any) -> None:
+        self._guard = Guard(self._source, process_of(self._settings).metrics)
+
+    def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
+        return self._guard.handle(value, self._sort)
+
+    def _sort(self, record: Row) -> Iterator[Row]:
+        topic = record[TOPIC].removeprefix(self._prefix)
+        if record[VALUE] is None:
+            raise ContractError("no value: removals are messages of their own")
+        message = decode(record[VALUE], KINDS[topic])
+        yield Row(_key(message), record[VALUE], topic, record[PARTITION], record[OFFSET])
+
+
+def _key(message: Message) -> str:
+    match message:
+        case FrameDetections() | FrameTracks():
+            return f"{message.camera}|{message.lane}"
+        case EdgeStatus():
+            return f"{message.camera}|live"
+        case _:
+            return ""
