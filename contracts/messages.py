@@ -22,7 +22,7 @@ Count = Annotated[int, Meta(ge=0, le=2**62)]
 Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Xyxy = tuple[Px, Px, Px, Px]
-Point = tuple[float, float]
+Point = tuple[Px, Px]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
 
@@ -166,7 +166,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Event(Message, frozen=True, kw_only=True, gc=False):
     """A rule's condition came true, or ended, at one moment of one camera.
 
-    `area` is the zone or line as it was (0-1 of the picture), `trail` the object's last bottom centres (pixels).
+    `opened_by` is the id of the event that began it: with `ended` it is over, without it goes on, better shown or
+    joined by more. One that is `ended` and opened by none was over at once (a line crossing), but for anomalies,
+    where it ends that of the same zone and label. `area` is the zone or line as it was (0-1 of the picture), `trail`
+    the object's last bottom centres (pixels).
     """
 
     id: str
@@ -178,6 +181,7 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     rule_version: int
     at_ms: Millis
     ended: bool = False
+    opened_by: str = ""
     track_ids: tuple[int, ...] = ()
     label: str = ""
     zone: str = ""

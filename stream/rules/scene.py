@@ -1,0 +1,89 @@
+"""What the rules look at in one frame, and what a rule says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from contracts.config import LineCrossing, Rule
+from contracts.messages import Condition, Evidence, FrameDetections
+from stream.rules.habits import Habits
+from stream.rules.model import ActiveRule, CameraRules
+from stream.rules.state import Stay, Thing
+from stream.rules.zones import NOWHERE, Moves, counted
+
+SCENE = 0
+"""The subject of a rule that speaks of no single thing."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One frame after following and placing. `things` are those that count: not the parked ones.
+
+    `ms` is the observed clock, `seen` the uids of things that are in this very frame.
+    """
+
+    rules: CameraRules
+    habits: Habits
+    frame: FrameDetections
+    ms: int
+    things: tuple[Thing, ...]
+    seen: frozenset[int]
+    moves: Mapping[int, Moves] = field(default_factory=dict)
+
+    def moved(self, thing: Thing) -> Moves:
+        """What the thing did with this frame."""
+        return self.moves.get(thing.uid, NOWHERE)
+
+    def of(self, rule: Rule) -> Iterator[Thing]:
+        """The things of the rule's labels that the detector was sure enough of once."""
+        for thing in self.things:
+            if rule.labels and thing.label not in rule.labels:
+                continue
+            if thing.best_confidence >= rule.min_confidence:
+                yield thing
+
+    def inside(self, rule: Rule, zone: str) -> Iterator[tuple[Thing, Stay]]:
+        """Those of them that stand in the zone, after inertia."""
+        for thing in self.of(rule):
+            stay = counted(thing, zone)
+            if stay is not None:
+                yield thing, stay
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A rule's condition holds for a subject in this frame: how much (`score`), for which tracks, and why.
+
+    `starts` is false when it holds, but is no news: a thing that has been standing there all along.
+    """
+
+    score: float
+    trace: tuple[Condition, ...]
+    label: str = ""
+    track_ids: tuple[int, ...] = ()
+    starts: bool = True
+    evidence: Evidence | None = None
+
+
+Readings = dict[int, Reading]
+"""By subject: a thing's uid, or SCENE."""
+
+
+def of_thing(rule: ActiveRule, thing: Thing, score: float, *more: Condition, starts: bool = True) -> Reading:
+    """A reading of one thing with the conditions that all such rules have in common before `more`."""
+    spec = rule.rule
+    trace = [
+        Condition("label", " or ".join(spec.labels) or "any", thing.label),
+        Condition("confidence", f">= {spec.min_confidence:.2f}", f"{thing.best_confidence:.2f}"),
+    ]
+    if rule.place and not isinstance(spec, LineCrossing):
+        trace.append(Condition("zone", rule.place, "inside"))
+    return Reading(
+        score=round(score, 3),
+        trace=(*trace, *more),
+        label=thing.label,
+        track_ids=(thing.track_id,),
+        starts=starts,
+        evidence=thing.best,
+    )
