@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 PY := $(VENV)/bin/python
-STAMP := $(VENV)/setup.stamp
+# What running needs, and what checks and tests need as well.
+RUN := $(VENV)/run.stamp
+DEV := $(VENV)/dev.stamp
 TESTS := $(PY) -m pytest
 
 # As if .venv were activated: Flink's JVM looks for its Python on PATH.
@@ -16,40 +18,46 @@ export PATH := $(VENV)/bin:$(PATH)
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-setup: $(STAMP) ## Get everything Vedette runs on: environment, packages, Java, jars
+setup: $(RUN) ## Get everything Vedette runs on: environment, packages, Java, jars
 
-$(STAMP): pyproject.toml constraints.txt deploy/bootstrap.py vedette/locks/broker.lock.toml vedette/locks/flink.lock.toml
+$(RUN) $(DEV): pyproject.toml constraints.txt deploy/bootstrap.py $(wildcard vedette/locks/*.lock.toml)
+
+$(RUN):
 	@$(PYTHON) deploy/bootstrap.py
-	@touch $@
+	@touch $(RUN)
 
-demo: setup ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
+$(DEV):
+	@$(PYTHON) deploy/bootstrap.py dev
+	@touch $(RUN) $(DEV)
+
+demo: $(RUN) ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
 	@$(PY) -m vedette demo
 
-test: setup check unit jobs integration ## Check and test everything
+test: check unit jobs integration ## Check and test everything
 
-check: setup ## Format, lint, types, import rules
+check: $(DEV) ## Format, lint, types, import rules
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-format: setup ## Format the code and mend what the linter can
+format: $(DEV) ## Format the code and mend what the linter can
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-unit: setup ## Unit tests, about a minute
+unit: $(DEV) ## Unit tests, about a minute
 	$(TESTS) tests/unit
 
-jobs: setup ## The jobs in a real Flink mini cluster
+jobs: $(DEV) ## The jobs in a real Flink mini cluster
 	$(TESTS) tests/jobs
 
-integration: setup ## The parts together, with a real broker
+integration: $(DEV) ## The parts together, with a real broker
 	$(TESTS) tests/integration
 
-bench: setup ## Measure what the README promises
+bench: $(DEV) ## Measure what the README promises
 	$(TESTS) tests/bench
 
-lock: setup ## Resolve the Java libraries anew into vedette/locks
+lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks
 	$(PY) -m vedette.jars lock
 
 clean: ## Remove the environment, caches and what was built (not the downloads, not the recorded state)

@@ -1,6 +1,7 @@
-"""Makes .venv with everything that Vedette runs on: `make setup` calls it with whatever `python3` there is.
+"""Makes .venv with everything that Vedette runs on: make calls it with whatever `python3` there is.
 
-Only the standard library, and only syntax of Python 3.7, so that an unfit Python can say so itself.
+`bootstrap.py` brings what running needs, `bootstrap.py dev` what checks and tests need as well. Only the standard
+library, and only syntax of Python 3.7, so that an unfit Python can say so itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 RELEASES = ((3, 11), (3, 12))
 UV = "uv==0.13.8"
-EXTRAS = "edge,stream,local,dev"
+EXTRAS = ("edge", "stream", "local")
 
 # What an interpreter says of itself. Flink runs Python inside its JVM, which takes a libpython that can be loaded.
 ASK = """
@@ -43,7 +44,7 @@ class SetupFailed(Exception):
     """Set-up can't go on; the text says what to do."""
 
 
-def main() -> None:
+def main(more_extras: list[str]) -> None:
     """Environment, packages, jars; each step says what it does, and what is there already is kept."""
     if not _venv_is_sound():
         python = _fit_python()
@@ -51,9 +52,9 @@ def main() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         _run(python, "-m", "venv", str(VENV))
     environment = _environment()
-    _say("Installing the packages (about 520 MB the first time)")
+    _say("Installing the packages (about 600 MB the first time; Flink alone is 330 MB)")
     _run(str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
-    wanted = f"{ROOT}[{EXTRAS}]"
+    wanted = "{}[{}]".format(ROOT, ",".join([*EXTRAS, *more_extras]))
     pins = str(ROOT / "constraints.txt")
     _run(
         *(str(VENV_PYTHON), "-m", "uv", "pip", "install", "--python", str(VENV_PYTHON)),
@@ -132,6 +133,6 @@ def _run(*command: str, env=None) -> None:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except SetupFailed as failure:
         sys.exit(str(failure))
