@@ -12,12 +12,14 @@ from msgspec import Meta
 
 from contracts.messages import Point, Severity
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$")]
+# `$` alone would let a line feed follow, and names become topics and folders.
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$(?!\n)")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
-Positive = Annotated[float, Meta(gt=0)]
-NonNegative = Annotated[float, Meta(ge=0)]
+# Up to 1e9: 31 years in seconds. What is beyond is a slip of the keyboard.
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Fps = Annotated[float, Meta(gt=0, le=120)]
-Clock = Annotated[str, Meta(pattern=r"^(?:[01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+Clock = Annotated[str, Meta(pattern=r"^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Origin = Literal["file", "console"]
 
@@ -55,7 +57,7 @@ class Detect(Spec, frozen=True, kw_only=True):
     """How many frames are sent, and how large. Unset values of a camera come from the file's `detect`."""
 
     fps: Fps | None = None
-    detail_fps: NonNegative | None = None
+    detail_fps: Annotated[float, Meta(ge=0, le=120)] | None = None
     height: Annotated[int, Meta(ge=64, le=4320)] | None = None
     jpeg_quality: Annotated[int, Meta(ge=30, le=100)] | None = None
     heartbeat_s: Positive | None = None
@@ -117,8 +119,8 @@ class Camera(Spec, frozen=True, kw_only=True):
     inputs: tuple[Input, ...]
     enabled: bool = True
     friendly_name: str = ""
-    slot: Annotated[int, Meta(ge=0)] | None = None
-    position: tuple[float, float] | None = None
+    slot: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    position: Point | None = None
     metres_per_pixel: Positive | None = None
     detect: Detect = Detect()
     motion: Motion = Motion()
@@ -177,7 +179,7 @@ class Crowd(RuleBase, frozen=True, kw_only=True, tag="crowd"):
     """At least `count` things in the zone for `after_s`."""
 
     zone: str
-    count: Annotated[int, Meta(ge=1)]
+    count: Annotated[int, Meta(ge=1, le=10_000)]
     after_s: NonNegative = 5.0
 
 
@@ -272,13 +274,13 @@ class Kafka(Spec, frozen=True, kw_only=True):
     bootstrap_servers: tuple[str, ...] = ()
     port: Annotated[int, Meta(ge=1, le=65535)] = 19092
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
-    heap_mb: Annotated[int, Meta(ge=128)] = 384
+    heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
 
 
 class Spool(Spec, frozen=True, kw_only=True):
     """The agent's disk for frames that the broker can't take."""
 
-    max_mb: Annotated[int, Meta(ge=1)] = 1024
+    max_mb: Annotated[int, Meta(ge=1, le=2**30)] = 1024
     late_fps: Positive = 20.0
 
 
@@ -298,7 +300,7 @@ class Stream(Spec, frozen=True, kw_only=True):
     batch_wait_ms: NonNegative = 3.0
     checkpoint_interval_s: Positive = 1.0
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
-    heap_mb: Annotated[int, Meta(ge=256)] = 448
+    heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
 
 
 class Analytics(Spec, frozen=True, kw_only=True):
@@ -307,7 +309,7 @@ class Analytics(Spec, frozen=True, kw_only=True):
     window_s: Positive = 60.0
     lateness_s: NonNegative = 10.0
     baseline_weeks: Positive = 4.0
-    min_windows: Annotated[int, Meta(ge=2)] = 30
+    min_windows: Annotated[int, Meta(ge=2, le=1_000_000)] = 30
 
 
 class EvidenceStore(Spec, frozen=True, kw_only=True):

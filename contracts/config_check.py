@@ -22,6 +22,9 @@ from contracts.config import (
 from contracts.errors import ConfigError
 from contracts.messages import Point
 
+MAX_CORNERS = 200
+"""A zone is drawn by hand; the check for crossings looks at every pair of edges."""
+
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 _SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -48,6 +51,8 @@ def check(config: Config) -> None:
                 raise ConfigError(f"cameras.{name}.slot", f"camera `{other}` has slot {camera.slot} already")
     for name, rule in config.rules.items():
         _rule(config, rule, f"rules.{name}")
+    _brokers(config.kafka.bootstrap_servers)
+    _ports(config)
 
 
 def slots(config: Config) -> dict[str, int]:
@@ -61,10 +66,17 @@ def polygon_is_simple(points: Sequence[Point]) -> bool:
     """Whether no two edges of the polygon cross or lie on each other, and it has an area."""
     n = len(points)
     edges = [(points[i], points[(i + 1) % n]) for i in range(n)]
+    folded = any(_folds_back(points[i - 1], points[i], points[(i + 1) % n]) for i in range(n))
     area2 = sum(a[0] * b[1] - b[0] * a[1] for a, b in edges)
-    if n < 3 or abs(area2) < 1e-9 or len(set(points)) != n:
+    if n < 3 or abs(area2) < 1e-9 or len(set(points)) != n or folded:
         return False
     return not any(_touch(*edges[i], *edges[j]) for i in range(n) for j in range(i + 1, n) if j - i not in (1, n - 1))
+
+
+def _folds_back(a: Point, b: Point, c: Point) -> bool:
+    """Whether the way from b to c lies on that from a to b."""
+    (dx, dy), (ex, ey) = (b[0] - a[0], b[1] - a[1]), (c[0] - b[0], c[1] - b[1])
+    return dx * ey - dy * ex == 0 and dx * ex + dy * ey < 0
 
 
 def _touch(a: Point, b: Point, c: Point, d: Point) -> bool:
@@ -131,9 +143,34 @@ def _input(source: Input, path: str) -> None:
         raise ConfigError(f"{path}.url", "holds a password; write {NAME} and set the environment variable NAME")
 
 
+def _brokers(servers: Sequence[str]) -> None:
+    for i, server in enumerate(servers):
+        host, _, port = server.rpartition(":")
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]", host) or not _is_port(port):
+            raise ConfigError(f"kafka.bootstrap_servers[{i}]", f"`{server}` is not host:port")
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
+
+
+def _ports(config: Config) -> None:
+    """Each on this machine is another; 0 means none."""
+    taken = {} if config.kafka.bootstrap_servers else {config.kafka.port: "kafka.port"}
+    for path, port in (
+        ("edge.metrics_port", config.edge.metrics_port),
+        ("stream.metrics_port", config.stream.metrics_port),
+    ):
+        other = taken.setdefault(port, path) if port else path
+        if other != path:
+            raise ConfigError(path, f"{port} is {other} already")
+
+
 def _polygon(points: Sequence[Point], path: str) -> None:
     if len(points) < 3:
         raise ConfigError(path, f"a polygon needs three points at least, got {len(points)}")
+    if len(points) > MAX_CORNERS:
+        raise ConfigError(path, f"a polygon has {MAX_CORNERS} points at most, got {len(points)}")
     _points(points, path)
     if not polygon_is_simple(points):
         raise ConfigError(path, "the polygon crosses itself, repeats a point or has no area")
@@ -155,6 +192,8 @@ def _periods(periods: Sequence[Period], path: str) -> None:
     for i, period in enumerate(periods):
         if not period.days:
             raise ConfigError(f"{path}[{i}].days", "is empty")
+        if period.from_ == "24:00":
+            raise ConfigError(f"{path}[{i}].from", "is the end of the day; 00:00 is its begin")
         if period.from_ == period.until:
             raise ConfigError(f"{path}[{i}].until", "is the same as from")
 
@@ -168,6 +207,7 @@ def _rule(config: Config, rule: Rule, path: str) -> None:
     if isinstance(rule, CameraDown | TamperRule):
         return
     names = rule.cameras or tuple(config.cameras)
+    _followed(rule.labels, [config.cameras[name] for name in names], f"{path}.labels")
     if isinstance(rule, LineCrossing):
         _exists({n: config.cameras[n].lines for n in names}, rule.line, rule.cameras, f"{path}.line", "line")
     elif rule.zone:
@@ -176,6 +216,12 @@ def _rule(config: Config, rule: Rule, path: str) -> None:
         for name in names:
             if config.cameras[name].metres_per_pixel is None:
                 raise ConfigError(f"{path}.unit", f"camera `{name}` has no metres_per_pixel")
+
+
+def _followed(labels: Sequence[str], cameras: Sequence[Camera], path: str) -> None:
+    for i, label in enumerate(labels):
+        if not any(label in camera.objects.track for camera in cameras):
+            raise ConfigError(f"{path}[{i}]", f"`{label}` is followed by none of the rule's cameras")
 
 
 def _exists(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,17 +18,24 @@ from contracts.errors import ConfigError
 MAX_VALUES = 200_000
 """10,000 cameras of 20 values each; beyond that it is YAML aliases that multiply each other."""
 
+MAX_MERGED = 10_000
+"""Keys that one mapping may have after its `<<`: mappings that merge each other twice, and again, double each time."""
+
+_OWN_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _AT = re.compile(r" - at `.*`$")
 
 
 def load(path: Path) -> Config:
     """Read and check the file; raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
-        raise ConfigError("", f"{path}: {error.strerror}") from error
+        raise ConfigError(str(path), error.strerror or str(error)) from error
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError("", f"{path}: not UTF-8 at byte {error.start}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"line {line}", f"not UTF-8 at byte {error.start} of the file") from error
     return parse(text)
 
 
@@ -37,41 +43,89 @@ def parse(text: str) -> Config:
     """Return the config in `text`; raises ConfigError with the path of the first fault."""
     raw = _parse_yaml(text)
     if not isinstance(raw, dict):
-        raise ConfigError("", "the file must be a mapping with at least `cameras:`")
+        raise ConfigError("line 1", f"the file must be a mapping with at least `cameras:`, not {_describe(raw)}")
     _Walker().walk(raw, inspect.type_info(Config), "")
     config = msgspec.convert(raw, Config)
     check(config)
     return config
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML would silently take the last of."""
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it, and every fault with its line.
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    Refuses a key that stands twice, of which YAML would silently take the last. `22:00` is a time, which YAML 1.1 reads
+    as 1320, and `1e3` a number, which it reads as text.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  yaml's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OWN_NUMBERS]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._checked: set[yaml.MappingNode] = set()
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # What yaml's constructors raise at `!!int x`, `!!bool x`, `!!timestamp x` or a date in month 13.
+            why = f": {str(error)[:80]}" if type(error) is ValueError else ""
+            raise yaml.constructor.ConstructorError(
+                None, None, f"no {node.tag.rpartition(':')[2]}{why}", node.start_mark
+            ) from error
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Look for keys that stand twice before `<<` adds those that may, and bound what it adds."""
+        if node not in self._checked:
+            self._checked.add(node)
+            self._check_keys(node)
+        super().flatten_mapping(node)
+        if len(node.value) > MAX_MERGED:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"more than {MAX_MERGED} keys in one mapping", node.start_mark
+            )
+
+    def _check_keys(self, node: yaml.MappingNode) -> None:
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be plain", key_node.start_mark)
+            key = self.construct_object(key_node)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key `{key}` stands twice", key_node.start_mark
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("int", r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 def _parse_yaml(text: str) -> Any:
     try:
-        return yaml.load(text, _UniqueKeyLoader)  # noqa: S506  a SafeLoader
+        return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"
         raise ConfigError(where, str(error.problem or error.context)) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError("", f"no YAML: {error}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"line {line}", f"the character #x{error.character:04x} is not allowed") from error
+    except RecursionError as error:
+        raise ConfigError("line 1", "the file is too deeply nested") from error
 
 
 class _Walker:
@@ -138,7 +192,8 @@ class _Walker:
         for struct in structs:
             if struct.tag == entries[tag_field]:
                 return self._struct(value, struct, path)
-        raise ConfigError(here, f"`{entries[tag_field]}` is none of {', '.join(str(t.tag) for t in structs)}")
+        tags = ", ".join(str(t.tag) for t in structs)
+        raise ConfigError(here, f"expected one of {tags}, got {_describe(entries[tag_field])}")
 
 
 def _join(path: str, key: Any) -> str:
@@ -150,7 +205,7 @@ def _entries(value: Any, path: str) -> list[tuple[str, Any]]:
         raise ConfigError(path, f"expected a mapping, got {_describe(value)}")
     for key in value:
         if not isinstance(key, str):
-            raise ConfigError(_join(path, key), "a key must be text (put it in quotes)")
+            raise ConfigError(_join(path, key), "a key must be text: put it in quotes")
     return list(value.items())
 
 
@@ -165,12 +220,22 @@ def _leaf(value: Any, kind: inspect.Type, path: str) -> None:
         raise ConfigError(path, f"expected a finite number, got {value}")
     try:
         msgspec.convert(value, _annotation(kind))
-    except msgspec.ValidationError as error:
-        raise ConfigError(path, _AT.sub("", str(error))) from error
+    except (msgspec.ValidationError, OverflowError) as error:
+        hint = "; put it in quotes" if isinstance(kind, inspect.StrType) and not isinstance(value, list | dict) else ""
+        raise ConfigError(path, _AT.sub("", str(error)) + (hint if not isinstance(value, str) else "")) from error
 
 
 def _describe(value: Any) -> str:
-    return "nothing" if value is None else f"{type(value).__name__} `{str(value)[:60]}`"
+    """A value in words; what is in a list or mapping stays out, as aliases may make that very long."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return f"{type(value).__name__} `{str(value)[:60]}`"
 
 
 def _annotation(kind: inspect.Type) -> Any:
