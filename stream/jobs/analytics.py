@@ -17,7 +17,7 @@ from contracts.codec import decode, encode
 from contracts.config import Anomaly, Config
 from contracts.messages import Alert, Event, FrameTracks, WindowStats
 from stream.jobs.guard import Guard, dead_letters_tag
-from stream.jobs.kafka import VALUE, KafkaEnds, bytes_type, keyed, keyed_type, side_output
+from stream.jobs.kafka import VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, write
 from stream.jobs.process import ProcessSettings, process_of
 from stream.jobs.sort import Sort, sorted_type
@@ -54,10 +54,12 @@ class Analytics(KeyedProcessFunction):
         self._policies = {name: AlertPolicy(compile_rules(site, name)) for name in site.cameras}
         # A camera that is silent for two windows has its open windows given out in parts.
         self._idle_ms = int(2 * site.analytics.window_s * 1000)
-        self._window_state = context.get_state(ValueStateDescriptor("windows", bytes_type()))
-        self._policy_state = context.get_state(ValueStateDescriptor("policy", bytes_type()))
+        self._window_state = context.get_state(ValueStateDescriptor("windows", Types.PICKLED_BYTE_ARRAY()))
+        self._policy_state = context.get_state(ValueStateDescriptor("policy", Types.PICKLED_BYTE_ARRAY()))
         self._timer = context.get_state(ValueStateDescriptor("idle-timer", Types.LONG()))
-        self._baselines = context.get_map_state(MapStateDescriptor("baselines", Types.STRING(), bytes_type()))
+        self._baselines = context.get_map_state(
+            MapStateDescriptor("baselines", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+        )
         self._encoder = msgspec.msgpack.Encoder()
 
     def process_element(self, value: Row, context: Any) -> Iterator[Any]:

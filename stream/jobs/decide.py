@@ -23,7 +23,7 @@ from contracts.controls import Control, key
 from contracts.messages import EdgeStatus, FrameDetections
 from stream.jobs.decider import Decider, Decision, LaneState
 from stream.jobs.guard import Guard, dead_letters_tag
-from stream.jobs.kafka import TOPIC, VALUE, KafkaEnds, bytes_type, keyed, keyed_type, side_output
+from stream.jobs.kafka import TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, write
 from stream.jobs.process import ProcessSettings, process_of
 from stream.jobs.sort import Sort, sorted_type
@@ -31,6 +31,8 @@ from stream.jobs.sort import Sort, sorted_type
 NAME = "decide"
 SILENCE_CHECK_MS = 1_000
 """How often a camera whose agent speaks is looked at; an agent speaks once a second."""
+START_GRACE_MS = 15_000
+"""After a start of ours the agents' word may still be on its way: nobody is called silent so soon."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class DecideConfig:
 
 def controls_state() -> MapStateDescriptor:
     """The broadcast state: for each key of `controls` its last two versions, so that a replay finds the one before."""
-    return MapStateDescriptor("controls", Types.STRING(), bytes_type())
+    return MapStateDescriptor("controls", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
 
 
 class Decide(KeyedBroadcastProcessFunction):
@@ -60,7 +62,7 @@ class Decide(KeyedBroadcastProcessFunction):
         self._outputs = Outputs(self._process.metrics)
         self._seconds = self._process.metrics.histogram(names.DECIDE)
         self._replayed = self._process.metrics.counter(names.REPLAYED)
-        self._lane = context.get_state(ValueStateDescriptor("lane", bytes_type()))
+        self._lane = context.get_state(ValueStateDescriptor("lane", Types.PICKLED_BYTE_ARRAY()))
         self._timer = context.get_state(ValueStateDescriptor("silence-timer", Types.LONG()))
         self._decoder = msgspec.msgpack.Decoder(LaneState)
         self._encoder = msgspec.msgpack.Encoder()
@@ -82,24 +84,21 @@ class Decide(KeyedBroadcastProcessFunction):
         return iter(())
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
-        lane = self._load()
         wall_ms = context.timer_service().current_processing_time()
         self._wake(context, wall_ms)
+        if wall_ms - self._process.started_at_ms < START_GRACE_MS:
+            return
         camera = context.get_current_key().rsplit("|", 1)[0]
-        # After a start of ours the agent's word may be on its way: silence counts from then on.
-        since_ms = max(lane.status_wall_ms, self._process.started_at_ms)
-        lane = msgspec.structs.replace(lane, status_wall_ms=since_ms)
-        after, decision = self._decider.silence(lane, camera, wall_ms, self._controls or ())
+        after, decision = self._decider.silence(self._load(), camera, wall_ms, self._controls or ())
         self._save(after)
         yield from self._records(decision)
 
     def _decide(self, record: Row, context: Any) -> Iterator[Any]:
         controls = self._controls or ()
         if record[TOPIC] == topics.EDGE_STATUS:
-            wall_ms = context.timer_service().current_processing_time()
-            lane, decision = self._decider.status(self._load(), decode(record[VALUE], EdgeStatus), wall_ms, controls)
+            lane, decision = self._decider.status(self._load(), decode(record[VALUE], EdgeStatus), controls)
             if self._timer.value() is None:
-                self._wake(context, wall_ms)
+                self._wake(context, context.timer_service().current_processing_time())
         else:
             with self._seconds.time():
                 frame = decode(record[VALUE], FrameDetections)

@@ -15,7 +15,7 @@ from contracts.config import Camera, Config
 from contracts.controls import Control
 from contracts.errors import ContractError
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
-from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules, due
+from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules
 from stream.tracking import Detections, Tracker, TrackerState
 
 EMBEDDING_DTYPE = np.dtype("<f2")
@@ -31,7 +31,6 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     tracker: TrackerState = TrackerState()
     engine: EngineState = EngineState()
     policy: PolicyState = PolicyState()
-    status_wall_ms: int = 0
 
 
 class Decision(NamedTuple):
@@ -72,18 +71,17 @@ class Decider:
         return after, Decision(_tracks(state, frame, objects), events, alerts)
 
     def status(
-        self, state: LaneState, status: EdgeStatus, wall_ms: int, controls: Sequence[Control] = ()
+        self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()
     ) -> tuple[LaneState, Decision]:
         """Take in what the agent says of the camera: down, up again, tampered with."""
         rules = self.rules(status.camera, status.at_ms, controls)
         engine, events = RuleEngine(rules).on_status(state.engine, status)
-        after = msgspec.structs.replace(state, engine=engine, status_wall_ms=wall_ms)
-        return self._health(after, rules, events, status.at_ms)
+        return self._health(msgspec.structs.replace(state, engine=engine), rules, events, status.at_ms)
 
     def silence(
         self, state: LaneState, camera: str, wall_ms: int, controls: Sequence[Control] = ()
     ) -> tuple[LaneState, Decision]:
-        """The agent has said nothing since `state.status_wall_ms`: the one decision that needs a wall clock."""
+        """It is `wall_ms`, and the agent may have been silent for long: the one decision that needs a wall clock."""
         rules = self.rules(camera, wall_ms, controls)
         engine, events = RuleEngine(rules).on_silence(state.engine, wall_ms)
         return self._health(msgspec.structs.replace(state, engine=engine), rules, events, wall_ms)
@@ -92,7 +90,7 @@ class Decider:
         """The camera's rules at `at_ms`; raises ContractError for a camera that the config doesn't know."""
         if camera not in self._config.cameras:
             raise ContractError(f"the config has no camera {camera!r}")
-        in_force = tuple(due(controls, at_ms))
+        in_force = tuple(control for control in controls if control.effective_from_ms <= at_ms)
         known = self._compiled.get(camera)
         if known is not None and known[0] == in_force:
             return known[1]
