@@ -1,10 +1,10 @@
 """Rules over tracks: zones, lines and behaviour to events, events to alerts; pure, time is the frames' capture time."""
 
 from stream.rules.alerts import AlertPolicy, PolicyState
+from stream.rules.changes import due
 from stream.rules.engine import RuleEngine
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules, compile_rules
-from stream.rules.pending import Pending, add, due
 from stream.rules.state import EngineState
 
 __all__ = [
@@ -12,10 +12,8 @@ __all__ = [
     "CameraRules",
     "EngineState",
     "Habits",
-    "Pending",
     "PolicyState",
     "RuleEngine",
-    "add",
     "compile_rules",
     "due",
 ]

@@ -158,7 +158,9 @@ class _Turn:
             rule = self._rules.find(one.alert.rule, one.alert.rule_version)
             if rule is None or not self._concerns(rule.kind):
                 continue
-            if not one.events and one.quiet_ms >= rule.rule.cooldown_s * 1000:
+            # An anomaly's windows are longer than a cooldown, and its job has nothing to say in between.
+            quiet_enough = one.quiet_ms >= rule.rule.cooldown_s * 1000 or rule.kind == "anomaly"
+            if not one.events and quiet_enough:
                 self._end(one, "over")
             elif one.stale and one.untold_ms >= UPDATE_MS:
                 self._update(one)

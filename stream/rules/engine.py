@@ -46,7 +46,7 @@ class RuleEngine:
         """
         interval_ms = max(0, frame.captured_at_ms - state.at_ms) if state.started else 0
         sight = Sight(frame, state.ms + min(interval_ms, self._rules.gap_ms), interval_ms)
-        followed = follow(state, tracks, sight, self._rules, self._habits)
+        followed = follow(state, tracks, sight, self._habits)
         things, moves = self._placed(state, followed, sight)
         scene = Scene(
             rules=self._rules,
@@ -178,7 +178,10 @@ def _patience(rule: ActiveRule, habits: Habits) -> tuple[int, int]:
             return round(after_s * 1000), habits.crowd_slack_ms
         case Absence(after_s=after_s):
             return round(after_s * 1000), 0
-        case WrongWay(after_s=after_s) | Running(after_s=after_s):
+        case Running(after_s=after_s):
+            # The slope of a path is the speed at its middle: who is fast now has been so for half of it.
+            return max(0, round(after_s * 1000) - habits.speed_ms // 2), habits.spell_slack_ms
+        case WrongWay(after_s=after_s):
             return round(after_s * 1000), habits.spell_slack_ms
         case _:
             return 0, 0

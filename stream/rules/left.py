@@ -28,13 +28,14 @@ def left_object(rule: ActiveRule, spec: LeftObject, scene: Scene) -> Readings:
     for thing in scene.of(spec):
         if not thing.owner or (spec.zone and counted(thing, spec.zone) is None):
             continue
-        alone_s = (scene.ms - max(thing.owner_ms, thing.anchor_ms)) / 1000
+        # Up to when it was seen last: what has been out of sight since may have been fetched.
+        alone_s = (thing.seen_ms - max(thing.owner_ms, thing.anchor_ms)) / 1000
         if alone_s >= spec.after_s:
             found[thing.uid] = of_thing(
                 rule,
                 thing,
                 alone_s,
-                Condition("stands_s", f">= {spec.after_s:g}", f"{(scene.ms - thing.anchor_ms) / 1000:.1f}"),
+                Condition("stands_s", f">= {spec.after_s:g}", f"{(thing.seen_ms - thing.anchor_ms) / 1000:.1f}"),
                 Condition("owner_gone_s", f">= {spec.after_s:g}", f"{alone_s:.1f}"),
             )
     return found

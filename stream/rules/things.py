@@ -10,11 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from contracts.config import Filter
-from contracts.messages import Detection, Evidence, FrameDetections, Point, Xyxy
+from contracts.messages import Evidence, FrameDetections, Point, Xyxy
 from stream.geometry import Floats, iou
 from stream.rules.habits import ALIKE, LIVING, Habits
-from stream.rules.model import CameraRules
 from stream.rules.state import MAX_PARKED, MAX_TRAIL, EngineState, Place, Thing
 from stream.tracking import Track
 
@@ -43,19 +41,18 @@ class Sight:
         return self.frame.captured_at_ms
 
 
-def follow(state: EngineState, tracks: Sequence[Track], sight: Sight, rules: CameraRules, habits: Habits) -> Followed:
+def follow(state: EngineState, tracks: Sequence[Track], sight: Sight, habits: Habits) -> Followed:
     """The things after one frame.
 
     A track that is new takes the nearest thing whose own track has just ended: the tracker lost it and found it
     again, so it has not entered anything. A parked thing waits for a box on its very place.
     """
-    wanted = [track for track in tracks if followed(track, sight.frame, rules)]
-    pairs = _pairs(state.things, wanted, sight, habits)
+    pairs = _pairs(state.things, tracks, sight, habits)
     seen = [_seen(state.things[i], track, sight, habits) for i, track in sorted(pairs.items())]
     taken = {id(track) for track in pairs.values()}
     next_uid = state.next_uid
     fresh = []
-    for track in wanted:
+    for track in tracks:
         if id(track) not in taken and track.detection is not None:
             fresh.append(_seen(_born(next_uid, track, sight), track, sight, habits))
             next_uid += 1
@@ -67,17 +64,6 @@ def follow(state: EngineState, tracks: Sequence[Track], sight: Sight, rules: Cam
     born = frozenset(thing.uid for thing in fresh)
     back = frozenset(state.things[i].uid for i in pairs if state.things[i].parked)
     return Followed(tuple(things), present, born | back, gone, next_uid)
-
-
-def followed(track: Track, frame: FrameDetections, rules: CameraRules) -> bool:
-    """Whether the camera's `objects` let this track count."""
-    objects = rules.spec.objects
-    if track.label not in objects.track:
-        return False
-    limits = objects.filters.get(track.label, Filter())
-    width, height = track.xyxy[2] - track.xyxy[0], track.xyxy[3] - track.xyxy[1]
-    share = width * height / (frame.width * frame.height)
-    return track.confidence >= limits.min_score and limits.min_area <= share <= limits.max_area
 
 
 def bottom_of(xyxy: Xyxy, frame: FrameDetections) -> Point:
@@ -235,15 +221,14 @@ def _rest(thing: Thing, at: Point, size: float, ms: int, habits: Habits) -> tupl
 
 
 def evidence_of(track: Track, frame: FrameDetections) -> Evidence:
-    """This frame as evidence, with the box that the detector saw where there is one."""
-    seen: Detection | None = frame.detections[track.detection] if track.detection is not None else None
+    """This frame as evidence, with the track's box."""
     return Evidence(
         ref=frame.ref,
         captured_at_ms=frame.captured_at_ms,
         width=frame.width,
         height=frame.height,
-        xyxy=seen.xyxy if seen else track.xyxy,
-        confidence=seen.confidence if seen else track.confidence,
+        xyxy=track.xyxy,
+        confidence=track.confidence,
         detail=frame.detail,
     )
 
