@@ -27,6 +27,7 @@ MEND = (
     "Check the connection (proxies are taken from HTTPS_PROXY) and run `make setup` again, "
     "or put the jars into a folder and name it in VEDETTE_JARS."
 )
+MEND_BY_FETCHING = "`python -m vedette.jars` fetches them again."
 
 
 @dataclass(frozen=True)
