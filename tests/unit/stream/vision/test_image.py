@@ -104,6 +104,7 @@ def test_full_size_is_what_opencv_gives():
 def test_a_stated_orientation_is_ignored():
     """Boxes are in pixels of the picture as it was captured; OpenCV would turn it."""
     assert decode(with_segment(GOOD, exif_rotated()), target=INTO).shape == (48, 64, 3)
+    assert decode(with_segment(GOOD, exif_rotated()), target=(32, 24)).shape == (24, 32, 3)  # reduced
     turned = cv2.imdecode(np.frombuffer(with_segment(GOOD, exif_rotated()), np.uint8), cv2.IMREAD_COLOR)
     assert turned.shape == (64, 48, 3)
 
