@@ -5,6 +5,8 @@ Z. Zivkovic, "Improved adaptive Gaussian mixture model for background subtractio
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,12 @@ Image = npt.NDArray[np.uint8]
 SMALL_WIDTH = 160
 """At 160x120 the gate costs about a tenth of reading a 768x576 picture, and a person of 12 pixels in 640 is still 3."""
 
-ADAPT_S = 20.0
+ABSORB_S = 10.0
 """The time after which something that stands still has become background."""
+
+BACKGROUND_SHARE = 0.9
+"""MOG2's own: the components that make up so much of a pixel's past are its background. What is new has become part of
+it when the old share has faded to that, after ln(1 / 0.9) = 0.105 time constants."""
 
 
 def small_grey(picture: Image) -> Image:
@@ -50,6 +56,7 @@ class MotionGate:
             return 0.0
         passed_s = (captured_at_ms - before[0]) / 1000
         # By time and not by pictures: the same scene at 5 and at 25 pictures a second is learned alike.
-        mask = self._background.apply(small, learningRate=min(max(passed_s / ADAPT_S, 0.0005), 0.5))
+        rate = min(max(passed_s * -math.log(BACKGROUND_SHARE) / ABSORB_S, 0.0), 0.1)
+        mask = self._background.apply(small, learningRate=rate)
         # A lone pixel is noise; the smallest thing that counts is 3x3.
         return float(cv2.countNonZero(cv2.medianBlur(mask, 3))) / small.size

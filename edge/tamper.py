@@ -27,7 +27,7 @@ class TamperConfig:
     clear_s: float = 2.0
     black_level: float = 32.0
     flat_spread: float = 20.0
-    flat_edges: float = 1.5
+    flat_edges: float = 1.2
     blurred_share: float = 0.25
     sharpness_s: float = 600.0
 
@@ -129,10 +129,14 @@ class TamperCheck:
 def appearance(small: Image, picture: Image | None = None) -> Appearance:
     """Measure a small grey picture (h, w), and the sharpness on the full `picture` (H, W, 3) where one is given.
 
-    Sharpness is the Laplacian's variance over the grey values' own, so that dusk is no blur.
+    Edges are measured on a quarter of the small size, where a sensor's noise is averaged away: ten scenes have 5 to 34
+    there (2 to 10 at a third of the light), a covered lens 0.1 to 0.5. Sharpness is the Laplacian's variance
+    over the grey values' own, so that dusk is no blur.
     """
     mean, spread = cv2.meanStdDev(small)
-    edges = cv2.mean(cv2.convertScaleAbs(cv2.Laplacian(small, cv2.CV_16S)))[0]
+    height, width = small.shape
+    coarse = cv2.resize(small, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
+    edges = cv2.mean(cv2.convertScaleAbs(cv2.Laplacian(coarse, cv2.CV_16S)))[0]
     sharpness = None
     if picture is not None:
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)

@@ -1,0 +1,74 @@
+"""What a camera does: the file's values, and changes from outside that are checked before they count."""
+
+import pytest
+
+from contracts.config_file import parse
+from contracts.messages import Budget, Masks
+from edge.settings import CameraSettings, changed, input_of, settings_of
+
+CONFIG = parse(
+    """
+site: {name: yard}
+detect: {fps: 8}
+cameras:
+  gate:
+    inputs:
+      - {url: "rtsp://host/sub", roles: [detect]}
+      - {url: "rtsp://host/main", roles: [detail]}
+    detect: {height: 360}
+    motion: {linger_s: 7}
+    masks: {street: {coordinates: [[0, 0], [1, 0], [1, 0.2]]}}
+  hall: {inputs: [{url: hall.mp4}], slot: 5}
+"""
+)
+
+
+@pytest.fixture
+def gate() -> CameraSettings:
+    return settings_of(CONFIG, "gate")
+
+
+def test_settings_come_from_camera_file_and_default(gate: CameraSettings) -> None:
+    assert (gate.height, gate.fps, gate.jpeg_quality) == (360, 8, 85)
+    assert (gate.linger_s, gate.gate, gate.motion_area) == (7, True, 0.0005)
+    assert gate.masks == (((0, 0), (1, 0), (1, 0.2)),)
+    assert (gate.site, gate.slot, settings_of(CONFIG, "hall").slot) == ("yard", 0, 5)
+
+
+def test_inputs_are_found_by_role() -> None:
+    detail = input_of(CONFIG, "gate", "detail")
+    assert detail is not None
+    assert detail.url == "rtsp://host/main"
+    assert input_of(CONFIG, "hall", "detect") is input_of(CONFIG, "hall", "detail")
+
+
+def test_a_budget_changes_what_it_names_and_gives_the_rest_back(gate: CameraSettings) -> None:
+    slow = changed(gate, gate, Budget(camera="gate", fps=2, detail_fps=0))
+    assert (slow.fps, slow.detail_fps, slow.heartbeat_s) == (2, 0, 5)
+    assert changed(gate, slow, Budget(camera="gate", detail_fps=1)).fps == gate.fps
+
+
+def test_masks_replace_masks_and_leave_rates(gate: CameraSettings) -> None:
+    slow = changed(gate, gate, Budget(camera="gate", fps=2))
+    masked = changed(gate, slow, Masks(camera="gate", polygons={"door": ((0, 0), (0.5, 0), (0, 0.5))}))
+    assert masked.masks == (((0, 0), (0.5, 0), (0, 0.5)),)
+    assert masked.fps == 2
+    assert changed(gate, masked, Masks(camera="gate", polygons={})).masks == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (Budget(camera="gate", fps=0), "fps"),  # a camera is switched off in the file, not by a rate
+        (Budget(camera="gate", fps=float("nan")), "fps"),  # not a number
+        (Budget(camera="gate", detail_fps=-1), "detail_fps"),  # below zero
+        (Budget(camera="gate", heartbeat_s=float("inf")), "heartbeat_s"),  # endless
+        (Budget(camera="gate", motion_area=1.5), "motion_area"),  # more than the picture
+        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1))}), "`a` has 2 points"),  # no polygon
+        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1), (2, 0))}), "outside"),  # outside the picture
+        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1), (float("nan"), 0))}), "outside"),  # nowhere
+    ],
+)
+def test_nonsense_is_refused(gate: CameraSettings, change: Budget | Masks, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        changed(gate, gate, change)
