@@ -38,12 +38,12 @@ class Detector:
 def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) -> tuple[Detection, ...]:
     """Boxes of a `picture` that lay `size` large in the input, as detections in its pixels, in a fixed order.
 
-    Cut at the picture's edges; what is empty then, or not finite, is dropped. Numbers are those that float32 holds,
+    Cut at the picture's edges; what is empty then, or no number, is dropped. Numbers are those that float32 holds,
     so that they stay the same through every encoding.
     """
     scale = np.array([picture[0] / size[0], picture[1] / size[1]] * 2)
     xyxy = clip_to_picture(boxes.xyxy * scale, *picture).astype(np.float32)
-    keep = np.flatnonzero(np.isfinite(xyxy).all(axis=1) & (xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))
+    keep = np.flatnonzero((xyxy[:, 2:] > xyxy[:, :2]).all(axis=1))  # no comparison with NaN is true
     rows: list[list[float]] = xyxy[keep].tolist()
     confidence: list[float] = boxes.confidence[keep].astype(np.float32).tolist()
     label_ids: NDArray[np.int64] = boxes.label_ids[keep]
