@@ -21,7 +21,7 @@ STATE_VERSION = 1
 WEEK_MS = 7 * 86_400_000
 DAY_MS = 86_400_000
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://vedette.org/anomaly")
-LEVELS = ("hour of the week", "hour of the day", "all hours")
+LEVELS = ("this hour of the week", "this hour of the day", "all hours")
 VALUES = ("occupancy", "entered")
 
 LEAST_OBSERVED = 0.5
@@ -149,7 +149,7 @@ class Baseline:
     def _trace(
         self, values: tuple[float, float], scores: tuple[float, float], expected: Expected
     ) -> tuple[Condition, ...]:
-        conditions = [Condition("baseline", f"{expected.level}, {expected.windows:.0f} windows", expected.level)]
+        conditions = []
         for name, value, score, mean, deviation in zip(
             VALUES, values, scores, expected.mean, expected.deviation, strict=True
         ):
@@ -157,12 +157,13 @@ class Baseline:
             conditions.append(
                 Condition(
                     name,
-                    f"{low:.2f} to {high:.2f}, usually {_unroot(mean):.2f}",
+                    f"{low:.2f} to {high:.2f}",
                     f"{value:.2f} ({score:+.1f} deviations)",
                     abs(score) >= self.config.score,
                 )
             )
-        return tuple(conditions)
+        known = f"{expected.windows:.0f} windows of {expected.level}"
+        return (*conditions, Condition("baseline", f">= {self.config.min_windows} windows", known))
 
 
 def _hours(at_ms: int, time_zone: str) -> tuple[int, int, int]:
