@@ -269,10 +269,10 @@ class Site(Spec, frozen=True, kw_only=True):
 
 
 class Kafka(Spec, frozen=True, kw_only=True):
-    """The broker. Without `bootstrap_servers` the embedded one is started on `port`."""
+    """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free)."""
 
     bootstrap_servers: tuple[str, ...] = ()
-    port: Annotated[int, Meta(ge=1, le=65535)] = 19092
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
     heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
 

@@ -1,0 +1,193 @@
+"""The command `vedette`: runs the system on this machine, checks it and its config, looks into it, replays video."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from archive.evidence.paths import evidence_root
+from contracts import codec
+from contracts.config import Config
+from contracts.config_file import load
+from contracts.errors import ConfigError, VedetteError
+from contracts.messages import Alert, Event
+from vedette import doctor, tail
+from vedette.clip import demo_clip
+from vedette.feed import Feed, FeedOptions
+from vedette.local import BUNDLED, LocalSystem, manifest_of, run_until, running_bootstrap
+from vedette.replay import EPOCH_MS, ReplayOptions, assign, replay, say_on_stderr
+
+STATE = Path(".vedette")
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 done, 1 failed, 2 the config is wrong."""
+    given = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = given.run
+    try:
+        return run(given)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    except VedetteError as error:
+        print(f"vedette: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(given: argparse.Namespace) -> int:
+    return _run_system(load(given.config), given.config, given.state or STATE)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    state = given.state or STATE / "demo"
+    state.mkdir(parents=True, exist_ok=True)
+    clip = demo_clip(given.clip)
+    template = Path(__file__).with_name("demo.yaml").read_text(encoding="utf-8")
+    config_file = state / "demo.yaml"
+    config_file.write_text(template.replace('"{clip}"', json.dumps(str(clip.resolve()))), encoding="utf-8")
+    return _run_system(load(config_file), config_file, state)
+
+
+def _run_system(config: Config, config_file: Path, state: Path) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    system = LocalSystem(config, config_file, state.resolve(), say=_say)
+    system.start()
+    root = evidence_root(config, system.state_dir / "archive")
+    feed = Feed(FeedOptions(system.bootstrap, root, config.site.time_zone, sys.stdout.isatty()), _say)
+    try:
+        feed.start()
+        _say(f"running; alerts come below, Ctrl-C ends. Logs: {system.state_dir / 'logs'}")
+        run_until(system, stop.is_set)
+    finally:
+        _say("ending")
+        feed.stop()
+        system.stop()
+    return 0
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    config = load(given.config) if given.config else None
+    ports = (config.kafka.port, config.edge.metrics_port, config.stream.metrics_port) if config else ()
+    manifests = (manifest_of(config, given.config),) if config else (BUNDLED,)
+    scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests)
+    return doctor.print_checks(doctor.run_checks(scope))
+
+
+def _config_check(given: argparse.Namespace) -> int:
+    config = load(given.file)
+    print(f"{given.file}: good; {len(config.cameras)} cameras, {len(config.rules)} rules")
+    return 0
+
+
+def _config_schema(given: argparse.Namespace) -> int:
+    schemas = {
+        "config": lambda: msgspec.json.schema(Config),
+        "alert": lambda: codec.json_schema(Alert),
+        "event": lambda: codec.json_schema(Event),
+    }
+    print(json.dumps(schemas[given.of](), indent=2))
+    return 0
+
+
+def _tail(given: argparse.Namespace) -> int:
+    bootstrap = given.bootstrap or running_bootstrap(given.state or STATE) or running_bootstrap(STATE / "demo")
+    if bootstrap is None:
+        raise VedetteError("no system is running here; say where with --state DIR or --bootstrap HOST:PORT")
+    for line in tail.follow(bootstrap, given.topic, from_beginning=given.from_beginning, count=given.count):
+        print(line, flush=True)
+    return 0
+
+
+def _replay(given: argparse.Namespace) -> int:
+    config = load(given.config)
+    options = ReplayOptions(
+        clips=assign(given.clips, config),
+        start_ms=given.start_ms,
+        speed=given.speed,
+        mot=given.mot,
+        alerts=given.alerts,
+        detections=given.detections,
+    )
+    recording = replay(config, given.config, options, say_on_stderr)
+    new = sum(alert.state == "new" for alert in recording.alerts)
+    say_on_stderr(f"{len(recording.tracks)} frames, {new} alerts")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vedette", description="Video analytics from the camera to the alert.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str, **more: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text + ".", **more)  # type: ignore[arg-type]
+        command.set_defaults(run=run)
+        return command
+
+    up = add("up", _up, "Run the whole system of a config on this machine, with its alerts in the terminal")
+    up.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
+    _add_state(up)
+    demo = add("demo", _demo, "Run the whole system on OpenCV's sample clip as two looping cameras")
+    demo.add_argument("--clip", type=Path, metavar="FILE", help="the clip, where it can't be downloaded (vtest.avi)")
+    _add_state(demo)
+    check = add("doctor", _doctor, "Say what of this machine is not as Vedette needs it, and how to mend it")
+    check.add_argument("--config", type=Path, metavar="FILE", help="also look at this config's ports and model")
+    _add_state(check)
+    _add_config(commands)
+    tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
+    tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")
+    tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")
+    tail_.add_argument("-n", "--count", type=int, metavar="N", help="end after N records")
+    tail_.add_argument("--bootstrap", metavar="HOST:PORT", help="of another broker than the running system's")
+    _add_state(tail_)
+    _add_replay(add("replay", _replay, "Send recorded video through the same jobs and write what they find"))
+    return parser
+
+
+def _add_state(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--state", type=Path, metavar="DIR", help=f"where everything is kept (default: {STATE})")
+
+
+def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    config = commands.add_parser("config", help="Check a config file, or print the schemas")
+    actions = config.add_subparsers(required=True, metavar="ACTION")
+    check = actions.add_parser("check", help="Read a config; a wrong one ends with code 2 and the path of the fault")
+    check.add_argument("file", type=Path)
+    check.set_defaults(run=_config_check)
+    schema = actions.add_parser("schema", help="Print the JSON schema of the config, or of alerts and events")
+    schema.add_argument("of", nargs="?", choices=("config", "alert", "event"), default="config")
+    schema.set_defaults(run=_config_schema)
+
+
+def _add_replay(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "clips", nargs="+", metavar="CLIP", help="a video, or CAMERA=VIDEO; else in the config's order"
+    )
+    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="cameras' zones and rules")
+    command.add_argument("--speed", choices=("max", "1"), default="max", help="as fast as it goes, or the video's own")
+    command.add_argument("--start-ms", type=int, default=EPOCH_MS, metavar="MS", help="the first picture's time")
+    command.add_argument("--mot", type=Path, metavar="OUT", help="tracks as MOTChallenge text (a folder for several)")
+    command.add_argument("--alerts", type=Path, metavar="OUT", help="alerts as JSON lines (CloudEvents)")
+    command.add_argument("--detections", type=Path, metavar="OUT", help="detections as JSON lines")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

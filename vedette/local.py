@@ -1,0 +1,149 @@
+"""The whole system on one machine, with real parts: broker, agent, the jobs in one mini cluster, evidence."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts import topics
+from contracts.config import Config
+from contracts.errors import VedetteError
+from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.jars import flink_connector_jar
+from vedette.java import child_environment, find_java
+from vedette.processes import Child, Children
+
+BUNDLED = Path(__file__).resolve().parents[1] / "models" / "detector.json"
+RUN_FILE = Path("run") / "system.json"
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """What a run may change. `jobs_arguments` and `agent_arguments` go to the children as they are."""
+
+    evidence: bool = True
+    keep_forever: bool = False
+    jobs_arguments: tuple[str, ...] = ()
+    agent_arguments: tuple[str, ...] = ()
+
+
+@dataclass
+class LocalSystem:
+    """One site's system. `config_file` is what the children read, `say` gets a line for each step."""
+
+    config: Config
+    config_file: Path
+    state_dir: Path
+    options: LocalOptions = LocalOptions()
+    say: Callable[[str], None] = lambda line: None
+    bootstrap: str = ""
+    _broker: Broker | None = None
+    _children: Children = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._children = Children(self.state_dir)
+
+    def start(self) -> None:
+        """Start the parts, broker first. Raises SetupError or BrokerError; then nothing is left running."""
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        self._children.end_orphans()
+        try:
+            self._start_broker()
+            self.say("creating topics")
+            specs = topics.specs(
+                self.config.site.name, self.config.kafka.partitions, keep_forever=self.options.keep_forever
+            )
+            create_topics(self.bootstrap, specs)
+            self.say("starting Flink: detect, decide, analytics")
+            self._start_jobs()
+            if self.options.evidence:
+                self._start("evidence", "archive.evidence")
+            self.say(f"starting the agent: {', '.join(self.config.cameras)}")
+            self._start("agent", "edge", *self.options.agent_arguments)
+            run_file = self.state_dir / RUN_FILE
+            run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))
+        except BaseException:
+            self.stop()
+            raise
+
+    def check(self) -> None:
+        """Start again what died; call it a few times a second."""
+        if self._broker is not None and self._broker.pid is None:
+            self.say("the broker died; starting it again")
+            self._broker.start()
+        self._children.check()
+
+    def child(self, name: str) -> Child:
+        """The child `agent`, `jobs` or `evidence`."""
+        return self._children.children[name]
+
+    def stop_child(self, name: str, timeout_s: float) -> None:
+        """End one child."""
+        self._children.stop(name, timeout_s)
+
+    def stop(self) -> None:
+        """End all within 10 s: the agent first (it hands over what it holds), the broker last."""
+        (self.state_dir / RUN_FILE).unlink(missing_ok=True)
+        for name, timeout_s in (("agent", 3.0), ("jobs", 2.5), ("evidence", 1.5)):
+            self._children.stop(name, timeout_s)
+        if self._broker is not None:
+            self._broker.stop()
+
+    def _start_broker(self) -> None:
+        if self.config.kafka.bootstrap_servers:
+            self.bootstrap = ",".join(self.config.kafka.bootstrap_servers)
+            return
+        self.say("starting Kafka")
+        kafka = self.config.kafka
+        settings = BrokerConfig(self.state_dir / "kafka", port=kafka.port, heap_mb=kafka.heap_mb, stop_timeout_s=2.5)
+        self._broker = Broker(settings)
+        self._broker.start()
+        self.bootstrap = self._broker.bootstrap
+
+    def _start_jobs(self) -> None:
+        arguments = ("--manifest", str(manifest_of(self.config, self.config_file)))
+        jar = ("--connector-jar", str(flink_connector_jar()))
+        self._start("jobs", "stream.jobs", *arguments, *jar, *self.options.jobs_arguments)
+
+    def _start(self, name: str, module: str, *arguments: str) -> None:
+        java = find_java()
+        environment = child_environment(java) | {
+            "FLINK_LOG_DIR": str(self.state_dir / "logs"),
+            # The serial collector has no threads of its own that would compete with the model for two cores.
+            "JVM_ARGS": f"-Xms64m -Xmx{self.config.stream.heap_mb}m -XX:+UseSerialGC -XX:MaxMetaspaceSize=256m",
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = [
+            *(sys.executable, "-m", module, "--config", str(self.config_file.resolve())),
+            *("--bootstrap", self.bootstrap, "--state", str((self.state_dir / module.split(".")[0]).resolve())),
+            *arguments,
+        ]
+        self._children.start(Child(name, command, environment))
+
+
+def manifest_of(config: Config, config_file: Path) -> Path:
+    """The detector's manifest: the config's, relative to its file, or the bundled one. Raises VedetteError."""
+    path = (config_file.parent / config.stream.model).resolve() if config.stream.model else BUNDLED
+    if not path.is_file():
+        raise VedetteError(f"there is no model manifest {path}")
+    return path
+
+
+def running_bootstrap(state_dir: Path) -> str | None:
+    """The broker of the system that runs on this state folder, if one does."""
+    try:
+        return str(json.loads((state_dir / RUN_FILE).read_text())["bootstrap"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def run_until(system: LocalSystem, stopped: Callable[[], bool], every: Callable[[], None] = lambda: None) -> None:
+    """Look after the system until `stopped`; `every` is called a few times a second."""
+    while not stopped():
+        system.check()
+        every()
+        time.sleep(0.2)

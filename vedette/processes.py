@@ -1,0 +1,135 @@
+"""Child processes of the local system: started in groups of their own, started again when they die, ended for sure."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+log = logging.getLogger("vedette")
+
+BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""How long a child that died waits for its next start; the last for all later ones."""
+STEADY_S = 60.0
+"""A child that lived so long starts its backoff anew."""
+
+
+@dataclass
+class Child:
+    """One child: how it is started, and what became of it. `done` is set when it ended with code 0 by itself."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    restart: bool = True
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    failures: int = 0
+    due_s: float = 0.0
+    done: bool = False
+    code: int | None = None
+
+
+@dataclass
+class Children:
+    """The children of one state folder; `run/children.json` lets the next start end those that a crash left behind."""
+
+    state_dir: Path
+    children: dict[str, Child] = field(default_factory=dict)
+
+    def end_orphans(self) -> None:
+        """End what an earlier run that was killed left behind."""
+        try:
+            known = json.loads(self._list.read_text())
+        except (OSError, ValueError):
+            return
+        for pid, born in known:
+            try:
+                process = psutil.Process(pid)
+                if process.create_time() == born:
+                    _end(process, 5.0)
+            except psutil.NoSuchProcess:
+                continue
+        self._list.unlink(missing_ok=True)
+
+    def start(self, child: Child) -> None:
+        """Start a child with its output in `logs/<name>.log`."""
+        self.children[child.name] = child
+        logs = self.state_dir / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / f"{child.name}.log").open("ab") as out:
+            child.process = subprocess.Popen(
+                child.command,
+                env=dict(child.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        child.started_s = time.monotonic()
+        self._remember()
+
+    def check(self) -> None:
+        """Notice children that died, and start again those that are due."""
+        now = time.monotonic()
+        for child in self.children.values():
+            if child.process is not None:
+                self._notice(child, now)
+            elif not child.done and child.restart and now >= child.due_s:
+                self.start(child)
+
+    def _notice(self, child: Child, now: float) -> None:
+        assert child.process is not None
+        child.code = child.process.poll()
+        if child.code is None:
+            return
+        child.process = None
+        if child.code == 0:
+            child.done = True
+            return
+        child.failures = 1 if now - child.started_s > STEADY_S else child.failures + 1
+        wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S)) - 1]
+        child.due_s = now + wait_s
+        where = self.state_dir / "logs" / f"{child.name}.log"
+        log.warning("%s ended with code %s, again in %g s (see %s)", child.name, child.code, wait_s, where)
+
+    def stop(self, name: str, timeout_s: float) -> None:
+        """Ask a child to end, and end it and all that it started after `timeout_s`."""
+        child = self.children.pop(name, None)
+        if child is not None and child.process is not None:
+            _end(psutil.Process(child.process.pid), timeout_s)
+            child.process.wait()
+        self._remember()
+
+    @property
+    def _list(self) -> Path:
+        return self.state_dir / "run" / "children.json"
+
+    def _remember(self) -> None:
+        pids = [child.process.pid for child in self.children.values() if child.process and child.process.poll() is None]
+        self._list.parent.mkdir(parents=True, exist_ok=True)
+        self._list.write_text(json.dumps([(pid, psutil.Process(pid).create_time()) for pid in pids]))
+
+
+def _end(process: psutil.Process, timeout_s: float) -> None:
+    """SIGTERM to the process, and SIGKILL to it and its descendants (Flink's JVM) once the time is over."""
+    try:
+        family = [process, *process.children(recursive=True)]
+        process.send_signal(signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        return
+    _, alive = psutil.wait_procs(family, timeout=timeout_s)
+    for one in alive:
+        try:
+            os.kill(one.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    psutil.wait_procs(alive, timeout=2.0)

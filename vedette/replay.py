@@ -1,0 +1,251 @@
+"""`vedette replay`: recorded video through a real broker and the same jobs, with the video's own time.
+
+The broker is the run's own, in a folder that goes with it, so that replays never meet live topics. Every picture of a
+clip is sent; the last one says so (`last`), which ends what is open; then the jobs are drained and the topics read.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import cv2
+import msgspec
+import yaml
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.config import Config, Input
+from contracts.errors import ConfigError, ContractError, VedetteError
+from contracts.messages import Alert, FrameDetections, FrameTracks, Message
+from vedette.local import LocalOptions, LocalSystem, manifest_of
+
+EPOCH_MS = 1_767_225_600_000
+"""2026-01-01 00:00 UTC: the time of each clip's first picture unless another is given."""
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What is replayed and what is written. `speed` is "max" or "1" (the video's own pace)."""
+
+    clips: dict[str, Path]
+    start_ms: int = EPOCH_MS
+    speed: str = "max"
+    mot: Path | None = None
+    alerts: Path | None = None
+    detections: Path | None = None
+    stall_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that one replay left on its topics, without repetitions and in a fixed order."""
+
+    detections: tuple[FrameDetections, ...]
+    tracks: tuple[FrameTracks, ...]
+    alerts: tuple[Alert, ...]
+
+
+def assign(clips: Sequence[str], config: Config) -> dict[str, Path]:
+    """Which camera plays which clip: `CAMERA=FILE`, or files in the order of the config's cameras."""
+    unnamed = iter(config.cameras)
+    given: dict[str, Path] = {}
+    for clip in clips:
+        camera, equals, file = clip.rpartition("=")
+        name = camera if equals else next(unnamed, "")
+        if name not in config.cameras:
+            raise ConfigError(
+                "cameras", f"{clip}: the config has no camera {name!r} left" if name else f"{clip}: one too many"
+            )
+        if name in given:
+            raise ConfigError(f"cameras.{name}", "two clips for one camera")
+        path = Path(file)
+        if not path.is_file():
+            raise VedetteError(f"{path}: no such file")
+        given[name] = path.resolve()
+    return given
+
+
+def replay(config: Config, config_file: Path, options: ReplayOptions, say: Callable[[str], None]) -> Recording:
+    """Run the clips through and return what came out; also writes the wanted files."""
+    with tempfile.TemporaryDirectory(prefix="vedette-replay-") as folder:
+        system = _system(config, config_file, options, Path(folder), say)
+        try:
+            system.start()
+            _wait_until_drained(system, options, say)
+            system.stop_child("jobs", timeout_s=60.0)
+            recording = _read(system.bootstrap)
+        finally:
+            system.stop()
+    _write(recording, options)
+    return recording
+
+
+def _system(
+    config: Config, config_file: Path, options: ReplayOptions, folder: Path, say: Callable[[str], None]
+) -> LocalSystem:
+    pace: Literal["fast", "real_time"] = "fast" if options.speed == "max" else "real_time"
+    cameras = {
+        name: msgspec.structs.replace(
+            config.cameras[name],
+            inputs=(Input(url=str(clip), loop=False, pace=pace),),
+            enabled=True,
+        )
+        for name, clip in options.clips.items()
+    }
+    rules = {
+        name: msgspec.structs.replace(rule, cameras=tuple(camera for camera in rule.cameras if camera in cameras))
+        for name, rule in config.rules.items()
+        if not rule.cameras or set(rule.cameras) & set(cameras)
+    }
+    kafka = msgspec.structs.replace(config.kafka, bootstrap_servers=(), port=None, partitions=len(cameras))
+    stream = msgspec.structs.replace(config.stream, metrics_port=0, model=str(manifest_of(config, config_file)))
+    changed = msgspec.structs.replace(config, cameras=cameras, rules=rules, kafka=kafka, stream=stream)
+    file = folder / "config.yaml"
+    file.write_text(yaml.safe_dump(msgspec.to_builtins(changed), sort_keys=False))
+    agent = ("--replay-start-ms", str(options.start_ms), "--every-frame", "--session", "1", "--metrics-port", "0")
+    local = LocalOptions(evidence=False, keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
+    return LocalSystem(changed, file, folder, local, say)
+
+
+def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callable[[str], None]) -> None:
+    """Follow the tracks until each camera's last frame is through. Raises VedetteError when nothing moves any more."""
+    progress = _Progress(options.clips, say)
+    consumer, partitions = _consumer(system.bootstrap, topics.TRACKS)
+    consumer.seek_to_beginning(*partitions)
+    moved_s = time.monotonic()
+    try:
+        while not progress.done:
+            system.check()
+            for records in consumer.poll(timeout_ms=200).values():
+                for record in records:
+                    progress.seen(decode(record.value, FrameTracks))
+                    moved_s = time.monotonic()
+            agent = system.child("agent")
+            if agent.code not in (None, 0):
+                raise VedetteError(f"the agent failed (code {agent.code}); see {system.state_dir / 'logs'}")
+            if time.monotonic() - moved_s > options.stall_s:
+                raise VedetteError(f"nothing came through for {options.stall_s:g} s")
+    finally:
+        consumer.close()
+
+
+class _Progress:
+    """Counts the frames that are through and says so once a second."""
+
+    def __init__(self, clips: dict[str, Path], say: Callable[[str], None]) -> None:
+        self._open = set(clips)
+        self._total = sum(_frame_count(clip) for clip in clips.values())
+        self._through: dict[str, int] = {}
+        self._say = say
+        self._began_s: float | None = None
+        self._said_s = 0.0
+
+    @property
+    def done(self) -> bool:
+        return not self._open
+
+    def seen(self, tracks: FrameTracks) -> None:
+        now = time.monotonic()
+        self._began_s = self._began_s or now
+        self._through[tracks.camera] = tracks.index + 1
+        if tracks.last:
+            self._open.discard(tracks.camera)
+        if now - self._said_s >= 1.0 or self.done:
+            self._said_s = now
+            self._say(self._line(now - self._began_s))
+
+    def _line(self, took_s: float) -> str:
+        through = sum(self._through.values())
+        rate = through / took_s if took_s > 0 else 0.0
+        left = f", {max(0, self._total - through) / rate:.0f} s left" if rate and not self.done else ""
+        return f"{through} of {self._total} frames, {rate:.0f}/s{left}"
+
+
+def _frame_count(clip: Path) -> int:
+    capture = cv2.VideoCapture(str(clip))
+    try:
+        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+    finally:
+        capture.release()
+
+
+def _consumer(bootstrap: str, topic: str) -> tuple[KafkaConsumer, list[TopicPartition]]:
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    consumer.assign(partitions)
+    return consumer, partitions
+
+
+def _all(bootstrap: str, topic: str, kind: type[M]) -> Iterator[M]:
+    """Every message that the topic holds now."""
+    consumer, partitions = _consumer(bootstrap, topic)
+    ends = consumer.end_offsets(partitions)
+    consumer.seek_to_beginning(*partitions)
+    try:
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
+                for record in records:
+                    try:
+                        yield decode(record.value, kind)
+                    except ContractError as error:
+                        raise VedetteError(f"{topic} at {record.partition}/{record.offset}: {error.reason}") from error
+    finally:
+        consumer.close()
+
+
+def _read(bootstrap: str) -> Recording:
+    """At-least-once sinks may repeat a record after a restart: one for each place, or id and revision."""
+    detections = {(d.camera, d.session, d.index): d for d in _all(bootstrap, topics.DETECTIONS, FrameDetections)}
+    tracks = {(t.camera, t.session, t.index): t for t in _all(bootstrap, topics.TRACKS, FrameTracks)}
+    alerts = {(a.camera, a.at_ms, a.id, a.revision): a for a in _all(bootstrap, topics.ALERTS, Alert)}
+    return Recording(
+        tuple(detections[key] for key in sorted(detections)),
+        tuple(tracks[key] for key in sorted(tracks)),
+        tuple(alerts[key] for key in sorted(alerts)),
+    )
+
+
+def _write(recording: Recording, options: ReplayOptions) -> None:
+    if options.mot is not None:
+        for camera in options.clips:
+            lines = mot_lines(frame for frame in recording.tracks if frame.camera == camera)
+            single = len(options.clips) == 1
+            path = options.mot if single else options.mot / f"{camera}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(lines))
+    if options.alerts is not None:
+        _write_lines(options.alerts, (encode(alert) for alert in recording.alerts))
+    if options.detections is not None:
+        _write_lines(options.detections, (msgspec.json.encode(frame) for frame in recording.detections))
+
+
+def mot_lines(frames: Iterator[FrameTracks]) -> Iterator[str]:
+    """Tracks in MOTChallenge text: frame (from 1), id, left, top, width, height (px), confidence, -1, -1, -1."""
+    for frame in frames:
+        for track in frame.tracks:
+            if track.confidence <= 0:
+                continue  # a thing that is gone, listed once more for the zones that it left
+            x1, y1, x2, y2 = track.xyxy
+            yield (
+                f"{frame.index + 1},{track.track_id},{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},"
+                f"{track.confidence:.4f},-1,-1,-1\n"
+            )
+
+
+def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def say_on_stderr(line: str) -> None:
+    """Progress belongs on stderr: stdout may be a file."""
+    print(line, file=sys.stderr, flush=True)

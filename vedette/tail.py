@@ -1,0 +1,92 @@
+"""`vedette tail TOPIC`: what stands on a topic, as JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+
+from contracts import topics
+from contracts.codec import decode
+from contracts.controls import Control
+from contracts.errors import ContractError, VedetteError
+from contracts.messages import (
+    Alert,
+    DeadLetter,
+    EdgeControl,
+    EdgeStatus,
+    Event,
+    Frame,
+    FrameDetections,
+    FrameTracks,
+    Message,
+    WindowStats,
+)
+
+KINDS: dict[str, type[Message]] = {
+    topics.DETECTIONS: FrameDetections,
+    topics.TRACKS: FrameTracks,
+    topics.EVENTS: Event,
+    topics.ALERTS: Alert,
+    topics.ANALYTICS: WindowStats,
+    topics.EDGE_STATUS: EdgeStatus,
+    topics.CONTROLS: Control,
+    topics.EDGE_CONTROLS: EdgeControl,
+    topics.DEAD_LETTERS: DeadLetter,
+}
+
+
+def kind_of(topic: str) -> type[Message]:
+    """What a topic carries; raises VedetteError for a topic that Vedette doesn't have."""
+    if topic.startswith(("frames.", "frames-late.")):
+        return Frame
+    try:
+        return KINDS[topic]
+    except KeyError:
+        raise VedetteError(f"no topic {topic!r}; there are frames.SITE, frames-late.SITE, {', '.join(KINDS)}") from None
+
+
+def as_json(value: bytes | None, kind: type[Message]) -> str:
+    """One record as a line: bytes are shown by their length, what can't be decoded by its reason."""
+    try:
+        message = decode(value or b"", kind)
+    except ContractError as error:
+        return json.dumps({"undecodable": error.reason, "bytes": len(value or b"")})
+    plain = msgspec.to_builtins(message, builtin_types=(bytes,))
+    return json.dumps(_readable(plain), ensure_ascii=False)
+
+
+def follow(bootstrap: str, topic: str, *, from_beginning: bool, count: int | None) -> Iterator[str]:
+    """Yield the topic's records as JSON lines, for ever or `count` of them."""
+    kind = kind_of(topic)
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, reconnect_backoff_max_ms=1000)
+    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    if not partitions:
+        raise VedetteError(f"the broker has no topic {topic!r}")
+    consumer.assign(partitions)
+    seek = consumer.seek_to_beginning if from_beginning else consumer.seek_to_end
+    seek(*partitions)
+    left = count
+    try:
+        while left is None or left > 0:
+            for records in consumer.poll(timeout_ms=500).values():
+                for record in records[:left]:
+                    yield as_json(record.value, kind)
+                left = None if left is None else max(0, left - len(records))
+    finally:
+        consumer.close()
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case bytes():
+            return f"{len(value)} bytes"
+        case dict():
+            return {key: _readable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case _:
+            return value
