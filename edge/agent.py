@@ -103,7 +103,7 @@ class Agent:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise AgentError(f"another agent uses {self._options.state}") from error
-            self._session = self._options.session or next_session(self._options.state)
+            self._session = self._options.session or self._next_session()
             self._cameras = {name: self._camera(name) for name, c in self._config.cameras.items() if c.enabled}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
             server = prometheus_client.start_http_server(port, registry=self._meters.metrics.registry) if port else None
@@ -126,6 +126,14 @@ class Agent:
             raise ValueError(f"there is no camera `{change.camera}`")
         camera.change(change)
         log.info("changed", extra={"camera": change.camera, "change": type(change).__name__.lower()})
+
+    def _next_session(self) -> int:
+        try:
+            return next_session(self._options.state)
+        except ValueError as error:
+            raise AgentError(
+                f"{self._options.state / 'session'} is no number: write one there that is above every session so far"
+            ) from error
 
     def _run_live(self, stop: threading.Event) -> None:
         if self._publisher.wait_connected(CONNECT_S):

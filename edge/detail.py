@@ -32,6 +32,8 @@ class DetailReader:
         """The next picture (H, W, 3) and its time of capture in ms; None when none comes in time."""
         with self._changed:
             self._wanted, self._picture = True, None
+            if self._reader.error:
+                return None
             self._changed.wait_for(lambda: self._picture is not None, timeout_s)
             picture, self._picture = self._picture, None
             return picture

@@ -1,0 +1,119 @@
+"""The small things that are kept or measured: session number, acknowledgements, clock offset, logs, counters."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from contracts.metrics import Metrics
+from edge import logs
+from edge.acks import Acks
+from edge.clock import ClockOffset
+from edge.metrics import Meters
+from edge.session import next_session
+
+
+def test_sessions_only_grow(tmp_path: Path) -> None:
+    assert [next_session(tmp_path / "state") for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", ["", "seven", "1.5"])
+def test_a_session_file_that_is_no_number_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "session").write_text(content)
+    with pytest.raises(ValueError, match="invalid literal"):
+        next_session(tmp_path)
+
+
+def test_a_half_written_session_doesn_t_count(tmp_path: Path) -> None:
+    assert next_session(tmp_path) == 1
+    (tmp_path / "session.new").write_text("9999")
+    assert next_session(tmp_path) == 2
+
+
+def test_acknowledgements_are_kept_a_lane(tmp_path: Path) -> None:
+    acks = Acks(tmp_path / "acks.json")
+    acks.advance("gate", "live", (1, 5))
+    acks.advance("gate", "live", (1, 4))  # it doesn't go back
+    acks.save()
+    again = Acks(tmp_path / "acks.json")
+    again.load()
+    for each in (acks, again):
+        assert each.covers("gate", "live", (1, 5))
+        assert not each.covers("gate", "live", (2, 0))
+        assert not each.covers("gate", "late", (1, 5))
+        assert not each.covers("hall", "live", (0, 0))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"live": 3}', b"\xff"])
+def test_torn_acknowledgements_count_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "acks.json").write_bytes(content)
+    acks = Acks(tmp_path / "acks.json")
+    acks.load()
+    assert not acks.covers("gate", "live", (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("trips", "offset_ms", "wrong"),
+    [
+        ([], None, False),  # not known yet
+        ([(1000, 1010, 1005)], 0, False),  # right
+        ([(1000, 1010, 1005), (2000, 2900, 2050)], 0, False),  # a slow trip says less than a quick one
+        ([(0, 30_000, 29_999)], None, False),  # a status that waited for the broker says nothing
+        ([(100_000, 100_010, 30_005)], 70_000, True),  # ahead
+        ([(100_000, 100_010, 170_005)], -70_000, True),  # behind
+        ([(100_000, 100_010, 30_005), (40_000, 40_100, 40_050)], 0, False),  # was put right: counts at once
+    ],
+)
+def test_clock_offset(trips: list[tuple[int, int, int]], offset_ms: int | None, wrong: bool) -> None:
+    clock = ClockOffset()
+    for trip in trips:
+        clock.add(*trip)
+    assert clock.offset_ms == offset_ms
+    assert clock.wrong is wrong
+
+
+def test_logs_are_json_without_passwords() -> None:
+    out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logs.JsonFormatter())
+    log = logging.Logger("edge.test")
+    log.addHandler(handler)
+    log.warning("no %s", "picture", extra={"camera": "gate", "url": "rtsp://a:geheim@host", "path": Path("x")})
+    try:
+        raise ValueError("rtsp://a:geheim@host")
+    except ValueError:
+        log.exception("failed", extra={"camera": "gate"})
+    first, second = map(json.loads, out.getvalue().splitlines())
+    assert (first["message"], first["camera"], first["level"], first["path"]) == ("no picture", "gate", "warning", "x")
+    assert "ValueError" in second["traceback"]
+    assert "geheim" not in out.getvalue()
+
+
+def test_counters_agree_with_prometheus() -> None:
+    registry = CollectorRegistry()
+    meter = Meters(Metrics(registry)).of("gate")
+    for _ in range(5):
+        meter.captured()
+    meter.gated()
+    meter.sent("live", 0.02)
+    meter.sent("late", 900.0)
+    meter.spooled()
+    meter.dropped("spool_full")
+    meter.up(True)
+    counters = meter.counters()
+    assert (counters.captured, counters.gated, counters.sent, counters.spooled) == (5, 1, 2, 1)
+    assert counters.dropped == {"spool_full": 1}
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"vedette_{name}", {"camera": "gate", **labels})
+
+    assert value("frames_captured_total") == 5
+    assert value("frames_sent_total", lane="late") == 1
+    assert value("frames_dropped_total", reason="spool_full") == 1
+    assert value("capture_to_broker_seconds_count") == 1  # of the live lane only
+    assert value("camera_up") == 1
