@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     measured = Metrics(registry)
     if given.metrics_port:
         start_http_server(given.metrics_port, registry=registry)
-    bootstrap = tuple(given.bootstrap.split(","))
+    bootstrap = given.bootstrap
     frames = KafkaFrames(bootstrap, stop)
     letters = Letters(bootstrap, measured, _now_ms)
     writer = EvidenceWriter(
@@ -60,6 +60,14 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _servers(text: str) -> tuple[str, ...]:
+    servers = tuple(text.split(","))
+    for server in servers:
+        if not server.rpartition(":")[0] or not server.rpartition(":")[2].isdecimal():
+            raise argparse.ArgumentTypeError(f"`{server}` is not HOST:PORT")
+    return servers
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m archive.evidence",
@@ -67,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         "snapshot, what was seen in it and the alert itself. Reads `alerts` as the group vedette-evidence.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's config")
-    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="the broker, or several by commas")
+    parser.add_argument(
+        "--bootstrap", type=_servers, required=True, metavar="HOST:PORT", help="the broker, or several by commas"
+    )
     parser.add_argument(
         "--state", type=Path, required=True, metavar="DIR", help="pictures go to DIR/evidence unless the config says so"
     )

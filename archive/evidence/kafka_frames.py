@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
 
 from archive.evidence.frames import FrameMissed, Stopped
 from contracts.codec import decode
@@ -17,6 +18,18 @@ from contracts.topics import MAX_MESSAGE_BYTES
 
 POLL_MS = 250
 """How long one wait lasts: short, so that a stop is heard while the broker is silent."""
+
+
+def reachable(bootstrap: tuple[str, ...]) -> bool:
+    """Whether one of the brokers takes a connection: a KafkaConsumer that finds none leaves four files open."""
+    for server in bootstrap:
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+        except OSError:
+            continue
+        return True
+    return False
 
 
 class KafkaFrames:
@@ -53,6 +66,8 @@ class KafkaFrames:
         deadline: float | None = None
         while not self._stop.is_set():
             try:
+                if self._made is None and not reachable(self._bootstrap):
+                    raise KafkaConnectionError("no broker takes a connection")
                 consumer = self._consumer()
                 if place.partition in (consumer.partitions_for_topic(place.topic) or ()):
                     first = consumer.beginning_offsets([place], timeout_ms=1000)[place]

@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 
 from archive.evidence import paths
 from archive.evidence.frames import Stopped
+from archive.evidence.kafka_frames import reachable
 from archive.evidence.writer import EvidenceWriter
 from contracts import metrics, topics
 from contracts.codec import decode, encode
@@ -151,20 +152,25 @@ class Service:
         """A consumer in the group, or None when `stop` came first."""
         while not self._stop.is_set():
             try:
-                return KafkaConsumer(
-                    topics.ALERTS,
-                    bootstrap_servers=list(self._bootstrap),
-                    group_id=GROUP,
-                    enable_auto_commit=False,
-                    auto_offset_reset="earliest",
-                    # The broker's least: after a kill -9 its successor waits so long for its share.
-                    session_timeout_ms=6000,
-                    heartbeat_interval_ms=2000,
-                    bootstrap_timeout_ms=1000,
-                    reconnect_backoff_max_ms=1000,
-                    metrics_enabled=False,
-                )
+                if reachable(self._bootstrap):
+                    return self._consumer()
+                log.warning("broker %s: takes no connection", ",".join(self._bootstrap))
             except KafkaError as error:
                 log.warning("broker %s: %s", ",".join(self._bootstrap), error)
-                self._stop.wait(0.5)
+            self._stop.wait(1)
         return None
+
+    def _consumer(self) -> Any:
+        return KafkaConsumer(
+            topics.ALERTS,
+            bootstrap_servers=list(self._bootstrap),
+            group_id=GROUP,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            # The broker's least: after a kill -9 its successor waits so long for its share.
+            session_timeout_ms=6000,
+            heartbeat_interval_ms=2000,
+            bootstrap_timeout_ms=1000,
+            reconnect_backoff_max_ms=1000,
+            metrics_enabled=False,
+        )
