@@ -20,11 +20,11 @@ AXES = 4  # cx, cy, width, height
 class MotionModel:
     """How boxes move, in scales (longer box sides) and seconds; each pair is (centre, size)."""
 
-    rate_std: tuple[float, float] = (0.6, 0.3)  # a pedestrian: 1.4 m/s at 1.75 m is 0.8 heights a second
-    time_constant_s: tuple[float, float] = (6.0, 1.0)
+    rate_std: tuple[float, float] = (0.8, 0.3)  # a pedestrian: 1.4 m/s at 1.75 m is 0.8 heights a second
+    time_constant_s: tuple[float, float] = (10.0, 1.0)
     measured_std: tuple[float, float] = (0.04, 0.06)
     doubt: float = 0.0  # how much larger a detection's error is at confidence 0 than at 1
-    cut: float = 0.5  # doubt in the height of a box whose feet are hidden, as a share of what is missing
+    cut: float = 1.0  # doubt in the height of a box whose feet are hidden, as a share of what is missing
 
 
 @dataclass(frozen=True)

@@ -36,34 +36,33 @@ class TrackerConfig:
 
     high_confidence: float = 0.5  # boxes that may take any track
     low_confidence: float = 0.15  # boxes that may only keep a track alive
-    start_confidence: float = 0.6  # boxes that may start one
+    start_confidence: float = 0.55  # boxes that may start one
     duplicate_iou: float = 0.4  # a box this close to a taken one starts none
 
-    confirm_evidence: float = 1.2  # confidences of a track's boxes, summed, before it is reported
+    confirm_evidence: float = 0.8  # confidences of a track's boxes, summed, before it is reported
     confidence_memory_s: float = 5.0  # how long a track's confidence outlives the boxes that gave it
     moving_confidence: float = 0.4  # a track of less is followed, but not reported
     still_confidence: float = 0.6  # the same for one that keeps its place: lamps and coats don't walk, people do
-    still_s: float = 1.5  # a track keeps its place when it did not move on for so long
+    still_s: float = 1.0  # a track keeps its place when it did not move on for so long
     move_heights: float = 0.5  # it moves on when its centre gets so far, in box heights
 
     tentative_ms: int = 0  # an unconfirmed track that misses a frame is dropped when unseen for longer
     lost_ms: int = 3000  # any track is
-    rescue_ms: int = 100  # a track seen no longer ago, or in the frame before, may take doubtful boxes
-    coast_ms: int = 0  # an unseen track is reported where it must be for so long
+    rescue_ms: int = 1000  # a track seen no longer ago, or in the frame before, may take doubtful boxes
+    coast_ms: int = 200  # an unseen track is reported where it must be for so long
     coast_hidden_ms: int = 1000  # the same while another track hides it
     coast_evidence: float = 15.0  # only tracks with so much evidence are reported unseen
     inside_share: float = 0.95  # a track that leaves the picture by more than the rest of this is not reported unseen
     hidden_coverage: float = 0.5  # the share of a box that another covers when it counts as hidden
 
     buffer: float = 0.1  # margin of the first association, as a share of the box
-    recover_buffer: float = 0.8  # the recovery's, around where the track was last seen
+    recover_buffer: float = 0.2  # the recovery's, around where the track was last seen
     uncertain_buffer: float = 1.0  # further margin of both, in standard deviations of the predicted place
     first_similarity: float = 0.05
     rescue_similarity: float = 0.5
     recover_similarity: float = 0.15
     tentative_similarity: float = 0.15
-    max_distance: float = 25.0  # squared Mahalanobis; 99.9 % of true pairs lie within 13.8 if the model is right
-    height_power: float = 1.0  # how much unequal heights count
+    max_distance: float = 40.0  # squared Mahalanobis; 99.9 % of true pairs lie within 13.8 if the model is right
     heading_weight: float = 0.2  # how much a turn of direction counts
     appearance_weight: float = 0.5  # of the cosine, where both sides have an embedding
     appearance_memory: float = 0.9  # how much of its appearance a track keeps with a new box
@@ -159,7 +158,7 @@ class Tracker:
     def _similarity(self, tracks: tuple[TrackState, ...], xyxy: Floats, margin: Floats, frame: Detections) -> Floats:
         """How well each track at `xyxy` fits each detection [N,M]: place, height and, where known, appearance."""
         config = self._config
-        similarity = buffered_iou(xyxy, frame.xyxy, margin) * height_ratio(xyxy, frame.xyxy) ** config.height_power
+        similarity = buffered_iou(xyxy, frame.xyxy, margin) * height_ratio(xyxy, frame.xyxy)
         if frame.embeddings is None:
             return np.asarray(similarity)
         width = frame.embeddings.shape[1]

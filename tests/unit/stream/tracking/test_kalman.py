@@ -37,7 +37,7 @@ def test_no_time_changes_nothing():
 
 
 def test_a_prediction_comes_to_a_halt_where_its_velocity_carries_it():
-    rest = ahead(moving(rate=40.0), 60.0)
+    rest = ahead(moving(rate=40.0), 200.0)
     assert rest.value[0, 0] == pytest.approx(100 + 40 * MODEL.time_constant_s[0], rel=1e-3)
     assert abs(rest.rate[0, 0]) < 0.01
 

@@ -71,8 +71,14 @@ def test_a_track_names_the_box_that_it_took_and_when_it_was_seen():
     assert {(track.first_seen_at_ms, track.last_seen_at_ms) for track in reported[-1]} == {(1000, 1200)}
 
 
-def test_a_single_box_is_not_reported():
-    state, reported = run([frame(0, [(100, 200, 30, 80)]), frame(100, []), frame(1000, [])])
+def test_a_single_box_is_reported_at_once_only_when_it_is_beyond_doubt():
+    sure, unsure = CONFIG.confirm_evidence + 0.01, CONFIG.confirm_evidence - 0.01
+    assert [ids(run(walk(frames=1, confidence=value))[1][0]) for value in (sure, unsure)] == [[1], []]
+
+
+def test_a_single_unsure_box_is_never_reported_and_soon_forgotten():
+    once = frame(0, [(100, 200, 30, 80)], confidence=CONFIG.confirm_evidence - 0.01)
+    state, reported = run([once, frame(100, []), frame(1000, [])])
     assert reported == [(), (), ()]
     assert state.tracks == ()
 
@@ -201,7 +207,7 @@ def test_reported_boxes_stay_within_the_picture():
     ("back_ms", "ids_after"),
     [
         (5, [1]),  # jitter of a clock: the same scene
-        (CONFIG.lost_ms + 1, []),  # set back: what was is of no use
+        (CONFIG.lost_ms + 1, [2]),  # set back: what was is of no use
     ],
 )
 def test_a_clock_that_goes_back(back_ms, ids_after):
