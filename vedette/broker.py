@@ -178,7 +178,7 @@ def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]
     """Make the broker's topics what `specs` say, and return the names of those that were new.
 
     An existing topic gets the spec's config and, where it has fewer, its partitions (Kafka can't take any away).
-    Raises KafkaError.
+    Raises KafkaError, or BrokerError when new partitions don't appear.
     """
     wanted = {spec.name: spec for spec in specs}
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
@@ -196,6 +196,7 @@ def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]
         }
         if grown:
             admin.create_partitions(grown)
+            _wait_for_partitions(admin, grown)
         kept = [
             ConfigResource(ConfigResourceType.TOPIC, name, dict(spec.config))
             for name, spec in wanted.items()
@@ -206,6 +207,15 @@ def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]
         return tuple(new)
     finally:
         admin.close()
+
+
+def _wait_for_partitions(admin: KafkaAdminClient, counts: dict[str, int], timeout_s: float = 10.0) -> None:
+    """The controller answers before the broker has the new partitions; a client that asks too soon would not see them."""
+    deadline = time.monotonic() + timeout_s
+    while any(len(topic["partitions"]) < counts[topic["name"]] for topic in admin.describe_topics(list(counts))):
+        if time.monotonic() > deadline:
+            raise BrokerError(f"The broker did not make the partitions {counts} within {timeout_s:g} s", "Try again.")
+        time.sleep(POLL_S)
 
 
 def _properties(data: Path, port: int, controller_port: int) -> str:

@@ -21,11 +21,14 @@ BUNDLED = Path(__file__).resolve().parents[1] / "models" / "detector.json"
 RUN_FILE = Path("run") / "system.json"
 
 
+PARTS = ("jobs", "evidence", "agent")
+
+
 @dataclass(frozen=True)
 class LocalOptions:
-    """What a run may change. `jobs_arguments` and `agent_arguments` go to the children as they are."""
+    """What a run may change: the `parts` beside the broker, and what is said to jobs and agent in addition."""
 
-    evidence: bool = True
+    parts: tuple[str, ...] = PARTS
     keep_forever: bool = False
     jobs_arguments: tuple[str, ...] = ()
     agent_arguments: tuple[str, ...] = ()
@@ -58,12 +61,14 @@ class LocalSystem:
                 self.config.site.name, self.config.kafka.partitions, keep_forever=self.options.keep_forever
             )
             create_topics(self.bootstrap, specs)
-            self.say("starting Flink: detect, decide, analytics")
-            self._start_jobs()
-            if self.options.evidence:
+            if "jobs" in self.options.parts:
+                self.say("starting Flink: detect, decide, analytics")
+                self._start_jobs()
+            if "evidence" in self.options.parts:
                 self._start("evidence", "archive.evidence")
-            self.say(f"starting the agent: {', '.join(self.config.cameras)}")
-            self._start("agent", "edge", *self.options.agent_arguments)
+            if "agent" in self.options.parts:
+                self.say(f"starting the agent: {', '.join(self.config.cameras)}")
+                self._start("agent", "edge", *self.options.agent_arguments)
             run_file = self.state_dir / RUN_FILE
             run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))
         except BaseException:

@@ -32,6 +32,7 @@ class Child:
     restart: bool = True
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
+    born_s: float = 0.0
     failures: int = 0
     due_s: float = 0.0
     done: bool = False
@@ -53,9 +54,8 @@ class Children:
             return
         for pid, born in known:
             try:
-                process = psutil.Process(pid)
-                if process.create_time() == born:
-                    _end(process, 5.0)
+                if psutil.Process(pid).create_time() == born:
+                    _end(pid, 5.0)
             except psutil.NoSuchProcess:
                 continue
         self._list.unlink(missing_ok=True)
@@ -75,6 +75,8 @@ class Children:
                 start_new_session=True,
             )
         child.started_s = time.monotonic()
+        # Not reaped before we poll, so that its entry is there even if it ended at once.
+        child.born_s = psutil.Process(child.process.pid).create_time()
         self._remember()
 
     def check(self) -> None:
@@ -105,7 +107,8 @@ class Children:
         """Ask a child to end, and end it and all that it started after `timeout_s`."""
         child = self.children.pop(name, None)
         if child is not None and child.process is not None:
-            _end(psutil.Process(child.process.pid), timeout_s)
+            if child.process.poll() is None:
+                _end(child.process.pid, timeout_s)
             child.process.wait()
         self._remember()
 
@@ -114,14 +117,15 @@ class Children:
         return self.state_dir / "run" / "children.json"
 
     def _remember(self) -> None:
-        pids = [child.process.pid for child in self.children.values() if child.process and child.process.poll() is None]
+        known = [(child.process.pid, child.born_s) for child in self.children.values() if child.process]
         self._list.parent.mkdir(parents=True, exist_ok=True)
-        self._list.write_text(json.dumps([(pid, psutil.Process(pid).create_time()) for pid in pids]))
+        self._list.write_text(json.dumps(known))
 
 
-def _end(process: psutil.Process, timeout_s: float) -> None:
+def _end(pid: int, timeout_s: float) -> None:
     """SIGTERM to the process, and SIGKILL to it and its descendants (Flink's JVM) once the time is over."""
     try:
+        process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
         process.send_signal(signal.SIGTERM)
     except psutil.NoSuchProcess:

@@ -112,7 +112,7 @@ def _system(
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(msgspec.to_builtins(changed), sort_keys=False))
     agent = ("--replay-start-ms", str(options.start_ms), "--every-frame", "--session", "1", "--metrics-port", "0")
-    local = LocalOptions(evidence=False, keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
+    local = LocalOptions(("jobs", "agent"), keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
     return LocalSystem(changed, file, folder, local, say)
 
 

@@ -14,7 +14,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.config import Anomaly, Config
+from contracts.config import Anomaly, Config, detect_of
 from contracts.messages import Alert, Event, FrameTracks, WindowStats
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import VALUE, KafkaEnds, keyed, keyed_type, side_output
@@ -123,9 +123,12 @@ class Analytics(KeyedProcessFunction):
 
 
 def _window_config(config: Config, camera: str) -> WindowConfig:
+    heartbeat_s = detect_of(config, camera).heartbeat_s or 0.0
     return WindowConfig(
         window_ms=int(config.analytics.window_s * 1000),
         lateness_ms=int(config.analytics.lateness_s * 1000),
+        # Between two heartbeats of a still scene nothing changed: that time was observed.
+        interval_cap_ms=max(10_000, int(2 * heartbeat_s * 1000)),
         always=cells_of(config.cameras[camera]),
     )
 

@@ -53,7 +53,7 @@ def _common(settings: FlinkSettings) -> dict[str, str]:
         "pipeline.jars": settings.connector_jar.as_uri(),
         # Every exchange would add up to its 5 ms otherwise.
         "execution.buffer-timeout.interval": "0 ms",
-        "execution.checkpointing.interval": f"{settings.checkpoint_interval_s:g} s",
+        "execution.checkpointing.interval": f"{round(settings.checkpoint_interval_s * 1000)} ms",
         "execution.checkpointing.timeout": "60 s",
         "execution.checkpointing.tolerable-failed-checkpoints": "1000",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",

@@ -1,0 +1,154 @@
+"""The three jobs in a real mini cluster behind a real broker: known frames in, known tracks and alerts out."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts import topics
+from contracts.codec import encode
+from contracts.config import ZoneEntry
+from contracts.controls import Control, SetModel, SetRule
+from contracts.messages import Alert, DeadLetter, FrameDetections, FrameTracks, WindowStats
+from tests.jobs.world import T0_MS, SiteUnderTest, frame, story, visits
+
+pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
+
+COUNT = 300
+GARBAGE = 10_000
+
+
+def test_frames_become_alerts_whatever_else_is_on_the_topics(tmp_path: Path) -> None:
+    """10,000 malformed messages among good ones: each a dead letter with a reason, and every good one is processed."""
+    rng = random.Random(7)
+    with SiteUnderTest(tmp_path) as site:
+        good = [one for pair in zip(visits("gate", COUNT), visits("yard", COUNT), strict=True) for one in pair]
+        bad = _send_mixed(site, good, rng)
+        site.send(visits("gate", 60), lane="late")
+        site.wait("tracks of every frame", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 2 * COUNT + 60)
+        site.wait("dead letters", lambda: len(site.messages(topics.DEAD_LETTERS, DeadLetter)) >= sum(bad.values()))
+
+        tracks = site.messages(topics.TRACKS, FrameTracks)
+        letters = site.messages(topics.DEAD_LETTERS, DeadLetter)
+        alerts = site.messages(topics.ALERTS, Alert)
+        assert Counter((t.camera, t.lane) for t in tracks) == {
+            ("gate", "live"): COUNT,
+            ("yard", "live"): COUNT,
+            ("gate", "late"): 60,
+        }
+        for camera, lane in (("gate", "live"), ("yard", "live"), ("gate", "late")):
+            indexes = [t.index for t in tracks if (t.camera, t.lane) == (camera, lane)]
+            assert indexes == sorted(indexes)
+        assert Counter(letter.topic for letter in letters) == bad
+        assert all(letter.reason for letter in letters)
+        # Somebody comes every 60 frames: 5 visits to each camera live, one late.
+        assert Counter((a.camera, a.late) for a in alerts if a.state == "new") == {
+            ("gate", False): 5,
+            ("yard", False): 5,
+            ("gate", True): 1,
+        }
+        assert {a.id for a in alerts if a.state == "new"} == {a.id for a in alerts if a.state == "end"}
+        detections = {
+            (d.camera, d.index): d for d in site.messages(topics.DETECTIONS, FrameDetections) if d.lane == "live"
+        }
+        for alert in alerts:
+            assert alert.evidence is not None
+            seen = [d.ref for d in detections.values()] if not alert.late else [alert.evidence.ref]
+            assert alert.evidence.ref in seen
+        windows = site.messages(topics.ANALYTICS, WindowStats)
+        assert sum(
+            w.entered for w in windows if (w.camera, w.lane, w.zone, w.label) == ("yard", "live", "left", "person")
+        )
+
+
+def _send_mixed(site: SiteUnderTest, good: list, rng: random.Random) -> Counter:
+    """Send the good frames with garbage before, between and after them; returns how much of it each topic got."""
+    kinds = (
+        topics.frames("site"),
+        topics.frames_late("site"),
+        topics.DETECTIONS,
+        topics.EDGE_STATUS,
+        topics.TRACKS,
+        topics.CONTROLS,
+    )
+    whole = encode(good[0])
+    sent: Counter = Counter()
+    for number in range(GARBAGE):
+        topic = kinds[number % len(kinds)]
+        value = (
+            rng.randbytes(rng.randrange(1, 200)),
+            whole[: rng.randrange(1, len(whole))],
+            encode(msgspec.structs.replace(good[0], v=99)),
+            encode(msgspec.structs.replace(good[0], jpeg=b"\xff\xd8" + rng.randbytes(50))),
+            encode(msgspec.structs.replace(good[0], site="elsewhere")),
+        )[number // len(kinds) % 5]
+        site.send_raw(topic, b"junk" if topic == topics.CONTROLS else None, value)
+        sent[topic] += 1
+        if number % (GARBAGE // len(good) + 1) == 0:
+            site.send([good.pop(0)])
+    for topic in kinds[:2]:
+        site.send_raw(topic, None, b"\x00" * 3_000_000)
+        sent[topic] += 1
+    site.send(good)
+    return sent
+
+
+def test_alerts_are_the_same_when_flink_is_killed(tmp_path: Path) -> None:
+    frames = [*visits("gate", 600), *visits("yard", 600)]
+    stories = []
+    for run, kills in (("calm", 0), ("killed", 2)):
+        with SiteUnderTest(tmp_path / run) as site:
+            site.send(frames)
+            for kill in range(kills):
+                passed = 300 + 300 * kill
+                site.wait("some tracks", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= passed)  # noqa: B023
+                site.kill_flink()
+            site.wait("the last frames", lambda: _ended(site) == {"gate", "yard"})
+            stories.append(story(site.messages(topics.ALERTS, Alert)))
+    assert stories[0] == stories[1]
+    assert Counter(state for _, _, state, _ in stories[0])["new"] == 20
+
+
+def _ended(site: SiteUnderTest) -> set[str]:
+    return {tracks.camera for tracks in site.messages(topics.TRACKS, FrameTracks) if tracks.last}
+
+
+def test_rules_and_models_change_while_frames_flow(tmp_path: Path) -> None:
+    with SiteUnderTest(tmp_path) as site:
+        site.send(visits("gate", 120)[:119])
+        site.wait("the first frames", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 119)
+        rule = ZoneEntry(zone="left", severity="critical", cooldown_s=1)
+        change = Control(
+            site="site",
+            origin="console",
+            version=2,
+            effective_from_ms=T0_MS + 18_000,
+            change=SetRule(name="entry", rule=rule),
+        )
+        site.control(change)
+        newer = msgspec.structs.replace(site.manifest, version="2")
+        model = SetModel(manifest=newer, folder=str(site.folder))
+        site.control(Control(site="site", origin="console", version=1, effective_from_ms=T0_MS, change=model))
+        refused = SetModel(
+            manifest=msgspec.structs.replace(newer, version="3", sha256="0" * 64), folder=str(site.folder)
+        )
+        site.control(Control(site="site", origin="console", version=2, effective_from_ms=T0_MS, change=refused))
+
+        def in_service() -> bool:
+            """One frame a look, as the swap waits for nothing."""
+            number = len(site.messages(topics.DETECTIONS, FrameDetections))
+            site.send([frame("yard", number)])
+            return "bright_boxes@2" in {d.model for d in site.messages(topics.DETECTIONS, FrameDetections)}
+
+        site.wait("the new model", in_service)
+        site.send([msgspec.structs.replace(one, last=False) for one in visits("gate", 300)[120:]])
+        site.wait("the rest", lambda: sum(t.camera == "gate" for t in site.messages(topics.TRACKS, FrameTracks)) >= 299)
+        new = sorted(
+            (a for a in site.messages(topics.ALERTS, Alert) if a.state == "new"), key=lambda a: a.started_at_ms
+        )
+        assert [a.severity for a in new if a.camera == "gate"] == ["medium", "medium", "medium", "critical", "critical"]
+        assert {a.model for a in new[-2:]} == {"bright_boxes@2"}
