@@ -210,7 +210,7 @@ def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]
 
 
 def _wait_for_partitions(admin: KafkaAdminClient, counts: dict[str, int], timeout_s: float = 10.0) -> None:
-    """The controller answers before the broker has the new partitions; a client that asks too soon would not see them."""
+    """The controller answers before the broker has the new partitions: who asks at once would not see them."""
     deadline = time.monotonic() + timeout_s
     while any(len(topic["partitions"]) < counts[topic["name"]] for topic in admin.describe_topics(list(counts))):
         if time.monotonic() > deadline:
