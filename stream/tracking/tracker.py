@@ -64,7 +64,8 @@ class TrackerConfig:
     tentative_similarity: float = 0.15
     max_distance: float = 40.0  # squared Mahalanobis; 99.9 % of true pairs lie within 13.8 if the model is right
     heading_weight: float = 0.2  # how much a turn of direction counts
-    appearance_weight: float = 0.5  # of the cosine, where both sides have an embedding
+    appearance_weight: float = 0.8  # the share that a box loses when it looks like a stranger
+    stranger_cosine: float = 0.4  # the cosine of two people's embeddings
     appearance_memory: float = 0.9  # how much of its appearance a track keeps with a new box
     motion: MotionModel = field(default_factory=MotionModel)
     label_groups: tuple[tuple[str, ...], ...] = (("car", "truck", "bus"), ("bicycle", "motorcycle"))
@@ -164,8 +165,9 @@ class Tracker:
         width = frame.embeddings.shape[1]
         own = np.stack([_vector_of(track.embedding, width) for track in tracks])
         alike, known = cosine(own, frame.embeddings.astype(np.float64))
+        likeness = np.clip((alike - config.stranger_cosine) / (1.0 - config.stranger_cosine), 0.0, 1.0)
         weight = config.appearance_weight * known
-        return np.asarray((1.0 - weight) * similarity + weight * alike)
+        return np.asarray(similarity * (1.0 - weight * (1.0 - likeness)))
 
     def _refresh(
         self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, taken: Indices, at: _Moment

@@ -107,13 +107,13 @@ def detect(clip: Clip, shared: Path, detector: PersonDetector, every: int) -> li
     return [detector(bgr) * scale for bgr in pictures(shared / clip.video, every)]
 
 
-def follow(frames: list[Floats], clip: Clip, every: int) -> tuple[Floats, list[float]]:
+def follow(frames: list[Floats], fps: float, picture: tuple[float, float]) -> tuple[Floats, list[float]]:
     """MOTChallenge rows of our tracker with its default config, and the milliseconds of each step."""
     tracker, state = Tracker(), TrackerState()
     rows, elapsed_ms = [], []
     for index, people in enumerate(frames):
-        at_ms = round(1000 * index * every / clip.fps)
-        boxes = Detections(at_ms, people[:, :4], people[:, 4], ("person",) * len(people), picture=clip.picture)
+        at_ms = round(1000 * index / fps)
+        boxes = Detections(at_ms, people[:, :4], people[:, 4], ("person",) * len(people), picture=picture)
         started = time.perf_counter()
         state, tracks = tracker.step(state, boxes)
         elapsed_ms.append(1000 * (time.perf_counter() - started))
@@ -123,8 +123,16 @@ def follow(frames: list[Floats], clip: Clip, every: int) -> tuple[Floats, list[f
     return np.array(rows, dtype=np.float64).reshape(-1, 9), elapsed_ms
 
 
-def write_mot(path: Path, rows: Floats) -> None:
-    np.savetxt(path, rows, delimiter=",", fmt="%.6g")
+def write_clip(folder: Path, truth: Floats, frames: list[Floats], tracked: Floats) -> None:
+    """Fills a clip's folder for the evaluation, in MOTChallenge text."""
+    rows = [
+        (index, -1, *box[:2], *(box[2:4] - box[:2]), box[4])
+        for index, people in enumerate(frames, start=1)
+        for box in people
+    ]
+    folder.mkdir()
+    for name, table_of in (("det", np.array(rows)), ("gt", truth), ("Vedette", tracked)):
+        np.savetxt(folder / f"{name}.txt", table_of, delimiter=",", fmt="%.6g")
 
 
 def ground_truth(path: Path, every: int) -> Floats:
@@ -139,16 +147,8 @@ def ground_truth(path: Path, every: int) -> Floats:
 def prepare(clip: Clip, shared: Path, folder: Path, detector: PersonDetector, every: int) -> list[float]:
     """Fills the clip's folder for the evaluation; the milliseconds of our steps."""
     frames = detect(clip, shared, detector, every)
-    rows = [
-        (index + 1, -1, *box[:2], *(box[2:4] - box[:2]), box[4])
-        for index, people in enumerate(frames)
-        for box in people
-    ]
-    tracked, elapsed_ms = follow(frames, clip, every)
-    folder.mkdir()
-    write_mot(folder / "det.txt", np.array(rows))
-    write_mot(folder / "gt.txt", ground_truth(shared / clip.gt, every))
-    write_mot(folder / "Vedette.txt", tracked)
+    tracked, elapsed_ms = follow(frames, clip.fps / every, clip.picture)
+    write_clip(folder, ground_truth(shared / clip.gt, every), frames, tracked)
     return elapsed_ms
 
 
@@ -160,7 +160,7 @@ def table(report: dict[str, dict[str, dict[str, float]]], elapsed_ms: dict[str, 
         lines.append(f"{clip}: {len(step_ms)} frames, step() {statistics.median(step_ms):.2f} ms a frame (median)")
         lines.append(f"  {'':10}" + "".join(f"{column:>7}" for column in COLUMNS))
         for name, figures in trackers.items():
-            cells = (f"{figures[c]:7.3f}" if c in ("MOTA", "IDF1", "HOTA") else f"{figures[c]:7d}" for c in COLUMNS)
+            cells = (f"{figures[c]:7.3f}" if c in ("MOTA", "IDF1", "HOTA") else f"{figures[c]:7.0f}" for c in COLUMNS)
             lines.append(f"  {name:10}" + "".join(cells))
     return "\n".join(lines)
 

@@ -3,8 +3,8 @@
     python tracking_reference.py FOLDER
 
 For each FOLDER/<clip>/ with `det.txt` and `gt.txt` in MOTChallenge text, writes <tracker>.txt for four trackers of the
-package with their default settings, evaluates every tracker's file there and prints one JSON object of figures. It imports
-nothing of this project: the package brings an OpenCV of its own, which must not meet ours.
+package with their default settings, evaluates every tracker's file there and prints one JSON object of figures.
+Nothing of this project is imported: the package brings an OpenCV of its own, which must not meet ours.
 """
 
 import json
