@@ -4,7 +4,7 @@
 
 CAVIAR's clips (one lobby camera) hold one to three people each, too few to confuse anyone. A scene lets several of
 their ground-truth tracks walk at once, some mirrored, backwards or with a companion, and degrades them as a detector
-does: confidence falls with what nearer people and pillars hide, boxes shrink to what is seen and jitter in a correlated way,
+does: confidence falls with what nearer people and pillars hide, boxes shrink to what is seen and their jitter drifts,
 people go unseen for a while, parts of them come as boxes of their own, false boxes glow at fixed places, non-maximum
 suppression drops neighbours. The search also laid YOLOX-nano's own false boxes on CAVIAR over them. PETS09-S2L1 and
 TUD-Campus take no part in it.
