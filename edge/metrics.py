@@ -16,6 +16,10 @@ class CameraMeter:
         self._metrics = made
         self._camera = camera
         self._lock = threading.Lock()
+        self._captured_total = made.counter(metrics.FRAMES_CAPTURED, camera)
+        self._gated_total = made.counter(metrics.FRAMES_GATED, camera)
+        self._sent_total = {lane: made.counter(metrics.FRAMES_SENT, camera, lane) for lane in ("live", "late")}
+        self._capture_to_broker = made.histogram(metrics.CAPTURE_TO_BROKER, camera)
         self._captured = self._sent = self._gated = self._spooled = 0
         self._dropped: dict[str, int] = {}
 
@@ -23,21 +27,21 @@ class CameraMeter:
         """A picture was read."""
         with self._lock:
             self._captured += 1
-        self._metrics.counter(metrics.FRAMES_CAPTURED, self._camera).inc()
+        self._captured_total.inc()
 
     def gated(self) -> None:
         """A picture was not worth sending."""
         with self._lock:
             self._gated += 1
-        self._metrics.counter(metrics.FRAMES_GATED, self._camera).inc()
+        self._gated_total.inc()
 
     def sent(self, lane: Lane, capture_to_broker_s: float) -> None:
         """The broker acknowledged a frame; the time counts for the live lane only."""
         with self._lock:
             self._sent += 1
-        self._metrics.counter(metrics.FRAMES_SENT, self._camera, lane).inc()
+        self._sent_total[lane].inc()
         if lane == "live":
-            self._metrics.histogram(metrics.CAPTURE_TO_BROKER, self._camera).observe(max(capture_to_broker_s, 0.0))
+            self._capture_to_broker.observe(max(capture_to_broker_s, 0.0))
 
     def spooled(self) -> None:
         """A frame waits on disk for the late lane."""

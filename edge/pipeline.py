@@ -14,6 +14,9 @@ from edge.settings import CameraSettings
 from edge.source import Shot
 from edge.tamper import TamperCheck, TamperConfig, TamperState, appearance
 
+LOOK_EVERY_MS = 200
+"""The gate and the tamper checks look five times a second, however many pictures are sent."""
+
 SHARPNESS_EVERY_MS = 1000
 """Sharpness needs the full picture and costs as much as the gate of ten pictures."""
 
@@ -33,6 +36,8 @@ class Pipeline:
         self._tamper_check = TamperCheck(TamperConfig())
         self._tamper_state = TamperState()
         self._sharpness_at_ms: int | None = None
+        self._looked_at_ms: int | None = None
+        self._motion = 0.0
         self.tamper: tuple[Tamper, ...] = ()
         self.size: tuple[int, int] = (0, 0)
         self.detail_size: tuple[int, int] | None = None
@@ -46,7 +51,7 @@ class Pipeline:
             return None
         picture = shot.picture()
         self.size = (picture.shape[1], picture.shape[0])
-        motion = 0.0 if self._every_frame else self._look(picture, shot.captured_at_ms, settings)
+        motion = 0.0 if self._every_frame else self._motion_in(picture, shot.captured_at_ms, settings)
         self._sampling, decision = sampler.step(self._sampling, shot.captured_at_ms, motion)
         if not decision.send and not shot.last:
             return None
@@ -72,6 +77,14 @@ class Pipeline:
                 every_frame=self._every_frame,
             )
         )
+
+    def _motion_in(self, picture: Image, captured_at_ms: int, settings: CameraSettings) -> float:
+        """The motion in this picture, or what was measured less than a look ago."""
+        # A picture that is a quarter early by jitter is looked at: the next one would be too late.
+        if self._looked_at_ms is None or abs(captured_at_ms - self._looked_at_ms) > 0.75 * LOOK_EVERY_MS:
+            self._looked_at_ms = captured_at_ms
+            self._motion = self._look(picture, captured_at_ms, settings)
+        return self._motion
 
     def _look(self, picture: Image, captured_at_ms: int, settings: CameraSettings) -> float:
         """Check for tamper on what the camera shows, then measure motion outside the masks."""

@@ -88,7 +88,9 @@ class Publisher:
         self._failure: Exception | None = None
         self._refused: PublishError | None = None
         self._away = False
+        self._waited_for = disk is None
         self._late_next_s = 0.0
+        self._keep_next_s = 0.0
         self._progress_s = 0.0
         self._results: deque[tuple[Link, Record, int | Exception]] = deque()
         self._status_open: set[str] = set()
@@ -111,6 +113,7 @@ class Publisher:
                 self._changed.wait_for(lambda: self._stopping or self._refused is not None or self._has_room())
                 if self._refused is not None:
                     raise self._refused
+            self._settle()
             lane: Lane = "live" if self._blocks or self._live_open() else "late"
             record = self._lanes.accept(frame, payload, worth, lane)
             if lane == "live":
@@ -158,7 +161,10 @@ class Publisher:
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every live frame is acknowledged; False when time ran out. Raises PublishError as `publish`."""
         with self._lock:
+            self._waited_for = True
+            self._wake.set()
             drained = self._changed.wait_for(lambda: self._refused is not None or not self._lanes.live, timeout_s)
+            self._waited_for = self._blocks
             if self._refused is not None:
                 raise self._refused
             return drained
@@ -267,7 +273,11 @@ class Publisher:
                 self._hand_over(*late)
 
     def _keep(self) -> None:
-        """Write down how far the lanes are, and show how things stand."""
+        """Write down how far the lanes are, and show how things stand, a few times a second."""
+        now_s = time.monotonic()
+        if now_s < self._keep_next_s:
+            return
+        self._keep_next_s = now_s + TICK_S
         self._meters.metrics.gauge(metrics.SPOOL_BYTES).set(self._lanes.waiting_bytes)
         offset_ms = self._clock.offset_ms
         if offset_ms is not None:
@@ -329,7 +339,10 @@ class Publisher:
 
     def _report(self, link: Link, record: Record, result: int | Exception) -> None:
         self._results.append((link, record, result))
-        self._wake.set()
+        # Acknowledgements are settled with the next frame or tick; only who waits for them, or a failure, is worth a
+        # switch of threads.
+        if self._waited_for or not isinstance(result, int):
+            self._wake.set()
 
     def _timestamp_ms(self, record: Record) -> int:
         if self._blocks or self._now_ms() - record.captured_at_ms < OLD_MS:

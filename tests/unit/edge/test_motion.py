@@ -27,12 +27,12 @@ def measured(lefts: list[int | None], step_ms: int = 100) -> list[float]:
 @pytest.mark.parametrize(
     ("shape", "small"),
     [
-        ((480, 640, 3), (120, 160)),  # a whole factor
-        ((576, 768, 3), (115, 153)),  # 768 / 160 is 4.8: by 5
+        ((480, 640, 3), (120, 160)),  # VGA
+        ((576, 768, 3), (120, 160)),  # PAL
         ((1080, 1920, 3), (90, 160)),  # full HD
         ((100, 160, 3), (100, 160)),  # small enough
         ((64, 48, 3), (64, 48)),  # tiny
-        ((1, 1000, 3), (1, 1000)),  # too flat to shrink
+        ((1, 1000, 3), (1, 160)),  # flat
     ],
 )
 def test_the_small_copy_is_at_most_160_wide(shape: tuple[int, ...], small: tuple[int, int]) -> None:
