@@ -108,6 +108,8 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `zones` are those that it stands in (after inertia), `entered` and `left` those that changed with this frame,
     `dwell_ms` belongs to the zones of `left`, in their order. `observed` is false while the tracker only predicts.
+    "" in `entered` and `left` is the whole picture: a thing that leaves it is listed once more, with confidence 0, and
+    is no longer there.
     """
 
     track_id: Count

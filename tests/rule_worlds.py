@@ -161,7 +161,9 @@ def wrong_way(rng) -> Scene:
     walkers, truth, start = [], [], 0.5
     for _ in range(int(rng.integers(1, 4))):
         off = float(rng.uniform(-40, 40) if rng.random() < 0.7 else rng.uniform(80, 280))  # from the exact opposite
-        speed = float(rng.uniform(20, 90) if rng.random() < 0.8 else 5.0)  # heights are 60 px: 0.33 to 1.5, or 0.08 a second
+        speed = float(
+            rng.uniform(20, 90) if rng.random() < 0.8 else 5.0
+        )  # heights are 60 px: 0.33 to 1.5, or 0.08 a second
         angle = math.radians(heading + 180 + off)
         along, beside = np.array([math.cos(angle), math.sin(angle)]), rng.uniform(-40, 40)
         aside = CENTRE + beside * np.array([-along[1], along[0]])
@@ -306,30 +308,24 @@ def draw(kind: str, rng: np.random.Generator) -> Scene:
 
 def health(kind: str, rng: np.random.Generator) -> tuple[Truth, list[Event]]:
     """A camera that goes down, falls silent or is tampered with at random; the truth, and what the engine says."""
-    states = ("frozen", "black") if kind == "tamper" else ()
-    rule = {"kind": kind, "states": states} if states else {"kind": kind, "silent_s": 10}
+    rule = {"kind": "tamper", "states": ("frozen", "black")} if kind == "tamper" else {"kind": kind, "silent_s": 10}
     engine, state, events = RuleEngine(rules_of({"r": rule})), EngineState(), []
     truth: Truth = []
-    bad, at, spoke, until, mode = False, 0, 0, int(rng.integers(5, 20)), "up"
-    silent_told = False
-    while at < 300:
-        if at >= until:
-            until = at + int(rng.integers(3, 40))
+    bad, spoke_s, until_s, mode = False, 0, int(rng.integers(5, 20)), "up"
+    for at_s in range(300):
+        if at_s >= until_s:
+            until_s = at_s + int(rng.integers(3, 40))
             mode = "up" if mode != "up" else str(rng.choice(["down", "silent", "black", "blurred"]))
         if mode == "silent":
-            state, told = engine.on_silence(state, T0_MS + at * 1000)
-            if kind == "camera_down" and at - spoke >= 10 and not bad and not silent_told:
-                truth.append((at, ""))
-                silent_told = True
+            state, told = engine.on_silence(state, T0_MS + at_s * 1000)
+            now_bad = bad or (kind == "camera_down" and at_s - spoke_s >= 10)
         else:
             tamper = (mode,) if mode in ("black", "blurred") else ()
-            state, told = engine.on_status(state, status_of(at, "down" if mode == "down" else "up", tamper))
-            now_bad = mode == "down" if kind == "camera_down" else mode == "black"
-            if now_bad and not bad and not silent_told:
-                truth.append((at, ""))
-            bad, spoke, silent_told = now_bad, at, False
+            state, told = engine.on_status(state, status_of(at_s, "down" if mode == "down" else "up", tamper))
+            now_bad, spoke_s = mode == ("black" if kind == "tamper" else "down"), at_s
+        truth += [(at_s, "")] if now_bad and not bad else []
+        bad = now_bad
         events += told
-        at += 1
     return truth, events
 
 

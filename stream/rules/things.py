@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from msgspec.structs import replace
 
 from contracts.messages import Evidence, FrameDetections, Point, Xyxy
-from stream.geometry import Floats, iou
+from stream.geometry import iou
 from stream.rules.habits import ALIKE, LIVING, Habits
 from stream.rules.state import MAX_PARKED, MAX_TRAIL, EngineState, Place, Thing
 from stream.tracking import Track
@@ -81,11 +80,14 @@ def velocity(thing: Thing, habits: Habits) -> tuple[float, float, float]:
     path = thing.path
     if len(path) < 2 or path[-1].ms - path[0].ms < habits.speed_least_ms:
         return 0.0, 0.0, height_of(thing.xyxy)
-    numbers: Floats = np.array([(p.ms / 1000.0, p.x, p.y, p.height) for p in path])
-    centred = numbers[:, :3] - numbers[:, :3].mean(axis=0)
-    spread = float(centred[:, 0] @ centred[:, 0])
-    vx, vy = (float(centred[:, 0] @ centred[:, k]) / spread for k in (1, 2))
-    return vx, vy, float(numbers[:, 3].mean())
+    # Plain sums over a dozen places: the same bits on every machine, which a BLAS doesn't promise.
+    count = len(path)
+    mean_s = sum(p.ms for p in path) / count / 1000
+    mean_x, mean_y = sum(p.x for p in path) / count, sum(p.y for p in path) / count
+    spread = sum((p.ms / 1000 - mean_s) ** 2 for p in path)
+    vx = sum((p.ms / 1000 - mean_s) * (p.x - mean_x) for p in path) / spread
+    vy = sum((p.ms / 1000 - mean_s) * (p.y - mean_y) for p in path) / spread
+    return vx, vy, sum(p.height for p in path) / count
 
 
 def worth(evidence: Evidence | None) -> float:
@@ -234,7 +236,7 @@ def evidence_of(track: Track, frame: FrameDetections) -> Evidence:
 
 
 def _better(old: Evidence | None, new: Evidence, sight: Sight, habits: Habits) -> Evidence:
-    if old is None or worth(new) >= worth(old) or sight.at_ms - old.captured_at_ms > habits.evidence_ms:
+    if old is None or worth(new) >= worth(old) or abs(sight.at_ms - old.captured_at_ms) > habits.evidence_ms:
         return new
     return old
 

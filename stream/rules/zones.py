@@ -10,7 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from contracts.messages import FrameDetections, Point
-from stream.geometry import Bools, Floats, crossing, point_in_polygon, side_of_line
+from stream.geometry import Bools, crossing, point_in_polygon, side_of_line
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules
 from stream.rules.state import Side, Stay, Thing
@@ -99,8 +99,10 @@ class Places:
             if line.objects and thing.label not in line.objects:
                 continue
             side = old.get(name) or Side(name, 0)
-            net = side.net + (_step(since, at, ends) if since is not None else 0)
-            beyond = side_of_line(at, *ends) / math.dist(*ends.tolist())
+            area = side_of_line(at, *ends)
+            flips = since is not None and (side_of_line(since, *ends) > 0) != (area > 0)
+            net = side.net + (crossing(since, at, *ends) if since is not None and flips else 0)
+            beyond = area / math.dist(*ends.tolist())
             if abs(beyond) < margin:
                 sides.append(Side(name, side.side, net))
                 continue
@@ -114,9 +116,3 @@ class Places:
 def counted(thing: Thing, zone: str) -> Stay | None:
     """The thing's stay in the zone once it counts."""
     return next((stay for stay in thing.stays if stay.zone == zone and stay.counted), None)
-
-
-def _step(since: Point, at: Point, ends: Floats) -> int:
-    if (side_of_line(since, *ends) > 0) == (side_of_line(at, *ends) > 0):
-        return 0
-    return crossing(since, at, *ends)

@@ -7,7 +7,7 @@ from tests.rule_scenes import frames_of, run, seconds, starts, times_of
 from tests.rule_worlds import WORLDS, anomalies, draw, f1, health, matched
 
 TOLERANCE_S = 0.5
-SCENES = 12
+SCENES = 8
 
 
 def counts(truth, events):
