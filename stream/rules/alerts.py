@@ -193,7 +193,7 @@ class _Turn:
     def _begins(self, event: Event, rule: ActiveRule) -> None:
         place = self._find(event)
         if place is not None:
-            self._incidents[place] = _joined(self._incidents[place], event)
+            self._incidents[place] = _joined(self._incidents[place], event, goes_on=not event.ended)
         elif why_silent(self._rules, rule, self._at_ms):
             self._waiting += [] if event.ended else [event]
         else:
@@ -237,7 +237,7 @@ class _Turn:
         for i, one in enumerate(self._incidents):
             if any(_start_of(e) == event.opened_by for e in one.events):
                 events = tuple(event if _start_of(e) == event.opened_by else e for e in one.events)
-                self._incidents[i] = replace(_joined(one, event), events=events)
+                self._incidents[i] = replace(_joined(one, event, goes_on=False), events=events)
         self._waiting = [event if _start_of(e) == event.opened_by else e for e in self._waiting]
 
     def _over(self, event: Event) -> None:
@@ -271,13 +271,13 @@ def _start_of(event: Event) -> str:
     return event.opened_by or event.id
 
 
-def _joined(one: Incident, event: Event) -> Incident:
-    """The incident with one more event in it; what shows it best is kept."""
+def _joined(one: Incident, event: Event, *, goes_on: bool) -> Incident:
+    """The incident with one more event in it, which it waits for if that goes on; what shows it best is kept."""
     tracks = tuple(sorted({*one.alert.track_ids, *event.track_ids})[-MAX_TRACKS:])
     alert, better = one.alert, worth(event.evidence) > worth(one.alert.evidence) or event.score > one.alert.score
     if better:
         alert = _shown(alert, event)
-    events = one.events if event.ended or event.opened_by else (*one.events, event)
+    events = (*one.events, event) if goes_on else one.events
     stale = better or tracks != one.alert.track_ids or one.stale
     over_at_ms = event.at_ms if event.ended else one.over_at_ms
     return replace(

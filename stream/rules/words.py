@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from contracts.messages import Condition, Event
 
+BASELINE = "baseline"
+"""The condition that says how much an anomaly's baseline has seen; no news for a sentence."""
+
 
 def sentence(event: Event) -> str:  # noqa: C901  one case a kind
     """E.g. `person in yard for 12 s (limit 10 s)`; figures come from the event's trace."""
@@ -39,7 +42,9 @@ def sentence(event: Event) -> str:  # noqa: C901  one case a kind
         case "tamper":
             return f"the picture is {_got(event.trace, 'picture')}"
         case _:
-            found = ", ".join(f"{c.name} {c.got} (usual {c.wanted})" for c in event.trace)
+            found = ", ".join(
+                f"{c.name} {c.got}, usually {c.wanted}" for c in event.trace if c.met and c.name != BASELINE
+            )
             return f"unusual{where}: {found}" if found else f"unusual{where}, score {event.score:.1f}"
 
 

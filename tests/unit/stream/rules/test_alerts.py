@@ -1,6 +1,7 @@
 """The alert policy: one incident is one alert, whatever joins it, and everything about it can be read off it."""
 
 import msgspec
+import numpy as np
 import pytest
 
 from contracts.codec import encode
@@ -16,6 +17,7 @@ from tests.rule_scenes import (
     run_alerts,
     times_of,
 )
+from tests.rule_worlds import end_of, walkers_of
 
 ENTRY = {"entry": {"kind": "zone_entry", "zone": "yard", "cooldown_s": 5, "instructions": "Call the guard."}}
 STAY = {"stay": {"kind": "loitering", "zone": "yard", "after_s": 3, "severity": "high", "cooldown_s": 5}}
@@ -184,7 +186,7 @@ def test_an_anomaly_is_an_alert_of_the_rule_that_listens(rule, states):
         alerts += told
     assert [a.state for a in alerts] == states
     assert state.incidents == ()
-    assert not alerts or alerts[0].why == "unusual in yard: occupancy 9.0 (usual 0.0 to 2.0)"
+    assert not alerts or alerts[0].why == "unusual in yard: occupancy 9.0, usually 0.0 to 2.0"
 
 
 def test_a_status_moves_no_time_for_incidents_of_the_frames():
@@ -194,3 +196,43 @@ def test_a_status_moves_no_time_for_incidents_of_the_frames():
     assert told == ()
     state, told = AlertPolicy(rules).step(state, (), at_ms=T0_MS + 20_000, frame=frame_of(T0_MS + 20_000, []))
     assert [a.state for a in told] == ["end"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_alert_lives_from_new_to_end_whatever_is_switched_meanwhile(seed):
+    rng = np.random.default_rng(seed)
+    kinds = {"cross": {"kind": "line_crossing", "line": "gate"}, "many": {"kind": "crowd", "zone": "yard", "count": 2}}
+    variants = [
+        {"rules": ENTRY | STAY | kinds},
+        {"rules": ENTRY | STAY | kinds, "site": {"arming": {"armed": False}}},
+        {"rules": STAY | kinds, "camera": {"maintenance": True}},
+        {"rules": {"entry": ENTRY["entry"] | {"cooldown_s": 0}} | kinds},
+    ]
+    walkers = walkers_of(rng, 12, stay=(0.0, 8.0))
+    frames = list(frames_of(walkers, times_of(end_of(walkers), 5), 0.5, rng, end=True))
+    states, alerts, place = None, [], 0
+    while place < len(frames):
+        rules = rules_of(zones=YARD, lines={"gate": ((0.5, 0.1), (0.5, 0.9))}, **variants[rng.integers(len(variants))])
+        count = int(rng.integers(1, 60))
+        states, told = run_alerts(rules, frames[place : place + count], states)
+        alerts += told
+        place += count
+    assert len({a.id for a in alerts}) > 5
+    for name in {a.id for a in alerts}:
+        lives = [a for a in alerts if a.id == name]
+        assert [a.revision for a in lives] == list(range(1, len(lives) + 1))
+        assert [a.state for a in lives] == ["new", *["update"] * (len(lives) - 2), "end"]
+        assert lives[0].started_at_ms <= lives[-1].ended_at_ms <= lives[-1].at_ms
+    assert states[1].incidents == states[1].waiting == ()
+
+
+def test_all_who_waited_for_the_arming_must_be_over_before_the_alert_is():
+    first, second = Walker(((0, 300, 240), (12, 300, 240))), Walker(((0, 400, 300), (40, 400, 300)))
+    frames = [
+        (msgspec.structs.replace(frame, detail=i == 70), tracks)  # better evidence: both are told again while they wait
+        for i, (frame, tracks) in enumerate(frames_of([first, second], times_of(40, 10)))
+    ]
+    states, _ = run_alerts(rules_of(ENTRY, YARD, site={"arming": {"armed": False}}), frames[:100])
+    _, alerts = run_alerts(rules_of(ENTRY, YARD), frames[100:], states)
+    assert [a.state for a in alerts] == ["new", "update"]
+    assert alerts[-1].track_ids == (1, 2)

@@ -33,7 +33,7 @@ from stream.rules.words import sentence
         ("camera_down", {"trace": [("state", "up", "down: no picture")]}, "the camera is down: no picture"),
         ("camera_down", {"trace": [("agent_silent_s", "< 10", "12.0")]}, "the agent has been silent for 12.0 s"),
         ("tamper", {"trace": [("picture", "clear", "black and frozen")]}, "the picture is black and frozen"),
-        ("anomaly", {"trace": [("entered", "0 to 3", "9")]}, "unusual in yard: entered 9 (usual 0 to 3)"),
+        ("anomaly", {"trace": [("entered", "0 to 3", "9")]}, "unusual in yard: entered 9, usually 0 to 3"),
         ("anomaly", {"score": 4.25}, "unusual in yard, score 4.2"),
     ],
 )
