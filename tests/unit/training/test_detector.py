@@ -1,0 +1,110 @@
+"""A tiny run from pictures to weights: it learns, and after a stop it goes on to the very same weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from contracts.errors import ConfigError
+from training import checkpoint, detector
+from training.detector import blend, learning_rate, load_trained, start_run, train
+from training.recipe import DetectorRecipe, ScheduleConfig
+
+pytestmark = [
+    pytest.mark.training,
+    # tensorboard's event writer still asks for numpy names that went away in their old place
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*"),
+]
+
+
+class Stopped(Exception):
+    """Stands for kill -9 between two steps."""
+
+
+def weights(path: Path) -> torch.Tensor:
+    _, net = load_trained(path)
+    return torch.cat([parameter.flatten() for parameter in net.parameters()])
+
+
+def test_a_stopped_run_ends_where_an_unbroken_one_does(
+    recipe: DetectorRecipe, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbroken = weights(train(recipe, squares, tmp_path / "unbroken"))
+    real, calls = detector._step, []
+
+    def stop_at_third(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 4:  # the checkpoint of step 2 is there, step 3 is done but lost
+            raise Stopped
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(detector, "_step", stop_at_third)
+    with pytest.raises(Stopped):
+        train(recipe, squares, tmp_path / "broken")
+    monkeypatch.setattr(detector, "_step", real)
+    state = checkpoint.load(tmp_path / "broken" / "checkpoint.pt")
+    assert state is not None
+    assert state["step"] == 2
+    torch.testing.assert_close(weights(train(recipe, squares, tmp_path / "broken")), unbroken, rtol=0, atol=1e-6)
+
+
+def test_training_finds_the_square(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    longer = msgspec.structs.replace(
+        recipe, schedule=ScheduleConfig(steps=40, batch=4, learning_rate=3e-3, warmup_steps=2, threads=1)
+    )
+    seen: list[float] = []
+    real = detector._step
+
+    def watched(*arguments: object) -> dict[str, float]:
+        parts = real(*arguments)  # type: ignore[arg-type]
+        seen.append(sum(parts.values()) - parts.get("distil", 0.0))
+        return parts
+
+    detector._step = watched  # type: ignore[assignment]
+    try:
+        train(longer, squares, tmp_path / "out")
+    finally:
+        detector._step = real
+    assert sum(seen[-5:]) < 0.6 * sum(seen[:5])
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    train(recipe, squares, tmp_path)
+    with pytest.raises(ConfigError, match="belongs to another recipe"):
+        train(msgspec.structs.replace(recipe, seed=2), squares, tmp_path)
+
+
+def test_frozen_parts_keep_the_starts_weights(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    frozen = msgspec.structs.replace(recipe, freeze=("backbone",))
+    torch.manual_seed(frozen.seed)
+    start = start_run(frozen, squares, torch.device("cpu")).start
+    _, net = load_trained(train(frozen, squares, tmp_path))
+    torch.testing.assert_close(net.backbone.state_dict(), start.backbone.state_dict(), rtol=0, atol=0)
+    assert not torch.equal(net.heads[0].box.weight, start.heads[0].box.weight)
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"),
+    [
+        (0, 0.1),  # the first of ten warm-up steps
+        (9, 1.0),  # the last
+        (60, 0.55),  # half way down to a tenth
+        (110, 0.1),  # the end
+    ],
+)
+def test_the_learning_rate_warms_up_and_falls(step: int, rate: float) -> None:
+    schedule = ScheduleConfig(steps=110, learning_rate=1.0, warmup_steps=10, final_fraction=0.1)
+    assert learning_rate(step, schedule) == pytest.approx(rate)
+
+
+def test_a_blend_lies_between_start_and_trained(recipe: DetectorRecipe, squares: Path) -> None:
+    run = start_run(recipe, squares, torch.device("cpu"))
+    with torch.no_grad():
+        for parameter in run.average.parameters():
+            parameter.add_(1.0)
+    mixed = blend(run.start, run.average, 0.25)
+    for ours, first in zip(mixed.parameters(), run.start.parameters(), strict=True):
+        torch.testing.assert_close(ours, first + 0.25)

@@ -1,0 +1,81 @@
+"""The exported file: its contract with the stream, its equality with torch, and pictures that do not see each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from training.export import MOST_BOXES, Exported, export_detector
+from training.network import DetectorNet
+from training.parity import compare
+from training.predict import open_session
+
+pytestmark = pytest.mark.training
+
+GROUPS = ((0,), (1, 2))
+
+
+@pytest.fixture(scope="module")
+def net() -> DetectorNet:
+    """A small network that finds much, so that the suppression has something to do."""
+    torch.manual_seed(4)
+    net = DetectorNet(3, width=4).eval()
+    with torch.no_grad():
+        for head in net.heads:
+            head.classes.weight.mul_(30)
+            head.objectness.weight.mul_(30)
+    return net
+
+
+@pytest.fixture(scope="module")
+def path(net: DetectorNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "small.onnx"
+    export_detector(net, GROUPS, 128, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 255, (3, 128, 128, 3), dtype=np.uint8)
+
+
+def test_inputs_and_outputs_are_what_the_stream_expects(path: Path, pictures: np.ndarray) -> None:
+    session = open_session(path, 1)
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [
+        ("images", "tensor(uint8)", ["batch", 128, 128, 3])
+    ]
+    boxes, scores, classes = session.run(["boxes", "scores", "classes"], {"images": pictures})
+    assert (boxes.shape, boxes.dtype) == ((3, MOST_BOXES, 4), np.float32)
+    assert (scores.shape, scores.dtype) == ((3, MOST_BOXES), np.float32)
+    assert (classes.shape, classes.dtype) == ((3, MOST_BOXES), np.int64)
+    assert (scores > 0).sum(1).min() > 3
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert set(np.unique(classes[scores > 0])) <= {0, 1}
+    assert onnx.load(str(path)).opset_import[0].version == 17
+
+
+def test_a_picture_does_not_see_its_neighbours(path: Path, pictures: np.ndarray) -> None:
+    session = open_session(path, 1)
+    together = session.run(None, {"images": pictures})
+    for index in range(len(pictures)):
+        alone = session.run(None, {"images": pictures[index : index + 1]})
+        for whole, single in zip(together, alone, strict=True):
+            np.testing.assert_allclose(whole[index], single[0], rtol=1e-4, atol=1e-3)
+
+
+def test_onnx_says_what_torch_says(net: DetectorNet, path: Path, pictures: np.ndarray) -> None:
+    found = compare(Exported(net, GROUPS).eval(), open_session(path, 1), list(pictures))
+    assert found.boxes > 10
+    assert found.unmatched == 0
+    assert found.box_px < 0.05
+    assert found.score < 1e-4
+
+
+def test_a_disagreement_is_seen(net: DetectorNet, path: Path, pictures: np.ndarray) -> None:
+    other = Exported(net, ((1,), (0, 2))).eval()  # the labels' channels swapped
+    found = compare(other, open_session(path, 1), list(pictures))
+    assert found.unmatched > 0

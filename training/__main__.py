@@ -1,0 +1,95 @@
+"""The command line of training: train, bundle and evaluate; `vedette train|evaluate` calls `main`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from contracts.errors import ConfigError, VedetteError
+from contracts.manifest import load_manifest, model_bytes
+from training.bundle import bundle_detector, spread, write_manifest
+from training.dataset import read_sets
+from training.detector import train
+from training.evaluate import evaluate_set
+from training.predict import ExportedDetector, PublicYolox, time_ratio
+from training.recipe import load_recipe
+from training.report import write_report
+
+RECIPES = Path(__file__).parent / "recipes"
+TIMED_PICTURES = 40
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (2 when the recipe, the data or the model is wrong)."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except VedetteError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    print(train(load_recipe(options.config), options.data, options.out))
+
+
+def _bundle(options: argparse.Namespace) -> None:
+    manifest = bundle_detector(options.out / "weights.pt", options.data, options.out, options.models, options.int8)
+    print(f"{manifest.id}: {manifest.thresholds}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Evaluate a bundled model on the recipe's test sets; with `--record` the figures go into its manifest."""
+    recipe = load_recipe(options.config)
+    manifest = load_manifest(options.manifest)
+    folder = options.manifest.parent
+    model_bytes(manifest, folder)
+    path = folder / (options.model or manifest.file)
+    if tuple(recipe.labels) != manifest.labels:
+        raise ConfigError("labels", "the recipe and the manifest name different labels")
+    sets = read_sets(recipe.sets, ("test",), options.data, options.out / "cache", recipe.channels)
+    ours = [evaluate_set(ExportedDetector(path), item, recipe) for item in sets]
+    theirs = []
+    ratio = None
+    if options.against is not None:
+        public = PublicYolox(options.against, recipe)
+        theirs = [evaluate_set(public, item, recipe) for item in sets]
+        ratio = time_ratio(path, options.against, spread(sets, TIMED_PICTURES, recipe.size))
+    metrics = write_report(ours, theirs, ratio, recipe, options.out)
+    if options.record:
+        write_manifest(msgspec.structs.replace(manifest, metrics=metrics), options.manifest)
+    print((options.out / "report.md").read_text())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("model_kind", choices=("detector",), metavar="detector")
+    shared.add_argument("--config", type=Path, default=RECIPES / "detector.yaml", help="the recipe")
+    shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
+    shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
+    training = commands.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
+    training.set_defaults(run=_train)
+    bundle = commands.add_parser(
+        "bundle", parents=[shared], help="export a run's weights, with thresholds and manifest"
+    )
+    bundle.add_argument("--models", type=Path, required=True, help="the folder that gets the ONNX file and manifest")
+    bundle.add_argument("--int8", action="store_true", help="write the INT8 variant too")
+    bundle.set_defaults(run=_bundle)
+    evaluate = commands.add_parser("evaluate", parents=[shared], help="measure a bundled model on the test sets")
+    evaluate.add_argument("--manifest", type=Path, required=True, help="the bundled model's manifest")
+    evaluate.add_argument("--model", help="another file beside the manifest's, e.g. the INT8 variant")
+    evaluate.add_argument("--against", type=Path, help="the public YOLOX ONNX file to compare with")
+    evaluate.add_argument("--record", action="store_true", help="write the figures into the manifest")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

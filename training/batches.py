@@ -1,0 +1,54 @@
+"""The stream of training pictures as a pure function of (seed, position): a restart goes on with the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from training.augment import Labelled, augment
+from training.dataset import DataSet, Sample, read_picture
+from training.loss import Targets
+from training.recipe import DetectorRecipe
+
+
+class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
+    """Item k is the k-th augmented picture of the run; which samples go into it is drawn from Generator((seed, k))."""
+
+    def __init__(self, sets: Sequence[DataSet], recipe: DetectorRecipe, length: int) -> None:
+        self._sets = [item for item in sets if item.config.weight > 0]
+        weights = np.array([item.config.weight for item in self._sets])
+        self._shares = weights / weights.sum()
+        self._recipe = recipe
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Targets]:
+        rng = np.random.default_rng((self._recipe.seed, index))
+        count = 4 if rng.random() < self._recipe.augment.mosaic else 1
+        parts = [self._draw(rng) for _ in range(count)]
+        made = augment(parts, self._recipe.size, self._recipe.crop, self._recipe.augment, rng)
+        targets = Targets(
+            torch.from_numpy(made.xyxy),
+            torch.from_numpy(made.channels),
+            torch.from_numpy(made.weights),
+            made.distil,
+        )
+        return torch.from_numpy(made.picture).permute(2, 0, 1), targets
+
+    def _draw(self, rng: np.random.Generator) -> Labelled:
+        chosen = self._sets[int(rng.choice(len(self._sets), p=self._shares))]
+        sample: Sample = chosen.samples[int(rng.integers(len(chosen.samples)))]
+        picture = read_picture(sample.path)
+        return Labelled(picture, sample.xyxy, sample.channels, sample.weights, chosen.config.distil)
+
+
+def collate(items: Sequence[tuple[Tensor, Targets]]) -> tuple[Tensor, list[Targets]]:
+    """Pictures uint8[N,3,S,S] and their targets."""
+    pictures, targets = zip(*items, strict=True)
+    return torch.stack(pictures), list(targets)

@@ -1,0 +1,106 @@
+"""From a training run's `weights.pt` to a bundled model: ONNX, parity, INT8, thresholds, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import ConfigError, ModelError
+from contracts.manifest import ModelInput, ModelManifest, Provenance
+from training.dataset import DataSet, letterbox, read_picture, read_sets
+from training.detector import load_trained
+from training.evaluate import evaluate_set, match, threshold_at_precision
+from training.export import NMS_IOU, Exported, export_detector
+from training.parity import compare
+from training.predict import ExportedDetector, open_session
+from training.quantise import quantise
+from training.recipe import DetectorRecipe
+
+PARITY_PICTURES = 100
+CALIBRATION_PICTURES = 64
+# The issue's bounds: half a pixel, a thousandth.
+MOST_BOX_PX, MOST_SCORE = 0.5, 0.001
+# Where a label has no picture in the validation sets, nothing was calibrated; this is YOLOX's usual operating point.
+UNCALIBRATED_THRESHOLD = 0.4
+
+
+def bundle_detector(weights: Path, data: Path, work: Path, models: Path, int8: bool) -> ModelManifest:
+    """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
+
+    `work` keeps the unpacked frames. Thresholds come from the recipe's `validate` sets, at its precision.
+    """
+    recipe, net = load_trained(weights)
+    models.mkdir(parents=True, exist_ok=True)
+    path = models / f"{recipe.name}.onnx"
+    export_detector(net, recipe.groups, recipe.size, path)
+    sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
+    _check_parity(Exported(net, recipe.groups).eval(), path, spread(sets, PARITY_PICTURES, recipe.size))
+    if int8:
+        train = [item for item in sets if item.config.role == "train"]
+        quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), models / f"{recipe.name}.int8.onnx")
+    validate = [item for item in sets if item.config.role == "validate"]
+    manifest = _manifest(recipe, path, _thresholds(path, validate, recipe))
+    write_manifest(manifest, models / f"{recipe.name}.json")
+    return manifest
+
+
+def spread(sets: list[DataSet] | tuple[DataSet, ...], count: int, size: int) -> list[NDArray[np.uint8]]:
+    """`count` letterboxed pictures, as many from each set as from the next."""
+    share = -(-count // max(1, len(sets)))
+    chosen = []
+    for item in sets:
+        step = max(1, len(item.samples) // share)
+        chosen += [sample.path for sample in item.samples[::step][:share]]
+    if not chosen:
+        raise ConfigError("sets", "there is no picture to check or calibrate with")
+    return [letterbox(read_picture(path), size)[0] for path in chosen[:count]]
+
+
+def write_manifest(manifest: ModelManifest, path: Path) -> None:
+    """Write the manifest as readable JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+
+
+def _check_parity(model: Exported, path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    found = compare(model, open_session(path, 1), pictures)
+    print(f"ONNX against torch: {found}")
+    if found.unmatched or found.box_px > MOST_BOX_PX or found.score > MOST_SCORE:
+        raise ModelError(f"{path.name}: says something else than torch: {found}")
+
+
+def _thresholds(path: Path, validate: list[DataSet], recipe: DetectorRecipe) -> dict[str, float]:
+    """For each label with boxes in the validation sets the least score at which the recipe's precision is kept."""
+    detector = ExportedDetector(path)
+    found = [item for data in validate for item in evaluate_set(detector, data, recipe).found]
+    thresholds = {"default": UNCALIBRATED_THRESHOLD}
+    for label, name in enumerate(recipe.labels):
+        matches = match(found, label, recipe)
+        if matches.boxes:
+            thresholds[name] = threshold_at_precision(matches, recipe.threshold_precision, UNCALIBRATED_THRESHOLD)
+    return thresholds
+
+
+def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float]) -> ModelManifest:
+    return ModelManifest(
+        name=recipe.name,
+        version=recipe.version,
+        task="detector",
+        file=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        input=ModelInput(name="images", width=recipe.size, height=recipe.size),
+        labels=tuple(recipe.labels),
+        thresholds=thresholds,
+        nms_iou=NMS_IOU,
+        provenance=Provenance(
+            licence=recipe.licence,
+            trained_from=recipe.start,
+            data=recipe.data_note,
+            recipe="training/recipes/detector.yaml",
+        ),
+        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )

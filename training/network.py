@@ -1,0 +1,245 @@
+"""The detector's network: a depthwise CSP backbone, a PAFPN neck, a decoupled head (YOLOX-nano, arXiv:2107.08430).
+
+Every convolution carries a bias and there is no batch norm: the public weights that we start from have it folded in, so
+training and inference are the same function and a picture's result never depends on its neighbours in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from contracts.errors import ModelError
+
+STRIDES = (8, 16, 32)
+
+COCO_NAMES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
+    "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+    "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee",
+    "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch",
+    "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone",
+    "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush",
+)  # fmt: skip
+
+
+class ConvAct(nn.Sequential):
+    """A convolution with bias that keeps the size (but for its stride), then SiLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        padding = (kernel - stride + 1) // 2 if kernel > 1 else 0
+        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.SiLU())
+
+
+class DepthwiseConv(nn.Sequential):
+    """A depthwise 3x3 convolution followed by a pointwise one."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(ConvAct(inputs, inputs, 3, stride, groups=inputs), ConvAct(inputs, outputs, 1))
+
+
+class Bottleneck(nn.Module):
+    """Pointwise, then depthwise; with the input added where `shortcut`."""
+
+    def __init__(self, channels: int, shortcut: bool) -> None:
+        super().__init__()
+        self.reduce = ConvAct(channels, channels, 1)
+        self.conv = DepthwiseConv(channels, channels)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.conv(self.reduce(x))
+        return y + x if self.shortcut else y
+
+
+class CspLayer(nn.Module):
+    """Cross stage partial layer: half the channels through the bottlenecks, half past them."""
+
+    def __init__(self, inputs: int, outputs: int, depth: int, shortcut: bool) -> None:
+        super().__init__()
+        hidden = outputs // 2
+        self.main = ConvAct(inputs, hidden, 1)
+        self.past = ConvAct(inputs, hidden, 1)
+        self.blocks = nn.Sequential(*(Bottleneck(hidden, shortcut) for _ in range(depth)))
+        self.merge = ConvAct(2 * hidden, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        past = self.past(x)
+        merged: Tensor = self.merge(torch.cat((self.blocks(self.main(x)), past), dim=1))
+        return merged
+
+
+class SpatialPyramid(nn.Module):
+    """Max pools of 5, 9 and 13 pixels beside the input (SPP)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvAct(channels, channels // 2, 1)
+        self.merge = ConvAct(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.reduce(x)
+        # Two 5x5 pools in a row see 9x9, three see 13x13: the same maxima for a third of the work.
+        p5 = functional.max_pool2d(x, 5, 1, 2)
+        p9 = functional.max_pool2d(p5, 5, 1, 2)
+        p13 = functional.max_pool2d(p9, 5, 1, 2)
+        merged: Tensor = self.merge(torch.cat((x, p5, p9, p13), dim=1))
+        return merged
+
+
+class Backbone(nn.Module):
+    """uint8-range pixels [N,3,H,W] to features at strides 8, 16 and 32."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        w = width
+        # YOLOX's "focus" (space to depth, then 3x3) written as the one 6x6 convolution that it equals.
+        self.stem = ConvAct(3, w, 6, stride=2)
+        self.dark2 = nn.Sequential(DepthwiseConv(w, 2 * w, 2), CspLayer(2 * w, 2 * w, 1, shortcut=True))
+        self.dark3 = nn.Sequential(DepthwiseConv(2 * w, 4 * w, 2), CspLayer(4 * w, 4 * w, 3, shortcut=True))
+        self.dark4 = nn.Sequential(DepthwiseConv(4 * w, 8 * w, 2), CspLayer(8 * w, 8 * w, 3, shortcut=True))
+        self.dark5 = nn.Sequential(
+            DepthwiseConv(8 * w, 16 * w, 2), SpatialPyramid(16 * w), CspLayer(16 * w, 16 * w, 1, shortcut=False)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        c3 = self.dark3(self.dark2(self.stem(x)))
+        c4 = self.dark4(c3)
+        return c3, c4, self.dark5(c4)
+
+
+class Neck(nn.Module):
+    """Path aggregation: top down, then bottom up, over the three levels."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        w = width
+        self.lateral5 = ConvAct(16 * w, 8 * w, 1)
+        self.top4 = CspLayer(16 * w, 8 * w, 1, shortcut=False)
+        self.lateral4 = ConvAct(8 * w, 4 * w, 1)
+        self.top3 = CspLayer(8 * w, 4 * w, 1, shortcut=False)
+        self.down3 = DepthwiseConv(4 * w, 4 * w, 2)
+        self.bottom4 = CspLayer(8 * w, 8 * w, 1, shortcut=False)
+        self.down4 = DepthwiseConv(8 * w, 8 * w, 2)
+        self.bottom5 = CspLayer(16 * w, 16 * w, 1, shortcut=False)
+
+    def forward(self, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        l5 = self.lateral5(c5)
+        l4 = self.lateral4(self.top4(torch.cat((functional.interpolate(l5, scale_factor=2.0), c4), 1)))
+        p3 = self.top3(torch.cat((functional.interpolate(l4, scale_factor=2.0), c3), 1))
+        p4 = self.bottom4(torch.cat((self.down3(p3), l4), 1))
+        return p3, p4, self.bottom5(torch.cat((self.down4(p4), l5), 1))
+
+
+class LevelHead(nn.Module):
+    """One level's decoupled head: [N,C,h,w] to [N,4+1+classes,h,w] of box, objectness and class logits."""
+
+    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.stem = ConvAct(inputs, hidden, 1)
+        self.class_tower = nn.Sequential(DepthwiseConv(hidden, hidden), DepthwiseConv(hidden, hidden))
+        self.classes = nn.Conv2d(hidden, classes, 1)
+        self.box_tower = nn.Sequential(DepthwiseConv(hidden, hidden), DepthwiseConv(hidden, hidden))
+        self.box = nn.Conv2d(hidden, 4, 1)
+        self.objectness = nn.Conv2d(hidden, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        near_box = self.box_tower(x)
+        return torch.cat((self.box(near_box), self.objectness(near_box), self.classes(self.class_tower(x))), 1)
+
+
+class DetectorNet(nn.Module):
+    """Pixels [N,3,H,W] (BGR, 0-255; sides multiples of 32) to raw predictions [N,A,5+C].
+
+    The columns are cx, cy, w, h in pixels, then the logits of objectness and of each class channel.
+    """
+
+    def __init__(self, classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.backbone = Backbone(width)
+        self.neck = Neck(width)
+        self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels = self.neck(*self.backbone(x))
+        outputs = []
+        for head, stride, level in zip(self.heads, STRIDES, levels, strict=True):
+            raw = head(level)
+            outputs.append(_decode(raw, stride))
+        return torch.cat(outputs, 1)
+
+
+def _decode(raw: Tensor, stride: int) -> Tensor:
+    """[N,5+C,h,w] offsets of one level as [N,h*w,5+C] with boxes in pixels."""
+    height, width = raw.shape[2:]
+    grid = _grid(height, width).to(raw)
+    flat = raw.flatten(2).transpose(1, 2)
+    centres = (flat[..., :2] + grid) * stride
+    sizes = flat[..., 2:4].exp() * stride
+    return torch.cat((centres, sizes, flat[..., 4:]), -1)
+
+
+def _grid(height: int, width: int) -> Tensor:
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack((x, y), -1).reshape(1, -1, 2)
+
+
+def anchor_points(size: int) -> tuple[Tensor, Tensor]:
+    """The cells' centres [A,2] and strides [A] of a square input, in pixels, in the order of the predictions."""
+    centres = [(_grid(size // s, size // s)[0] + 0.5) * s for s in STRIDES]
+    strides = [torch.full((len(c),), float(s)) for c, s in zip(centres, STRIDES, strict=True)]
+    return torch.cat(centres), torch.cat(strides)
+
+
+def load_yolox(network: DetectorNet, weights: Path, channels: Sequence[str]) -> None:
+    """Fill the network with a public YOLOX ONNX file (COCO-80, batch norm folded), its class rows picked by name.
+
+    The file's convolutions come in the order in which our modules are registered. A channel that COCO lacks keeps
+    its random start. Raises ModelError when the file holds another network.
+    """
+    graph = onnx.load(str(weights)).graph
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    theirs = [(arrays[n.input[1]], arrays[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
+    ours = [(name, m) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    if len(theirs) != len(ours):
+        raise ModelError(f"{weights.name}: {len(theirs)} convolutions, the network has {len(ours)}")
+    rows = [(ours_row, COCO_NAMES.index(c)) for ours_row, c in enumerate(channels) if c in COCO_NAMES]
+    for (name, module), (weight, bias) in zip(ours, theirs, strict=True):
+        if name == "backbone.stem.0":
+            weight = _focus_to_conv6(weight)
+        if name.endswith(".classes"):
+            weight, bias = _pick_rows(module, weight, bias, rows)
+        if module.weight.shape != weight.shape or module.bias is None:
+            raise ModelError(f"{weights.name}: {name} is {tuple(module.weight.shape)}, the file's {weight.shape}")
+        with torch.no_grad():
+            module.weight.copy_(torch.from_numpy(weight.copy()))
+            module.bias.copy_(torch.from_numpy(bias.copy()))
+
+
+def _focus_to_conv6(weight: np.ndarray) -> np.ndarray:
+    """[O,12,3,3] behind space-to-depth (top left, bottom left, top right, bottom right) as [O,3,6,6], stride 2."""
+    outputs = weight.shape[0]
+    parts = weight.reshape(outputs, 2, 2, 3, 3, 3)  # O, dx, dy, channel, i, j
+    return parts.transpose(0, 3, 4, 2, 5, 1).reshape(outputs, 3, 6, 6)
+
+
+def _pick_rows(
+    module: nn.Conv2d, weight: np.ndarray, bias: np.ndarray, rows: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The class rows of a COCO head in our order; rows without a partner keep what the module has."""
+    assert module.bias is not None
+    new_weight, new_bias = module.weight.detach().numpy().copy(), module.bias.detach().numpy().copy()
+    for ours, theirs in rows:
+        new_weight[ours], new_bias[ours] = weight[theirs], bias[theirs]
+    return new_weight, new_bias

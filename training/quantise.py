@@ -1,0 +1,60 @@
+"""The INT8 variant: static quantisation up to the last convolutions, calibrated on real frames."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+# What follows the last convolutions (boxes in pixels, scores, suppression) needs floats: 8 bits are 1.6 pixels of 416.
+QUANTISED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize")
+
+
+class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
+    """Letterboxed frames one by one."""
+
+    def __init__(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        self._frames: Iterator[NDArray[np.uint8]] = iter(frames)
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        frame = next(self._frames, None)
+        return None if frame is None else {"images": frame[None]}
+
+
+def quantise(model: Path, frames: Sequence[NDArray[np.uint8]], out: Path) -> None:
+    """Write the INT8 variant of an exported detector; frames are letterboxed pictures uint8[S,S,3]."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(out),
+            _Frames(frames),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTISED),
+            nodes_to_exclude=_behind_heads(onnx.load(str(prepared))),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+
+
+def _behind_heads(model: onnx.ModelProto) -> list[str]:
+    """The nodes that no convolution follows but for the heads' last ones: decoding and suppression."""
+    feeds: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            feeds.setdefault(name, []).append(node)
+    before_conv: set[str] = set()
+    for node in reversed(model.graph.node):
+        followers = [f for name in node.output for f in feeds.get(name, ())]
+        if any(f.op_type == "Conv" or f.name in before_conv for f in followers):
+            before_conv.add(node.name)
+    return [n.name for n in model.graph.node if n.name not in before_conv and n.op_type != "Conv"]

@@ -1,0 +1,259 @@
+"""Readers of the formats that data sets come in: pictures with named boxes, or what was left out and why."""
+
+from __future__ import annotations
+
+import csv
+import re
+import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from configparser import ConfigParser
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import msgspec
+
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
+Box = tuple[str, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture and its boxes: (name, x1, y1, x2, y2) in pixels of the picture."""
+
+    name: str
+    path: Path
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+class _CocoPicture(msgspec.Struct):
+    id: int
+    file_name: str
+
+
+class _CocoCategory(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _CocoAnnotation(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
+
+
+class _Coco(msgspec.Struct):
+    images: list[_CocoPicture]
+    categories: list[_CocoCategory]
+    annotations: list[_CocoAnnotation]
+
+
+def read_coco(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
+    """COCO's JSON beside a folder of pictures; crowd boxes are left out and named."""
+    try:
+        coco = msgspec.json.decode(annotations.read_bytes(), type=_Coco)
+    except msgspec.MsgspecError as error:
+        yield Skipped(annotations.name, f"not COCO annotations: {error}")
+        return
+    names = {category.id: category.name for category in coco.categories}
+    of_picture: dict[int, list[_CocoAnnotation]] = defaultdict(list)
+    for annotation in coco.annotations:
+        of_picture[annotation.image_id].append(annotation)
+    for picture in sorted(coco.images, key=lambda p: p.file_name):
+
+        def boxes(picture: _CocoPicture = picture) -> list[Box]:
+            found: list[Box] = []
+            for a in of_picture[picture.id]:
+                if a.category_id not in names:
+                    raise ValueError(f"category {a.category_id} is not in the file")
+                x, y, w, h = a.bbox
+                if not a.iscrowd:
+                    found.append((names[a.category_id], x, y, x + w, y + h))
+            return found
+
+        yield _item(picture.file_name, pictures / picture.file_name, lambda width, height: boxes())
+
+
+def read_yolo(pictures: Path, labels: Path, names: Sequence[str]) -> Iterator[Item | Skipped]:
+    """YOLO: a text file a picture with `class cx cy w h`, relative to the picture's size."""
+    for path in _pictures(pictures):
+        text = labels / path.relative_to(pictures).with_suffix(".txt")
+        if not text.exists():
+            yield Skipped(path.name, "has no label file")
+            continue
+        yield _item(path.name, path, partial(_yolo_boxes, text, names))
+
+
+def _yolo_boxes(text: Path, names: Sequence[str], width: int, height: int) -> list[Box]:
+    boxes: list[Box] = []
+    for number, line in enumerate(text.read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            kind, cx, cy, w, h = (float(value) for value in line.split())
+        except ValueError as error:
+            raise ValueError(f"{text.name}:{number}: not `class cx cy w h`") from error
+        if not 0 <= int(kind) < len(names):
+            raise ValueError(f"{text.name}:{number}: class {int(kind)} has no name")
+        if max(cx, cy, w, h) > 1.001:
+            raise ValueError(f"{text.name}:{number}: larger than 1, so not relative to the picture")
+        x1, y1, x2, y2 = (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height
+        boxes.append((names[int(kind)], x1, y1, x2, y2))
+    return boxes
+
+
+def read_voc(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
+    """Pascal VOC: an XML file a picture, or the text files of version 1.00 that came before."""
+    for path in _pictures(pictures):
+        xml, text = (annotations / path.with_suffix(suffix).name for suffix in (".xml", ".txt"))
+        if xml.exists():
+            yield _item(path.name, path, partial(_voc_boxes, xml))
+        elif text.exists():
+            yield _item(path.name, path, partial(_pascal_text_boxes, text))
+        else:
+            yield Skipped(path.name, "has no annotation")
+
+
+def _voc_boxes(xml: Path, _width: int, _height: int) -> list[Box]:
+    try:
+        root = ElementTree.parse(xml).getroot()  # noqa: S314 - entities can't be expanded by expat >= 2.4.1
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{xml.name}: {error}") from error
+    boxes: list[Box] = []
+    for element in root.iter("object"):
+        corners = [element.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")]
+        name = element.findtext("name")
+        if name is None or None in corners:
+            raise ValueError(f"{xml.name}: an object without name or box")
+        x1, y1, x2, y2 = (float(corner) for corner in corners if corner is not None)
+        boxes.append((name, x1 - 1, y1 - 1, x2, y2))  # VOC counts pixels from 1, both ends included
+    return boxes
+
+
+_PASCAL_LABEL = re.compile(r'Original label for object (\d+) "(\w+)"')
+_PASCAL_BOX = re.compile(r"Bounding box for object (\d+) .*: \((\d+), (\d+)\) - \((\d+), (\d+)\)")
+
+
+def _pascal_text_boxes(text: Path, _width: int, _height: int) -> list[Box]:
+    content = text.read_text(encoding="latin-1")
+    names = dict(_PASCAL_LABEL.findall(content))
+    boxes: list[Box] = []
+    for number, *corners in _PASCAL_BOX.findall(content):
+        x1, y1, x2, y2 = (float(corner) for corner in corners)
+        boxes.append((names.get(number, "object"), x1 - 1, y1 - 1, x2, y2))
+    return boxes
+
+
+def read_mot(video: Path, truth: Path, cache: Path, name: str) -> Iterator[Item | Skipped]:
+    """MOTChallenge ground truth (frame, id, x, y, w, h, flag, ...) and its video, whose size may differ.
+
+    The truth's picture size is in `seqinfo.ini` beside the folder of the ground truth; without it, it is the video's.
+    """
+    boxes, problem = _mot_boxes(truth, name)
+    if problem is not None:
+        yield problem
+    size = _sequence_size(truth.parent.parent / "seqinfo.ini")
+    for index, item in enumerate(read_video(video, cache)):
+        if isinstance(item, Skipped):
+            yield item
+            continue
+
+        def scaled(width: int, height: int, number: int = index + 1) -> list[Box]:
+            sx, sy = (width / size[0], height / size[1]) if size else (1.0, 1.0)
+            return [(n, a * sx, b * sy, c * sx, d * sy) for n, a, b, c, d in boxes[number]]
+
+        yield _item(item.name, item.path, scaled)
+
+
+def _mot_boxes(truth: Path, name: str) -> tuple[dict[int, list[Box]], Skipped | None]:
+    boxes: dict[int, list[Box]] = defaultdict(list)
+    bad: list[int] = []
+    with truth.open(newline="") as lines:
+        for number, row in enumerate(csv.reader(lines), 1):
+            try:
+                frame, _, x, y, w, h = (float(value) for value in row[:6])
+                counts = len(row) < 7 or float(row[6]) != 0
+            except ValueError:
+                bad.append(number)
+                continue
+            if counts:  # a flag of 0 marks what an evaluation ignores
+                boxes[int(frame)].append((name, x, y, x + w, y + h))
+    return boxes, Skipped(truth.name, f"lines that are not MOT truth: {bad}") if bad else None
+
+
+def _sequence_size(info: Path) -> tuple[int, int] | None:
+    parser = ConfigParser()
+    if not parser.read(info):
+        return None
+    return parser.getint("Sequence", "imWidth"), parser.getint("Sequence", "imHeight")
+
+
+def read_folder(folder: Path) -> Iterator[Item | Skipped]:
+    """ImageFolder or any other tree of pictures, without boxes; the name is the path below the folder."""
+    for path in _pictures(folder):
+        yield _item(str(path.relative_to(folder)), path, lambda width, height: [])
+
+
+def read_video(video: Path, cache: Path) -> Iterator[Item | Skipped]:
+    """A video's frames, unpacked once as PNG (no loss) into `cache`; the file `complete` says that all are there."""
+    done = cache / "complete"
+    if not done.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        count = _unpack(video, cache)
+        if count == 0:
+            yield Skipped(video.name, "no frame can be decoded")
+            return
+        done.write_text(f"{count}\n")
+    for path in sorted(cache.glob("*.png")):
+        yield Item(path.stem, path, ())
+
+
+def _unpack(video: Path, cache: Path) -> int:
+    capture = cv2.VideoCapture(str(video))
+    count = 0
+    try:
+        while True:
+            more, frame = capture.read()
+            if not more:
+                return count
+            count += 1
+            cv2.imwrite(str(cache / f"{count:06d}.png"), frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    finally:
+        capture.release()
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+
+
+def _item(name: str, path: Path, boxes: Callable[[int, int], list[Box]]) -> Item | Skipped:
+    """The item, or why it can't be used: not decodable, boxes that can't be read or lie outside."""
+    picture = cv2.imread(str(path)) if path.exists() else None
+    if picture is None:
+        return Skipped(name, "not a picture that can be decoded" if path.exists() else "no such picture")
+    height, width = picture.shape[:2]
+    try:
+        found = boxes(width, height)
+    except (ValueError, OSError) as error:
+        return Skipped(name, str(error))
+    clipped: list[Box] = []
+    for label, x1, y1, x2, y2 in found:
+        box = max(0.0, x1), max(0.0, y1), min(float(width), x2), min(float(height), y2)
+        if not (x2 > x1 and y2 > y1):
+            return Skipped(name, f"the {label} box {x1:g} {y1:g} {x2:g} {y2:g} has no area")
+        if box[2] <= box[0] or box[3] <= box[1]:
+            return Skipped(name, f"the {label} box {x1:g} {y1:g} {x2:g} {y2:g} lies outside {width}x{height}")
+        clipped.append((label, *box))
+    return Item(name, path, tuple(clipped))
