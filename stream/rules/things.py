@@ -48,11 +48,11 @@ def follow(state: EngineState, tracks: Sequence[Track], sight: Sight, habits: Ha
     """
     pairs = _pairs(state.things, tracks, sight, habits)
     seen = [_seen(state.things[i], track, sight, habits) for i, track in sorted(pairs.items())]
-    taken = {id(track) for track in pairs.values()}
+    taken = {track.track_id for track in pairs.values()}
     next_uid = state.next_uid
     fresh = []
     for track in tracks:
-        if id(track) not in taken and track.detection is not None:
+        if track.track_id not in taken and track.detection is not None:
             fresh.append(_seen(_born(next_uid, track, sight), track, sight, habits))
             next_uid += 1
     rest = [thing for i, thing in enumerate(state.things) if i not in pairs]
@@ -99,9 +99,8 @@ def worth(evidence: Evidence | None) -> float:
         return value
     x0, y0, x1, y1 = evidence.xyxy
     cut = x0 <= 1 or y0 <= 1 or x1 >= evidence.width - 1 or y1 >= evidence.height - 1
-    return (
-        value * evidence.confidence * (x1 - x0) * (y1 - y0) / (evidence.width * evidence.height) * (0.5 if cut else 1)
-    )
+    share = (x1 - x0) * (y1 - y0) / (evidence.width * evidence.height)
+    return value * evidence.confidence * share * (0.5 if cut else 1.0)
 
 
 def _pairs(things: Sequence[Thing], tracks: Sequence[Track], sight: Sight, habits: Habits) -> dict[int, Track]:
