@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from contracts.controls import Control
 from contracts.errors import ContractError
-from contracts.messages import Alert, Event, Message
+from contracts.messages import (
+    Alert,
+    DeadLetter,
+    EdgeControl,
+    EdgeStatus,
+    Event,
+    Frame,
+    FrameDetections,
+    FrameTracks,
+    Message,
+    WindowStats,
+)
 
 VERSION = 1
 """The schema version that this code writes; a reader takes it and the one before."""
@@ -33,16 +44,16 @@ class CloudEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
     data: E
 
 
-@functools.cache
-def _msgpack_decoder(kind: type[Any]) -> msgspec.msgpack.Decoder[Any]:
-    return msgspec.msgpack.Decoder(kind)
-
-
-@functools.cache
-def _json_decoder(kind: type[Any]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(CloudEvent[kind])  # type: ignore[valid-type]
-
-
+# All decoders are made here, on import and so by one thread. msgspec fills in what it knows of a struct when that is
+# first decoded, and a second thread that comes meanwhile reads what is not there yet: a crash of the whole process.
+_decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
+    kind: msgspec.msgpack.Decoder(kind)
+    for kind in (Frame, FrameDetections, FrameTracks, EdgeStatus, WindowStats, DeadLetter, EdgeControl, Control)
+}
+_json_decoders: dict[type[Message], msgspec.json.Decoder[Any]] = {
+    Event: msgspec.json.Decoder(CloudEvent[Event]),
+    Alert: msgspec.json.Decoder(CloudEvent[Alert]),
+}
 _msgpack_encoder = msgspec.msgpack.Encoder()
 _json_encoder = msgspec.json.Encoder()
 
@@ -61,10 +72,10 @@ def decode(data: bytes, kind: type[M]) -> M:
     """
     try:
         message: M
-        if issubclass(kind, Event | Alert):
-            message = _json_decoder(kind).decode(data).data
+        if kind in _json_decoders:
+            message = _json_decoders[kind].decode(data).data
         else:
-            message = _msgpack_decoder(kind).decode(data)
+            message = _decoders[kind].decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise ContractError(f"no {kind.__name__}: {error}") from error
     if not VERSION - 1 <= message.v <= VERSION or message.v < 1:

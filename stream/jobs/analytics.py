@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pyflink.common import Row, Types
@@ -26,6 +26,12 @@ from stream.windows.baseline import Baseline, BaselineConfig, BaselineState
 from stream.windows.windows import WindowConfig, Windows, WindowState, cells_of
 
 NAME = "analytics"
+S = TypeVar("S")
+
+# Made on import, by one thread: see contracts/codec.py.
+_WINDOWS = msgspec.msgpack.Decoder(WindowState)
+_POLICY = msgspec.msgpack.Decoder(PolicyState)
+_BASELINE = msgspec.msgpack.Decoder(BaselineState)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Analytics(KeyedProcessFunction):
         windows = self._windows.get(tracks.camera)
         if windows is None:
             return
-        before = self._load(self._window_state, WindowState)
+        before = _loaded(self._window_state, _WINDOWS, WindowState)
         after, rows = windows.step(before, tracks)
         if after.late_total > before.late_total:
             self._metrics.counter(names.LATE_RECORDS, tracks.camera).inc(after.late_total - before.late_total)
@@ -83,7 +89,7 @@ class Analytics(KeyedProcessFunction):
         yield from self._emit(rows)
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
-        state = self._load(self._window_state, WindowState)
+        state = _loaded(self._window_state, _WINDOWS, WindowState)
         age_ms = timestamp - state.clock_ms
         if state.lane == "live" and age_ms < self._idle_ms:
             self._wake(context)
@@ -102,24 +108,25 @@ class Analytics(KeyedProcessFunction):
     def _judge(self, row: WindowStats) -> tuple[tuple[Event, ...], tuple[Alert, ...]]:
         place = f"{row.zone}|{row.label}"
         stored = self._baselines.get(place)
-        baseline = BaselineState() if stored is None else msgspec.msgpack.decode(stored, type=BaselineState)
+        baseline = BaselineState() if stored is None else _BASELINE.decode(stored)
         learned, event = self._baseline.step(baseline, row)
         self._baselines.put(place, self._encoder.encode(learned))
         if event is None:
             return (), ()
-        policy = self._load(self._policy_state, PolicyState)
+        policy = _loaded(self._policy_state, _POLICY, PolicyState)
         policy, alerts = self._policies[row.camera].step(policy, (event,), at_ms=row.end_ms, frame=None)
         self._policy_state.update(self._encoder.encode(policy))
         return (event,), alerts
-
-    def _load(self, state: Any, kind: Any) -> Any:
-        stored = state.value()
-        return kind() if stored is None else msgspec.msgpack.decode(stored, type=kind)
 
     def _wake(self, context: Any) -> None:
         at_ms = context.timer_service().current_processing_time() + self._idle_ms
         context.timer_service().register_processing_time_timer(at_ms)
         self._timer.update(at_ms)
+
+
+def _loaded(state: Any, decoder: msgspec.msgpack.Decoder[S], new: Callable[[], S]) -> S:
+    stored = state.value()
+    return new() if stored is None else decoder.decode(stored)
 
 
 def _window_config(config: Config, camera: str) -> WindowConfig:

@@ -31,6 +31,9 @@ from stream.jobs.sort import Sort, sorted_type
 NAME = "decide"
 SILENCE_CHECK_MS = 1_000
 """How often a camera whose agent speaks is looked at; an agent speaks once a second."""
+# Made on import, by one thread: see contracts/codec.py.
+_LANE = msgspec.msgpack.Decoder(LaneState)
+_CONTROLS = msgspec.msgpack.Decoder(list[Control])
 START_GRACE_MS = 15_000
 """After a start of ours the agents' word may still be on its way: nobody is called silent so soon."""
 
@@ -64,7 +67,6 @@ class Decide(KeyedBroadcastProcessFunction):
         self._replayed = self._process.metrics.counter(names.REPLAYED)
         self._lane = context.get_state(ValueStateDescriptor("lane", Types.PICKLED_BYTE_ARRAY()))
         self._timer = context.get_state(ValueStateDescriptor("silence-timer", Types.LONG()))
-        self._decoder = msgspec.msgpack.Decoder(LaneState)
         self._encoder = msgspec.msgpack.Encoder()
         self._controls_state = controls_state()
         self._controls: tuple[Control, ...] | None = None
@@ -116,7 +118,7 @@ class Decide(KeyedBroadcastProcessFunction):
 
     def _load(self) -> LaneState:
         stored = self._lane.value()
-        return LaneState() if stored is None else self._decoder.decode(stored)
+        return LaneState() if stored is None else _LANE.decode(stored)
 
     def _save(self, lane: LaneState) -> None:
         self._lane.update(self._encoder.encode(lane))
@@ -128,7 +130,7 @@ class Decide(KeyedBroadcastProcessFunction):
 
 
 def _versions(stored: bytes | None) -> list[Control]:
-    return msgspec.msgpack.decode(stored, type=list[Control]) if stored else []
+    return _CONTROLS.decode(stored) if stored else []
 
 
 def _controls_in(state: Any) -> tuple[Control, ...]:

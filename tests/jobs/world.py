@@ -66,7 +66,9 @@ class SiteUnderTest:
 
     def __enter__(self) -> SiteUnderTest:
         self.system.start()
-        self.producer = KafkaProducer(bootstrap_servers=self.system.bootstrap, max_request_size=topics.MAX_MESSAGE_BYTES)
+        self.producer = KafkaProducer(
+            bootstrap_servers=self.system.bootstrap, max_request_size=topics.MAX_MESSAGE_BYTES
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,8 +151,11 @@ def frame(camera: str, index: int, cells: Sequence[tuple[int, int]] = (), **chan
     return Frame(**(values | changes))
 
 
-def visits(camera: str, count: int, stay: int = 25, pause: int = 35) -> list[Frame]:
-    """Somebody stands in the left zone for `stay` frames, is gone for `pause`, and so on; the last frame says so."""
+def visits(camera: str, count: int, stay: int = 25, pause: int = 55) -> list[Frame]:
+    """Somebody stands in the left zone for `stay` frames, is gone for `pause`, and so on; the last frame says so.
+
+    5.5 s are longer than a lost track is waited for (3 s) and the cooldown (1 s): each visit is an alert of its own.
+    """
     cells = [[(0, 1)] if index % (stay + pause) < stay else [] for index in range(count)]
     return [frame(camera, index, cells[index], last=index == count - 1) for index in range(count)]
 
