@@ -71,11 +71,7 @@ def decode(data: bytes, kind: type[M]) -> M:
     Raises ContractError when the bytes are no such message or of a version that this code can't read.
     """
     try:
-        message: M
-        if kind in _json_decoders:
-            message = _json_decoders[kind].decode(data).data
-        else:
-            message = _decoders[kind].decode(data)
+        message: M = _json_decoders[kind].decode(data).data if kind in _json_decoders else _decoders[kind].decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise ContractError(f"no {kind.__name__}: {error}") from error
     if not VERSION - 1 <= message.v <= VERSION or message.v < 1:

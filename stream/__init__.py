@@ -1,1 +1,1 @@
-"""What happens to a frame between the broker and an alert: vision, tracking, identity, rules and the jobs that host them."""
+"""What happens to a frame between the broker and an alert: vision, tracking, rules, and the jobs that host them."""
