@@ -147,7 +147,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def killed(setup: Setup) -> Iterator[None]:
-    """Run the publisher and leave it as kill -9 does: nothing more is written, nothing is closed."""
+    """Run the publisher and leave it as kill -9 does: nothing more is written, only the kernel closes the files."""
     setup.publisher.start()
     if not setup.broker.away:
         assert setup.publisher.wait_connected(5)
@@ -155,6 +155,9 @@ def killed(setup: Setup) -> Iterator[None]:
     setup.publisher._stopping = True
     setup.publisher._wake.set()
     setup.publisher._thread.join()
+    assert setup.publisher._lanes._disk is not None
+    for file in setup.publisher._lanes._disk.spool._open.values():
+        file.close()
 
 
 def test_frames_go_live_by_camera_and_slot(broker: Broker, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,20 @@ def payload_of(index: int, size: int = PAYLOAD) -> bytes:
     return index.to_bytes(4, "big") * (size // 4)
 
 
+OPENED: list[Spool] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a test opened, as the end of its process would."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
 def opened(folder: Path, max_bytes: int = 100 * MB) -> tuple[Spool, list[Record]]:
     spool = Spool(folder, max_bytes)
+    OPENED.append(spool)
     return spool, spool.open()
 
 
@@ -178,6 +191,7 @@ def test_a_full_disk_is_an_error_and_no_half_record(tmp_path: Path, monkeypatch:
 
 WRITER = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from edge.spool import Record, Spool
 spool = Spool(Path(sys.argv[1]), 1 << 30)
