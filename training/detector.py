@@ -114,10 +114,12 @@ def load_trained(path: Path) -> tuple[DetectorRecipe, DetectorNet]:
 
 
 def learning_rate(step: int, schedule: ScheduleConfig) -> float:
-    """Linear warm-up, then half a cosine down to `final_fraction` of the top."""
+    """Linear warm-up once, then in each cycle half a cosine down to `final_fraction` of the top."""
     if step < schedule.warmup_steps:
         return schedule.learning_rate * (step + 1) / schedule.warmup_steps
-    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+    cycle = schedule.cycle_steps or schedule.steps
+    first = schedule.warmup_steps if step < cycle else 0
+    done = (step % cycle - first) / max(1, cycle - first) if step < schedule.steps else 1.0
     share = schedule.final_fraction + (1 - schedule.final_fraction) * (1 + math.cos(math.pi * min(1.0, done))) / 2
     return schedule.learning_rate * share
 

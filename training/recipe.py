@@ -63,9 +63,14 @@ class AugmentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long and how fast; a step is one batch."""
+    """How long and how fast; a step is one batch.
+
+    With `cycle_steps` the learning rate rises again after so many steps (warm restarts, arXiv:1608.03983), so that a
+    finished run can be lengthened by a cycle.
+    """
 
     steps: Count
+    cycle_steps: int = 0
     batch: Count = 8
     learning_rate: float = 2e-4
     final_fraction: Fraction = 0.05

@@ -100,6 +100,12 @@ def test_the_learning_rate_warms_up_and_falls(step: int, rate: float) -> None:
     assert learning_rate(step, schedule) == pytest.approx(rate)
 
 
+def test_a_second_cycle_starts_at_the_top_again() -> None:
+    schedule = ScheduleConfig(steps=200, cycle_steps=100, learning_rate=1.0, warmup_steps=10, final_fraction=0.1)
+    rates = [learning_rate(step, schedule) for step in (9, 99, 100, 150, 199)]
+    assert rates == pytest.approx([1.0, 0.1, 1.0, 0.55, 0.1], abs=0.001)
+
+
 def test_a_blend_lies_between_start_and_trained(recipe: DetectorRecipe, squares: Path) -> None:
     run = start_run(recipe, squares, torch.device("cpu"))
     with torch.no_grad():

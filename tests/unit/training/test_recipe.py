@@ -20,8 +20,8 @@ def test_no_test_picture_is_trained_on_or_sets_a_threshold() -> None:
     recipe = load_recipe(RECIPES / "detector.yaml")
     learnt = [item.pictures for item in recipe.sets if item.role != "test"]
     assert not [path for path in learnt for name in TEST_ONLY if name in path]
-    halves = {item.role: (item.keep_start, item.keep_step) for item in recipe.sets if "coco128" in item.pictures}
-    assert halves == {"train": (0, 2), "test": (1, 2)}
+    parts = {item.role: (item.keep_start, item.keep_step) for item in recipe.sets if "coco128" in item.pictures}
+    assert parts == {"train": (0, 4), "validate": (2, 4), "test": (1, 2)}
     campus = {item.role: item.match for item in recipe.sets if "PennFudan" in item.pictures}
     assert campus == {"train": "Fudan", "validate": "Penn"}
 
@@ -46,7 +46,7 @@ def test_a_wrong_recipe_says_where(tmp_path: Path, change: tuple[str, str], says
 
 def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "detector", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    assert "sets.caviar-Browse2" in capsys.readouterr().err
+    assert "sets.caviar-Browse3" in capsys.readouterr().err
 
 
 @pytest.mark.shared

@@ -1,0 +1,68 @@
+"""What the teachers' boxes become: learnt, ignored or dropped; and the suppression and windows behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from training.dataset import Sample
+from training.network import COCO_NAMES
+from training.recipe import DetectorRecipe
+from training.teachers import _windows, _with_teachers, decode_yolox, suppress
+
+pytestmark = pytest.mark.training
+
+BOXES = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [40, 40, 50, 50]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "kept"),
+    [
+        ([0.9, 0.8, 0.7], [0, 0, 0], [0, 2]),  # the second overlaps the first by 9/11
+        ([0.8, 0.9, 0.7], [0, 0, 0], [1, 2]),  # the surer one stays
+        ([0.9, 0.8, 0.7], [0, 1, 0], [0, 1, 2]),  # labels don't suppress each other
+    ],
+)
+def test_suppression(scores: list[float], labels: list[int], kept: list[int]) -> None:
+    assert suppress(BOXES, np.array(scores, np.float32), np.array(labels), 0.6).tolist() == kept
+
+
+def test_zooming_in_looks_through_windows_that_cover_the_picture() -> None:
+    picture = np.zeros((100, 200, 3), np.uint8)
+    covered = np.zeros((100, 200), int)
+    windows = _windows(picture, (1.0, 2.0))
+    assert windows[0] == (0, 0, 200, 100)
+    for x, y, width, height in windows[1:]:
+        covered[y : y + height, x : x + width] += 1
+    assert covered.min() == 1
+    assert covered.max() == 4
+
+
+def test_yolox_cells_become_boxes() -> None:
+    cells = (64 // 8) ** 2 + (64 // 16) ** 2 + (64 // 32) ** 2
+    raw = np.zeros((cells, 7), np.float32)
+    raw[9, :4] = 0.5, 0.5, np.log(2), np.log(4)  # cell (1, 1) of stride 8
+    raw[9, 4:] = 0.5, 0.2, 0.8
+    boxes, scores = decode_yolox(raw, 64)
+    np.testing.assert_allclose(boxes[9], [4, -4, 20, 28], atol=1e-4)
+    np.testing.assert_allclose(scores[9], [0.1, 0.4], atol=1e-6)
+
+
+def test_sure_boxes_are_learnt_and_unsure_ones_ignored(recipe: DetectorRecipe) -> None:
+    person, car = COCO_NAMES.index("person"), COCO_NAMES.index("car")
+    own = msgspec.structs.replace(
+        recipe, labels={"person": ("person",), "car": ("car",)}, teacher_sure=0.5, teacher_unsure=0.2
+    )
+    sample = Sample("s/a", Path("a.png"), BOXES[:1], np.array([0]), np.ones(1, np.float32))
+    stored = {
+        "s/a:boxes": np.concatenate((BOXES, BOXES[:1])),
+        "s/a:scores": np.array([0.9, 0.3, 0.1, 0.8], np.float32),
+        "s/a:labels": np.array([car, car, car, person]),
+    }
+    taught = _with_teachers(sample, stored, ("person",), own)
+    # A person's own label; a sure car; an unsure car; the third car is too faint, and of people the set knows all.
+    assert taught.channels.tolist() == [0, 1, 1]
+    assert taught.weights.tolist() == pytest.approx([1.0, 0.9, 0.0])
