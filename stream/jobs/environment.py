@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
+
+log = logging.getLogger("vedette.jobs")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ def environment(settings: FlinkSettings) -> StreamExecutionEnvironment:
         options |= _local(settings.state_dir)
         newest = newest_checkpoint(settings.state_dir)
         if newest is not None:
+            log.info("goes on from %s", newest)
             options["execution.state-recovery.path"] = newest.as_uri()
             # The restored checkpoint is ours: Flink deletes it once newer ones replace it.
             options["execution.state-recovery.claim-mode"] = "CLAIM"
