@@ -13,10 +13,10 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit jobs integration bench lock clean
+.PHONY: help setup demo test check format unit train-test jobs integration bench lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: $(RUN) ## Get everything Vedette runs on: environment, packages, Java, jars
 
@@ -47,6 +47,10 @@ format: $(DEV) ## Format the code and mend what the linter can
 
 unit: $(DEV) ## Unit tests, about a minute
 	$(TESTS) tests/unit
+
+train-test: $(DEV) ## Tests of training; gets the extra `training` first (torch: 5.5 GB)
+	$(PY) -m uv pip install --python $(PY) --constraint constraints.txt --editable '.[training]'
+	$(TESTS) tests/unit/training
 
 jobs: $(DEV) ## The jobs in a real Flink mini cluster
 	$(TESTS) tests/jobs

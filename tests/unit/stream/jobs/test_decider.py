@@ -1,0 +1,163 @@
+"""One camera's lane without the engine: places, replays, controls by frame time, cameras that nobody knows."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from contracts.config import Config, ZoneEntry
+from contracts.config_file import parse
+from contracts.controls import Control, Removed, SetRule
+from contracts.errors import ContractError
+from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef
+from stream.jobs.decider import Decider, LaneState
+
+T0_MS = 1_767_225_600_000
+CONFIG = """
+site: {name: site}
+cameras:
+  gate:
+    inputs: [{url: gate.mp4}]
+    zones: {yard: {coordinates: [[0, 0], [0.5, 0], [0.5, 1], [0, 1]], inertia_s: 0.2}}
+    objects: {track: [person], filters: {person: {min_area: 0.01}}}
+rules:
+  entry: {kind: zone_entry, zone: yard, cooldown_s: 1}
+  down: {kind: camera_down}
+"""
+
+
+def config() -> Config:
+    return parse(CONFIG)
+
+
+def detections(index: int, *boxes: tuple[float, float, float, float], **changes: object) -> FrameDetections:
+    """Frame `index` at 10/s of a 640x480 camera, with a person of confidence .9 in each box."""
+    values = {
+        "site": "site",
+        "camera": "gate",
+        "lane": "live",
+        "session": 1,
+        "index": index,
+        "captured_at_ms": T0_MS + 100 * index,
+        "detected_at_ms": 0,
+        "width": 640,
+        "height": 480,
+        "detail": False,
+        "motion": 0.1,
+        "ref": FrameRef("frames.site", 0, index),
+        "model": "m@1",
+        "detections": tuple(Detection(xyxy=box, confidence=0.9, label="person") for box in boxes),
+    }
+    return FrameDetections(**(values | changes))
+
+
+def walk(count: int) -> list[FrameDetections]:
+    """Somebody walks from left to right through the whole picture."""
+    return [detections(i, (5.0 * i, 200.0, 5.0 * i + 60, 380.0), last=i == count - 1) for i in range(count)]
+
+
+def run(decider: Decider, frames: list[FrameDetections], controls: tuple[Control, ...] = ()) -> tuple:
+    """Every frame in turn, with the state through its bytes in between, as Flink keeps it."""
+    state, tracks, alerts = LaneState(), [], []
+    for frame in frames:
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=LaneState)
+        state, decision = decider.frame(state, frame, controls)
+        tracks.append(decision.tracks)
+        alerts.extend(decision.alerts)
+    return state, tracks, alerts
+
+
+def test_a_walk_is_one_track_and_one_alert() -> None:
+    _, tracks, alerts = run(Decider(config()), walk(110))
+    assert {t.track_id for frame in tracks for t in frame.tracks} == {1}
+    assert [alert.state for alert in alerts if alert.state != "update"] == ["new", "end"]
+    assert {alert.id for alert in alerts} == {alerts[0].id}
+    assert tracks[0].interval_ms == 0
+    assert {frame.interval_ms for frame in tracks[1:]} == {100}
+
+
+def test_what_comes_again_changes_nothing() -> None:
+    frames = walk(60)
+    decider = Decider(config())
+    _, _, once = run(decider, frames)
+    # Flink restarts at frame 20, and again at 45: what was sent comes again.
+    state, tracks, twice = run(decider, frames[:40] + frames[20:50] + frames[45:])
+    assert twice == once
+    assert [frame is None for frame in tracks].count(True) == 20 + 5
+    assert (state.session, state.index) == (1, 59)
+
+
+def test_a_later_session_begins_at_zero_again() -> None:
+    decider = Decider(config())
+    state, _, _ = run(decider, walk(10)[:9])
+    _, decision = decider.frame(state, detections(0, session=2, captured_at_ms=T0_MS + 60_000))
+    assert decision.tracks is not None
+
+
+@pytest.mark.parametrize(
+    ("effective_ms", "severities"),
+    [
+        (T0_MS - 1, ["critical"]),  # in force before the first frame
+        (T0_MS + 60_000, ["medium"]),  # not yet
+        (T0_MS + 1_500, ["medium", "critical"]),  # while the alert is open: it ends, and the new rule begins
+    ],
+)
+def test_a_control_applies_by_frame_time(effective_ms: int, severities: list[str]) -> None:
+    rule = ZoneEntry(zone="yard", severity="critical", cooldown_s=1)
+    change = Control(
+        site="site",
+        origin="console",
+        version=2,
+        effective_from_ms=effective_ms,
+        change=SetRule(name="entry", rule=rule),
+    )
+    _, _, alerts = run(Decider(config()), walk(50), (change,))
+    assert [alert.severity for alert in alerts if alert.state == "new"] == severities
+
+
+def test_a_removed_rule_ends_its_alert() -> None:
+    gone = Removed(kind="rule", name="entry")
+    change = Control(site="site", origin="console", version=2, effective_from_ms=T0_MS + 1_500, change=gone)
+    _, _, alerts = run(Decider(config()), walk(50), (change,))
+    assert [alert.state for alert in alerts if alert.state != "update"] == ["new", "end"]
+    assert alerts[-1].at_ms <= T0_MS + 1_600
+    assert alerts[-1].end_reason
+
+
+def test_small_boxes_and_other_labels_are_not_followed() -> None:
+    small = [detections(i, (100.0, 100.0, 120.0, 140.0)) for i in range(20)]
+    car = (Detection(xyxy=(50.0, 200.0, 150.0, 400.0), confidence=0.9, label="car"),)
+    cars = [detections(i, detections=car) for i in range(20)]
+    for frames in (small, cars):
+        _, tracks, alerts = run(Decider(config()), frames)
+        assert not alerts
+        assert all(frame.tracks == () for frame in tracks)
+
+
+def test_embeddings_of_one_size_reach_the_tracker_and_others_do_not() -> None:
+    vector = np.ones(64, "<f2").tobytes()
+    box = Detection(xyxy=(50.0, 200.0, 150.0, 400.0), confidence=0.9, label="person")
+    for embeddings in ((vector, b""), (vector, vector[:64]), (b"", b"")):
+        seen = tuple(msgspec.structs.replace(box, embedding=one) for one in embeddings)
+        state, tracks, _ = run(Decider(config()), [detections(i, detections=seen) for i in range(5)])
+        assert tracks[-1].tracks
+        assert any(track.embedding for track in state.tracker.tracks) == (embeddings == (vector, b""))
+
+
+def test_an_unknown_camera_is_a_fault_of_the_message() -> None:
+    with pytest.raises(ContractError, match="no camera 'cellar'"):
+        Decider(config()).frame(LaneState(), detections(0, camera="cellar"))
+
+
+def test_a_silent_agent_is_told_of_and_its_return_ends_it() -> None:
+    decider = Decider(config())
+    up = EdgeStatus(site="site", camera="gate", agent="a", session=1, at_ms=T0_MS, state="up")
+    state, heard = decider.status(LaneState(), up)
+    state, early = decider.silence(state, "gate", T0_MS + 5_000)
+    state, late = decider.silence(state, "gate", T0_MS + 12_000)
+    state, back = decider.status(state, msgspec.structs.replace(up, at_ms=T0_MS + 20_000))
+    # The cooldown of 30 s holds the incident open: a flapping camera is one alert.
+    state, steady = decider.status(state, msgspec.structs.replace(up, at_ms=T0_MS + 51_000))
+    told = [[(alert.rule, alert.state) for alert in one.alerts] for one in (heard, early, late, back, steady)]
+    assert told == [[], [], [("down", "new")], [], [("down", "end")]]
