@@ -191,7 +191,7 @@ def wrong_way(rng) -> Scene:
         for first, last in spans(times, within(zone, times, places), unclear=[(0, after_s + 1.5)]):
             if abs(off) <= 40 and speed > 10:
                 # Somebody who appears in the zone has no speed before 0.3 s of path.
-                truth.append((first + max(INERTIA_S, 0.3 if first == times[0] else 0.0) + after_s, "person"))
+                truth.append((first + (0.3 if first == times[0] else 0.0) + after_s, "person"))
             assert last > first
         start = walker.points[-1][0] + rng.uniform(4, 6)
     rule = {"kind": "wrong_way", "zone": "z", "heading": heading % 360, "after_s": after_s}

@@ -11,6 +11,7 @@ from stream.rules.model import ActiveRule
 from stream.rules.scene import Readings, Scene, of_thing
 from stream.rules.state import Thing
 from stream.rules.things import velocity
+from stream.rules.zones import counted
 
 
 def line_crossing(rule: ActiveRule, spec: LineCrossing, scene: Scene) -> Readings:
@@ -27,12 +28,15 @@ def line_crossing(rule: ActiveRule, spec: LineCrossing, scene: Scene) -> Reading
 
 
 def wrong_way(rule: ActiveRule, spec: WrongWay, scene: Scene) -> Readings:
-    """Everything in the zone that goes against `heading`, within `tolerance`, at `min_speed` heights a second."""
+    """Everything in the zone that goes against `heading`, within `tolerance`, at `min_speed` heights a second.
+
+    Its time runs from the first frame in the zone, together with the zone's inertia and not after it.
+    """
     opposite = (spec.heading + 180) % 360
     against = (-math.cos(math.radians(spec.heading)), -math.sin(math.radians(spec.heading)))
     found = {}
-    for thing, _ in scene.inside(spec, spec.zone):
-        if thing.uid not in scene.seen:
+    for thing in scene.of(spec):
+        if thing.uid not in scene.seen or not any(stay.zone == spec.zone for stay in thing.stays):
             continue
         vx, vy, height = velocity(thing, scene.habits)
         speed = math.hypot(vx, vy) / height
@@ -46,6 +50,7 @@ def wrong_way(rule: ActiveRule, spec: WrongWay, scene: Scene) -> Readings:
                 Condition("heading", f"not within {spec.tolerance:g} of {opposite:g}", f"{heading:.0f}"),
                 Condition("speed_heights_s", f">= {spec.min_speed:g}", f"{speed:.2f}"),
                 Condition("for_s", f">= {spec.after_s:g}", "held"),
+                starts=counted(thing, spec.zone) is not None,
             )
     return found
 
