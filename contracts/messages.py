@@ -125,6 +125,11 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dwell_ms: tuple[int, ...] = ()
     crossed: tuple[str, ...] = ()
 
+    @property
+    def gone(self) -> bool:
+        """Whether it is listed only for the zones that it left, and is not there any more."""
+        return self.confidence == 0
+
 
 class FrameTracks(Message, frozen=True, kw_only=True, gc=False):
     """The tracks of one frame; `interval_ms` is the time since the lane's frame before (0 for the first)."""

@@ -1,6 +1,5 @@
 """Boxes, polygons and crossings in picture coordinates (x to the right, y down): arrays in, arrays out."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -133,44 +132,6 @@ def crossing(p0: ArrayLike, p1: ArrayLike, a: ArrayLike, b: ArrayLike) -> Litera
     return 1 if is_right else -1
 
 
-def segments_touch(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> bool:
-    """Whether the segments a-b and c-d share a point, ends included."""
-    turns = (side_of_line(a, c, d), side_of_line(b, c, d), side_of_line(c, a, b), side_of_line(d, a, b))
-    if turns[0] * turns[1] < 0 and turns[2] * turns[3] < 0:
-        return True
-    pairs = ((a, c, d), (b, c, d), (c, a, b), (d, a, b))
-    return any(turn == 0 and _within(*pair) for turn, pair in zip(turns, pairs, strict=True))
-
-
-def polygon_is_simple(coords: Sequence[Sequence[float]]) -> bool:
-    """Whether the outline [K,2] encloses an area and never touches itself: 3 points or more, none twice."""
-    corners = as_points(coords)
-    count = len(corners)
-    if count < 3 or len(np.unique(corners, axis=0)) < count or polygon_area(corners) == 0:
-        return False
-    edges = [(corners[k], corners[(k + 1) % count]) for k in range(count)]
-    for i in range(count):
-        if _folds_back(corners[i - 1], corners[i], corners[(i + 1) % count]):
-            return False
-        for j in range(i + 2, count):
-            if (i, j) != (0, count - 1) and segments_touch(*edges[i], *edges[j]):
-                return False
-    return True
-
-
-def polygon_area(coords: ArrayLike) -> float:
-    """Area of the polygon [K,2], px², whichever way round it is given (the shoelace formula)."""
-    corners = as_points(coords)
-    x, y = corners[:, 0], corners[:, 1]
-    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
-
-
-def path_length(points: ArrayLike) -> float:
-    """Length of the path through points [N,2], px; 0 for fewer than two."""
-    steps = np.diff(as_points(points), axis=0)
-    return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
-
-
 def angle_between(u: ArrayLike, v: ArrayLike) -> float:
     """The angle between two directions, degrees 0..180; 180 when one of them has no length, as it points nowhere."""
     (ux, uy), (vx, vy) = _pair(u), _pair(v)
@@ -183,14 +144,3 @@ def angle_between(u: ArrayLike, v: ArrayLike) -> float:
 def _pair(point: ArrayLike) -> tuple[float, float]:
     x, y = np.asarray(point, dtype=np.float64)
     return float(x), float(y)
-
-
-def _within(point: ArrayLike, a: ArrayLike, b: ArrayLike) -> bool:
-    (px, py), (ax, ay), (bx, by) = _pair(point), _pair(a), _pair(b)
-    return min(ax, bx) <= px <= max(ax, bx) and min(ay, by) <= py <= max(ay, by)
-
-
-def _folds_back(before: Floats, corner: Floats, after: Floats) -> bool:
-    """Whether the outline turns back onto itself at this corner."""
-    back, forth = before - corner, after - corner
-    return side_of_line(after, before, corner) == 0 and float(np.dot(back, forth)) > 0

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
-
 from archive.evidence.paths import SNAPSHOT, alert_folder
 from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
 from contracts.messages import Alert
+from vedette.reading import open_topic
 
 SNAPSHOT_WAIT_S = 3.0
 """A snapshot is written some 50 ms after its alert; one that takes longer is shown as not there."""
@@ -75,15 +74,7 @@ class Feed:
             self._say(line(alert, self._snapshot(alert) if alert.state == "new" else None, self._options))
 
     def _alerts(self) -> Iterator[Alert]:
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._options.bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="latest",
-            reconnect_backoff_max_ms=1000,
-        )
-        partitions = [TopicPartition(topics.ALERTS, n) for n in consumer.partitions_for_topic(topics.ALERTS) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_end(*partitions)
+        consumer = open_topic(self._options.bootstrap, topics.ALERTS, "end")
         try:
             while not self._stop.is_set():
                 for records in consumer.poll(timeout_ms=200).values():

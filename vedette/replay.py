@@ -17,7 +17,6 @@ from typing import Literal, TypeVar
 import cv2
 import msgspec
 import yaml
-from kafka import KafkaConsumer, TopicPartition
 
 from contracts import topics
 from contracts.codec import decode, encode
@@ -25,6 +24,7 @@ from contracts.config import Config, Input
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.messages import Alert, FrameDetections, FrameTracks, Message
 from vedette.local import LocalOptions, LocalSystem, manifest_of
+from vedette.reading import open_topic, values_now
 
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01 00:00 UTC: the time of each clip's first picture unless another is given."""
@@ -119,8 +119,7 @@ def _system(
 def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callable[[str], None]) -> None:
     """Follow the tracks until each camera's last frame is through. Raises VedetteError when nothing moves any more."""
     progress = _Progress(options.clips, say)
-    consumer, partitions = _consumer(system.bootstrap, topics.TRACKS)
-    consumer.seek_to_beginning(*partitions)
+    consumer = open_topic(system.bootstrap, topics.TRACKS, "beginning")
     moved_s = time.monotonic()
     try:
         while not progress.done:
@@ -178,28 +177,13 @@ def _frame_count(clip: Path) -> int:
         capture.release()
 
 
-def _consumer(bootstrap: str, topic: str) -> tuple[KafkaConsumer, list[TopicPartition]]:
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    consumer.assign(partitions)
-    return consumer, partitions
-
-
 def _all(bootstrap: str, topic: str, kind: type[M]) -> Iterator[M]:
-    """Every message that the topic holds now."""
-    consumer, partitions = _consumer(bootstrap, topic)
-    ends = consumer.end_offsets(partitions)
-    consumer.seek_to_beginning(*partitions)
-    try:
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            for records in consumer.poll(timeout_ms=500).values():
-                for record in records:
-                    try:
-                        yield decode(record.value, kind)
-                    except ContractError as error:
-                        raise VedetteError(f"{topic} at {record.partition}/{record.offset}: {error.reason}") from error
-    finally:
-        consumer.close()
+    """Every message that the topic holds now. Raises VedetteError for one that is none: nobody else writes here."""
+    for number, value in enumerate(values_now(bootstrap, topic)):
+        try:
+            yield decode(value or b"", kind)
+        except ContractError as error:
+            raise VedetteError(f"{topic}, record {number}: {error.reason}") from error
 
 
 def _read(bootstrap: str) -> Recording:
@@ -232,8 +216,8 @@ def mot_lines(frames: Iterator[FrameTracks]) -> Iterator[str]:
     """Tracks in MOTChallenge text: frame (from 1), id, left, top, width, height (px), confidence, -1, -1, -1."""
     for frame in frames:
         for track in frame.tracks:
-            if track.confidence <= 0:
-                continue  # a thing that is gone, listed once more for the zones that it left
+            if track.gone:
+                continue
             x1, y1, x2, y2 = track.xyxy
             yield (
                 f"{frame.index + 1},{track.track_id},{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
 
 from contracts import topics
 from contracts.codec import decode
@@ -25,6 +24,7 @@ from contracts.messages import (
     Message,
     WindowStats,
 )
+from vedette.reading import open_topic
 
 KINDS: dict[str, type[Message]] = {
     topics.DETECTIONS: FrameDetections,
@@ -62,13 +62,7 @@ def as_json(value: bytes | None, kind: type[Message]) -> str:
 def follow(bootstrap: str, topic: str, *, from_beginning: bool, count: int | None) -> Iterator[str]:
     """Yield the topic's records as JSON lines, for ever or `count` of them."""
     kind = kind_of(topic)
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, reconnect_backoff_max_ms=1000)
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    if not partitions:
-        raise VedetteError(f"the broker has no topic {topic!r}")
-    consumer.assign(partitions)
-    seek = consumer.seek_to_beginning if from_beginning else consumer.seek_to_end
-    seek(*partitions)
+    consumer = open_topic(bootstrap, topic, "beginning" if from_beginning else "end")
     left = count
     try:
         while left is None or left > 0:

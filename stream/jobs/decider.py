@@ -15,7 +15,7 @@ from contracts.config import Camera, Config
 from contracts.controls import Control
 from contracts.errors import ContractError
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
-from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules
+from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules, due
 from stream.tracking import Detections, Tracker, TrackerState
 
 EMBEDDING_DTYPE = np.dtype("<f2")
@@ -90,7 +90,7 @@ class Decider:
         """The camera's rules at `at_ms`; raises ContractError for a camera that the config doesn't know."""
         if camera not in self._config.cameras:
             raise ContractError(f"the config has no camera {camera!r}")
-        in_force = tuple(control for control in controls if control.effective_from_ms <= at_ms)
+        in_force = due(controls, at_ms)
         known = self._compiled.get(camera)
         if known is not None and known[0] == in_force:
             return known[1]

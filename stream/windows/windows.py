@@ -224,8 +224,9 @@ def _contributions(tracks: FrameTracks, interval_ms: int) -> dict[CellKey, Cell]
     left: Counter[CellKey] = Counter()
     dwell_ms: Counter[CellKey] = Counter()
     for track in tracks.tracks:
-        present.update(_keys("", track.label))
-        present.update((zone, track.label) for zone in track.zones if zone)
+        if not track.gone:
+            present.update(_keys("", track.label))
+            present.update((zone, track.label) for zone in track.zones if zone)
         for zone in track.entered:
             entered.update(_keys(zone, track.label))
         for zone, stayed_ms in zip(track.left, track.dwell_ms, strict=False):

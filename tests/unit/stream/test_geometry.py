@@ -147,34 +147,6 @@ def test_crossings_of_an_endless_line_add_up_to_the_change_of_side(path):
 
 
 @pytest.mark.parametrize(
-    ("coords", "simple"),
-    [
-        (SQUARE, True),  # a square
-        (ARROW, True),  # concave
-        ([(0, 0), (10, 0), (5, 5)], True),  # a triangle
-        ([(0, 0), (10, 0)], False),  # a line
-        ([], False),  # nothing
-        ([(0, 0), (5, 5), (10, 10)], False),  # no area
-        ([(0, 0), (10, 10), (10, 0), (0, 10)], False),  # a bow tie
-        ([(0, 0), (10, 0), (10, 10), (10, 0)], False),  # a corner twice
-        ([(0, 0), (10, 0), (4, 0), (5, 5)], False),  # turns back on itself
-        ([(0, 0), (10, 0), (10, 10), (5, 0), (0, 10)], False),  # a corner on another edge
-        ([(0, 0), (5, 0), (10, 0), (10, 10)], True),  # a corner in a straight edge does no harm
-    ],
-)
-def test_polygon_is_simple(coords, simple):
-    assert geometry.polygon_is_simple(coords) is simple
-
-
-def test_polygon_area_and_path_length():
-    assert geometry.polygon_area(SQUARE) == 100
-    assert geometry.polygon_area(SQUARE[::-1]) == 100
-    assert geometry.path_length([(0, 0), (3, 4), (3, 10)]) == 11
-    assert geometry.path_length([(3, 4)]) == 0
-    assert geometry.path_length([]) == 0
-
-
-@pytest.mark.parametrize(
     ("u", "v", "degrees"),
     [
         ((1, 0), (5, 0), 0),  # the same way

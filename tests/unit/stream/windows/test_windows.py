@@ -287,3 +287,13 @@ def test_cells_of_a_camera() -> None:
 def test_nonsense_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         Windows(WindowConfig(**wrong))  # type: ignore[arg-type]
+
+
+def test_a_thing_that_is_gone_left_but_does_not_occupy() -> None:
+    here = thing(zones=("yard",), entered=("yard",))
+    gone = msgspec.structs.replace(thing(left=("yard",), dwell_ms=(2_000,)), confidence=0.0)
+    state, _ = run([frame(1_000, here), frame(2_000, gone)])
+    _, rows = Windows(CONFIG).flush(state)
+    yard, whole = row(rows, "yard", "person"), row(rows, "", "person")
+    assert (yard.entered, yard.left, yard.dwell_ms, yard.occupancy_ms) == (1, 1, 2_000, 100)
+    assert whole.occupancy_ms == 100
