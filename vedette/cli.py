@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import signal
 import sys
@@ -20,6 +21,7 @@ from contracts.errors import ConfigError, VedetteError
 from contracts.messages import Alert, Event
 from vedette import doctor, tail
 from vedette.clip import demo_clip
+from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, manifest_of, run_until, running_bootstrap
 from vedette.replay import EPOCH_MS, ReplayOptions, assign, replay, say_on_stderr
@@ -129,6 +131,17 @@ def _replay(given: argparse.Namespace) -> int:
     return 0
 
 
+def _training(command: str) -> Callable[[argparse.Namespace], int]:
+    def run(given: argparse.Namespace) -> int:
+        if importlib.util.find_spec("torch") is None:
+            raise SetupError("training needs torch, which is not installed", "pip install 'vedette[training]'")
+        from training.__main__ import main as training
+
+        return training([command, *given.arguments])
+
+    return run
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -158,6 +171,12 @@ def _parser() -> argparse.ArgumentParser:
     tail_.add_argument("-n", "--count", type=int, metavar="N", help="end after N records")
     tail_.add_argument("--bootstrap", metavar="HOST:PORT", help="of another broker than the running system's")
     _add_state(tail_)
+    for name, text in (
+        ("train", "Train a model from a recipe; `vedette train detector --help` says how"),
+        ("evaluate", "Measure a model on a recipe's test sets, as a report"),
+    ):
+        command = add(name, _training(name), text, prefix_chars="\0")
+        command.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _add_replay(add("replay", _replay, "Send recorded video through the same jobs and write what they find"))
     return parser
 
