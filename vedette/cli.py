@@ -23,7 +23,7 @@ from vedette import doctor, tail
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
-from vedette.local import BUNDLED, LocalSystem, manifest_of, run_until, running_bootstrap
+from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
 from vedette.replay import EPOCH_MS, ReplayOptions, assign, replay, say_on_stderr
 
 STATE = Path(".vedette")
@@ -85,7 +85,7 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
 def _doctor(given: argparse.Namespace) -> int:
     config = load(given.config) if given.config else None
     ports = (config.kafka.port, config.edge.metrics_port, config.stream.metrics_port) if config else ()
-    manifests = (manifest_of(config, given.config),) if config else (BUNDLED,)
+    manifests = (manifest_path(config, given.config),) if config else (BUNDLED,)
     scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests)
     return doctor.print_checks(doctor.run_checks(scope))
 
@@ -107,6 +107,7 @@ def _config_schema(given: argparse.Namespace) -> int:
 
 
 def _tail(given: argparse.Namespace) -> int:
+    tail.kind_of(given.topic)  # a topic that nobody has is said first
     bootstrap = given.bootstrap or running_bootstrap(given.state or STATE) or running_bootstrap(STATE / "demo")
     if bootstrap is None:
         raise VedetteError("no system is running here; say where with --state DIR or --bootstrap HOST:PORT")

@@ -130,9 +130,14 @@ class LocalSystem:
         self._children.start(Child(name, command, environment))
 
 
+def manifest_path(config: Config, config_file: Path) -> Path:
+    """Where the detector's manifest is to be: as the config says, relative to its file, or the bundled one."""
+    return (config_file.parent / config.stream.model).resolve() if config.stream.model else BUNDLED
+
+
 def manifest_of(config: Config, config_file: Path) -> Path:
-    """The detector's manifest: the config's, relative to its file, or the bundled one. Raises VedetteError."""
-    path = (config_file.parent / config.stream.model).resolve() if config.stream.model else BUNDLED
+    """The detector's manifest; raises VedetteError where there is none."""
+    path = manifest_path(config, config_file)
     if not path.is_file():
         raise VedetteError(f"there is no model manifest {path}")
     return path
