@@ -1,0 +1,82 @@
+"""Child processes: started again when they die, ended for sure, and what a crash left behind is ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vedette import processes
+from vedette.processes import Child, Children
+
+
+def child(script: str, name: str = "part") -> Child:
+    return Child(name, [sys.executable, "-c", script], dict(os.environ))
+
+
+def wait_for(true, timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_child_that_dies_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "BACKOFF_S", (0.0,))
+    children = Children(tmp_path)
+    part = child("import time; print('hello', flush=True); time.sleep(60)")
+    children.start(part)
+    first = part.process
+    assert first is not None
+    first.kill()
+    first.wait()
+    children.check()
+    assert part.code == -9
+    wait_for(lambda: (children.check(), part.process is not None)[1])
+    assert part.process.pid != first.pid
+    wait_for(lambda: (tmp_path / "logs" / "part.log").read_text().count("hello") >= 1)
+    children.stop("part", 5.0)
+
+
+def test_a_child_that_is_done_stays_done(tmp_path: Path) -> None:
+    children = Children(tmp_path)
+    part = child("pass")
+    children.start(part)
+    wait_for(lambda: (children.check(), part.done)[1])
+    children.check()
+    assert (part.process, part.code) == (None, 0)
+
+
+def test_one_that_does_not_listen_is_killed_with_all_that_it_started(tmp_path: Path) -> None:
+    script = (
+        "import signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "one = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(one.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    children = Children(tmp_path)
+    children.start(child(script))
+    log = tmp_path / "logs" / "part.log"
+    wait_for(lambda: log.read_text().strip().isdigit())
+    grandchild = psutil.Process(int(log.read_text()))
+    began = time.monotonic()
+    children.stop("part", 0.5)
+    assert time.monotonic() - began < 5.0
+    assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_crash_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
+    lost = Children(tmp_path)
+    part = child("import time; time.sleep(60)")
+    lost.start(part)
+    Children(tmp_path).end_orphans()
+    assert part.process is not None
+    assert not psutil.pid_exists(part.process.pid)
+    part.process.wait()
+    # The list went with them: a second start finds nothing, and another process with that number is left alone.
+    Children(tmp_path).end_orphans()
