@@ -1,0 +1,70 @@
+"""Runs the benches one after the other and prints a row a promise: `python -m tests.bench [BENCH ...] --shared DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import others, system_bench
+from tests.bench.priority import hurry
+from tests.bench.report import Row, load, missing, table
+
+Bench = Callable[[argparse.Namespace], list[Row]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns 1 when a promise that could be measured is not met."""
+    given = _parser().parse_args(arguments)
+    if given.nice:
+        hurry(given.nice)
+    rows: list[Row] = []
+    for name in given.benches or GROUPS:
+        rows += GROUPS[name](given)
+    say(f"\n{table(rows)}\n\n{load()}")
+    return int(any(row.met is False for row in rows))
+
+
+def _system(given: argparse.Namespace) -> list[Row]:
+    rows: list[Row] = []
+    for name, bench in system_bench.BENCHES.items():
+        if given.only and name not in given.only:
+            continue
+        if not given.shared.is_dir():
+            rows.append(missing(name, "needs the recorded data", f"there is no {given.shared}"))
+            continue
+        began_s = time.monotonic()
+        say(f"{name}: {load()}")
+        rows += bench(given.shared, given.seconds, say)
+        say(f"{name}: {time.monotonic() - began_s:.0f} s, {load()}\n{table(rows)}")
+    return rows
+
+
+GROUPS: dict[str, Bench] = {"system": _system} | {
+    name: (lambda given, bench=bench: bench(given.shared, given.trackers_python, say))
+    for name, bench in others.BENCHES.items()
+}
+
+
+def say(line: str) -> None:
+    """Print at once."""
+    print(line, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"of {', '.join(GROUPS)} (default: all)")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"), metavar="DIR", help="the recorded data")
+    parser.add_argument("--only", nargs="+", choices=list(system_bench.BENCHES), help="of the system's benches")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long latency and memory look on")
+    parser.add_argument("--nice", type=int, default=0, help="of everything that is started (below 0: as root)")
+    parser.add_argument(
+        "--trackers-python", type=Path, metavar="PY", help="a Python with trackers==2.6.1 (see tracking_bench)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
