@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from contracts.codec import decode
 from contracts.controls import Control, SetModel
@@ -44,7 +46,11 @@ class ModelControl:
 
     def _follow(self, consumer: KafkaConsumer) -> None:
         while True:
-            self._take(consumer, timeout_ms=10_000)
+            try:
+                self._take(consumer, timeout_ms=10_000)
+            except KafkaError:
+                log.exception("reading %s failed; trying again", self._topic)
+                time.sleep(1.0)
 
     def _take(self, consumer: KafkaConsumer, timeout_ms: int) -> None:
         for records in consumer.poll(timeout_ms=timeout_ms).values():
