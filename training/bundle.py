@@ -27,6 +27,8 @@ CALIBRATION_PICTURES = 64
 MOST_BOX_PX, MOST_SCORE = 0.5, 0.001
 # Where a label has no picture in the validation sets, nothing was calibrated; this is YOLOX's usual operating point.
 UNCALIBRATED_THRESHOLD = 0.4
+# With fewer boxes one lucky or unlucky picture would set the threshold.
+LEAST_BOXES = 20
 
 
 def bundle_detector(weights: Path, data: Path, work: Path, models: Path, int8: bool) -> ModelManifest:
@@ -74,13 +76,13 @@ def _check_parity(model: Exported, path: Path, pictures: list[NDArray[np.uint8]]
 
 
 def _thresholds(path: Path, validate: list[DataSet], recipe: DetectorRecipe) -> dict[str, float]:
-    """For each label with boxes in the validation sets the least score at which the recipe's precision is kept."""
+    """For each label with enough boxes in the validation sets the least score at which the recipe's precision is kept."""
     detector = ExportedDetector(path)
     found = [item for data in validate for item in evaluate_set(detector, data, recipe).found]
     thresholds = {"default": UNCALIBRATED_THRESHOLD}
     for label, name in enumerate(recipe.labels):
         matches = match(found, label, recipe)
-        if matches.boxes:
+        if matches.boxes >= LEAST_BOXES:
             thresholds[name] = threshold_at_precision(matches, recipe.threshold_precision, UNCALIBRATED_THRESHOLD)
     return thresholds
 
