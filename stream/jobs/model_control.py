@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -17,7 +18,9 @@ from kafka.errors import KafkaError
 from contracts.codec import decode
 from contracts.controls import Control, SetModel
 from contracts.errors import ContractError, ModelError
-from stream.vision import ModelSlot
+
+if TYPE_CHECKING:
+    from stream.vision import ModelSlot
 
 log = logging.getLogger(__name__)
 

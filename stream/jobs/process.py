@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -15,7 +16,9 @@ from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
 from stream.jobs.model_control import ModelControl
-from stream.vision import BatchConfig, Batcher, Detector, ModelSlot, SessionOptions
+
+if TYPE_CHECKING:
+    from stream.vision import Detector
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class Process:
             return self._detector
 
     def _open_detector(self) -> Detector:
+        # Imported here, so that only the thread of the detect operator ever does: the import of onnxruntime asks for
+        # "this thread's state" too, and hangs in a thread of two Python operators (see stream.jobs.kafka.side_output).
+        from stream.vision import BatchConfig, Batcher, Detector, ModelSlot, SessionOptions
+
         path = Path(self.settings.manifest)
         slot = ModelSlot(SessionOptions(), self.metrics)
         slot.swap(load_manifest(path), path.parent)
