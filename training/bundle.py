@@ -76,7 +76,7 @@ def _check_parity(model: Exported, path: Path, pictures: list[NDArray[np.uint8]]
 
 
 def _thresholds(path: Path, validate: list[DataSet], recipe: DetectorRecipe) -> dict[str, float]:
-    """For each label with enough boxes in the validation sets the least score at which the recipe's precision is kept."""
+    """The least score that keeps the recipe's precision, for each label with enough boxes in the validation sets."""
     detector = ExportedDetector(path)
     found = [item for data in validate for item in evaluate_set(detector, data, recipe).found]
     thresholds = {"default": UNCALIBRATED_THRESHOLD}
