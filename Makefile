@@ -59,7 +59,7 @@ integration: $(DEV) ## The parts together, with a real broker
 	$(TESTS) tests/integration
 
 bench: $(DEV) ## Measure what the README promises
-	$(TESTS) tests/bench
+	$(PY) -m tests.bench --shared ../shared
 
 lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks
 	$(PY) -m vedette.jars lock

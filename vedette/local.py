@@ -70,6 +70,7 @@ class LocalSystem:
                 self.say(f"starting the agent: {', '.join(self.config.cameras)}")
                 self._start("agent", "edge", *self.options.agent_arguments)
             run_file = self.state_dir / RUN_FILE
+            run_file.parent.mkdir(exist_ok=True)
             run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))
         except BaseException:
             self.stop()

@@ -43,7 +43,7 @@ def _system(given: argparse.Namespace) -> list[Row]:
 
 
 GROUPS: dict[str, Bench] = {"system": _system} | {
-    name: (lambda given, bench=bench: bench(given.shared, given.trackers_python, say))
+    name: (lambda given, bench=bench: list(bench(given.shared, given.trackers_python, say)))
     for name, bench in others.BENCHES.items()
 }
 

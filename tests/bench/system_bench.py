@@ -63,6 +63,7 @@ def latency(shared: Path, seconds: float, say: Say) -> list[Row]:
         watch = AlertWatch(up.bootstrap)
         up.lines_until(".jpg")
         time.sleep(WARM_UP_S)
+        watch.wait_until_current()
         edge, stream, seen = up.scrape("edge"), up.scrape("stream"), len(watch.seconds)
         time.sleep(seconds)
         edge_now, stream_now = up.scrape("edge"), up.scrape("stream")
@@ -94,6 +95,13 @@ class AlertWatch:
         self.seconds: list[float] = []
         self._bootstrap = bootstrap
         threading.Thread(target=self._run, daemon=True).start()
+
+    def wait_until_current(self) -> None:
+        """Until the frames that were sent before the jobs ran are worked off: ten alerts within a second each."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.seconds) < 10 or max(self.seconds[-10:]) > 1.0:
+            assert time.monotonic() < deadline, f"alerts are still {self.seconds[-10:]} s late"
+            time.sleep(1.0)
 
     def _run(self) -> None:
         consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
