@@ -16,7 +16,7 @@ from contracts.controls import Control
 from contracts.errors import ContractError
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
 from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules, due
-from stream.tracking import Detections, Tracker, TrackerState
+from stream.tracking import Detections, Tracker, TrackerState, distinct
 
 EMBEDDING_DTYPE = np.dtype("<f2")
 
@@ -108,13 +108,17 @@ class Decider:
 
 
 def _arrays(frame: FrameDetections, camera: Camera) -> Detections:
-    """The boxes that this camera follows, as the tracker's struct of arrays."""
+    """The boxes that this camera follows, one an object, as the tracker's struct of arrays."""
     picture = frame.width * frame.height
     boxes = [box for box in frame.detections if _followed(box, camera, picture)]
+    xyxy = np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4)
+    confidence = np.array([box.confidence for box in boxes], dtype=np.float64)
+    kept = distinct(xyxy, confidence, [box.label for box in boxes])
+    boxes = [boxes[place] for place in kept]
     return Detections(
         captured_at_ms=frame.captured_at_ms,
-        xyxy=np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4),
-        confidence=np.array([box.confidence for box in boxes], dtype=np.float64),
+        xyxy=xyxy[kept],
+        confidence=confidence[kept],
         labels=tuple(box.label for box in boxes),
         embeddings=_embeddings(boxes),
         picture=(frame.width, frame.height),
