@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from stream.geometry import Floats, iou
 
 SAME_OBJECT_IOU = 0.45
-"""Detectors suppress at about .65, which is best for the mean precision over strict overlaps. For a tracker a second box
-of one person is worse than a missed one behind another: on PETS09-S2L1 with YOLOX-nano, .65 gave 21 identity switches
-and IDF1 .591, .45 gave 14 and .685."""
+"""Detectors suppress at about .65, which is best for the mean precision over strict overlaps. For a tracker a second
+box of one person is worse than a missed one behind another: on PETS09-S2L1 with YOLOX-nano, .65 gave 21 identity
+switches and IDF1 .591, .45 gave 14 and .685."""
 
 
 def distinct(

@@ -137,9 +137,12 @@ def test_small_boxes_and_other_labels_are_not_followed() -> None:
 
 def test_embeddings_of_one_size_reach_the_tracker_and_others_do_not() -> None:
     vector = np.ones(64, "<f2").tobytes()
-    box = Detection(xyxy=(50.0, 200.0, 150.0, 400.0), confidence=0.9, label="person")
+    places = ((50.0, 200.0, 150.0, 400.0), (350.0, 200.0, 450.0, 400.0))
     for embeddings in ((vector, b""), (vector, vector[:64]), (b"", b"")):
-        seen = tuple(msgspec.structs.replace(box, embedding=one) for one in embeddings)
+        seen = tuple(
+            Detection(xyxy=place, confidence=0.9, label="person", embedding=one)
+            for place, one in zip(places, embeddings, strict=True)
+        )
         state, tracks, _ = run(Decider(config()), [detections(i, detections=seen) for i in range(5)])
         assert tracks[-1].tracks
         assert any(track.embedding for track in state.tracker.tracks) == (embeddings == (vector, b""))
