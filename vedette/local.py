@@ -119,8 +119,16 @@ class LocalSystem:
         java = find_java()
         environment = child_environment(java) | {
             "FLINK_LOG_DIR": str(self.state_dir / "logs"),
-            # The serial collector has no threads of its own that would compete with the model for two cores.
-            "JVM_ARGS": f"-Xms64m -Xmx{self.config.stream.heap_mb}m -XX:+UseSerialGC -XX:MaxMetaspaceSize=256m",
+            "JVM_ARGS": " ".join(
+                (
+                    f"-Xms64m -Xmx{self.config.stream.heap_mb}m -XX:MaxMetaspaceSize=256m",
+                    # The serial collector has no threads of its own that would compete with the model for two cores.
+                    "-XX:+UseSerialGC",
+                    # The work is done in Python and native code: the optimising compiler costs more than it gives
+                    # (measured at saturation: 0.89 of the bare loop's frames/s with it, 0.93 without).
+                    "-XX:TieredStopAtLevel=1",
+                )
+            ),
             "PYTHONUNBUFFERED": "1",
         }
         command = [

@@ -51,9 +51,7 @@ def edge(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
             clip = edge_bench.write_clip(folder / f"{label}.avi", 300, edge_bench.FPS, picture, "XVID")
             fast, paced = (edge_bench.bare(clip, EDGE_S / 2, paced=p) for p in (False, True))
             cost, share = edge_bench.agent_ms(broker, folder, label, clip, 4, EDGE_S)
-            say(
-                f"  {label}: {cost:.2f} ms CPU a picture, {share:.0%} sent; bare, 10/s {paced}, in a tight loop {fast}"
-            )
+            say(f"  {label}: {cost:.2f} ms CPU a picture, {share:.0%} sent; bare, 10/s {paced}; tight {fast}")
             wanted = paced.read + paced.encode if label == "sending" else paced.read
             what = f"agent's CPU a camera, {label}, against {'read + encode' if label == 'sending' else 'read'}"
             rows.append(at_most("edge", what, cost / wanted, 1.5))
