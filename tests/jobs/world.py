@@ -109,7 +109,7 @@ class SiteUnderTest:
         finally:
             consumer.close()
 
-    def wait(self, what: str, true: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    def wait(self, what: str, true: Callable[[], bool], timeout_s: float = 240.0) -> None:
         """Look after the system until `true`; fails with the jobs' log."""
         deadline = time.monotonic() + timeout_s
         while not true():
