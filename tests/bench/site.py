@@ -112,7 +112,11 @@ class Up:
         command = [sys.executable, "-m", "vedette", "up", "--config", str(file), "--state", str(self.state)]
         self.started_ms = time.time_ns() // 1_000_000
         self._started_s = time.monotonic()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # A second start has byte code to read, wherever the bench itself may not write any.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
         self._lines: queue.Queue[Line] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
