@@ -247,8 +247,11 @@ class Publisher:
 
     def _settle(self) -> None:
         """Take note of what the producer's thread reported."""
-        while self._results:
-            link, record, result = self._results.popleft()
+        while True:
+            try:
+                link, record, result = self._results.popleft()
+            except IndexError:  # the other thread that settles was faster
+                return
             with self._lock:
                 if record.done:
                     continue

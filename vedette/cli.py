@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -64,16 +66,16 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _run_system(config: Config, config_file: Path, state: Path) -> int:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     system = LocalSystem(config, config_file, state.resolve(), say=_say)
+    _on_end(signal.default_int_handler)  # an end during the start breaks it off, and `start` cleans up
     system.start()
+    stop = threading.Event()
+    _on_end(lambda *_: stop.set())
     root = evidence_root(config, system.state_dir / "archive")
     feed = Feed(FeedOptions(system.bootstrap, root, config.site.time_zone, sys.stdout.isatty()), _say)
     try:
         feed.start()
-        _say(f"running; alerts come below, Ctrl-C ends. Logs: {system.state_dir / 'logs'}")
+        _say(f"running; alerts come below once Flink is warm, Ctrl-C ends. Logs: {system.state_dir / 'logs'}")
         run_until(system, stop.is_set)
     finally:
         _say("ending")
@@ -126,6 +128,7 @@ def _replay(given: argparse.Namespace) -> int:
         alerts=given.alerts,
         detections=given.detections,
     )
+    _on_end(signal.default_int_handler)
     recording = replay(config, given.config, options, say_on_stderr)
     new = sum(alert.state == "new" for alert in recording.alerts)
     say_on_stderr(f"{len(recording.tracks)} frames, {new} alerts")
@@ -143,8 +146,18 @@ def _training(command: str) -> Callable[[argparse.Namespace], int]:
     return run
 
 
+def _on_end(handler: Callable[[int, FrameType | None], object]) -> None:
+    """What Ctrl-C, a closed terminal and the service manager's end lead to."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
 def _say(line: str) -> None:
-    print(line, flush=True)
+    """Print a line; when nobody reads any more (`vedette up | head`) the system still has to be ended in order."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  for the rest of the process
 
 
 def _parser() -> argparse.ArgumentParser:

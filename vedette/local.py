@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from contracts import topics
 from contracts.config import Config
 from contracts.errors import VedetteError
 from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.errors import SetupError
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 from vedette.processes import Child, Children
@@ -45,6 +48,7 @@ class LocalSystem:
     say: Callable[[str], None] = lambda line: None
     bootstrap: str = ""
     _broker: Broker | None = None
+    _lock: IO[str] | None = None
     _children: Children = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,8 +57,9 @@ class LocalSystem:
     def start(self) -> None:
         """Start the parts, broker first. Raises SetupError or BrokerError; then nothing is left running."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self._children.end_orphans()
+        self._take_lock()
         try:
+            self._children.end_orphans()
             self._start_broker()
             self.say("creating topics")
             specs = topics.specs(
@@ -87,9 +92,9 @@ class LocalSystem:
         """The child `agent`, `jobs` or `evidence`."""
         return self._children.children[name]
 
-    def stop_child(self, name: str, timeout_s: float) -> None:
-        """End one child."""
-        self._children.stop(name, timeout_s)
+    def stop_child(self, name: str, timeout_s: float) -> int | None:
+        """End one child; returns its exit code."""
+        return self._children.stop(name, timeout_s)
 
     def stop(self) -> None:
         """End all within 10 s: the agent first (it hands over what it holds), the broker last."""
@@ -98,6 +103,21 @@ class LocalSystem:
             self._children.stop(name, timeout_s)
         if self._broker is not None:
             self._broker.stop()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        """Two systems on one folder would end each other's children: the second is refused before it touches any."""
+        lock = (self.state_dir / "system.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise SetupError(
+                f"A system already runs on {self.state_dir}", "End it first, or give another folder with --state"
+            ) from error
+        self._lock = lock
 
     def _start_broker(self) -> None:
         if self.config.kafka.bootstrap_servers:
@@ -136,7 +156,8 @@ class LocalSystem:
             *("--bootstrap", self.bootstrap, "--state", str((self.state_dir / module.split(".")[0]).resolve())),
             *arguments,
         ]
-        self._children.start(Child(name, command, environment))
+        ends = name == "agent" and bool(self.options.agent_arguments)
+        self._children.start(Child(name, command, environment, ends))
 
 
 def manifest_path(config: Config, config_file: Path) -> Path:

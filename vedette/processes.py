@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -24,12 +22,15 @@ STEADY_S = 60.0
 
 @dataclass
 class Child:
-    """One child: how it is started, and what became of it. `done` is set when it ended with code 0 by itself."""
+    """One child: how it is started, and what became of it.
+
+    One that `ends` is done with code 0 (a replay's agent); any other is started again whatever its code.
+    """
 
     name: str
     command: list[str]
     environment: Mapping[str, str]
-    restart: bool = True
+    ends: bool = False
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     born_s: float = 0.0
@@ -54,8 +55,9 @@ class Children:
             return
         for pid, born in known:
             try:
-                if psutil.Process(pid).create_time() == born:
-                    _end(pid, 5.0)
+                process = psutil.Process(pid)
+                if process.create_time() == born:
+                    _end_orphan(process)
             except psutil.NoSuchProcess:
                 continue
         self._list.unlink(missing_ok=True)
@@ -85,7 +87,7 @@ class Children:
         for child in self.children.values():
             if child.process is not None:
                 self._notice(child, now)
-            elif not child.done and child.restart and now >= child.due_s:
+            elif not child.done and now >= child.due_s:
                 self.start(child)
 
     def _notice(self, child: Child, now: float) -> None:
@@ -94,7 +96,7 @@ class Children:
         if child.code is None:
             return
         child.process = None
-        if child.code == 0:
+        if child.code == 0 and child.ends:
             child.done = True
             return
         child.failures = 1 if now - child.started_s > STEADY_S else child.failures + 1
@@ -103,14 +105,16 @@ class Children:
         where = self.state_dir / "logs" / f"{child.name}.log"
         log.warning("%s ended with code %s, again in %g s (see %s)", child.name, child.code, wait_s, where)
 
-    def stop(self, name: str, timeout_s: float) -> None:
-        """Ask a child to end, and end it and all that it started after `timeout_s`."""
+    def stop(self, name: str, timeout_s: float) -> int | None:
+        """Ask a child to end, and end it and all that it started after `timeout_s`; returns its code, if it lived."""
         child = self.children.pop(name, None)
+        code = None
         if child is not None and child.process is not None:
             if child.process.poll() is None:
-                _end(child.process.pid, timeout_s)
-            child.process.wait()
+                _end(child.process, timeout_s)
+            code = child.process.wait()
         self._remember()
+        return code
 
     @property
     def _list(self) -> Path:
@@ -122,18 +126,34 @@ class Children:
         self._list.write_text(json.dumps(known))
 
 
-def _end(pid: int, timeout_s: float) -> None:
-    """SIGTERM to the process, and SIGKILL to it and its descendants (Flink's JVM) once the time is over."""
+def _end(process: subprocess.Popen[bytes], timeout_s: float) -> None:
+    """SIGTERM to the child, SIGKILL once the time is over, to it and all that it started (Flink's JVM)."""
     try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        process.send_signal(signal.SIGTERM)
+        family = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        return
-    _, alive = psutil.wait_procs(family, timeout=timeout_s)
+        family = []
+    process.terminate()
+    try:
+        # Not by psutil, which would take the exit code for itself.
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    _kill(family, 0.5)
+
+
+def _end_orphan(process: psutil.Process) -> None:
+    """The same for a process that an earlier run started."""
+    family = process.children(recursive=True)
+    process.terminate()
+    _kill([process, *family], 5.0)
+
+
+def _kill(processes: list[psutil.Process], after_s: float) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=after_s)
     for one in alive:
         try:
-            os.kill(one.pid, signal.SIGKILL)
-        except ProcessLookupError:
+            one.kill()
+        except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(alive, timeout=2.0)

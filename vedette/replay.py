@@ -81,7 +81,9 @@ def replay(config: Config, config_file: Path, options: ReplayOptions, say: Calla
         try:
             system.start()
             _wait_until_drained(system, options, say)
-            system.stop_child("jobs", timeout_s=60.0)
+            code = system.stop_child("jobs", timeout_s=60.0)
+            if code != 0:
+                raise VedetteError(f"the jobs did not finish what they had (code {code})")
             recording = _read(system.bootstrap)
         finally:
             system.stop()
@@ -130,7 +132,8 @@ def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callab
                     moved_s = time.monotonic()
             agent = system.child("agent")
             if agent.code not in (None, 0):
-                raise VedetteError(f"the agent failed (code {agent.code}); see {system.state_dir / 'logs'}")
+                log = (system.state_dir / "logs" / "agent.log").read_text(errors="replace")
+                raise VedetteError(f"the agent failed (code {agent.code}):\n{log[-2000:]}")
             if time.monotonic() - moved_s > options.stall_s:
                 raise VedetteError(f"nothing came through for {options.stall_s:g} s")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -56,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         log.error("%s", error)
         return 2
+    if (port := config.stream.metrics_port) and not _is_free(port):
+        log.error("the port %d of stream.metrics_port is taken", port)
+        return 1
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -71,6 +75,17 @@ def main(arguments: list[str] | None = None) -> int:
     client = env.execute_async(f"vedette {config.site.name}")
     log.info("jobs %s submitted", ", ".join(options.jobs))
     return _supervise(client, stop, options.state / "savepoints" if options.drain else None)
+
+
+def _is_free(port: int) -> bool:
+    """Whether the port can be listened on: in an operator its failure would be a restart without end."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _supervise(client: JobClient, stop: threading.Event, drain_to: Path | None) -> int:

@@ -90,6 +90,10 @@ class Analytics(KeyedProcessFunction):
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
         state = _loaded(self._window_state, _WINDOWS, WindowState)
+        if state.camera not in self._windows:  # the config of an earlier start had it
+            self._window_state.clear()
+            self._timer.clear()
+            return
         age_ms = timestamp - state.clock_ms
         if state.lane == "live" and age_ms < self._idle_ms:
             self._wake(context)

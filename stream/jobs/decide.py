@@ -86,11 +86,15 @@ class Decide(KeyedBroadcastProcessFunction):
         return iter(())
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
+        camera = context.get_current_key().rsplit("|", 1)[0]
+        if camera not in self._config.config.cameras:  # the config of an earlier start had it
+            self._lane.clear()
+            self._timer.clear()
+            return
         wall_ms = context.timer_service().current_processing_time()
         self._wake(context, wall_ms)
         if wall_ms - self._process.started_at_ms < START_GRACE_MS:
             return
-        camera = context.get_current_key().rsplit("|", 1)[0]
         after, decision = self._decider.silence(self._load(), camera, wall_ms, self._controls or ())
         self._save(after)
         yield from self._records(decision)

@@ -44,8 +44,12 @@ def environment(settings: FlinkSettings) -> StreamExecutionEnvironment:
 
 
 def newest_checkpoint(state_dir: Path) -> Path | None:
-    """The checkpoint that was completed last, by any earlier job; one without `_metadata` was never completed."""
-    complete = [path.parent for path in (state_dir / "checkpoints").glob("*/chk-*/_metadata")]
+    """The checkpoint that was completed last, by any earlier job.
+
+    One without `_metadata` was never completed; an empty one is what a power cut leaves, as Flink doesn't fsync.
+    """
+    files = (state_dir / "checkpoints").glob("*/chk-*/_metadata")
+    complete = [path.parent for path in files if path.stat().st_size > 0]
     return max(complete, key=lambda path: (path / "_metadata").stat().st_mtime_ns, default=None)
 
 

@@ -15,7 +15,7 @@ from vedette.processes import Child, Children
 
 
 def child(script: str, name: str = "part") -> Child:
-    return Child(name, [sys.executable, "-c", script], dict(os.environ))
+    return Child(name, [sys.executable, "-c", script], dict(os.environ), ends="pass" in script)
 
 
 def wait_for(true, timeout_s: float = 20.0) -> None:
