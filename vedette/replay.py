@@ -83,7 +83,7 @@ def replay(config: Config, config_file: Path, options: ReplayOptions, say: Calla
             _wait_until_drained(system, options, say)
             code = system.stop_child("jobs", timeout_s=60.0)
             if code != 0:
-                raise VedetteError(f"the jobs did not finish what they had (code {code})")
+                raise VedetteError(f"the jobs did not finish what they had (code {code}):\n{_log(system, 'jobs')}")
             recording = _read(system.bootstrap)
         finally:
             system.stop()
@@ -132,12 +132,16 @@ def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callab
                     moved_s = time.monotonic()
             agent = system.child("agent")
             if agent.code not in (None, 0):
-                log = (system.state_dir / "logs" / "agent.log").read_text(errors="replace")
-                raise VedetteError(f"the agent failed (code {agent.code}):\n{log[-2000:]}")
+                raise VedetteError(f"the agent failed (code {agent.code}):\n{_log(system, 'agent')}")
             if time.monotonic() - moved_s > options.stall_s:
                 raise VedetteError(f"nothing came through for {options.stall_s:g} s")
     finally:
         consumer.close()
+
+
+def _log(system: LocalSystem, name: str) -> str:
+    """The end of a child's log: the folder goes with the run."""
+    return (system.state_dir / "logs" / f"{name}.log").read_text(errors="replace")[-2000:]
 
 
 class _Progress:

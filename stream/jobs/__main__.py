@@ -13,6 +13,7 @@ from pathlib import Path
 from pyflink.common import JobStatus
 from pyflink.common.job_client import JobClient
 from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
 
 from contracts import topics
 from contracts.config import Config
@@ -96,10 +97,19 @@ def _supervise(client: JobClient, stop: threading.Event, drain_to: Path | None) 
             return 1
     if drain_to is not None:
         drain_to.mkdir(parents=True, exist_ok=True)
-        client.stop_with_savepoint(True, drain_to.as_uri()).result()
+        _drain(client, drain_to)
     else:
         client.cancel().result()
     return 0
+
+
+def _drain(client: JobClient, folder: Path) -> None:
+    """Let everything in the pipelines and sinks through, then end.
+
+    PyFlink 2.3's own `stop_with_savepoint` calls a Java method that is no more: the format became an argument.
+    """
+    formats = get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType
+    client._j_job_client.stopWithSavepoint(True, folder.as_uri(), formats.CANONICAL).get()
 
 
 def _parser() -> argparse.ArgumentParser:
