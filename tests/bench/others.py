@@ -19,8 +19,8 @@ from tests.rule_worlds import WORLDS, anomalies, f1, health
 from vedette.broker import Broker, BrokerConfig
 
 Say = Callable[[str], None]
-SCENES = 100
-"""Scenes of each kind at each rate: about 150 true events a kind and rate, and a minute in all."""
+SCENES = 40
+"""Scenes of each kind at each rate: three minutes in all."""
 SEEDS = 5
 EDGE_S = 15.0
 
