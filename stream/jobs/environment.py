@@ -61,6 +61,8 @@ def _common(settings: FlinkSettings) -> dict[str, str]:
         "pipeline.jars": settings.connector_jar.as_uri(),
         # Every exchange would add up to its 5 ms otherwise.
         "execution.buffer-timeout.interval": "0 ms",
+        # No operator of ours keeps or changes what it was given: no copy between those that are chained.
+        "pipeline.object-reuse": "true",
         "execution.checkpointing.interval": f"{round(settings.checkpoint_interval_s * 1000)} ms",
         "execution.checkpointing.timeout": "60 s",
         "execution.checkpointing.tolerable-failed-checkpoints": "1000",

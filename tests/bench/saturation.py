@@ -39,8 +39,8 @@ COUNT = 7_000
 """Frames in the topic: 100 s at 70 a second, 330 MB."""
 WARM_UP_FRAMES = 1_500
 """The JVM compiles its way through the first of them."""
-TURN_S = 4.0
-TURNS = 6
+TURN_S = 2.0
+TURNS = 15
 
 
 def saturation(folder: Path, clip: Path, manifest: Path, say: Callable[[str], None]) -> list[Row]:
@@ -186,9 +186,9 @@ class Job:
         self._signal(signal.SIGSTOP)
 
     def turn(self, through: Through) -> Turn:
-        """Let the job run for its turn; the first half second is not counted."""
+        """Let the job run for its turn; the first moment is not counted."""
         self.resume()
-        time.sleep(0.5)
+        time.sleep(0.3)
         count, cpu_s, began_s = through.count(), cpu_of(self._jvm), time.monotonic()
         time.sleep(TURN_S)
         count, cpu_s, took_s = through.count() - count, cpu_of(self._jvm) - cpu_s, time.monotonic() - began_s
