@@ -44,7 +44,7 @@ def augment(parts: Sequence[Labelled], size: int, crop: int, config: AugmentConf
         placed = _flip(placed)
     if rng.random() < config.occlusion:
         placed = replace(placed, picture=_occlude(placed, rng))
-    return replace(placed, picture=_spoil(placed.picture, config, rng))
+    return replace(placed, picture=spoil(placed.picture, config, rng))
 
 
 def _single(part: Labelled, size: int, crop: int, config: AugmentConfig, rng: Generator) -> Labelled:
@@ -140,7 +140,7 @@ def _occlude(placed: Labelled, rng: Generator) -> Picture:
     return picture
 
 
-def _spoil(picture: Picture, config: AugmentConfig, rng: Generator) -> Picture:
+def spoil(picture: Picture, config: AugmentConfig, rng: Generator) -> Picture:
     """The camera's faults in the order in which light, lens, sensor and coder cause them."""
     faults: tuple[tuple[float, Callable[[Picture, Generator], Picture]], ...] = (
         (config.colour, _colour),

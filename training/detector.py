@@ -24,17 +24,9 @@ from training.batches import TrainingPictures, collate
 from training.dataset import read_sets
 from training.loss import Targets, detection_loss, distillation_loss
 from training.network import DetectorNet, anchor_points, load_yolox
+from training.place import Place, find_place
 from training.recipe import DetectorRecipe, ScheduleConfig
 from training.teachers import label_with_teachers
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where this process computes: its device, its rank and how many train together (torchrun)."""
-
-    device: torch.device
-    rank: int = 0
-    world: int = 1
 
 
 @dataclass
@@ -53,7 +45,7 @@ def train(recipe: DetectorRecipe, data: Path, out: Path) -> Path:
 
     Raises ConfigError when the data is not there or the checkpoint belongs to another recipe.
     """
-    place = _place()
+    place = find_place()
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -131,16 +123,6 @@ def blend(start: nn.Module, trained: DetectorNet, share: float) -> DetectorNet:
         for ours, first in zip(mixed.parameters(), start.parameters(), strict=True):
             ours.copy_(first + (ours - first) * share)
     return mixed
-
-
-def _place() -> Place:
-    """torchrun's ranks where it started us; else one GPU, else the CPU."""
-    cuda = torch.cuda.is_available()
-    if not dist.is_torchelastic_launched():
-        return Place(torch.device("cuda" if cuda else "cpu"))
-    dist.init_process_group("nccl" if cuda else "gloo")
-    device = torch.device("cuda", dist.get_node_local_rank()) if cuda else torch.device("cpu")
-    return Place(device, dist.get_rank(), dist.get_world_size())
 
 
 def _resume(run: Run, recipe: DetectorRecipe, path: Path) -> None:
