@@ -159,7 +159,10 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The frame that shows an event best, and the box in it (none for events without an object)."""
+    """The frame that shows an event best, and the box in it (none for events without an object).
+
+    `boxes` are those of all who count, for an event of many.
+    """
 
     ref: FrameRef
     captured_at_ms: Millis
@@ -168,6 +171,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     xyxy: Xyxy | None
     confidence: Share
     detail: bool
+    boxes: tuple[Xyxy, ...] = ()
 
 
 class Event(Message, frozen=True, kw_only=True, gc=False):
@@ -203,7 +207,8 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     """One incident for an operator; revisions of one id go new → update → end.
 
     `id` is uuid5 over (site, camera, rule, rule version, first event time, track), so a replay gives the same one.
-    `why` is one sentence; `trace` holds its values. `late` marks an alert from the lane of spooled frames.
+    `why` is one sentence, that of an end says for how long it was so; `trace` holds its values. `late` marks an alert
+    from the lane of spooled frames.
     """
 
     id: str

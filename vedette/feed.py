@@ -41,8 +41,7 @@ def line(alert: Alert, snapshot: Path | None, options: FeedOptions) -> str:
     if options.colour:
         severity = f"\033[{COLOURS[alert.severity]}m{severity}\033[0m"
     if alert.state == "end":
-        lasted_s = (alert.ended_at_ms - alert.started_at_ms) / 1000
-        return f"{clock}  {'ended':<8}  {alert.camera:<12} {alert.rule}: {alert.end_reason} after {lasted_s:.0f} s"
+        return f"{clock}  {'ended':<8}  {alert.camera:<12} {alert.rule}: {alert.why}"
     text = f"{clock}  {severity}  {alert.camera:<12} {alert.rule}: {alert.why}"
     return f"{text}\n{'':20}{snapshot}" if snapshot is not None else text
 

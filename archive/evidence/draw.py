@@ -60,6 +60,8 @@ def drawn(picture: Picture, alert: Alert, caption: Caption) -> Picture:
     if evidence is not None:
         across, down = width / evidence.width, height / evidence.height
         _trail(canvas, [(x * across, y * down) for x, y in alert.trail], colour, unit)
+        for x1, y1, x2, y2 in evidence.boxes:
+            _box(canvas, (x1 * across, y1 * down, x2 * across, y2 * down), colour, unit)
         if evidence.xyxy is not None:
             x1, y1, x2, y2 = evidence.xyxy
             box = (x1 * across, y1 * down, x2 * across, y2 * down)

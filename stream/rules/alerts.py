@@ -19,7 +19,7 @@ from stream.rules.model import ActiveRule, CameraRules
 from stream.rules.schedule import why_silent
 from stream.rules.telling import MAX_TRACKS, incident_id
 from stream.rules.things import worth
-from stream.rules.words import sentence
+from stream.rules.words import ended, told
 
 STATE_VERSION = 1
 UPDATE_MS = 5_000
@@ -176,18 +176,18 @@ class _Turn:
         return (kind in OFF_FRAMES) == (self._frame is None)
 
     def _bound(self, event: Event) -> Iterable[Event]:
-        """The anomaly under each rule that listens to it; its end as the end of what that rule has open."""
+        """The anomaly under each rule that listens: its beginning, one more window of it, or its end."""
         for rule in self._rules.active:
             spec = rule.rule
             if not isinstance(spec, Anomaly) or spec.zone not in ("", event.zone):
                 continue
             own = replace(event, rule=rule.name, rule_version=rule.version, area=rule.area)
-            if event.ended and not event.opened_by:
-                going = [e for one in self._incidents for e in one.events] + self._waiting
-                for e in going:
-                    if (e.rule, e.zone, e.label) == (rule.name, event.zone, event.label):
-                        yield replace(own, opened_by=e.id)
-            elif event.score >= spec.score and (not spec.labels or event.label in spec.labels):
+            going = [e for one in self._incidents for e in one.events] + self._waiting
+            mine = [e for e in going if (e.rule, e.zone, e.label) == (rule.name, event.zone, event.label)]
+            unusual = not event.ended and event.score >= spec.score
+            if mine:
+                yield from (replace(own, opened_by=_start_of(e), ended=not unusual) for e in mine)
+            elif unusual and (not spec.labels or event.label in spec.labels):
                 yield own
 
     def _begins(self, event: Event, rule: ActiveRule) -> None:
@@ -255,16 +255,15 @@ class _Turn:
     def _end(self, one: Incident, reason: str) -> None:
         """The last revision; it says when the last event was over, or now when one still goes on."""
         self._incidents.remove(one)
-        self.alerts.append(
-            replace(
-                one.alert,
-                revision=one.alert.revision + 1,
-                state="end",
-                at_ms=self._at_ms,
-                ended_at_ms=self._at_ms if one.events else one.over_at_ms,
-                end_reason=reason,
-            )
+        last = replace(
+            one.alert,
+            revision=one.alert.revision + 1,
+            state="end",
+            at_ms=self._at_ms,
+            ended_at_ms=self._at_ms if one.events else one.over_at_ms,
+            end_reason=reason,
         )
+        self.alerts.append(replace(last, why=ended(last)))
 
 
 def _start_of(event: Event) -> str:
@@ -280,22 +279,22 @@ def _joined(one: Incident, event: Event, *, goes_on: bool) -> Incident:
     events = (*one.events, event) if goes_on else one.events
     stale = better or tracks != one.alert.track_ids or one.stale
     over_at_ms = event.at_ms if event.ended else one.over_at_ms
-    return replace(
-        one, alert=replace(alert, track_ids=tracks), events=events, quiet_ms=0, stale=stale, over_at_ms=over_at_ms
-    )
+    alert = replace(alert, track_ids=tracks)
+    alert = replace(alert, why=told(alert))
+    return replace(one, alert=alert, events=events, quiet_ms=0, stale=stale, over_at_ms=over_at_ms)
 
 
 def _shown(alert: Alert, event: Event) -> Alert:
     """The alert as this event shows it."""
-    return replace(
+    shown = replace(
         alert,
         label=event.label,
         zone=event.zone,
         track_ids=event.track_ids,
         score=event.score,
-        why=sentence(event),
         trace=event.trace,
         area=event.area,
         trail=event.trail,
         evidence=event.evidence if worth(event.evidence) >= worth(alert.evidence) else alert.evidence,
     )
+    return replace(shown, why=told(shown))

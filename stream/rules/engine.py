@@ -20,7 +20,7 @@ from contracts.messages import EdgeStatus, Event, Evidence, FrameDetections, Tra
 from stream.rules import health, left, motion, presence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
-from stream.rules.scene import SCENE, Readings, Scene
+from stream.rules.scene import SCENE, Readings, Scene, whole
 from stream.rules.spells import held, long_enough
 from stream.rules.state import EngineState, Health, Mark, Open, Spell, Thing
 from stream.rules.telling import Teller
@@ -58,7 +58,7 @@ class RuleEngine:
             moves=moves,
         )
         teller = Teller(self._rules, frame.lane, frame.captured_at_ms, sight.ms, self._habits)
-        last_frame = _whole(frame)
+        last_frame = whole(frame)
         spells, opened, events = self._judged(state, scene, teller, last_frame)
         objects = _objects(scene, followed, last=frame.last)
         after = replace(
@@ -244,19 +244,6 @@ def _marked(things: tuple[Thing, ...], moves: dict[int, Moves], opened: tuple[Op
         kept = [mark for mark in kept if mark.rule not in rules] + new.get(thing.uid, [])
         marked.append(replace(thing, marks=tuple(kept)))
     return tuple(marked)
-
-
-def _whole(frame: FrameDetections) -> Evidence:
-    """The frame as evidence of something without a box."""
-    return Evidence(
-        ref=frame.ref,
-        captured_at_ms=frame.captured_at_ms,
-        width=frame.width,
-        height=frame.height,
-        xyxy=None,
-        confidence=0.0,
-        detail=frame.detail,
-    )
 
 
 def _objects(scene: Scene, followed: Followed, *, last: bool) -> tuple[TrackedObject, ...]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from contracts.config import Absence, Crowd, Loitering, ZoneEntry
 from contracts.messages import Condition
 from stream.rules.model import ActiveRule
-from stream.rules.scene import SCENE, Reading, Readings, Scene, of_thing
+from stream.rules.scene import SCENE, Reading, Readings, Scene, of_thing, whole
+
+MAX_BOXES = 50
+"""So many of a crowd are shown: more boxes would hide the picture."""
 
 
 def zone_entry(rule: ActiveRule, spec: ZoneEntry, scene: Scene) -> Readings:
@@ -48,7 +51,8 @@ def crowd(rule: ActiveRule, spec: Crowd, scene: Scene) -> Readings:
     )
     ids = tuple(sorted(thing.track_id for thing in there))
     label = there[0].label if len({thing.label for thing in there}) == 1 else ""
-    return {SCENE: Reading(float(len(there)), trace, label, ids)}
+    boxes = tuple(thing.xyxy for thing in there if thing.uid in scene.seen)[:MAX_BOXES]
+    return {SCENE: Reading(float(len(there)), trace, label, ids, evidence=whole(scene.frame, boxes))}
 
 
 def absence(rule: ActiveRule, spec: Absence, scene: Scene) -> Readings:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.config import LineCrossing, Rule
-from contracts.messages import Condition, Evidence, FrameDetections
+from contracts.messages import Condition, Evidence, FrameDetections, Xyxy
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
 from stream.rules.state import Stay, Thing
@@ -68,6 +68,20 @@ class Reading:
 
 Readings = dict[int, Reading]
 """By subject: a thing's uid, or SCENE."""
+
+
+def whole(frame: FrameDetections, boxes: tuple[Xyxy, ...] = ()) -> Evidence:
+    """The frame as evidence of something without a box of its own; `boxes` are those of all who make it up."""
+    return Evidence(
+        ref=frame.ref,
+        captured_at_ms=frame.captured_at_ms,
+        width=frame.width,
+        height=frame.height,
+        xyxy=None,
+        confidence=0.0,
+        detail=frame.detail,
+        boxes=boxes,
+    )
 
 
 def of_thing(rule: ActiveRule, thing: Thing, score: float, *more: Condition, starts: bool = True) -> Reading:

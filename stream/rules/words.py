@@ -1,51 +1,99 @@
-"""One plain sentence for what a rule saw, for the operator."""
+"""One plain sentence for what a rule saw, for the operator: while it goes on, joined by others, and when it is over."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.messages import Condition, Event
+from contracts.messages import Alert, Condition, Event
 
 BASELINE = "baseline"
 """The condition that says how much an anomaly's baseline has seen; no news for a sentence."""
 
+JOINED = ("zone_entry", "loitering", "line_crossing", "wrong_way", "running")
+"""Kinds that speak of one thing: the others of the same incident are counted behind it."""
 
-def sentence(event: Event) -> str:  # noqa: C901  one case a kind
-    """E.g. `person in yard for 12 s (limit 10 s)`; figures come from the event's trace."""
-    who, where = event.label or "things", f" in {event.zone}" if event.zone else ""
-    match event.kind:
+OVER = {"camera_down": "back", "tamper": "clear again", "anomaly": "as usual again"}
+"""What it is called when the condition holds no more."""
+
+
+def told(alert: Alert) -> str:
+    """The sentence of an alert that is new or goes on: what shows it best, and how many others do the same."""
+    return sentence(alert) + _others(alert)
+
+
+def ended(alert: Alert) -> str:
+    """The sentence of an alert that has ended: what was, for how long, and why it is no more if not by itself."""
+    lasted_s = (alert.ended_at_ms - alert.started_at_ms) / 1000
+    by_itself = alert.end_reason == "over"
+    after = f" after {span(round(lasted_s))}" if lasted_s >= 1 else ""
+    was = sentence(alert, past=True) + _others(alert)
+    if not by_itself:
+        return f"{was}; ended{after}: {alert.end_reason}"
+    return f"{was}; {OVER.get(alert.kind, 'over')}{after}" if after or alert.kind in OVER else was
+
+
+def sentence(seen: Event | Alert, *, past: bool = False) -> str:  # noqa: C901  one case a kind
+    """E.g. `person in yard for 12 s (limit 10 s)`; figures come from the trace. `past` tells it from the end."""
+    who, where = seen.label or "things", f" in {seen.zone}" if seen.zone else ""
+    match seen.kind:
         case "zone_entry":
-            return f"{who} entered {event.zone}"
+            return f"{who} entered {seen.zone}"
         case "loitering":
-            limit = _wanted(event.trace, "dwell_s")
-            return f"{who}{where} for {event.score:.0f} s (limit {limit} s)"
+            limit = span(_limit(seen.trace, "dwell_s"))
+            return f"{who} stayed{where} for more than {limit}" if past else f"{who}{where} for {_for(seen, limit)}"
         case "line_crossing":
-            return f"{who} crossed {event.zone} ({_got(event.trace, 'direction')})"
+            return f"{who} crossed {seen.zone} ({_got(seen.trace, 'direction')})"
         case "wrong_way":
-            return f"{who}{where} goes the wrong way (heading {_got(event.trace, 'heading')} degrees)"
+            goes = "went" if past else "goes"
+            return f"{who}{where} {goes} the wrong way (heading {_got(seen.trace, 'heading')} degrees)"
         case "crowd":
-            return f"{event.score:.0f} at once{where} (limit {_wanted(event.trace, 'count')})"
+            return f"{seen.score:.0f} at once{where} (limit {_wanted(seen.trace, 'count')})"
         case "running":
-            name = next(c.name for c in event.trace if c.name.startswith("speed_"))
-            unit = {"speed_heights_s": "body heights/s", "speed_metres_s": "m/s"}[name]
-            return f"{who} running{where} at {_got(event.trace, name)} {unit} (limit {_wanted(event.trace, name)})"
+            return f"{who} {'ran' if past else 'running'}{where} at {_speed(seen.trace)}"
         case "absence":
-            return f"no {event.label or 'thing'}{where} for {event.score:.0f} s"
+            return f"no {seen.label or 'thing'}{where} for {'more than ' if past else ''}{span(seen.score)}"
         case "left_object":
-            limit = _wanted(event.trace, "owner_gone_s")
-            return f"{who} left behind{where}, alone for {event.score:.0f} s (limit {limit} s)"
+            limit = span(_limit(seen.trace, "owner_gone_s"))
+            alone = f"for more than {limit}" if past else f"for {_for(seen, limit)}"
+            return f"{who} left behind{where}, alone {alone}"
+        case "camera_down" if _got(seen.trace, "agent_silent_s"):
+            return "the agent was silent" if past else f"the agent has been silent for {span(round(seen.score))}"
         case "camera_down":
-            silent = _got(event.trace, "agent_silent_s")
-            return (
-                f"the agent has been silent for {silent} s" if silent else f"the camera is {_got(event.trace, 'state')}"
-            )
+            return f"the camera {'was' if past else 'is'} {_got(seen.trace, 'state')}"
         case "tamper":
-            return f"the picture is {_got(event.trace, 'picture')}"
+            return f"the picture {'was' if past else 'is'} {_got(seen.trace, 'picture')}"
         case _:
-            found = ", ".join(
-                f"{c.name} {c.got}, usually {c.wanted}" for c in event.trace if c.met and c.name != BASELINE
-            )
-            return f"unusual{where}: {found}" if found else f"unusual{where}, score {event.score:.1f}"
+            odd = [c for c in seen.trace if c.met and c.name != BASELINE]
+            found = ", ".join(f"{c.name} {c.got}, usually {c.wanted}" for c in odd)
+            return f"unusual{where}: {found}" if found else f"unusual{where}, score {seen.score:.1f}"
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: `0.5 s`, `12 s`, `1 min 35 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if seconds < 10 and seconds != whole:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    if whole < 60:
+        return f"{whole} s"
+    big, small, names = (whole // 60, whole % 60, ("min", "s"))
+    if whole >= 3600:
+        big, small, names = (whole // 3600, whole % 3600 // 60, ("h", "min"))
+    return f"{big} {names[0]} {small} {names[1]}" if small else f"{big} {names[0]}"
+
+
+def _for(seen: Event | Alert, limit: str) -> str:
+    return f"{span(round(seen.score))} (limit {limit})"
+
+
+def _speed(trace: Sequence[Condition]) -> str:
+    name = next(c.name for c in trace if c.name.startswith("speed_"))
+    unit = {"speed_heights_s": "body heights/s", "speed_metres_s": "m/s"}[name]
+    return f"{_got(trace, name)} {unit} (limit {_wanted(trace, name)})"
+
+
+def _others(alert: Alert) -> str:
+    more = len(alert.track_ids) - 1 if alert.kind in JOINED else 0
+    return f", and {more} more" if more > 0 else ""
 
 
 def _got(trace: Sequence[Condition], name: str) -> str:
@@ -54,3 +102,7 @@ def _got(trace: Sequence[Condition], name: str) -> str:
 
 def _wanted(trace: Sequence[Condition], name: str) -> str:
     return next((condition.wanted for condition in trace if condition.name == name), "").removeprefix(">= ")
+
+
+def _limit(trace: Sequence[Condition], name: str) -> float:
+    return float(_wanted(trace, name) or 0)

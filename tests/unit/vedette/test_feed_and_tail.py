@@ -48,9 +48,9 @@ def test_an_alert_without_a_picture_is_one_line() -> None:
     assert "\n" not in line(alert(), None, OPTIONS)
 
 
-def test_an_end_says_how_long_and_why() -> None:
-    shown = line(alert(state="end", at_ms=T0_MS + 9_000, ended_at_ms=T0_MS + 7_000, end_reason="over"), None, OPTIONS)
-    assert shown == "01:00:09  ended     gate         intruder: over after 7 s"
+def test_an_end_is_told_as_such() -> None:
+    over = alert(state="end", at_ms=T0_MS + 9_000, why="person entered yard; over after 7 s")
+    assert line(over, None, OPTIONS) == "01:00:09  ended     gate         intruder: person entered yard; over after 7 s"
 
 
 def test_colour_only_where_it_is_wanted() -> None:

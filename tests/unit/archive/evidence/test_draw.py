@@ -156,3 +156,12 @@ def test_the_frame_given_is_not_drawn_on() -> None:
 )
 def test_text_in_the_fonts_letters(text: str, expected: str) -> None:
     assert plain(text, otherwise="camera-1") == expected
+
+
+def test_all_boxes_of_a_crowd_are_drawn() -> None:
+    boxes = ((96.0, 108.0, 192.0, 540.0), (960.0, 540.0, 1152.0, 864.0))
+    many = msgspec.structs.replace(EVIDENCE, xyxy=None, boxes=boxes)
+    frame = drawn(grey((480, 854)), msgspec.structs.replace(PLAIN, kind="crowd", evidence=many), CAPTION)[:480]
+    for x1, y1, x2, y2 in boxes:
+        for x, y in ((x1, (y1 + y2) / 2), (x2, (y1 + y2) / 2), ((x1 + x2) / 2, y1), ((x1 + x2) / 2, y2)):
+            assert near(frame, x / 1920, y / 1080, SEVERITY["high"])

@@ -236,3 +236,37 @@ def test_all_who_waited_for_the_arming_must_be_over_before_the_alert_is():
     _, alerts = run_alerts(rules_of(ENTRY, YARD), frames[100:], states)
     assert [a.state for a in alerts] == ["new", "update"]
     assert alerts[-1].track_ids == (1, 2)
+
+
+def test_an_anomaly_that_lasts_is_one_event_however_many_windows_it_has():
+    policy = AlertPolicy(rules_of({"odd": {"kind": "anomaly", "score": 4}}))
+    state, alerts = PolicyState(), []
+    for event in [*(anomaly(60 * k, 4.0 + k) for k in range(1, 30)), anomaly(1800, 1.0, ended=True)]:
+        state, told = policy.step(state, (event,), at_ms=event.at_ms, frame=None)
+        alerts += told
+        assert all(len(one.events) == 1 for one in state.incidents)
+    assert [a.state for a in alerts] == ["new", *["update"] * 28, "end"]
+    assert state.incidents == ()
+
+
+def test_an_anomaly_ends_for_the_rule_that_wants_more():
+    policy = AlertPolicy(rules_of({"odd": {"kind": "anomaly", "score": 6}, "other": {"kind": "anomaly", "score": 4}}))
+    state, alerts = PolicyState(), []
+    for event in (anomaly(60, 7.0), anomaly(120, 5.0)):
+        state, told = policy.step(state, (event,), at_ms=event.at_ms, frame=None)
+        alerts += told
+    assert [(a.rule, a.state) for a in alerts] == [("odd", "new"), ("other", "new"), ("odd", "end")]
+
+
+def test_the_sentence_counts_those_who_join():
+    alerts = alerts_of(rules_of(ENTRY, YARD), [THROUGH, SECOND])
+    assert alerts[0].why == "person entered yard"
+    assert alerts[-1].why == "person entered yard, and 1 more; over after 9 s"
+
+
+def test_a_crowd_is_shown_with_the_boxes_of_all_who_count():
+    three = [Walker(((0, 250 + 40 * k, 250), (10, 250 + 40 * k, 250))) for k in range(3)]
+    outside = Walker(((0, 30, 100), (10, 30, 100)))
+    rule = {"many": {"kind": "crowd", "zone": "yard", "count": 3, "after_s": 1}}
+    alerts = alerts_of(rules_of(rule, YARD), [*three, outside], 8)
+    assert alerts[0].evidence.boxes == tuple(walker.box(2) for walker in three)

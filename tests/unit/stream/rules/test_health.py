@@ -58,6 +58,10 @@ def test_health_alerts_show_the_last_frame_and_outlive_the_frames():
     assert alerts == ()
     policies, alerts = policy.step(policies, (), at_ms=T0_MS + 57_000, frame=None)
     assert [(a.state, a.ended_at_ms - T0_MS) for a in alerts] == [("end", 51_000), ("end", 51_000)]
+    assert [a.why for a in alerts] == [
+        "the camera was down: no picture for 10 s; back after 50 s",
+        "the picture was black; clear again after 50 s",
+    ]
     assert policies.incidents == ()
 
 
@@ -66,4 +70,4 @@ def test_the_sentence_of_a_silent_agent():
     state, _ = RuleEngine(rules).on_status(EngineState(), status_of(0))
     _, events = RuleEngine(rules).on_silence(state, T0_MS + 12_000)
     _, (alert,) = AlertPolicy(rules).step(PolicyState(), events, at_ms=T0_MS + 12_000, frame=None)
-    assert alert.why == "the agent has been silent for 12.0 s"
+    assert alert.why == "the agent has been silent for 12 s"
