@@ -1,4 +1,4 @@
-"""Messages to bytes and back: msgpack for frames and observations, CloudEvents JSON for events and alerts."""
+"""Messages to bytes and back: msgpack for frames and observations, CloudEvents JSON for events, alerts and answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from contracts.messages import (
     EdgeControl,
     EdgeStatus,
     Event,
+    Feedback,
     Frame,
     FrameDetections,
     FrameTracks,
@@ -28,7 +29,7 @@ VERSION = 1
 MEDIA_TYPE = "application/json"
 
 M = TypeVar("M", bound=Message)
-E = TypeVar("E", Event, Alert)
+E = TypeVar("E", Event, Alert, Feedback)
 
 
 class CloudEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
@@ -53,14 +54,15 @@ _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
 _json_decoders: dict[type[Message], msgspec.json.Decoder[Any]] = {
     Event: msgspec.json.Decoder(CloudEvent[Event]),
     Alert: msgspec.json.Decoder(CloudEvent[Alert]),
+    Feedback: msgspec.json.Decoder(CloudEvent[Feedback]),
 }
 _msgpack_encoder = msgspec.msgpack.Encoder()
 _json_encoder = msgspec.json.Encoder()
 
 
 def encode(message: Message) -> bytes:
-    """Return `message` as it stands on its topic: CloudEvents JSON for events and alerts, else msgpack."""
-    if isinstance(message, Event | Alert):
+    """Return `message` as it stands on its topic: CloudEvents JSON for events, alerts and answers, else msgpack."""
+    if isinstance(message, Event | Alert | Feedback):
         return _json_encoder.encode(_envelope(message))
     return _msgpack_encoder.encode(message)
 
@@ -79,11 +81,14 @@ def decode(data: bytes, kind: type[M]) -> M:
     return message
 
 
-def _envelope(message: Event | Alert) -> CloudEvent[Any]:
-    if isinstance(message, Alert):
-        unique, kind = f"{message.id}/{message.revision}", f"org.vedette.alert.{message.state}"
-    else:
-        unique, kind = message.id, f"org.vedette.event.{message.kind}"
+def _envelope(message: Event | Alert | Feedback) -> CloudEvent[Any]:
+    match message:
+        case Alert():
+            unique, kind = f"{message.id}/{message.revision}", f"org.vedette.alert.{message.state}"
+        case Event():
+            unique, kind = message.id, f"org.vedette.event.{message.kind}"
+        case Feedback():
+            unique, kind = message.id, f"org.vedette.feedback.{message.action}"
     return CloudEvent(
         id=unique,
         source=f"/vedette/{message.site}",
@@ -95,5 +100,5 @@ def _envelope(message: Event | Alert) -> CloudEvent[Any]:
 
 
 def json_schema(kind: type[E]) -> dict[str, Any]:
-    """Return the JSON schema of what `encode` writes for `kind` (Event or Alert)."""
+    """Return the JSON schema of what `encode` writes for `kind` (Event, Alert or Feedback)."""
     return msgspec.json.schema(CloudEvent[kind])  # type: ignore[valid-type]

@@ -319,6 +319,37 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     keep_days: Positive = 30.0
 
 
+class EscalateAfter(Spec, frozen=True, kw_only=True):
+    """How many seconds an alert of each severity waits for its acknowledgement before it is escalated; 0 is never."""
+
+    critical: NonNegative = 60.0
+    high: NonNegative = 300.0
+    medium: NonNegative = 1800.0
+    low: NonNegative = 0.0
+    info: NonNegative = 0.0
+
+
+class Console(Spec, frozen=True, kw_only=True):
+    """The web console and its API.
+
+    `database` is an SQLAlchemy URL, e.g. postgresql+psycopg://vedette:{DB_PASSWORD}@db/vedette (empty: SQLite in the
+    state folder). `tls_certificate` and `tls_key` are PEM files; behind a proxy that speaks TLS itself, `address` is
+    the https:// address that browsers use. `keep_days` is how long alerts and their answers are kept, `session_hours`
+    how long a login lasts.
+    """
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 18080
+    address: str = ""
+    database: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    session_hours: Positive = 12.0
+    keep_days: Positive = 365.0
+    escalate_after_s: EscalateAfter = EscalateAfter()
+
+
 class Config(Spec, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -332,6 +363,7 @@ class Config(Spec, frozen=True, kw_only=True):
     stream: Stream = Stream()
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()
+    console: Console = Console()
     version: Literal[1] = 1
 
 

@@ -12,6 +12,7 @@ from contracts.config import (
     Camera,
     CameraDown,
     Config,
+    Console,
     Input,
     LineCrossing,
     Period,
@@ -26,6 +27,7 @@ MAX_CORNERS = 200
 """A zone is drawn by hand; the check for crossings looks at every pair of edges."""
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
+DATABASES = ("sqlite", "postgresql+psycopg")
 _SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -52,6 +54,7 @@ def check(config: Config) -> None:
     for name, rule in config.rules.items():
         _rule(config, rule, f"rules.{name}")
     _brokers(config.kafka.bootstrap_servers)
+    _console(config.console)
     _ports(config)
 
 
@@ -143,6 +146,25 @@ def _input(source: Input, path: str) -> None:
         raise ConfigError(f"{path}.url", "holds a password; write {NAME} and set the environment variable NAME")
 
 
+def _console(console: Console) -> None:
+    if bool(console.tls_certificate) != bool(console.tls_key):
+        missing = "tls_key" if console.tls_certificate else "tls_certificate"
+        raise ConfigError(f"console.{missing}", "is missing: TLS needs both files")
+    if not console.host.strip():
+        raise ConfigError("console.host", "is empty; 127.0.0.1 for this machine only, 0.0.0.0 for all")
+    if console.address and not re.fullmatch(r"https?://[^/?#@\s]+", console.address):
+        raise ConfigError("console.address", f"`{console.address[:60]}` is not http(s)://HOST[:PORT]")
+    if console.database:
+        scheme, separator, rest = console.database.partition("://")
+        if not separator or scheme not in DATABASES:
+            raise ConfigError("console.database", f"begins with none of {', '.join(f'{one}://' for one in DATABASES)}")
+        password = rest.rpartition("@")[0].partition(":")[2]
+        if password and not _SECRET.fullmatch(password):
+            raise ConfigError(
+                "console.database", "holds a password; write {NAME} and set the environment variable NAME"
+            )
+
+
 def _brokers(servers: Sequence[str]) -> None:
     for i, server in enumerate(servers):
         host, _, port = server.rpartition(":")
@@ -160,6 +182,7 @@ def _ports(config: Config) -> None:
     for path, port in (
         ("edge.metrics_port", config.edge.metrics_port),
         ("stream.metrics_port", config.stream.metrics_port),
+        ("console.port", config.console.port if config.console.enabled else 0),
     ):
         other = taken.setdefault(port, path) if port else path
         if other != path:

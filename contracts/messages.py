@@ -25,6 +25,8 @@ Xyxy = tuple[Px, Px, Px, Px]
 Point = tuple[Px, Px]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
+Answer = Literal["acknowledge", "verdict", "assign", "escalate", "comment", "snooze"]
+Verdict = Literal["true", "false", "nuisance"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -238,6 +240,38 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     config_version: str = ""
     late: bool = False
     decided_at_ms: Millis = 0
+
+
+class Feedback(Message, frozen=True, kw_only=True, gc=False):
+    """What an operator answered to an alert, or did with it; a reader keeps one of each `id`.
+
+    Of an alert's verdicts the latest counts. `operator` is "" for the console itself (an escalation whose time came).
+    `to` is who it was given to, `until_ms` the end of a snooze. What the alert said when it was answered is repeated
+    (revision, rule, label, evidence ...), so that training and suppression need nothing else.
+    """
+
+    id: Id
+    site: Id
+    camera: Id
+    alert: Id
+    revision: Count
+    action: Answer
+    operator: Annotated[str, Meta(max_length=200)]
+    at_ms: Millis
+    verdict: Verdict | None = None
+    to: str = ""
+    text: str = ""
+    until_ms: Millis = 0
+    rule: str = ""
+    rule_version: int = 0
+    kind: str = ""
+    label: str = ""
+    zone: str = ""
+    score: Real = 0.0
+    track_ids: tuple[int, ...] = ()
+    evidence: Evidence | None = None
+    model: str = ""
+    config_version: str = ""
 
 
 class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -12,6 +12,7 @@ DETECTIONS = "detections"
 TRACKS = "tracks"
 EVENTS = "events"
 ALERTS = "alerts"
+FEEDBACK = "feedback"
 ANALYTICS = "analytics"
 EDGE_STATUS = "edge-status"
 CONTROLS = "controls"
@@ -74,6 +75,7 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         kept(TRACKS, 24),
         kept(EVENTS, 7 * 24),
         kept(ALERTS, 30 * 24),
+        kept(FEEDBACK, 365 * 24, 1),
         kept(ANALYTICS, 30 * 24),
         kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
         kept(DEAD_LETTERS, 7 * 24, 1),

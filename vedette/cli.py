@@ -20,7 +20,7 @@ from contracts import codec
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
-from contracts.messages import Alert, Event
+from contracts.messages import Alert, Event, Feedback
 from vedette import doctor, tail
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
@@ -103,6 +103,7 @@ def _config_schema(given: argparse.Namespace) -> int:
         "config": lambda: msgspec.json.schema(Config),
         "alert": lambda: codec.json_schema(Alert),
         "event": lambda: codec.json_schema(Event),
+        "feedback": lambda: codec.json_schema(Feedback),
     }
     print(json.dumps(schemas[given.of](), indent=2))
     return 0
@@ -205,8 +206,8 @@ def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     check = actions.add_parser("check", help="Read a config; a wrong one ends with code 2 and the path of the fault")
     check.add_argument("file", type=Path)
     check.set_defaults(run=_config_check)
-    schema = actions.add_parser("schema", help="Print the JSON schema of the config, or of alerts and events")
-    schema.add_argument("of", nargs="?", choices=("config", "alert", "event"), default="config")
+    schema = actions.add_parser("schema", help="Print the JSON schema of the config, or of alerts, events and feedback")
+    schema.add_argument("of", nargs="?", choices=("config", "alert", "event", "feedback"), default="config")
     schema.set_defaults(run=_config_schema)
 
 

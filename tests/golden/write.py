@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from contracts.codec import VERSION, encode
-from contracts.messages import Alert, Event, Message
+from contracts.messages import Alert, Event, Feedback, Message
 from tests.golden.samples import SAMPLES
 
 FOLDER = Path(__file__).parent
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 
 def path_of(name: str, message: Message) -> Path:
     """The golden file of a sample."""
-    return FOLDER / f"{name}.v{message.v}.{'json' if isinstance(message, Event | Alert) else 'msgpack'}"
+    return FOLDER / f"{name}.v{message.v}.{'json' if isinstance(message, Event | Alert | Feedback) else 'msgpack'}"
 
 
 def values_path_of(name: str, message: Message) -> Path:

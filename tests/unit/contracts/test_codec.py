@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import contracts.controls  # noqa: F401  so that Control is among the types
 from contracts.codec import VERSION, decode, encode, json_schema
 from contracts.errors import ContractError
-from contracts.messages import Alert, Event, FrameTracks, Message
+from contracts.messages import Alert, Event, Feedback, FrameTracks, Message
 from tests.golden.samples import SAMPLES
 from tests.unit.contracts.strategies import values_of
 
@@ -25,7 +25,7 @@ every_sample = pytest.mark.parametrize("name", SAMPLES)
 
 
 def in_json(message: Message) -> bool:
-    return isinstance(message, Event | Alert)
+    return isinstance(message, Event | Alert | Feedback)
 
 
 def plain(message: Message) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def test_no_infinite_points(kind: type[Message], field: str) -> None:
         decode(json.dumps(raw).encode(), kind)
 
 
-@pytest.mark.parametrize("kind", [Event, Alert])
+@pytest.mark.parametrize("kind", [Event, Alert, Feedback])
 @QUICK
 @given(data=st.data())
 def test_the_schema_holds_for_what_is_sent(kind: type[Any], data: st.DataObject) -> None:
@@ -199,7 +199,7 @@ def test_the_schema_refuses_what_decoding_refuses(path: tuple[str, ...], value: 
 
 
 def test_the_schema_itself_is_valid() -> None:
-    for kind in (Event, Alert):
+    for kind in (Event, Alert, Feedback):
         jsonschema.Draft202012Validator.check_schema(json_schema(kind))
 
 

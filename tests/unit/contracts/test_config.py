@@ -115,6 +115,13 @@ MISTAKES = [
     ("site.arming.disarmed_zones", ["attic"], "site.arming.disarmed_zones[0]", "no camera has a zone"),
     ("kafka", {"bootstrap_servers": ["broker"]}, "kafka.bootstrap_servers[0]", "host:port"),
     ("edge", {"metrics_port": 19092}, "edge.metrics_port", "19092 is kafka.port already"),
+    ("console", {"port": 19101}, "console.port", "19101 is edge.metrics_port already"),
+    ("console", {"tls_certificate": "a.pem"}, "console.tls_key", "needs both"),
+    ("console", {"host": " "}, "console.host", "is empty"),
+    ("console", {"address": "console.example"}, "console.address", "http"),
+    ("console", {"database": "mysql://db/vedette"}, "console.database", "postgresql"),
+    ("console", {"database": "postgresql+psycopg://vedette:secret@db/v"}, "console.database", "environment variable"),
+    ("console", {"escalate_after_s": {"critical": -1}}, "console.escalate_after_s.critical", ">= 0"),
     ("version", 2, "version", "2"),
 ]
 
