@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _options(given: argparse.Namespace) -> Options:
     return Options(
-        bootstrap=tuple(given.bootstrap.split(",")),
+        bootstrap=given.bootstrap,
         state=given.state,
         name=given.name,
         secrets=os.environ,

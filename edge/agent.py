@@ -14,13 +14,13 @@ from pathlib import Path
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
+from bus.producer import KafkaLink
 from contracts.config import Config
 from contracts.config_check import slots
 from contracts.errors import ConfigError, VedetteError
 from contracts.messages import Budget, Masks
 from contracts.metrics import Metrics
 from edge.acks import Acks
-from edge.broker import KafkaLink
 from edge.camera import Camera
 from edge.capture import OpenCvCapture, is_file
 from edge.controls import ControlFollower
@@ -55,7 +55,7 @@ class Options:
     `session` overrides the persisted number.
     """
 
-    bootstrap: tuple[str, ...]
+    bootstrap: str
     state: Path
     name: str
     secrets: Mapping[str, str]

@@ -32,7 +32,7 @@ class ControlFollower:
         self,
         *,
         site: str,
-        bootstrap: tuple[str, ...],
+        bootstrap: str,
         apply: Callable[[Budget | Masks], None],
         dead_letter: Callable[[DeadLetter], None],
         now_ms: Callable[[], int],
@@ -93,7 +93,7 @@ class ControlFollower:
 
     def _follow(self) -> None:
         consumer: Any = KafkaConsumer(
-            bootstrap_servers=list(self._bootstrap),
+            bootstrap_servers=self._bootstrap,
             enable_auto_commit=False,
             bootstrap_timeout_ms=3000,
             reconnect_backoff_max_ms=1000,

@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kafka.errors import InvalidTimestampError
-
+from bus.errors import BusError, WrongClockError
 from contracts.messages import Frame, Lane
 from edge.acks import Acks
 from edge.metrics import Meters
@@ -121,10 +120,10 @@ class Lanes:
         self._meters.of(record.camera).sent(record.lane, (at_ms - record.captured_at_ms) / 1000)
         self._forget(record)
 
-    def refused(self, record: Record, error: Exception) -> None:
+    def refused(self, record: Record, error: BusError) -> None:
         """The broker will never take this record as it is. A wrong clock can be waited for, nothing else can."""
         log.error("a frame was refused", extra={"camera": record.camera, "error": str(error)})
-        wrong_clock = record.lane == "live" and isinstance(error, InvalidTimestampError)
+        wrong_clock = record.lane == "live" and isinstance(error, WrongClockError)
         payload = self._payload(record) if wrong_clock else None
         if payload is None:
             self._drop(record, "refused")

@@ -32,7 +32,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
-    """Log to `stream`. Kafka's client says at every attempt that the broker is away; the publisher says it once."""
+    """Log to `stream`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()

@@ -29,10 +29,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from bus.errors import BusError, RefusedError
+from bus.producer import Acked, Link
 from contracts import metrics, topics
 from contracts.codec import encode
 from contracts.messages import DeadLetter, EdgeStatus, Frame, Lane
-from edge.broker import REFUSED, Acked, BrokerError, Link
 from edge.clock import ClockOffset
 from edge.lanes import Disk, Lanes
 from edge.metrics import Meters
@@ -51,7 +52,8 @@ STUCK_S = 60.0
 """A producer that has been connected and silent for so long is replaced; repeats are harmless."""
 
 OLD_MS = 60_000
-"""A frame that old carries the time of sending as its record's timestamp: retention would delete it unread."""
+"""A frame that old, or that far ahead (a clock was wrong), carries the time of sending as its record's timestamp:
+retention would delete it unread, or the broker refuse it."""
 
 TICK_S = 0.25
 CLOSE_S = 0.3
@@ -62,7 +64,7 @@ class PublishError(Exception):
 
 
 class Publisher:
-    """The way out of the agent for `site`. `connect` blocks until connected or raises BrokerError."""
+    """The way out of the agent for `site`. `connect` blocks until connected or raises BusError."""
 
     def __init__(
         self,
@@ -85,14 +87,14 @@ class Publisher:
         self._stopping = False
         self._link: Link | None = None
         self._partitions: dict[str, int] = {}
-        self._failure: Exception | None = None
+        self._failure: BusError | None = None
         self._refused: PublishError | None = None
         self._away = False
         self._waited_for = disk is None
         self._late_next_s = 0.0
         self._keep_next_s = 0.0
         self._progress_s = 0.0
-        self._results: deque[tuple[Link, Record, int | Exception]] = deque()
+        self._results: deque[tuple[Link, Record, int | BusError]] = deque()
         self._status_open: set[str] = set()
         self._clock = ClockOffset()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -131,7 +133,7 @@ class Publisher:
                 self._clock.add(sent_at_ms, self._now_ms(), at.timestamp_ms)
                 self._status_open.discard(status.camera)
 
-            def failed(error: Exception) -> None:
+            def failed(error: BusError) -> None:
                 log.warning("a status was not taken", extra={"camera": status.camera, "error": str(error)})
                 self._status_open.discard(status.camera)
 
@@ -206,7 +208,7 @@ class Publisher:
         self._disconnect()
         try:
             link, partitions = self._connected()
-        except BrokerError as error:
+        except BusError as error:
             if not self._away:
                 log.warning("no broker; frames go to disk", extra={"error": str(error)})
             self._away = True
@@ -227,7 +229,7 @@ class Publisher:
         try:
             names = (*self._topic_of.values(), topics.EDGE_STATUS, topics.DEAD_LETTERS)
             return link, {name: link.partitions(name) for name in names}
-        except BrokerError:
+        except BusError:
             link.close(0.0)
             raise
 
@@ -258,9 +260,9 @@ class Publisher:
                 if isinstance(result, int):
                     self._progress_s = time.monotonic()
                     self._lanes.acknowledged(record, result)
-                elif isinstance(result, REFUSED) and self._blocks:
+                elif isinstance(result, RefusedError) and self._blocks:
                     self._refused = PublishError(f"the broker refused a frame of {record.camera}: {result}")
-                elif isinstance(result, REFUSED):
+                elif isinstance(result, RefusedError):
                     self._lanes.refused(record, result)
                 elif link is self._link:
                     self._failure = result
@@ -326,7 +328,7 @@ class Publisher:
         value: bytes,
         timestamp_ms: int,
         acked: Callable[[Acked], None],
-        failed: Callable[[Exception], None],
+        failed: Callable[[BusError], None],
     ) -> None:
         assert self._link is not None
         partition = self._slots.get(camera, 0) % self._partitions[topic]
@@ -334,13 +336,13 @@ class Publisher:
             self._link.send(
                 topic, camera, value, partition=partition, timestamp_ms=timestamp_ms, acked=acked, failed=failed
             )
-        except REFUSED as error:
+        except RefusedError as error:
             failed(error)
-        except BrokerError as error:
+        except BusError as error:
             self._failure = error
             self._wake.set()
 
-    def _report(self, link: Link, record: Record, result: int | Exception) -> None:
+    def _report(self, link: Link, record: Record, result: int | BusError) -> None:
         self._results.append((link, record, result))
         # Acknowledgements are settled with the next frame or tick; only who waits for them, or a failure, is worth a
         # switch of threads.
@@ -348,7 +350,7 @@ class Publisher:
             self._wake.set()
 
     def _timestamp_ms(self, record: Record) -> int:
-        if self._blocks or self._now_ms() - record.captured_at_ms < OLD_MS:
+        if self._blocks or abs(self._now_ms() - record.captured_at_ms) < OLD_MS:
             return record.captured_at_ms
         return self._now_ms() - (self._clock.offset_ms or 0)
 
@@ -357,5 +359,5 @@ def _ignore_ack(at: Acked) -> None:
     """Nothing waits for it."""
 
 
-def _log_failure(error: Exception) -> None:
+def _log_failure(error: BusError) -> None:
     log.warning("a dead letter was not taken", extra={"error": str(error)})

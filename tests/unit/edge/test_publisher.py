@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from kafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 from prometheus_client import CollectorRegistry
 
+from bus.errors import BusError, RefusedError, WrongClockError
+from bus.producer import Acked
 from contracts.codec import decode
 from contracts.messages import EdgeStatus, Frame
 from contracts.metrics import Metrics
 from edge import publisher as module
 from edge.acks import Acks
-from edge.broker import Acked
 from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.publisher import Publisher, PublishError
@@ -40,7 +40,7 @@ class Broker:
 
     def connect(self) -> Link:
         if self.away:
-            raise KafkaError("no broker")
+            raise BusError("no broker")
         self.links.append(Link(self))
         return self.links[-1]
 
@@ -224,7 +224,7 @@ def test_a_failed_producer_is_replaced_and_all_is_sent_again_in_order(broker: Br
         broker.away = True
         setup.publish(1, 2, 3)
         broker.away = False
-        broker.links[0].fail(TopicAuthorizationFailedError("fenced"))
+        broker.links[0].fail(BusError("fenced"))
         assert setup.arrived(LIVE, 4) == [0, 1, 2, 3]
         assert len(broker.links) == 2
         assert broker.links[0].closed
@@ -293,8 +293,8 @@ def test_a_full_spool_drops_the_least_and_counts_it(broker: Broker, tmp_path: Pa
 @pytest.mark.parametrize(
     ("error", "dropped", "late"),
     [
-        (MessageSizeTooLargeError("too large"), {"refused": 1}, []),  # it never will be taken
-        (InvalidTimestampError("an hour ahead"), {}, [1]),  # it will when the clock is right
+        (RefusedError("too large"), {"refused": 1}, []),  # it never will be taken
+        (WrongClockError("an hour ahead"), {}, [1]),  # it will when the clock is right
     ],
 )
 def test_a_refused_frame_holds_nothing_up(
@@ -356,8 +356,8 @@ def test_a_disk_that_fails_is_counted_and_live_goes_on(broker: Broker, tmp_path:
         setup.publish(0)
         assert setup.arrived(LIVE, 1) == [0]
         broker.away = True
-        broker.links[0].fail(KafkaError("gone"))
-        setup.publisher._failure = KafkaError("gone")
+        broker.links[0].fail(BusError("gone"))
+        setup.publisher._failure = BusError("gone")
         setup.publish(1)
         assert setup.meters.of("gate").counters().dropped == {"spool_error": 1}
 
@@ -393,7 +393,7 @@ class TestWithoutDisk:
         assert [at for _, _, at, _ in broker.topics[LIVE]] == [NOW_MS + i for i in range(20)]
 
     def test_a_refused_frame_ends_it(self, broker: Broker, publisher: Publisher) -> None:
-        broker.refuse = lambda topic, f: MessageSizeTooLargeError("too large")
+        broker.refuse = lambda topic, f: RefusedError("too large")
         publisher.publish(frame(0), "motion")
         with pytest.raises(PublishError, match="refused a frame of gate"):
             publisher.drain(5)

@@ -1,0 +1,199 @@
+"""The client with the real broker: what is written stands there in order, what isn't is said, and nothing hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from bus import producer as module
+from bus.errors import BusError, NoTopicError, RefusedError, WrongClockError
+from bus.producer import Acked, KafkaLink
+from contracts import topics
+from contracts.topics import MAX_MESSAGE_BYTES, specs
+from tests.edge_tools import wait_until
+from vedette.broker import Broker, BrokerConfig, create_topics
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+SITE = "bus"
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker of this file's own, as tests stop it."""
+    with Broker(BrokerConfig(tmp_path_factory.mktemp("broker"), heap_mb=256)) as started:
+        create_topics(started.bootstrap, specs(SITE, 2))
+        yield started
+
+
+class Writing:
+    """A link and what it reported."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.link = KafkaLink(bootstrap)
+        self.results: dict[bytes, Acked | BusError] = {}
+
+    def send(self, *values: bytes, topic: str = topics.frames(SITE), at_ms: int | None = None) -> None:
+        for value in values:
+
+            def report(result: Acked | BusError, value: bytes = value) -> None:
+                self.results[value] = result
+
+            self.link.send(
+                topic, "gate", value, partition=0, timestamp_ms=at_ms or now_ms(), acked=report, failed=report
+            )
+
+    def reported(self, count: int, timeout_s: float = 10) -> list[Acked | BusError]:
+        wait_until(lambda: len(self.results) >= count, timeout_s, f"{count} reports")
+        return list(self.results.values())
+
+
+@pytest.fixture
+def writing(broker: Broker) -> Iterator[Writing]:
+    made = Writing(broker.bootstrap)
+    yield made
+    made.link.close(0.0)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def numbers(count: int) -> list[bytes]:
+    return [b"%03d" % index for index in range(count)]
+
+
+def test_records_stand_in_order_with_their_time(writing: Writing) -> None:
+    assert writing.link.partitions(topics.frames(SITE)) == 2
+    writing.send(*numbers(200), at_ms=1_700_000_000_000)
+    places = writing.reported(200)
+    assert list(writing.results) == numbers(200)
+    assert [at.offset for at in places] == list(range(places[0].offset, places[0].offset + 200))  # type: ignore[union-attr]
+    assert {at.timestamp_ms for at in places} == {1_700_000_000_000}  # type: ignore[union-attr]
+
+
+def test_a_status_is_acknowledged_with_the_broker_s_clock(writing: Writing) -> None:
+    before = now_ms()
+    writing.send(b"status", topic=topics.EDGE_STATUS, at_ms=before - 3_000_000)
+    (at,) = writing.reported(1)
+    assert isinstance(at, Acked)
+    assert before <= at.timestamp_ms <= now_ms()
+
+
+def test_a_refused_record_is_not_written_and_later_ones_are(writing: Writing) -> None:
+    writing.send(b"first")
+    writing.reported(1)  # else they are one batch
+    writing.send(b"ahead", at_ms=now_ms() + 3 * topics.HOUR_MS)
+    writing.reported(2)
+    with pytest.raises(RefusedError):
+        writing.send(b"x" * (MAX_MESSAGE_BYTES + 1))
+    writing.send(b"last")
+    first, ahead, last = writing.reported(3)
+    assert isinstance(ahead, WrongClockError)
+    assert isinstance(first, Acked)
+    assert isinstance(last, Acked)
+    assert last.offset == first.offset + 1
+
+
+def test_what_was_in_one_batch_with_a_wrong_clock_is_refused_for_the_same_reason(
+    broker: Broker, writing: Writing
+) -> None:
+    """And not as a fault of the connection: they can't be sent again behind those that follow."""
+    writing.send(b"first")
+    writing.reported(1)
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)  # so that a batch fills
+    try:
+        writing.send(*numbers(10))
+        writing.send(b"ahead", b"ahead too", at_ms=now_ms() + 3 * topics.HOUR_MS)
+        time.sleep(0.5)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    writing.reported(13)
+    refused = [value for value, result in writing.results.items() if isinstance(result, WrongClockError)]
+    assert {b"ahead", b"ahead too"} <= set(refused)
+    assert not [result for result in writing.results.values() if type(result) is BusError]
+
+
+def test_what_is_not_there_is_said(writing: Writing) -> None:
+    with pytest.raises(NoTopicError, match="no topic 'misspelt'"):
+        writing.link.partitions("misspelt")
+    with pytest.raises(NoTopicError, match="partition"):
+        writing.link.send(
+            topics.frames(SITE), "gate", b"", partition=7, timestamp_ms=now_ms(), acked=print, failed=print
+        )
+    with pytest.raises(BusError, match="Connection refused"):
+        KafkaLink(NOBODY)
+
+
+def test_failed_attempts_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_S", 0.02)
+    process = psutil.Process()
+
+    def held() -> int:
+        return process.num_fds() + process.num_threads()
+
+    before = held()
+    for _ in range(200):
+        with contextlib.suppress(BusError):
+            KafkaLink(NOBODY)
+    wait_until(lambda: held() <= before + 3, 10, "files and threads are given back")
+
+
+def test_the_producer_s_own_thread_survives_a_callback_that_fails(
+    writing: Writing, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> None:
+        raise ValueError("on purpose")
+
+    writing.link.send(topics.DEAD_LETTERS, "k", b"v", partition=0, timestamp_ms=now_ms(), acked=fails, failed=fails)
+    wait_until(lambda: "on purpose" in caplog.text, 10, "the failure is logged")
+    writing.send(b"next")
+    writing.reported(1)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_it_closes_in_time_while_the_broker_is_away(broker: Broker, how: str) -> None:
+    """What was not acknowledged is reported as failed."""
+    assert broker.pid is not None
+    writing = Writing(broker.bootstrap)
+    writing.send(b"there")
+    writing.reported(1)
+    if how == "killed":
+        broker.kill()
+    else:
+        os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        writing.send(*numbers(5))
+        began = time.monotonic()
+        writing.link.close(0.3)
+        assert 0.2 < time.monotonic() - began < 1
+        assert all(isinstance(result, BusError) for result in writing.reported(6)[1:])
+        writing.link._thread.join(5)
+        assert not writing.link._thread.is_alive()
+        with pytest.raises(BusError):
+            writing.send(b"closed")
+    finally:
+        if how == "killed":
+            broker.start()
+        else:
+            os.kill(broker.pid, signal.SIGCONT)
+
+
+def test_what_was_under_way_arrives_in_order_when_the_broker_is_back(broker: Broker, writing: Writing) -> None:
+    writing.send(b"there")
+    writing.reported(1)
+    broker.kill()
+    writing.send(*numbers(50))
+    time.sleep(3)
+    broker.start()
+    places = writing.reported(51, 15)
+    assert list(writing.results)[1:] == numbers(50)
+    assert [at.offset for at in places] == list(range(places[0].offset, places[0].offset + 51))  # type: ignore[union-attr]
