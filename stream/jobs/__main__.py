@@ -29,9 +29,18 @@ log = logging.getLogger("vedette.jobs")
 
 
 def build(
-    env: StreamExecutionEnvironment, ends: KafkaEnds, config: Config, manifest: Path, jobs: tuple[str, ...]
+    env: StreamExecutionEnvironment,
+    ends: KafkaEnds,
+    config: Config,
+    manifest: Path,
+    jobs: tuple[str, ...],
+    *,
+    watch: bool,
 ) -> None:
-    """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own."""
+    """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own.
+
+    `watch` is whether agents that never speak are missed.
+    """
     plain = ProcessSettings(metrics_port=config.stream.metrics_port)
     if "detect" in jobs:
         settings = ProcessSettings(
@@ -44,7 +53,7 @@ def build(
         )
         detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix))
     if "decide" in jobs:
-        decide.build(env, ends, decide.DecideConfig(config, plain, ends.prefix))
+        decide.build(env, ends, decide.DecideConfig(config, plain, ends.prefix, watch))
     if "analytics" in jobs:
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
 
@@ -72,7 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
             state_dir=options.state,
         )
     )
-    build(env, KafkaEnds(options.bootstrap, options.prefix), config, options.manifest, tuple(options.jobs))
+    ends = KafkaEnds(options.bootstrap, options.prefix)
+    # What is drained at its end is a replay: its agent sends no status.
+    build(env, ends, config, options.manifest, tuple(options.jobs), watch=not options.drain)
     client = env.execute_async(f"vedette {config.site.name}")
     log.info("jobs %s submitted", ", ".join(options.jobs))
     return _supervise(client, stop, options.state / "savepoints" if options.drain else None)

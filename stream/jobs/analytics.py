@@ -8,20 +8,22 @@ from typing import Any, TypeVar
 
 import msgspec
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream import KeyedBroadcastProcessFunction, StreamExecutionEnvironment
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Anomaly, Config, detect_of
+from contracts.controls import Control
 from contracts.messages import Alert, Event, FrameTracks, WindowStats
+from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, write
 from stream.jobs.process import ProcessSettings, process_of
 from stream.jobs.sort import Sort, sorted_type
-from stream.rules import AlertPolicy, PolicyState, compile_rules
+from stream.rules import AlertPolicy, CameraRules, PolicyState, Rulebook
 from stream.windows.baseline import Baseline, BaselineConfig, BaselineState
 from stream.windows.windows import WindowConfig, Windows, WindowState, cells_of
 
@@ -36,14 +38,14 @@ _BASELINE = msgspec.msgpack.Decoder(BaselineState)
 
 @dataclass(frozen=True)
 class AnalyticsConfig:
-    """The site's config, and how the process is set up."""
+    """The site's config at the start of the job, and how the process is set up."""
 
     config: Config
     settings: ProcessSettings
     prefix: str = ""
 
 
-class Analytics(KeyedProcessFunction):
+class Analytics(KeyedBroadcastProcessFunction):
     """Loads a lane's windows, adds the frame, and holds each window that closes against its baseline."""
 
     def __init__(self, config: AnalyticsConfig) -> None:
@@ -55,9 +57,9 @@ class Analytics(KeyedProcessFunction):
         self._metrics = process.metrics
         self._guard = Guard(NAME, process.metrics)
         self._outputs = Outputs(process.metrics)
-        self._windows = {name: Windows(_window_config(site, name)) for name in site.cameras}
-        self._baseline = Baseline(_baseline_config(site))
-        self._policies = {name: AlertPolicy(compile_rules(site, name)) for name in site.cameras}
+        self._rulebook = Rulebook(site)
+        self._controls = Controls()
+        self._cut: dict[str, tuple[CameraRules, Windows]] = {}
         # A camera that is silent for two windows has its open windows given out in parts.
         self._idle_ms = int(2 * site.analytics.window_s * 1000)
         self._window_state = context.get_state(ValueStateDescriptor("windows", Types.PICKLED_BYTE_ARRAY()))
@@ -71,11 +73,16 @@ class Analytics(KeyedProcessFunction):
     def process_element(self, value: Row, context: Any) -> Iterator[Any]:
         return self._guard.handle(value, lambda record: self._add(record, context))
 
+    def process_broadcast_element(self, value: Row, context: Any) -> Iterator[Any]:
+        self._controls.take(value, context)
+        return iter(())
+
     def _add(self, record: Row, context: Any) -> Iterator[Any]:
         tracks = decode(record[VALUE], FrameTracks)
-        windows = self._windows.get(tracks.camera)
-        if windows is None:
+        if tracks.camera not in self._config.config.cameras:
             return
+        controls = self._controls.known(context)
+        windows = self._windows(tracks.camera, tracks.captured_at_ms, controls)
         before = _loaded(self._window_state, _WINDOWS, WindowState)
         after, rows = windows.step(before, tracks)
         if after.late_total > before.late_total:
@@ -86,11 +93,11 @@ class Analytics(KeyedProcessFunction):
         self._window_state.update(self._encoder.encode(after))
         if self._timer.value() is None:
             self._wake(context)
-        yield from self._emit(rows)
+        yield from self._emit(rows, controls)
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
         state = _loaded(self._window_state, _WINDOWS, WindowState)
-        if state.camera not in self._windows:  # the config of an earlier start had it
+        if state.camera not in self._config.config.cameras:  # the config of an earlier start had it
             self._window_state.clear()
             self._timer.clear()
             return
@@ -99,28 +106,41 @@ class Analytics(KeyedProcessFunction):
             self._wake(context)
             return
         self._timer.clear()
-        after, rows = self._windows[state.camera].flush(state)
+        controls = self._controls.known(context)
+        after, rows = self._windows(state.camera, state.clock_ms, controls).flush(state)
         self._window_state.update(self._encoder.encode(after))
-        yield from self._emit(rows)
+        yield from self._emit(rows, controls)
 
-    def _emit(self, rows: tuple[WindowStats, ...]) -> Iterator[Any]:
+    def _windows(self, camera: str, at_ms: int, controls: tuple[Control, ...]) -> Windows:
+        """The camera's windows by its zones at that time; made once a change."""
+        rules = self._rulebook.at(camera, at_ms, controls)
+        cut = self._cut.get(camera)
+        if cut is None or cut[0] is not rules:
+            cut = self._cut[camera] = (rules, Windows(_window_config(self._config.config, rules)))
+        return cut[1]
+
+    def _emit(self, rows: tuple[WindowStats, ...], controls: tuple[Control, ...]) -> Iterator[Any]:
         for row in rows:
             yield keyed(row.camera, encode(row))
             if row.final:
-                yield from self._outputs.records(*self._judge(row))
+                yield from self._outputs.records(*self._judge(row, controls))
 
-    def _judge(self, row: WindowStats) -> tuple[tuple[Event, ...], tuple[Alert, ...]]:
+    def _judge(self, row: WindowStats, controls: tuple[Control, ...]) -> tuple[tuple[Event, ...], tuple[Alert, ...]]:
+        """What is unusual in the window, and what becomes of the alerts by the rules at its end."""
+        rules = self._rulebook.at(row.camera, row.end_ms, controls)
         place = f"{row.zone}|{row.label}"
         stored = self._baselines.get(place)
-        baseline = BaselineState() if stored is None else _BASELINE.decode(stored)
-        learned, event = self._baseline.step(baseline, row)
+        known = BaselineState() if stored is None else _BASELINE.decode(stored)
+        learned, event = Baseline(_baseline_config(self._config.config, rules)).step(known, row)
         self._baselines.put(place, self._encoder.encode(learned))
-        if event is None:
+        events = () if event is None else (event,)
+        before = _loaded(self._policy_state, _POLICY, PolicyState)
+        if not events and not before.incidents and not before.waiting:
             return (), ()
-        policy = _loaded(self._policy_state, _POLICY, PolicyState)
-        policy, alerts = self._policies[row.camera].step(policy, (event,), at_ms=row.end_ms, frame=None)
-        self._policy_state.update(self._encoder.encode(policy))
-        return (event,), alerts
+        # Without an event too: what is open ends with its rule, or when its zone is disarmed.
+        after, alerts = AlertPolicy(rules).step(before, events, at_ms=row.end_ms, frame=None)
+        self._policy_state.update(self._encoder.encode(after))
+        return events, alerts
 
     def _wake(self, context: Any) -> None:
         at_ms = context.timer_service().current_processing_time() + self._idle_ms
@@ -133,20 +153,20 @@ def _loaded(state: Any, decoder: msgspec.msgpack.Decoder[S], new: Callable[[], S
     return new() if stored is None else decoder.decode(stored)
 
 
-def _window_config(config: Config, camera: str) -> WindowConfig:
-    heartbeat_s = detect_of(config, camera).heartbeat_s or 0.0
+def _window_config(config: Config, rules: CameraRules) -> WindowConfig:
+    heartbeat_s = detect_of(config, rules.camera).heartbeat_s or 0.0
     return WindowConfig(
         window_ms=int(config.analytics.window_s * 1000),
         lateness_ms=int(config.analytics.lateness_s * 1000),
         # Between two heartbeats of a still scene nothing changed: that time was observed.
         interval_cap_ms=max(10_000, int(2 * heartbeat_s * 1000)),
-        always=cells_of(config.cameras[camera]),
+        always=cells_of(rules.spec),
     )
 
 
-def _baseline_config(config: Config) -> BaselineConfig:
-    """The baseline reports from the lowest score on that any anomaly rule listens to."""
-    scores = [rule.score for rule in config.rules.values() if isinstance(rule, Anomaly)]
+def _baseline_config(config: Config, rules: CameraRules) -> BaselineConfig:
+    """The baseline reports from the lowest score on that any anomaly rule of the camera listens to."""
+    scores = [rule.rule.score for rule in rules.active if isinstance(rule.rule, Anomaly)]
     return BaselineConfig(
         time_zone=config.site.time_zone,
         baseline_weeks=config.analytics.baseline_weeks,
@@ -156,12 +176,17 @@ def _baseline_config(config: Config) -> BaselineConfig:
 
 
 def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: AnalyticsConfig) -> None:
-    """tracks → Sort → Analytics → analytics, events, alerts, dead-letters."""
+    """tracks (and controls to all) → Sort → Analytics → analytics, events, alerts, dead-letters."""
     uid = "analytics-sort"
     source = ends.source(env, [topics.TRACKS], uid)
     tracks = source.process(Sort(uid, config.prefix, config.settings), sorted_type()).name(uid).uid(uid)
     ends.sink(side_output(tracks, dead_letters_tag()), topics.DEAD_LETTERS, uid)
+    controls = controls_stream(env, ends, config.settings, "analytics-controls", letters=False)
     stats = (
-        tracks.key_by(lambda row: row[0], Types.STRING()).process(Analytics(config), keyed_type()).name(NAME).uid(NAME)
+        tracks.key_by(lambda row: row[0], Types.STRING())
+        .connect(controls.broadcast(controls_state()))
+        .process(Analytics(config), keyed_type())
+        .name(NAME)
+        .uid(NAME)
     )
     write(ends, stats, topics.ANALYTICS, NAME)

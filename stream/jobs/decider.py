@@ -13,9 +13,8 @@ import numpy as np
 
 from contracts.config import Camera, Config
 from contracts.controls import Control
-from contracts.errors import ContractError
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
-from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules, due
+from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, Rulebook, RuleEngine
 from stream.tracking import Detections, Tracker, TrackerState, distinct
 
 EMBEDDING_DTYPE = np.dtype("<f2")
@@ -47,7 +46,7 @@ class Decider:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._tracker = Tracker()
-        self._compiled: dict[str, tuple[tuple[Control, ...], CameraRules]] = {}
+        self._rulebook = Rulebook(config)
 
     def frame(
         self, state: LaneState, frame: FrameDetections, controls: Sequence[Control] = ()
@@ -55,7 +54,7 @@ class Decider:
         """Decide one frame. A place that the lane has seen changes nothing: replays after a restart are harmless."""
         if (frame.session, frame.index) <= (state.session, state.index):
             return state, Decision()
-        rules = self.rules(frame.camera, frame.captured_at_ms, controls)
+        rules = self._rulebook.at(frame.camera, frame.captured_at_ms, controls)
         tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, self._config.cameras[frame.camera]))
         engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks)
         policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
@@ -74,7 +73,7 @@ class Decider:
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()
     ) -> tuple[LaneState, Decision]:
         """Take in what the agent says of the camera: down, up again, tampered with."""
-        rules = self.rules(status.camera, status.at_ms, controls)
+        rules = self._rulebook.at(status.camera, status.at_ms, controls)
         engine, events = RuleEngine(rules).on_status(state.engine, status)
         return self._health(msgspec.structs.replace(state, engine=engine), rules, events, status.at_ms)
 
@@ -82,23 +81,9 @@ class Decider:
         self, state: LaneState, camera: str, wall_ms: int, controls: Sequence[Control] = ()
     ) -> tuple[LaneState, Decision]:
         """It is `wall_ms`, and the agent may have been silent for long: the one decision that needs a wall clock."""
-        rules = self.rules(camera, wall_ms, controls)
+        rules = self._rulebook.at(camera, wall_ms, controls)
         engine, events = RuleEngine(rules).on_silence(state.engine, wall_ms)
         return self._health(msgspec.structs.replace(state, engine=engine), rules, events, wall_ms)
-
-    def rules(self, camera: str, at_ms: int, controls: Sequence[Control]) -> CameraRules:
-        """The camera's rules at `at_ms`; raises ContractError for a camera that the config doesn't know."""
-        if camera not in self._config.cameras:
-            raise ContractError(f"the config has no camera {camera!r}")
-        in_force = due(controls, at_ms)
-        known = self._compiled.get(camera)
-        if known is not None and known[0] == in_force:
-            return known[1]
-        rules = compile_rules(self._config, camera)
-        for control in in_force:
-            rules = rules.changed(control)
-        self._compiled[camera] = (in_force, rules)
-        return rules
 
     def _health(
         self, state: LaneState, rules: CameraRules, events: tuple[Event, ...], at_ms: int

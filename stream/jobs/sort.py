@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,18 +33,22 @@ def sorted_type() -> TypeInformation:
 
 
 class Sort(ProcessFunction):
-    """Decodes each record as what its topic carries, and gives it the key by which state is kept."""
+    """Decodes each record as what its topic carries, and gives it the key by which state is kept.
 
-    def __init__(self, source: str, prefix: str, settings: ProcessSettings) -> None:
+    Without `letters` a bad record is passed over: another job reads the same topic and makes the dead letter.
+    """
+
+    def __init__(self, source: str, prefix: str, settings: ProcessSettings, *, letters: bool = True) -> None:
         self._source = source
         self._prefix = prefix
         self._settings = settings
+        self._letters = letters
 
     def open(self, _context: Any) -> None:
         self._guard = Guard(self._source, process_of(self._settings).metrics)
 
     def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
-        return self._guard.handle(value, self._sort)
+        return self._guard.handle(value, self._sort if self._letters else self._sort_good)
 
     def _sort(self, record: Row) -> Iterator[Row]:
         topic = record[TOPIC].removeprefix(self._prefix)
@@ -51,6 +56,10 @@ class Sort(ProcessFunction):
             raise ContractError("no value: removals are messages of their own")
         message = decode(record[VALUE], KINDS[topic])
         yield Row(_key(message), record[VALUE], topic, record[PARTITION], record[OFFSET])
+
+    def _sort_good(self, record: Row) -> Iterator[Row]:
+        with contextlib.suppress(ContractError):
+            yield from self._sort(record)
 
 
 def _key(message: Message) -> str:

@@ -1,7 +1,7 @@
 """Rules over tracks: zones, lines and behaviour to events, events to alerts; pure, time is the frames' capture time."""
 
 from stream.rules.alerts import AlertPolicy, PolicyState
-from stream.rules.changes import due
+from stream.rules.changes import Rulebook, due
 from stream.rules.engine import RuleEngine
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules, compile_rules
@@ -14,6 +14,7 @@ __all__ = [
     "Habits",
     "PolicyState",
     "RuleEngine",
+    "Rulebook",
     "compile_rules",
     "due",
 ]

@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from contracts.codec import decode, encode
 from contracts.config_file import load
 from contracts.controls import Control, key
 from contracts.errors import ContractError
-from contracts.messages import Frame, Message
+from contracts.messages import Frame, FrameDetections, Message
 from tests.builders import DATA, jpeg_of, manifest_of, solid
 from vedette.local import LocalOptions, LocalSystem
 
@@ -50,18 +51,20 @@ CONFIG = {
 
 
 class SiteUnderTest:
-    """The local system without agent and evidence: the test is the agent."""
+    """The local system without agent and evidence, unless `parts` has them: the test is the agent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, config: Mapping[str, object] = MappingProxyType(CONFIG), parts: tuple[str, ...] = ("jobs",)
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         manifest = manifest_of(DATA / "bright_boxes.onnx", label_map=LABELS)
         (folder / manifest.file).write_bytes((DATA / manifest.file).read_bytes())
         (folder / "manifest.json").write_bytes(msgspec.json.encode(manifest))
         file = folder / "config.yaml"
-        file.write_text(yaml.safe_dump(CONFIG))
+        file.write_text(yaml.safe_dump(dict(config)))
         self.folder = folder
         self.manifest = manifest
-        options = LocalOptions(("jobs",), keep_forever=True)
+        options = LocalOptions(parts, keep_forever=True)
         self.system = LocalSystem(load(file), file, folder / "state", options)
 
     def __enter__(self) -> SiteUnderTest:
@@ -79,6 +82,12 @@ class SiteUnderTest:
         topic = topics.frames("site") if lane == "live" else topics.frames_late("site")
         for frame in frames:
             self.send_raw(topic, frame.camera.encode(), encode(frame), partition=int(frame.camera == "yard"))
+        self.producer.flush()
+
+    def send_detections(self, frames: Iterable[FrameDetections]) -> None:
+        """As the detect job writes them."""
+        for frame in frames:
+            self.send_raw(topics.DETECTIONS, frame.camera.encode(), encode(frame))
         self.producer.flush()
 
     def send_raw(self, topic: str, record_key: bytes | None, value: bytes | None, partition: int | None = None) -> None:

@@ -1,0 +1,45 @@
+"""The wall clock as a stream: a record a second for each camera, so that one of which nothing is heard is noticed.
+
+Timers can't do this: PyFlink 2.3 gives no side outputs from `on_timer` of a keyed function with broadcast state (the
+tuple goes to the main output and fails there), and a camera that was never heard of has no key that could have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.common import Row
+from pyflink.datastream import DataStream, ProcessFunction, StreamExecutionEnvironment
+from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
+
+from stream.jobs.clock import now_ms
+from stream.jobs.sort import sorted_type
+
+TICK = "tick"
+"""Stands where other records have their topic; the time, ms since the epoch, where they have their offset."""
+
+
+class Ticks(ProcessFunction):
+    """Each pulse as a record for every camera's live lane, in the form that `Sort` gives to messages."""
+
+    def __init__(self, cameras: tuple[str, ...]) -> None:
+        self._cameras = cameras
+
+    def process_element(self, value: Row, _context: Any) -> Iterator[Row]:
+        at_ms = now_ms()
+        for camera in self._cameras:
+            yield Row(f"{camera}|live", b"", TICK, 0, at_ms)
+
+
+def ticks(env: StreamExecutionEnvironment, cameras: tuple[str, ...], uid: str) -> DataStream:
+    """Once a second a record for each camera."""
+    tables = StreamTableEnvironment.create(env)
+    pulse = (
+        TableDescriptor.for_connector("datagen")
+        .schema(Schema.new_builder().column("pulse", DataTypes.BOOLEAN()).build())
+        .option("rows-per-second", "1")
+        .build()
+    )
+    stream = tables.to_data_stream(tables.from_descriptor(pulse))
+    return stream.process(Ticks(cameras), sorted_type()).name(uid).uid(uid).set_parallelism(1)
