@@ -12,7 +12,7 @@ import msgspec
 from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from training.bundle import bundle_detector, spread, write_manifest
-from training.dataset import read_sets
+from training.dataset import list_skipped, read_sets
 from training.detector import train
 from training.evaluate import evaluate_set
 from training.predict import ExportedDetector, PublicYolox, time_ratio
@@ -53,6 +53,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     if tuple(recipe.labels) != manifest.labels:
         raise ConfigError("labels", "the recipe and the manifest name different labels")
     sets = read_sets(recipe.sets, ("test",), options.data, options.out / "cache", recipe.channels)
+    if count := list_skipped(sets, options.out):
+        print(f"skipped {count} pictures: {options.out / 'skipped.json'}")
     ours = [evaluate_set(ExportedDetector(path), item, recipe) for item in sets]
     theirs = []
     ratio = None

@@ -42,6 +42,8 @@ def augment(parts: Sequence[Labelled], size: int, crop: int, config: AugmentConf
     placed = _mosaic(parts, crop, config, rng) if len(parts) == 4 else _single(parts[0], size, crop, config, rng)
     if rng.random() < config.flip:
         placed = _flip(placed)
+    if rng.random() < config.recolour:
+        placed = replace(placed, picture=_recolour(placed, rng))
     if rng.random() < config.occlusion:
         placed = replace(placed, picture=_occlude(placed, rng))
     return replace(placed, picture=spoil(placed.picture, config, rng))
@@ -128,6 +130,24 @@ def _flip(placed: Labelled) -> Labelled:
     return replace(placed, picture=np.ascontiguousarray(placed.picture[:, ::-1]), xyxy=xyxy)
 
 
+def _recolour(placed: Labelled, rng: Generator) -> Picture:
+    """Other clothes, another paint: half of the objects change hue, saturation and brightness, softly to their edge.
+
+    A clip has few people, and what they wear that day is not what a person looks like.
+    """
+    picture = placed.picture.copy()
+    for x1, y1, x2, y2 in placed.xyxy[rng.random(len(placed.xyxy)) < 0.5].astype(int):
+        place = picture[y1:y2, x1:x2]
+        if min(place.shape[:2]) < LEAST_SIDE_PX:
+            continue
+        other = _turn_colours(place, rng, (90, 0.7, 0.6))
+        y, x = (np.linspace(-1, 1, side) for side in place.shape[:2])
+        distance = np.hypot(y[:, None], x[None])[..., None]
+        share = np.clip((1.1 - distance) / 0.4, 0, 1)
+        place[:] = (place + share * (other.astype(np.float32) - place)).astype(np.uint8)
+    return picture
+
+
 def _occlude(placed: Labelled, rng: Generator) -> Picture:
     """Hide up to a third of some boxes behind a plain or noisy rectangle, mostly their lower part."""
     picture = placed.picture.copy()
@@ -159,9 +179,14 @@ def spoil(picture: Picture, config: AugmentConfig, rng: Generator) -> Picture:
 
 def _colour(picture: Picture, rng: Generator) -> Picture:
     """Hue, saturation and value turned a little, as white balance and exposure do."""
+    return _turn_colours(picture, rng, (8, 0.4, 0.35))
+
+
+def _turn_colours(picture: Picture, rng: Generator, most: tuple[float, float, float]) -> Picture:
+    """Hue turned by up to so many of 180 steps; saturation and value changed by up to these shares."""
     hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
     values = np.arange(256)
-    gains = rng.uniform(-1, 1, 3) * (8, 0.4, 0.35)
+    gains = rng.uniform(-1, 1, 3) * most
     hue = ((values + gains[0]) % 180).astype(np.uint8)
     saturation, value = (np.clip(values * (1 + gain), 0, 255).astype(np.uint8) for gain in gains[1:])
     parts = [cv2.LUT(channel, table) for channel, table in zip(cv2.split(hsv), (hue, saturation, value), strict=True)]

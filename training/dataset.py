@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,6 +77,13 @@ def read_set(config: SetConfig, data: Path, cache: Path, channels: Sequence[str]
         reason = f": {skipped[0].name}: {skipped[0].reason}" if skipped else ""
         raise ConfigError(f"sets.{config.name}", f"no picture can be used{reason}")
     return DataSet(config, tuple(samples), tuple(skipped))
+
+
+def list_skipped(sets: Iterable[DataSet], out: Path) -> int:
+    """Write what could not be used and why to `out/skipped.json`; returns how many items that is."""
+    skipped = {f"{data.config.name}/{item.name}": item.reason for data in sets for item in data.skipped}
+    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
+    return len(skipped)
 
 
 def read_picture(path: Path) -> Picture:

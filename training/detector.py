@@ -21,7 +21,7 @@ from tqdm import tqdm
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.batches import TrainingPictures, collate
-from training.dataset import read_sets
+from training.dataset import list_skipped, read_sets
 from training.loss import Targets, detection_loss, distillation_loss
 from training.network import DetectorNet, anchor_points, load_yolox
 from training.place import Place, find_place
@@ -49,12 +49,15 @@ def train(recipe: DetectorRecipe, data: Path, out: Path) -> Path:
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
+    if place.rank > 0:
+        dist.barrier()  # the first process unpacks the frames and asks the teachers; the others find both in the cache
     sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
     sets = tuple(label_with_teachers(sets, recipe, data, out / "cache"))
-    skipped = {f"{s.config.name}/{x.name}": x.reason for s in sets for x in s.skipped}
-    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
-    counts = ", ".join(f"{s.config.name} {len(s.samples)}" for s in sets)
-    print(f"training pictures: {counts}; skipped {len(skipped)} (skipped.json)")
+    if place.rank == 0:
+        counts = ", ".join(f"{s.config.name} {len(s.samples)}" for s in sets)
+        print(f"training pictures: {counts}; skipped {list_skipped(sets, out)} (skipped.json)")
+        if place.world > 1:
+            dist.barrier()
     run = start_run(recipe, data, place.device)
     _resume(run, recipe, out / "checkpoint.pt")
     pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -22,6 +23,9 @@ def find_place() -> Place:
     cuda = torch.cuda.is_available()
     if not dist.is_torchelastic_launched():
         return Place(torch.device("cuda" if cuda else "cpu"))
-    dist.init_process_group("nccl" if cuda else "gloo")
+    # The others wait for the first process to prepare the data: teachers of a large set take hours.
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(days=1))
     device = torch.device("cuda", dist.get_node_local_rank()) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
     return Place(device, dist.get_rank(), dist.get_world_size())

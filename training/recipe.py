@@ -59,6 +59,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     jpeg: Fraction = 0.25
     grey: Fraction = 0.03
     occlusion: Fraction = 0.1
+    recolour: Fraction = 0.15
     low_resolution: Fraction = 0.15
 
 

@@ -11,7 +11,18 @@ import pytest
 from training.recipe import AugmentConfig, DetectorRecipe, ScheduleConfig, SetConfig
 
 PLAIN = AugmentConfig(
-    mosaic=0, flip=0, scale=(1, 1), colour=0, blur=0, noise=0, night=0, jpeg=0, grey=0, occlusion=0, low_resolution=0
+    mosaic=0,
+    flip=0,
+    scale=(1, 1),
+    colour=0,
+    blur=0,
+    noise=0,
+    night=0,
+    jpeg=0,
+    grey=0,
+    occlusion=0,
+    recolour=0,
+    low_resolution=0,
 )
 
 

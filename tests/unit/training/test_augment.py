@@ -50,6 +50,21 @@ def test_a_crop_keeps_a_box_in_sight(plain: AugmentConfig) -> None:
         assert made.weights.tolist() == [1.0]
 
 
+def test_another_coat_stays_inside_its_box(plain: AugmentConfig) -> None:
+    part = square()
+    part.picture[part.picture == 255] = 120
+    config = msgspec.structs.replace(plain, recolour=1.0)
+    changes = []
+    for seed in range(8):
+        before, after = (augment([part], 96, 96, c, np.random.default_rng(seed)) for c in (plain, config))
+        difference = np.abs(after.picture.astype(int) - before.picture)
+        x1, y1, x2, y2 = after.xyxy[0].astype(int)
+        changes.append(difference[y1:y2, x1:x2].max())
+        difference[y1:y2, x1:x2] = 0
+        assert not difference.any()
+    assert max(changes) > 20
+
+
 def test_a_mosaic_holds_the_boxes_of_four(plain: AugmentConfig) -> None:
     config = msgspec.structs.replace(plain, mosaic=1.0)
     made = augment([square(), square(), square(), square()], 96, 96, config, np.random.default_rng(3))

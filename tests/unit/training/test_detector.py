@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
+from torch.utils.data import Dataset
 
 from contracts.errors import ConfigError
 from training import checkpoint, detector
 from training.detector import blend, learning_rate, load_trained, start_run, train
+from training.loss import Targets
 from training.recipe import DetectorRecipe, ScheduleConfig
 
 pytestmark = [
@@ -114,3 +119,38 @@ def test_a_blend_lies_between_start_and_trained(recipe: DetectorRecipe, squares:
     mixed = blend(run.start, run.average, 0.25)
     for ours, first in zip(mixed.parameters(), run.start.parameters(), strict=True):
         torch.testing.assert_close(ours, first + 0.25)
+
+
+def test_two_processes_train_one_network(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "recipe.yaml", tmp_path / "out"
+    recipe = msgspec.structs.replace(recipe, size=128, crop=128)  # the smallest that a recipe file may ask for
+    config.write_bytes(msgspec.yaml.encode(recipe))
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "training"]
+    options = ["train", "detector", "--config", str(config), "--data", str(squares), "--out", str(out)]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *command, *options], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("training pictures:") == 1  # the second process waited for the first one's cache
+    state = checkpoint.load(out / "checkpoint.pt")
+    assert state is not None
+    assert state["step"] == recipe.schedule.steps
+    torch.manual_seed(recipe.seed)
+    start = start_run(recipe, squares, torch.device("cpu")).start
+    assert not torch.equal(weights(out / "weights.pt"), torch.cat([p.flatten() for p in start.parameters()]))
+    assert list((out / "logs").glob("events.out.tfevents.*"))
+
+
+def test_the_ranks_share_the_pictures_of_a_step(recipe: DetectorRecipe) -> None:
+    class Numbers(Dataset[tuple[torch.Tensor, Targets]]):
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, Targets]:
+            none = torch.zeros(0)
+            return torch.full((3, 1, 1), index, dtype=torch.uint8), Targets(none, none, none, True)
+
+    def positions(rank: int) -> list[list[int]]:
+        place = detector.Place(torch.device("cpu"), rank, world=2)
+        batches = detector._batches(2, recipe, Numbers(), place)  # type: ignore[arg-type]
+        return [batch[:, 0, 0, 0].tolist() for batch, _ in batches]
+
+    assert [positions(0), positions(1)] == [[[8, 9], [12, 13]], [[10, 11], [14, 15]]]
