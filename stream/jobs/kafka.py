@@ -16,9 +16,9 @@ from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
 
 from contracts.topics import MAX_MESSAGE_BYTES
+from stream.jobs.kafka_source import record_stream
 
 KEY, VALUE, TOPIC, PARTITION, OFFSET = range(5)
 """The fields of a source record."""
@@ -35,35 +35,18 @@ class KafkaEnds:
 
     def source(self, env: StreamExecutionEnvironment, topics: Sequence[str], name: str) -> DataStream:
         """All records of the topics from the earliest that is kept, as Row(key, value, topic, partition, offset)."""
-        tables = StreamTableEnvironment.create(env)
-        schema = (
-            Schema.new_builder()
-            .column("k", DataTypes.BYTES())
-            .column("v", DataTypes.BYTES())
-            .column_by_metadata("topic_", DataTypes.STRING(), "topic", True)
-            .column_by_metadata("partition_", DataTypes.INT(), "partition", True)
-            .column_by_metadata("offset_", DataTypes.BIGINT(), "offset", True)
-            .build()
-        )
-        descriptor = (
-            TableDescriptor.for_connector("kafka")
-            .schema(schema)
-            .option("topic", ";".join(self.prefix + topic for topic in topics))
-            .option("properties.bootstrap.servers", self.bootstrap)
-            .option("properties.group.id", f"{self.group}-{name}")
-            .option("properties.max.partition.fetch.bytes", str(MAX_MESSAGE_BYTES))
+        options = {
+            "topic": ";".join(self.prefix + topic for topic in topics),
+            "properties.bootstrap.servers": self.bootstrap,
+            "properties.group.id": f"{self.group}-{name}",
+            "properties.max.partition.fetch.bytes": str(MAX_MESSAGE_BYTES),
             # A record waits for nothing: the broker answers as soon as one byte is there.
-            .option("properties.fetch.min.bytes", "1")
-            .option("scan.startup.mode", "earliest-offset")
-            .option("scan.topic-partition-discovery.interval", "0")
-            .option("key.format", "raw")
-            .option("key.fields", "k")
-            .option("value.format", "raw")
-            .option("value.fields-include", "EXCEPT_KEY")
-        )
-        for key, value in self.properties.items():
-            descriptor = descriptor.option(f"properties.{key}", value)
-        return tables.to_data_stream(tables.from_descriptor(descriptor.build()))
+            "properties.fetch.min.bytes": "1",
+            "scan.startup.mode": "earliest-offset",
+            "scan.topic-partition-discovery.interval": "0",
+        }
+        security = {f"properties.{key}": value for key, value in self.properties.items()}
+        return record_stream(env, options | security, f"{name}-source")
 
     def sink(self, stream: DataStream, topic: str, uid: str) -> None:
         """Write Row(key, value) records to the topic; the key decides the partition, `uid` names the writer."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyflink.common import Row
+from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, ProcessFunction, StreamExecutionEnvironment
-from pyflink.table import DataTypes, Schema, StreamTableEnvironment, TableDescriptor
+from pyflink.datastream.functions import SourceFunction
+from pyflink.java_gateway import get_gateway
 
 from stream.jobs.clock import now_ms
 from stream.jobs.sort import sorted_type
@@ -26,7 +27,7 @@ class Ticks(ProcessFunction):
     def __init__(self, cameras: tuple[str, ...]) -> None:
         self._cameras = cameras
 
-    def process_element(self, value: Row, _context: Any) -> Iterator[Row]:
+    def process_element(self, value: bool, _context: Any) -> Iterator[Row]:
         at_ms = now_ms()
         for camera in self._cameras:
             yield Row(f"{camera}|live", b"", TICK, 0, at_ms)
@@ -34,12 +35,8 @@ class Ticks(ProcessFunction):
 
 def ticks(env: StreamExecutionEnvironment, cameras: tuple[str, ...], uid: str) -> DataStream:
     """Once a second a record for each camera."""
-    tables = StreamTableEnvironment.create(env)
-    pulse = (
-        TableDescriptor.for_connector("datagen")
-        .schema(Schema.new_builder().column("pulse", DataTypes.BOOLEAN()).build())
-        .option("rows-per-second", "1")
-        .build()
-    )
-    stream = tables.to_data_stream(tables.from_descriptor(pulse))
+    # Flink's generator of random records; as a table's source it would bring the Table API's planner along.
+    datagen = get_gateway().jvm.org.apache.flink.streaming.api.functions.source.datagen
+    pulse = SourceFunction(datagen.DataGeneratorSource(datagen.RandomGenerator.booleanGenerator(), 1, None))
+    stream = env.add_source(pulse, f"{uid}-source", Types.BOOLEAN()).set_parallelism(1).uid(f"{uid}-source")
     return stream.process(Ticks(cameras), sorted_type()).name(uid).uid(uid).set_parallelism(1)
