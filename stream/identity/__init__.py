@@ -1,0 +1,26 @@
+"""Who somebody is: a gallery of enrolled people, looks fused over a track, open-set identification. Pure."""
+
+from stream.identity.calibration import Calibration, Level, rising
+from stream.identity.fusion import FusedState, fuse
+from stream.identity.gallery import Denial, Gallery, Match, Person
+from stream.identity.identifier import Identifier, IdentifierConfig, Identity, IdentityState, Look
+from stream.identity.tail import Tail, fit_tail
+
+__all__ = [
+    "Calibration",
+    "Denial",
+    "FusedState",
+    "Gallery",
+    "Identifier",
+    "IdentifierConfig",
+    "Identity",
+    "IdentityState",
+    "Level",
+    "Look",
+    "Match",
+    "Person",
+    "Tail",
+    "fit_tail",
+    "fuse",
+    "rising",
+]
