@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import msgspec
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"})
 
 Box = tuple[str, float, float, float, float]
 
