@@ -1,0 +1,216 @@
+"""What an operator may do with an alert: one function for pages, keys and API alike."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from console.hub import Hub
+from console.rights import ForbiddenError, Permission, Who
+from console.store.rows import AlertRow, AnswerRow
+from console.store.store import Store
+from contracts import messages, topics
+from contracts.codec import encode
+from contracts.errors import VedetteError
+from contracts.messages import Alert, Feedback
+
+MINUTE_MS = 60_000
+MAX_AT_ONCE = 500
+Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+Note = Annotated[str, Meta(max_length=4000)]
+Person = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class Acknowledge(msgspec.Struct, frozen=True, tag_field="action", tag="acknowledge"):
+    """I have seen it and look after it."""
+
+
+class Verdict(msgspec.Struct, frozen=True, tag_field="action", tag="verdict"):
+    """It was right, wrong, or right and of no use. The latest verdict counts."""
+
+    verdict: messages.Verdict
+
+
+class Assign(msgspec.Struct, frozen=True, tag_field="action", tag="assign"):
+    """Somebody is to look after it."""
+
+    to: Person
+
+
+class Escalate(msgspec.Struct, frozen=True, tag_field="action", tag="escalate"):
+    """It is too much for me ("": to whoever is in charge)."""
+
+    to: Annotated[str, Meta(max_length=200)] = ""
+    note: Note = ""
+
+
+class Comment(msgspec.Struct, frozen=True, tag_field="action", tag="comment"):
+    """Something to know about it."""
+
+    text: Text
+
+
+class Snooze(msgspec.Struct, frozen=True, tag_field="action", tag="snooze"):
+    """No more of this rule on this camera for a while: its alerts come, but are not in the queue."""
+
+    minutes: Annotated[int, Meta(ge=1, le=7 * 24 * 60)]
+
+
+Action = Acknowledge | Verdict | Assign | Escalate | Comment | Snooze
+
+
+class NoAlertError(VedetteError):
+    """There is no alert of that id, or none for this person."""
+
+
+class NoPersonError(VedetteError):
+    """An alert can't be given to somebody who isn't there or doesn't see its camera."""
+
+
+def answer(
+    store: Store, hub: Hub, who: Who, alert_id: str, action: Action, *, at_ms: int, answer_id: str = ""
+) -> AlertRow:
+    """Do one thing with one alert; returns the alert as it is then. See `answer_all`."""
+    return answer_all(store, hub, who, [alert_id], action, at_ms=at_ms, answer_id=answer_id)[0]
+
+
+def answer_all(
+    store: Store, hub: Hub, who: Who, alert_ids: Sequence[str], action: Action, *, at_ms: int, answer_id: str = ""
+) -> list[AlertRow]:
+    """Do one thing with alerts, all or none: alert, answer, audit and feedback are one transaction.
+
+    `answer_id` (only with one alert) makes it safe to ask again when no reply came: the second time changes nothing.
+    Raises ForbiddenError, NoAlertError, NoPersonError.
+    """
+    with store.database.write() as connection:
+        who = _still(store, connection, who)
+        who.need(_needed(action))
+        rows = store.alerts.rows_of(connection, list(dict.fromkeys(alert_ids))[:MAX_AT_ONCE])
+        if not rows or len(rows) < len(set(alert_ids)) or not all(who.sees(row.camera) for row in rows):
+            raise NoAlertError("there is no such alert")
+        to = getattr(action, "to", "")
+        if to:
+            _person(store, connection, to, rows)
+        given = answer_id if len(rows) == 1 else ""
+        done = [write(store, connection, who.name, row, action, at_ms=at_ms, answer_id=given) for row in rows]
+    hub.publish(done)
+    return done
+
+
+def write(
+    store: Store, connection: Connection, operator: str, row: AlertRow, action: Action, *, at_ms: int, answer_id: str
+) -> AlertRow:
+    """Write one answer with all that follows; `operator` "" is the console itself. Rights were looked at before."""
+    said = _said(row, operator, action, at_ms, answer_id or str(uuid.uuid4()))
+    if not store.answers.add(connection, row.number, said):
+        return row
+    after = changed(row, operator, action, at_ms)
+    store.answers.change(connection, row, after)
+    if isinstance(action, Snooze):
+        store.answers.snooze(connection, row.rule, row.camera, said.until_ms, operator)
+    alert = store.alerts.body_of(connection, row.id)
+    assert alert is not None
+    feedback = encode(_feedback(alert, said))
+    store.answers.send(connection, topics.FEEDBACK, row.id, feedback)
+    details = {name: value for name in ("verdict", "to", "text", "until_ms") if (value := getattr(said, name))}
+    store.audit.add(connection, at_ms=at_ms, who=operator, action=said.action, subject=row.id, details=details)
+    return after
+
+
+def changed(row: AlertRow, operator: str, action: Action, at_ms: int) -> AlertRow:
+    """The alert after an answer."""
+    seen = replace(
+        row,
+        acknowledged_at_ms=row.acknowledged_at_ms or at_ms,
+        acknowledged_by=row.acknowledged_by or operator,
+        status="acknowledged" if row.status in ("open", "snoozed") else row.status,
+    )
+    match action:
+        case Acknowledge():
+            return seen
+        case Verdict(verdict=verdict):
+            return replace(seen, verdict=verdict, status="answered")
+        case Assign(to=to):
+            return replace(row, assigned_to=to)
+        case Escalate(to=to):
+            return replace(row, assigned_to=to or row.assigned_to, escalated_at_ms=at_ms)
+        case Comment():
+            return row
+        case Snooze():
+            return replace(seen, status="snoozed" if row.status == "open" else row.status)
+
+
+def _needed(action: Action) -> Permission:
+    return "snooze" if isinstance(action, Snooze) else "answer"
+
+
+def _still(store: Store, connection: Connection, who: Who) -> Who:
+    """The same person with today's rights: a page may be open for longer than an account lasts."""
+    user = store.accounts.user_in(connection, who.name)
+    if user is None or user.disabled:
+        raise ForbiddenError(f"{who.name} has no account any more")
+    return Who(user.name, user.role, None if user.cameras is None else frozenset(user.cameras), who.scopes)
+
+
+def _person(store: Store, connection: Connection, name: str, rows: Sequence[AlertRow]) -> None:
+    user = store.accounts.user_in(connection, name)
+    if user is None or user.disabled:
+        raise NoPersonError(f"there is nobody called {name}")
+    for row in rows:
+        if user.cameras is not None and row.camera not in user.cameras:
+            raise NoPersonError(f"{name} may not see camera {row.camera}")
+
+
+def _said(row: AlertRow, operator: str, action: Action, at_ms: int, answer_id: str) -> AnswerRow:
+    said = AnswerRow(id=answer_id, alert=row.id, operator=operator, at_ms=at_ms, action="acknowledge")
+    match action:
+        case Acknowledge():
+            return said
+        case Verdict(verdict=verdict):
+            return replace(said, action="verdict", verdict=verdict)
+        case Assign(to=to):
+            return replace(said, action="assign", to=to)
+        case Escalate(to=to, note=note):
+            return replace(said, action="escalate", to=to, text=_plain(note))
+        case Comment(text=text):
+            return replace(said, action="comment", text=_plain(text))
+        case Snooze(minutes=minutes):
+            return replace(said, action="snooze", until_ms=at_ms + minutes * MINUTE_MS)
+
+
+def _plain(text: str) -> str:
+    """PostgreSQL takes no zero bytes."""
+    return text.replace("\0", "\ufffd")
+
+
+def _feedback(alert: Alert, said: AnswerRow) -> Feedback:
+    return Feedback(
+        id=said.id,
+        site=alert.site,
+        camera=alert.camera,
+        alert=alert.id,
+        revision=alert.revision,
+        action=said.action,
+        operator=said.operator,
+        at_ms=said.at_ms,
+        verdict=said.verdict,
+        to=said.to,
+        text=said.text,
+        until_ms=said.until_ms,
+        rule=alert.rule,
+        rule_version=alert.rule_version,
+        kind=alert.kind,
+        label=alert.label,
+        zone=alert.zone,
+        score=alert.score,
+        track_ids=alert.track_ids,
+        evidence=alert.evidence,
+        model=alert.model,
+        config_version=alert.config_version,
+    )

@@ -1,0 +1,74 @@
+"""Who may do what: four roles, limits by camera and scope, and one table of what each action needs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from contracts.errors import VedetteError
+
+Role = Literal["viewer", "operator", "supervisor", "administrator"]
+ROLES: tuple[Role, ...] = ("viewer", "operator", "supervisor", "administrator")
+
+Scope = Literal["read", "answer", "configure", "administer"]
+SCOPES: tuple[Scope, ...] = ("read", "answer", "configure", "administer")
+
+Permission = Literal[
+    "see", "answer", "snooze", "arm", "configure", "report", "export", "see_audit", "manage_accounts", "own_tokens"
+]
+
+LEAST_ROLE: dict[Permission, Role] = {
+    "see": "viewer",
+    "answer": "operator",
+    "snooze": "operator",
+    "report": "operator",
+    "own_tokens": "operator",
+    "arm": "supervisor",
+    "export": "supervisor",
+    "configure": "supervisor",
+    "see_audit": "supervisor",
+    "manage_accounts": "administrator",
+}
+NEEDED_SCOPE: dict[Permission, Scope] = {
+    "see": "read",
+    "report": "read",
+    "export": "read",
+    "see_audit": "read",
+    "answer": "answer",
+    "snooze": "answer",
+    "arm": "configure",
+    "configure": "configure",
+    "manage_accounts": "administer",
+    "own_tokens": "administer",
+}
+"""What a token must be good for, beside its owner's role. A session has all scopes."""
+
+
+class ForbiddenError(VedetteError):
+    """This person may not do this."""
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Someone at work: name, role, the cameras that they may see (None: all), and what their token is good for."""
+
+    name: str
+    role: Role
+    cameras: frozenset[str] | None = None
+    scopes: frozenset[Scope] = frozenset(SCOPES)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether role and scope suffice."""
+        high_enough = ROLES.index(self.role) >= ROLES.index(LEAST_ROLE[permission])
+        return high_enough and NEEDED_SCOPE[permission] in self.scopes
+
+    def sees(self, camera: str) -> bool:
+        """Whether what this camera shows is for them."""
+        return self.cameras is None or camera in self.cameras
+
+    def need(self, permission: Permission, camera: str | None = None) -> None:
+        """Raise ForbiddenError unless they may do that, on that camera."""
+        if not self.may(permission):
+            raise ForbiddenError(f"{self.name} ({self.role}) may not {permission.replace('_', ' ')}")
+        if camera is not None and not self.sees(camera):
+            raise ForbiddenError(f"{self.name} may not see camera {camera}")

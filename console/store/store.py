@@ -1,0 +1,50 @@
+"""The store: one database with all that the console keeps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.engine import URL
+
+from console.store.accounts import Accounts
+from console.store.alerts import Alerts
+from console.store.answers import Answers
+from console.store.audit import Audit
+from console.store.database import Database
+from console.store.names import Names
+from console.store.objects import Objects
+from console.store.offsets import Offsets
+from console.store.rows import AlertRow
+from contracts.messages import Alert
+
+
+class Store:
+    """Owns the database. Every call blocks: async code makes it in a thread."""
+
+    def __init__(self, url: str | URL) -> None:
+        self.database = Database(url)
+        self.alerts = Alerts(self.database, Names(self.database))
+        self.answers = Answers(self.database)
+        self.audit = Audit(self.database)
+        self.accounts = Accounts(self.database)
+        self.objects = Objects(self.database)
+        self.offsets = Offsets(self.database)
+
+    def open(self) -> None:
+        """Connect and bring the tables to today's form."""
+        self.database.upgrade()
+        self.alerts.count_dimensions()
+
+    def take(
+        self, messages: Sequence[Alert], cluster: str, places: Mapping[tuple[str, int], int], received_at_ms: int
+    ) -> list[AlertRow]:
+        """Keep what was read from a topic together with the places behind it; returns what is new or changed."""
+        self.alerts.name_all(messages)
+        with self.database.write() as connection:
+            changed = self.alerts.put(connection, messages, received_at_ms)
+            self.offsets.keep(connection, cluster, places)
+        return changed
+
+    def close(self) -> None:
+        """Give the connections up."""
+        self.database.close()

@@ -1,0 +1,206 @@
+"""The tables, as the newest migration leaves them (`console/migrations`; a test holds the two against each other).
+
+Names (cameras, zones, rules, kinds, labels) stand in `alerts` as numbers of `names`: what filters look at is then a few
+bytes wide, and each index holds all of it, so that no filter has to touch the rows that it passes over.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows up only in a column that is exactly INTEGER.
+Number = BigInteger().with_variant(Integer, "sqlite")
+
+DIMENSIONS = ("camera", "zone", "rule", "kind", "label", "status", "verdict")
+"""What alerts are filtered by beside severity, time and text; each has an index."""
+
+names = Table(
+    "names",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(200), nullable=False, unique=True),
+    Column("revision", Integer, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("site", Text, nullable=False),
+    Column("camera", Integer, nullable=False),
+    Column("zone", Integer, nullable=False),
+    Column("rule", Integer, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("label", Integer, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("verdict", SmallInteger, nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("acknowledged_at_ms", BigInteger, nullable=False),
+    Column("acknowledged_by", Text, nullable=False),
+    Column("escalated_at_ms", BigInteger, nullable=False),
+    Column("assigned_to", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("picture", Boolean, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+_ORDER = ("severity", "started_at_ms", "number")
+Index("alerts_by_order", *(alerts.c[name] for name in (*_ORDER, *DIMENSIONS)))
+for _dimension in DIMENSIONS:
+    _others = (name for name in DIMENSIONS if name != _dimension)
+    Index(f"alerts_by_{_dimension}", *(alerts.c[name] for name in (_dimension, *_ORDER, *_others)))
+Index(
+    "alerts_waiting",
+    alerts.c.severity,
+    alerts.c.received_at_ms,
+    sqlite_where=text("status = 0 AND escalated_at_ms = 0"),
+    postgresql_where=text("status = 0 AND escalated_at_ms = 0"),
+)
+Index("alerts_by_arrival", alerts.c.received_at_ms, alerts.c.acknowledged_at_ms)
+Index("alerts_by_start", alerts.c.started_at_ms)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("alert", Number, ForeignKey("alerts.number", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("state", String(8), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(200), nullable=False, unique=True),
+    Column("alert", Number, ForeignKey("alerts.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("operator", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("action", String(16), nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+snoozes = Table(
+    "snoozes",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("camera", Text, primary_key=True),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("operator", Text, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),  # base64: controls are msgpack
+    sqlite_autoincrement=True,
+)
+
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("cluster", String(200), primary_key=True),
+    Column("topic", String(250), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("cameras", Text, nullable=False),  # JSON: null for all, else a list
+    Column("password", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until_ms", BigInteger, nullable=False),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("secret", String(64), primary_key=True),  # SHA-256 of what stands in the link
+    Column("name", String(200), nullable=False),  # "" for the first administrator, who chooses
+    Column("role", String(16), nullable=False),
+    Column("cameras", Text, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret", String(64), primary_key=True),  # SHA-256 of the cookie
+    Column("user", String(200), ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("secret", String(64), nullable=False, unique=True),
+    Column("user", String(200), ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("scopes", Text, nullable=False),  # JSON list
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("camera", String(200), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("body", Text),  # JSON; null: removed
+)
