@@ -91,6 +91,13 @@ class OpenCvCapture:
         self._capture.release()
 
 
+def set_up_thread() -> None:
+    """OpenCV's settings that every thread has for itself."""
+    # By default OpenCV gives the same pixels on every machine. With up to one grey level between machines, resizing
+    # 768x576 to 640x480 takes 0.23 ms instead of 0.49; on one machine it is always the same.
+    cv2.ipp.setUseIPP_NotExact(True)
+
+
 def is_file(url: str) -> bool:
     """Whether the address is a recording and no live source."""
     return not is_device(url) and ("://" not in url or url.startswith("file://"))

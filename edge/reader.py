@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from contracts.config import Input
 from contracts.errors import CameraError
-from edge.capture import OpenCapture
+from edge.capture import OpenCapture, set_up_thread
 from edge.source import Shot, Timing, shots
 from edge.urls import fill_secrets, redact
 
@@ -85,6 +85,7 @@ class Reader:
         return self._thread.is_alive() and time.monotonic() - self.alive_s > allowed_s
 
     def _run(self) -> None:
+        set_up_thread()
         attempt = 0
         while not self._stop.is_set():
             try:
