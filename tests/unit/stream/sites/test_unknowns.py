@@ -1,0 +1,132 @@
+"""Pseudonyms on people whose geometry is known exactly."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from stream.identity.calibrate import calibrate
+from stream.sites import Sighting, Unknowns, UnknownsConfig, UnknownsState
+from tests.unit.stream.identity import people as world
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    rng = np.random.default_rng(1)
+    known = world.directions(300, rng)
+    return calibrate(world.tracks(known, 8, 0.2, 0.9, rng), world.pictures(known, 2, 0.8, rng))
+
+
+def sighting(direction, number, at_ms, rng, strength=0.85, camera="gate"):
+    vector = world.looks(direction, np.full(1, strength), rng)[0]
+    return Sighting(f"{camera}/1/{number}", camera, at_ms, vector, strength)
+
+
+def seen(unknowns, sightings, state=None):
+    state = state or UnknownsState()
+    out = []
+    for one in sightings:
+        state, found = unknowns.step(state, one)
+        out.append(found)
+    return state, out
+
+
+def test_people_are_known_again_over_visits_and_cameras_and_kept_apart(calibration):
+    rng = np.random.default_rng(2)
+    directions = world.directions(100, rng)
+    order = rng.permutation(np.repeat(np.arange(100), 6))
+    sightings = [
+        sighting(directions[who], number, number * HOUR_MS, rng, camera=f"cam{number % 4}")
+        for number, who in enumerate(order)
+    ]
+    unknowns = Unknowns(calibration, UnknownsConfig(keep_days=1000))
+    state, found = seen(unknowns, sightings)
+    first = {}
+    wrong = sum(first.setdefault(one.person.id, who) != who for one, who in zip(found, order, strict=True))
+    assert wrong <= 6  # 1 % of 600
+    assert 100 <= len(state.people) + wrong <= 110
+    assert max(person.came for person in state.people) <= 6 + wrong
+
+
+def test_a_track_keeps_its_pseudonym_while_it_goes_on_and_is_one_visit(calibration):
+    rng = np.random.default_rng(3)
+    direction = world.directions(1, rng)[0]
+    sightings = [sighting(direction, 1, at_ms, rng) for at_ms in (0, 1000, 2000)]
+    state, found = seen(Unknowns(calibration), sightings)
+    assert len({one.person.id for one in found}) == 1
+    assert [one.new for one in found] == [True, False, False]
+    (person,) = state.people
+    assert (person.came, len(person.visits), person.last_at_ms) == (1, 1, 2000)
+
+
+def test_coming_again_counts_after_the_gap_only(calibration):
+    rng = np.random.default_rng(4)
+    direction = world.directions(1, rng)[0]
+    times = (0, 60_000, 60_000 + 301_000)
+    _, found = seen(Unknowns(calibration), [sighting(direction, n, t, rng) for n, t in enumerate(times)])
+    assert [one.came_again for one in found] == [False, False, True]
+    assert found[-1].person.came == 2
+
+
+def test_too_little_of_a_face_gets_none(calibration):
+    rng = np.random.default_rng(5)
+    state, found = seen(Unknowns(calibration), [sighting(world.directions(1, rng)[0], 1, 0, rng, strength=0.3)])
+    assert found == [None]
+    assert state.people == ()
+
+
+def test_what_is_kept_is_bounded(calibration):
+    rng = np.random.default_rng(6)
+    unknowns = Unknowns(calibration, UnknownsConfig(max_people=10, max_visits=3, keep_days=1))
+    regular, *others = world.directions(30, rng)
+    state, _ = seen(unknowns, [sighting(regular, n, n * HOUR_MS, rng) for n in range(6)])
+    (person,) = state.people
+    assert (person.came, len(person.visits)) == (6, 3)
+    state, _ = seen(unknowns, [sighting(one, 100 + n, 6 * HOUR_MS, rng) for n, one in enumerate(others)], state)
+    assert len(state.people) == 10
+    assert any(known.id == person.id for known in state.people)  # who came often is not pushed out by passers-by
+    state, _ = seen(unknowns, [sighting(world.directions(1, rng)[0], 999, 60 * HOUR_MS, rng)], state)
+    assert len(state.people) == 1  # the others were here more than a day ago
+
+
+def test_an_operator_merges_and_splits(calibration):
+    rng = np.random.default_rng(7)
+    unknowns = Unknowns(calibration)
+    one, two = world.directions(2, rng)
+    state, (a, b) = seen(unknowns, [sighting(one, 1, 0, rng), sighting(two, 2, HOUR_MS, rng)])
+    merged = unknowns.merge(state, a.person.id, b.person.id)
+    (both,) = merged.people
+    assert (both.id, both.came, both.last_at_ms) == (a.person.id, 2, HOUR_MS)
+    apart, other = unknowns.split(merged, both.id, ["gate/1/2"])
+    assert {person.id for person in apart.people} == {a.person.id, other.id}
+    _, again = unknowns.step(apart, sighting(two, 3, 2 * HOUR_MS, rng))
+    assert again.person.id == other.id
+
+
+@pytest.mark.parametrize("tracks", [["gate/1/9"], ["gate/1/1"]])
+def test_a_split_that_makes_no_sense_is_refused(calibration, tracks):
+    rng = np.random.default_rng(8)
+    unknowns = Unknowns(calibration)
+    state, (found,) = seen(unknowns, [sighting(world.directions(1, rng)[0], 1, 0, rng)])
+    with pytest.raises(KeyError, match="split"):
+        unknowns.split(state, found.person.id, tracks)
+
+
+def test_an_unknown_pseudonym_can_t_be_merged(calibration):
+    with pytest.raises(KeyError, match="nobody"):
+        Unknowns(calibration).merge(UnknownsState(), "nobody", "nobody")
+
+
+def test_the_same_sightings_give_the_same_pseudonyms_and_the_state_travels(calibration):
+    rng = np.random.default_rng(9)
+    sightings = [sighting(d, n, n * HOUR_MS, rng) for n, d in enumerate(world.directions(5, rng))]
+    unknowns = Unknowns(calibration)
+    state, found = seen(unknowns, sightings)
+    halfway, _ = seen(unknowns, sightings[:3])
+    packed = msgspec.msgpack.decode(msgspec.msgpack.encode(halfway), type=UnknownsState)
+    again, _ = seen(unknowns, sightings[3:], packed)
+    assert again == state
+    assert len({one.person.id for one in found}) == 5
