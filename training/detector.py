@@ -201,12 +201,16 @@ def _step(
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(run.step, recipe.schedule)
     predicted = model(batch)
-    parts = detection_loss(predicted, targets, points, strides, recipe.loss)
     distil = torch.tensor([target.distil for target in targets], device=batch.device)
     if recipe.loss.distil > 0 and bool(distil.any()):
         with torch.no_grad():
             first = run.start(batch[distil])
+        presence = torch.zeros_like(predicted[..., 4])
+        presence[distil] = first[..., 4].sigmoid()
+        parts = detection_loss(predicted, targets, points, strides, recipe.loss, presence)
         parts["distil"] = distillation_loss(predicted[distil], first, recipe.loss)
+    else:
+        parts = detection_loss(predicted, targets, points, strides, recipe.loss)
     total = torch.stack(list(parts.values())).sum()
     if not bool(torch.isfinite(total)):
         raise FloatingPointError(f"the loss at step {run.step} is not finite: {parts}")

@@ -100,17 +100,27 @@ def _cheapest(cost: Tensor, overlaps: Tensor) -> Tensor:
 
 
 def detection_loss(
-    predicted: Tensor, targets: list[Targets], points: Tensor, strides: Tensor, config: LossConfig
+    predicted: Tensor,
+    targets: list[Targets],
+    points: Tensor,
+    strides: Tensor,
+    config: LossConfig,
+    presence: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The parts of the loss of a batch [N,A,5+C], each a mean over the boxes' cells and already weighted."""
+    """The parts of the loss of a batch [N,A,5+C], each a mean over the boxes' cells and already weighted.
+
+    Where the start's `presence` [N,A] is given, no cell is pulled below it: what the start takes for an object
+    may be one that has no label here (COCO's chair).
+    """
     zero = predicted.sum() * 0
     box, objectness, classes, cells = zero, zero, zero, 0.0
-    for raw, target in zip(predicted, targets, strict=True):
+    floors = torch.zeros_like(predicted[..., 4]) if presence is None else presence
+    for raw, target, floor in zip(predicted, targets, floors, strict=True):
         found = assign(raw.detach(), target, points, strides)
         weights = target.weights[found.boxes]
-        wanted = torch.zeros_like(raw[:, 4])
+        wanted = floor.clone()
         # A teacher's doubt lowers what the objectness is pulled to, not only how hard.
-        wanted[found.cells] = weights
+        wanted[found.cells] = torch.maximum(weights, floor[found.cells])
         counts = ~found.ignored
         counts[found.cells] = True
         bce = functional.binary_cross_entropy_with_logits(raw[:, 4], wanted, reduction="none")
@@ -120,9 +130,12 @@ def detection_loss(
         cells += float(weights.sum())
         overlap = iou_pairs(corners(raw[found.cells, :4]), target.xyxy[found.boxes])
         box = box + ((1 - overlap.square()) * weights).sum()
-        one_hot = functional.one_hot(target.channels[found.boxes], raw.shape[1] - 5) * found.overlaps[:, None]
-        errors = functional.binary_cross_entropy_with_logits(raw[found.cells, 5:], one_hot, reduction="none")
-        classes = classes + (errors.sum(1) * weights).sum()
+        own = functional.one_hot(target.channels[found.boxes], raw.shape[1] - 5)
+        errors = functional.binary_cross_entropy_with_logits(
+            raw[found.cells, 5:], own * found.overlaps[:, None], reduction="none"
+        )
+        heed = config.others + (1 - config.others) * own
+        classes = classes + ((errors * heed).sum(1) * weights).sum()
     count = max(cells, 1.0)
     parts = {"box": box, "objectness": objectness, "classes": classes}
     return {name: value * getattr(config, name) / count for name, value in parts.items()}
@@ -131,11 +144,11 @@ def detection_loss(
 def distillation_loss(ours: Tensor, theirs: Tensor, config: LossConfig) -> Tensor:
     """How far scores and boxes [N,A,5+C] went from the start's on the same pixels.
 
-    Each cell counts by the score that the start gives it (focal distillation): background is already told to
-    stay quiet by the labels.
+    Each cell counts by the root of the score that the start gives it (focal distillation; the root lets what it is
+    half sure of count too): background is already told to stay quiet by the labels.
     """
     presence = theirs[..., 4].sigmoid()
-    weight = presence * theirs[..., 5:].sigmoid().amax(-1)
+    weight = (presence * theirs[..., 5:].sigmoid().amax(-1)).sqrt()
     total = weight.sum().clamp(min=1.0)
     objectness = functional.binary_cross_entropy_with_logits(ours[..., 4], presence, reduction="none")
     classes = functional.binary_cross_entropy_with_logits(ours[..., 5:], theirs[..., 5:].sigmoid(), reduction="none")

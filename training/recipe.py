@@ -85,11 +85,16 @@ class ScheduleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class LossConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The weights of the loss's parts; `distil` pulls the scores and boxes towards those of the starting weights."""
+    """The weights of the loss's parts; `distil` pulls the scores and boxes towards those of the starting weights.
+
+    `others` is how much a box teaches the channels that it is not of (equalisation, arXiv:2003.05176): a thousand
+    people would else teach the dog's channel one thing only, to stay quiet.
+    """
 
     box: float = 5.0
     objectness: float = 1.0
     classes: float = 1.0
+    others: float = 1.0
     distil: float = 1.0
 
 

@@ -83,3 +83,28 @@ def test_staying_at_the_start_costs_no_distillation() -> None:
     assert still.grad[..., 4:].abs().max() < 1e-6
     moved = distillation_loss(predictions((52, 48, 24, 24), logit=-1.0)[None], start, LossConfig())
     assert moved > loss + 0.5
+
+
+def test_nothing_is_pulled_below_what_the_start_takes_for_an_object() -> None:
+    raw = predictions(logit=0.0)[None].requires_grad_(True)
+    presence = torch.zeros(1, len(POINTS))
+    presence[0, 7] = 0.9  # a chair, say: the start is sure of it, and it has no label here
+    parts = detection_loss(raw, [targets([], [])], POINTS, STRIDES, LossConfig(), presence)
+    parts["objectness"].backward()
+    assert raw.grad is not None
+    assert raw.grad[0, 7, 4] < 0  # rises
+    assert (raw.grad[0, :7, 4] > 0).all()  # the rest falls
+
+
+@pytest.mark.parametrize(("others", "share"), [(1.0, 1.0), (0.1, 0.1), (0.0, 0.0)])
+def test_a_box_teaches_the_channels_of_others_as_much_as_configured(others: float, share: float) -> None:
+    def pull(weight: float) -> Tensor:
+        raw = predictions()[None].requires_grad_(True)
+        config = LossConfig(others=weight)
+        parts = detection_loss(raw, [targets([[36, 36, 60, 60]], [1.0])], POINTS, STRIDES, config)
+        parts["classes"].backward()
+        assert raw.grad is not None
+        return raw.grad[0].sum(0)
+
+    assert pull(others)[5] == pytest.approx(float(pull(1.0)[5]))  # its own channel: the same
+    assert float(pull(others)[6]) == pytest.approx(share * float(pull(1.0)[6]))
