@@ -1,0 +1,114 @@
+"""Reads live pictures, tracks and the agents' words from the end of their topics, in one thread.
+
+No consumer group and no offsets: what was missed is not live any more. Pictures are read only while somebody watches.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
+
+from bus.settings import Aside, settings
+from console.live.wall import Wall
+from contracts import codec, topics
+from contracts.errors import ContractError
+from contracts.messages import EdgeStatus, Frame, FrameTracks
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.05
+RETRY_S = 1.0
+LINGER_S = 10.0
+"""How long pictures go on being read when the last watcher went: changing pages is no reason to begin anew."""
+
+
+class LiveReader:
+    """The thread; `start` and `stop` it. `watch` counts who looks at pictures."""
+
+    def __init__(self, bootstrap: str, site: str, wall: Wall, clock_ms: Callable[[], int]) -> None:
+        self._bootstrap = bootstrap
+        self._wall = wall
+        self._clock_ms = clock_ms
+        self._kinds: dict[str, type[Frame] | type[FrameTracks] | type[EdgeStatus]] = {
+            topics.frames(site): Frame,
+            topics.TRACKS: FrameTracks,
+            topics.EDGE_STATUS: EdgeStatus,
+        }
+        self._watchers = 0
+        self._left_at_ms = 0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within a second."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def watch(self) -> None:
+        """Somebody looks at pictures from now on; `leave` when they no longer do."""
+        with self._lock:
+            self._watchers += 1
+
+    def leave(self) -> None:
+        """One fewer looks."""
+        with self._lock:
+            self._watchers -= 1
+            self._left_at_ms = self._clock_ms()
+
+    def _wanted(self) -> frozenset[str]:
+        with self._lock:
+            lingering = self._clock_ms() - self._left_at_ms < LINGER_S * 1000
+            watched = self._watchers > 0 or lingering
+        return frozenset(self._kinds) if watched else frozenset({topics.EDGE_STATUS})
+
+    def _run(self) -> None:
+        aside = Aside()
+        group = {"group.id": "vedette-live", "enable.auto.commit": False, "fetch.wait.max.ms": 20}
+        consumer = Consumer(settings(self._bootstrap, aside) | group)
+        reading: frozenset[str] = frozenset()
+        try:
+            while not self._stopped.is_set():
+                try:
+                    wanted = self._wanted()
+                    if wanted != reading:
+                        consumer.assign(_ends(consumer, wanted))
+                        reading = wanted
+                    message = consumer.poll(POLL_S)
+                except KafkaException as error:
+                    log.info("live pictures wait for the broker: %s", aside.text or error)
+                    reading = frozenset()
+                    self._stopped.wait(RETRY_S)
+                    continue
+                if message is not None and message.error() is None:
+                    self._take(message)
+        finally:
+            consumer.close()
+
+    def _take(self, message: Message) -> None:
+        topic, value = message.topic(), message.value()
+        if topic is None or value is None:
+            return
+        try:
+            decoded = codec.decode(value, self._kinds[topic])
+        except ContractError:
+            return  # the jobs make a dead letter of it; a wall has nothing to show for it
+        self._wall.take(decoded, self._clock_ms())
+
+
+def _ends(consumer: Consumer, names: frozenset[str]) -> list[TopicPartition]:
+    known = consumer.list_topics(timeout=5.0).topics
+    return [
+        TopicPartition(name, partition, OFFSET_END)
+        for name in sorted(names)
+        if name in known
+        for partition in known[name].partitions
+    ]
