@@ -11,7 +11,6 @@ from typing import Any
 
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream, ProcessFunction, StreamExecutionEnvironment
-from pyflink.datastream.functions import SourceFunction
 from pyflink.java_gateway import get_gateway
 
 from stream.jobs.clock import now_ms
@@ -27,7 +26,7 @@ class Ticks(ProcessFunction):
     def __init__(self, cameras: tuple[str, ...]) -> None:
         self._cameras = cameras
 
-    def process_element(self, value: bool, _context: Any) -> Iterator[Row]:
+    def process_element(self, value: int, _context: Any) -> Iterator[Row]:
         at_ms = now_ms()
         for camera in self._cameras:
             yield Row(f"{camera}|live", b"", TICK, 0, at_ms)
@@ -35,8 +34,14 @@ class Ticks(ProcessFunction):
 
 def ticks(env: StreamExecutionEnvironment, cameras: tuple[str, ...], uid: str) -> DataStream:
     """Once a second a record for each camera."""
-    # Flink's generator of random records; as a table's source it would bring the Table API's planner along.
-    datagen = get_gateway().jvm.org.apache.flink.streaming.api.functions.source.datagen
-    pulse = SourceFunction(datagen.DataGeneratorSource(datagen.RandomGenerator.booleanGenerator(), 1, None))
-    stream = env.add_source(pulse, f"{uid}-source", Types.BOOLEAN()).set_parallelism(1).uid(f"{uid}-source")
-    return stream.process(Ticks(cameras), sorted_type()).name(uid).uid(uid).set_parallelism(1)
+    stream = _pulse(env, f"{uid}-pulse").process(Ticks(cameras), sorted_type()).name(uid).uid(uid)
+    return stream.set_parallelism(1)
+
+
+def _pulse(env: StreamExecutionEnvironment, uid: str) -> DataStream:
+    """A number a second, from the source behind SQL's `datagen`: unlike a sleep it holds no checkpoint up."""
+    jvm = get_gateway().jvm
+    generators = jvm.org.apache.flink.streaming.api.functions.source.datagen
+    source = generators.DataGeneratorSource(generators.RandomGenerator.longGenerator(0, 1), 1, None)
+    stream = env._j_stream_execution_environment.addSource(source, uid, Types.LONG().get_java_type_info())
+    return DataStream(stream).set_parallelism(1).uid(uid)
