@@ -86,7 +86,10 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FrameDetections(Message, frozen=True, kw_only=True, gc=False):
-    """What the detector saw in one frame. `model` is name@version; `detected_at_ms` is processing time."""
+    """What the detector saw in one frame. `model` is name@version; `detected_at_ms` is processing time.
+
+    `thresholds` are the confidences from which on a box counts fully, for the labels on which the model was calibrated.
+    """
 
     site: Id
     camera: Id
@@ -103,6 +106,7 @@ class FrameDetections(Message, frozen=True, kw_only=True, gc=False):
     model: str
     detections: tuple[Detection, ...]
     last: bool = False
+    thresholds: dict[str, Share] = {}
 
 
 class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -5,6 +5,7 @@ Pure, like the parts that it puts together: the Flink operator only loads the st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -105,6 +106,7 @@ def _arrays(frame: FrameDetections, camera: Camera) -> Detections:
         xyxy=xyxy[kept],
         confidence=confidence[kept],
         labels=tuple(box.label for box in boxes),
+        certain=np.array([_certain(box.label, camera, frame) for box in boxes], dtype=np.float64),
         embeddings=_embeddings(boxes),
         picture=(frame.width, frame.height),
     )
@@ -119,6 +121,14 @@ def _followed(box: Detection, camera: Camera, picture: int) -> bool:
     x1, y1, x2, y2 = box.xyxy
     area = (x2 - x1) * (y2 - y1) / picture
     return box.confidence >= limits.min_score and limits.min_area <= area <= limits.max_area
+
+
+def _certain(label: str, camera: Camera, frame: FrameDetections) -> float:
+    """From which confidence on a box counts fully: as the config says, else the model, else (nan) the tracker."""
+    limits = camera.objects.filters.get(label)
+    if limits is not None and limits.min_score > 0:
+        return limits.min_score
+    return frame.thresholds.get(label, math.nan)
 
 
 def _embeddings(boxes: Sequence[Detection]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]] | None:

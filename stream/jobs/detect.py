@@ -39,11 +39,11 @@ class Detect(ProcessFunction):
         self._config = config
 
     def open(self, _context: Any) -> None:
-        process = process_of(self._config.settings)
-        self._detector = process.detector()
-        self._guard = Guard(NAME, process.metrics)
-        self._metrics = process.metrics
-        self._seconds = process.metrics.histogram(names.DETECT)
+        self._process = process_of(self._config.settings)
+        self._detector = self._process.detector()
+        self._metrics = self._process.metrics
+        self._guard = Guard(NAME, self._metrics)
+        self._seconds = self._metrics.histogram(names.DETECT)
 
     def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
         return self._guard.handle(value, self._detect)
@@ -73,6 +73,7 @@ class Detect(ProcessFunction):
             model=model,
             detections=detections,
             last=frame.last,
+            thresholds=self._process.thresholds(model),
         )
         yield keyed(frame.camera, encode(result))
 

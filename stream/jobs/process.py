@@ -18,7 +18,7 @@ from stream.jobs.clock import now_ms
 from stream.jobs.model_control import ModelControl
 
 if TYPE_CHECKING:
-    from stream.vision import Detector
+    from stream.vision import Detector, ModelSlot
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Process:
     metrics: Metrics
     started_at_ms: int
     _detector: Detector | None = None
+    _slot: ModelSlot | None = None
+    _thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def detector(self) -> Detector:
@@ -49,6 +51,14 @@ class Process:
             if self._detector is None:
                 self._detector = self._open_detector()
             return self._detector
+
+    def thresholds(self, model: str) -> dict[str, float]:
+        """What the model with this id was calibrated to, by label; the manifest's `default` is no calibration."""
+        if model not in self._thresholds and self._slot is not None:
+            manifest = self._slot.get().manifest
+            calibrated = {label: least for label, least in manifest.thresholds.items() if label != "default"}
+            self._thresholds[manifest.id] = calibrated
+        return self._thresholds.get(model, {})
 
     def _open_detector(self) -> Detector:
         # Imported here, so that only the thread of the detect operator ever does: the import of onnxruntime asks for
@@ -62,6 +72,7 @@ class Process:
         path = Path(self.settings.manifest)
         slot = ModelSlot(SessionOptions(), self.metrics)
         slot.swap(load_manifest(path), path.parent)
+        self._slot = slot
         if self.settings.controls_topic:
             ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot).start()
         batching = BatchConfig(self.settings.batch_max, self.settings.batch_wait_ms)

@@ -1,12 +1,13 @@
 """The types of tracking: what comes in, what is kept between frames, what goes out."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.geometry import Floats, as_boxes
+from stream.geometry import Bools, Floats, as_boxes, coverage
 from stream.tracking.kalman import AXES, Motion
 
 STATE_VERSION = 1
@@ -18,6 +19,8 @@ class Detections:
 
     `xyxy` float64[N,4] in px, `confidence` float64[N] in 0..1, `labels` N names, `embeddings` float32[N,D] of
     appearance (a row of zeros is a box without one) or None, `picture` its (width, height) in px where known.
+    `certain` float64[N] is the confidence from which on each box may take any track, and start one: that of its label
+    in a calibrated model. NaN, or None for all, leaves it to the tracker's config.
     """
 
     captured_at_ms: int
@@ -26,11 +29,14 @@ class Detections:
     labels: tuple[str, ...]
     embeddings: NDArray[np.float32] | None = None
     picture: tuple[float, float] | None = None
+    certain: Floats | None = None
 
     def __post_init__(self) -> None:
         count = len(as_boxes(self.xyxy))
         if self.confidence.shape != (count,) or len(self.labels) != count:
             raise ValueError(f"{count} boxes, but {self.confidence.shape} confidences and {len(self.labels)} labels")
+        if self.certain is not None and self.certain.shape != (count,):
+            raise ValueError(f"{count} boxes, but {self.certain.shape} values of certain")
         if self.embeddings is not None and (self.embeddings.ndim != 2 or len(self.embeddings) != count):
             raise ValueError(f"{count} boxes, but embeddings of shape {self.embeddings.shape}")
         if not (np.isfinite(self.xyxy).all() and np.isfinite(self.confidence).all()):
@@ -38,6 +44,18 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.xyxy)
+
+    @cached_property
+    def visible(self) -> Floats:
+        """The share [N] of each box that is left by the one in front (with a lower lower edge) that covers most of it."""
+        nearer = self.xyxy[None, :, 3] > self.xyxy[:, None, 3]
+        return np.asarray(1.0 - (coverage(self.xyxy, self.xyxy) * nearer).max(axis=1, initial=0.0))
+
+    def at_least(self, confidence: float) -> Bools:
+        """Which boxes [N] are certain, where a box without a `certain` of its own needs this confidence."""
+        if self.certain is None:
+            return np.asarray(self.confidence >= confidence)
+        return np.asarray(self.confidence >= np.where(np.isnan(self.certain), confidence, self.certain))
 
 
 class TrackState(msgspec.Struct, frozen=True, array_like=True, gc=False):

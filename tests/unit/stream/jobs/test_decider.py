@@ -164,3 +164,23 @@ def test_a_silent_agent_is_told_of_and_its_return_ends_it() -> None:
     state, steady = decider.status(state, msgspec.structs.replace(up, at_ms=T0_MS + 51_000))
     told = [[(alert.rule, alert.state) for alert in one.alerts] for one in (heard, early, late, back, steady)]
     assert told == [[], [], [("down", "new")], [], [("down", "end")]]
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "min_score", "tracks"),
+    [
+        ({}, 0.0, 1),  # the tracker's own 0.55
+        ({"person": 0.7}, 0.0, 0),  # the model is calibrated to more
+        ({"car": 0.7}, 0.0, 1),  # for another label
+        ({"person": 0.7}, 0.5, 1),  # the config says otherwise
+        ({}, 0.65, 0),
+    ],
+)
+def test_boxes_count_from_what_the_config_says_or_the_model_was_calibrated_to(
+    thresholds: dict[str, float], min_score: float, tracks: int
+) -> None:
+    seen = (Detection(xyxy=(100.0, 200.0, 200.0, 400.0), confidence=0.6, label="person"),)
+    frames = [detections(i, detections=seen, thresholds=thresholds) for i in range(10)]
+    site = parse(CONFIG.replace("{min_area: 0.01}", f"{{min_area: 0.01, min_score: {min_score}}}"))
+    _, found, _ = run(Decider(site), frames)
+    assert len(found[-1].tracks) == tracks

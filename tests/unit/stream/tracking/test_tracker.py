@@ -1,5 +1,8 @@
 """The tracker on made-up scenes: who keeps which id, what is reported, what is remembered."""
 
+import dataclasses
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -284,3 +287,34 @@ def test_detections_that_do_not_fit_together_are_refused(change, message):
     Detections(**good)
     with pytest.raises(ValueError, match=message):
         Detections(**(good | change))
+
+
+def certain(frames, *least):
+    return [dataclasses.replace(one, certain=np.array(least, dtype=np.float64)) for one in frames]
+
+
+@pytest.mark.parametrize(
+    ("least", "starts"),
+    [
+        (0.7, False),  # what the model is calibrated to is above the box: it starts nothing
+        (0.6, True),
+        (0.3, True),  # and below the tracker's own 0.55 a box starts one all the same
+        (math.nan, False),  # not calibrated: the tracker's own
+    ],
+)
+def test_a_model_says_from_where_on_its_boxes_count(least, starts):
+    confidence = 0.65 if least >= 0.6 else 0.5
+    _, reported = run(certain(walk(confidence=confidence), least))
+    assert any(reported) == starts
+
+
+def test_a_box_below_the_models_threshold_keeps_a_track_alive():
+    sure, doubtful = walk(frames=10), walk(start_ms=1000, frames=10, x=160.0, confidence=0.55)
+    state, reported = run(certain(sure + doubtful, 0.8))
+    assert {track.track_id for tracks in reported for track in tracks} == {1}
+    assert state.tracks[0].last_seen_at_ms == 1900
+
+
+def test_certain_is_one_number_a_box():
+    with pytest.raises(ValueError, match="certain"):
+        certain(walk(frames=1), 0.5, 0.5)
