@@ -1,4 +1,4 @@
-"""The benches of single parts as rows of the table: vision, edge, tracking and rules."""
+"""The benches of single parts as rows of the table: vision, edge, tracking, rules and faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from contracts.manifest import load_manifest
-from tests.bench import edge_bench, rules_bench, tracking_bench, vision_bench
+from tests.bench import edge_bench, faults_bench, rules_bench, tracking_bench, vision_bench
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.bench.site import write_manifest
 from tests.rule_worlds import WORLDS, anomalies, f1, health
@@ -130,4 +130,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "edge": edge,
     "tracking": tracking,
     "rules": rules,
+    "faults": faults_bench.faults,
 }
