@@ -1,13 +1,12 @@
 """The types of tracking: what comes in, what is kept between frames, what goes out."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.geometry import Bools, Floats, as_boxes, coverage
+from stream.geometry import Bools, Floats, as_boxes
 from stream.tracking.kalman import AXES, Motion
 
 STATE_VERSION = 1
@@ -44,12 +43,6 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.xyxy)
-
-    @cached_property
-    def visible(self) -> Floats:
-        """The share [N] of each box that is left by the one in front (with a lower lower edge) that covers most of it."""
-        nearer = self.xyxy[None, :, 3] > self.xyxy[:, None, 3]
-        return np.asarray(1.0 - (coverage(self.xyxy, self.xyxy) * nearer).max(axis=1, initial=0.0))
 
     def at_least(self, confidence: float) -> Bools:
         """Which boxes [N] are certain, where a box without a `certain` of its own needs this confidence."""
