@@ -1,7 +1,8 @@
 """What can go wrong with the broker.
 
 BusError (a VedetteError)    the broker is away, or said no
-├── NoTopicError             it has no such topic
+├── NoTopicError             it has no such topic or partition
+├── GoneError                the record was deleted
 └── RefusedError             about one record: it was not written and never will be as it is
     └── WrongClockError      its timestamp is too far from the broker's time
 """
@@ -18,7 +19,11 @@ class BusError(VedetteError):
 
 
 class NoTopicError(BusError):
-    """The broker has no such topic or partition."""
+    """The broker has no such topic, or the topic no such partition."""
+
+
+class GoneError(BusError):
+    """The record is not in the log any more, or not yet."""
 
 
 class RefusedError(BusError):
@@ -31,8 +36,8 @@ class WrongClockError(RefusedError):
 
 _KINDS: dict[int, type[BusError]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: NoTopicError,
-    KafkaError._UNKNOWN_TOPIC: NoTopicError,
-    KafkaError._UNKNOWN_PARTITION: NoTopicError,
+    KafkaError.OFFSET_OUT_OF_RANGE: GoneError,
+    KafkaError._AUTO_OFFSET_RESET: GoneError,
     KafkaError.MSG_SIZE_TOO_LARGE: RefusedError,
     KafkaError.RECORD_LIST_TOO_LARGE: RefusedError,
     KafkaError.INVALID_TIMESTAMP: WrongClockError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -139,3 +140,16 @@ class KafkaLink:
             self._producer.poll(timeout_s)
         except Exception:
             log.exception("a callback failed")
+
+
+def deliver(link: KafkaLink, topic: str, key: str, value: bytes, timestamp_ms: int, timeout_s: float) -> Acked:
+    """Send one record and wait until the broker has it; raises BusError, also when it hasn't in time."""
+    done: queue.SimpleQueue[Acked | BusError] = queue.SimpleQueue()
+    link.send(topic, key, value, partition=BY_KEY, timestamp_ms=timestamp_ms, acked=done.put, failed=done.put)
+    try:
+        result = done.get(timeout=timeout_s)
+    except queue.Empty:
+        raise BusError(f"{topic}: not acknowledged within {timeout_s:g} s") from None
+    if isinstance(result, BusError):
+        raise result
+    return result

@@ -6,11 +6,9 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-
+from bus.errors import BusError
+from bus.reader import Reader
 from contracts import metrics
 from contracts.codec import decode
 from contracts.errors import ContractError
@@ -23,6 +21,7 @@ log = logging.getLogger(__name__)
 SOURCE = "edge"
 MAX_DEAD_LETTER_BYTES = 64 * 1024
 RETRY_S = 1.0
+POLL_S = 0.5
 
 
 class ControlFollower:
@@ -41,7 +40,7 @@ class ControlFollower:
         self._site, self._bootstrap, self._apply = site, bootstrap, apply
         self._dead_letter, self._now_ms, self._metrics = dead_letter, now_ms, made
         self._stop = threading.Event()
-        self._offset = 0
+        self._next = 0
         self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
 
     def start(self) -> None:
@@ -87,27 +86,14 @@ class ControlFollower:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except (KafkaError, AssertionError, ValueError) as error:
+            except BusError as error:
                 log.info("edge-controls can't be read", extra={"error": str(error)})
                 self._stop.wait(RETRY_S)
 
     def _follow(self) -> None:
-        consumer: Any = KafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            bootstrap_timeout_ms=3000,
-            reconnect_backoff_max_ms=1000,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
-        try:
-            partitions = [TopicPartition(EDGE_CONTROLS, number) for number in range(1)]
-            consumer.assign(partitions)
-            consumer.seek(partitions[0], self._offset) if self._offset else consumer.seek_to_beginning()
+        with Reader(self._bootstrap, EDGE_CONTROLS) as reader:
             while not self._stop.is_set():
-                for records in consumer.poll(timeout_ms=500).values():
-                    for record in records:
+                for record in reader.read(POLL_S):
+                    if record.offset >= self._next:  # else it was applied before the connection was lost
+                        self._next = record.offset + 1
                         self.handle(record.value, record.partition, record.offset)
-                        self._offset = record.offset + 1
-        finally:
-            consumer.close()

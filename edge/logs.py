@@ -38,4 +38,3 @@ def set_up(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
-from kafka import KafkaConsumer, TopicPartition
 
+from bus.consuming import Record
+from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.messages import EdgeStatus, Frame, Message
@@ -122,21 +123,10 @@ class RunningAgent:
         return self.log_file.read_text()
 
 
-def records_of(bootstrap: str, topic: str, kind: type[M]) -> list[tuple[Any, M]]:
+def records_of(bootstrap: str, topic: str, kind: type[M]) -> list[tuple[Record, M]]:
     """All records of the topic with their messages, in order within a partition."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning()
-        ends = consumer.end_offsets(partitions)
-        found: list[tuple[Any, M]] = []
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            for records in consumer.poll(timeout_ms=500).values():
-                found += [(record, decode(record.value, kind)) for record in records]
-        return found
-    finally:
-        consumer.close()
+    with Reader(bootstrap, topic) as reader:
+        return [(record, decode(record.value or b"", kind)) for record in reader.held()]
 
 
 def frames_of(bootstrap: str, site: str, lane: str = "live") -> list[Frame]:

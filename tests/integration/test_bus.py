@@ -6,17 +6,21 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
-from bus import producer as module
-from bus.errors import BusError, NoTopicError, RefusedError, WrongClockError
+from bus import consuming, producer
+from bus.errors import BusError, GoneError, NoTopicError, RefusedError, WrongClockError
+from bus.group import GroupReader
+from bus.lookup import Lookup
 from bus.producer import Acked, KafkaLink
+from bus.reader import Reader
 from contracts import topics
-from contracts.topics import MAX_MESSAGE_BYTES, specs
+from contracts.topics import MAX_MESSAGE_BYTES, TopicSpec, specs
 from tests.edge_tools import wait_until
+from tests.kafka_tools import Writer
 from vedette.broker import Broker, BrokerConfig, create_topics
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
@@ -125,7 +129,7 @@ def test_what_was_in_one_batch_with_a_wrong_clock_is_refused_for_the_same_reason
 def test_what_is_not_there_is_said(writing: Writing) -> None:
     with pytest.raises(NoTopicError, match="no topic 'misspelt'"):
         writing.link.partitions("misspelt")
-    with pytest.raises(NoTopicError, match="partition"):
+    with pytest.raises(BusError, match="partition"):
         writing.link.send(
             topics.frames(SITE), "gate", b"", partition=7, timestamp_ms=now_ms(), acked=print, failed=print
         )
@@ -133,8 +137,10 @@ def test_what_is_not_there_is_said(writing: Writing) -> None:
         KafkaLink(NOBODY)
 
 
-def test_failed_attempts_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONNECT_S", 0.02)
+@pytest.mark.parametrize("connect", [KafkaLink, lambda bootstrap: Reader(bootstrap, "alerts")], ids=["link", "reader"])
+def test_failed_attempts_leave_nothing_open(connect: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (producer, consuming):
+        monkeypatch.setattr(module, "CONNECT_S", 0.02)
     process = psutil.Process()
 
     def held() -> int:
@@ -143,7 +149,7 @@ def test_failed_attempts_leave_nothing_open(monkeypatch: pytest.MonkeyPatch) -> 
     before = held()
     for _ in range(200):
         with contextlib.suppress(BusError):
-            KafkaLink(NOBODY)
+            connect(NOBODY)
     wait_until(lambda: held() <= before + 3, 10, "files and threads are given back")
 
 
@@ -197,3 +203,115 @@ def test_what_was_under_way_arrives_in_order_when_the_broker_is_back(broker: Bro
     places = writing.reported(51, 15)
     assert list(writing.results)[1:] == numbers(50)
     assert [at.offset for at in places] == list(range(places[0].offset, places[0].offset + 51))  # type: ignore[union-attr]
+
+
+def new_topic(broker: Broker, name: str) -> str:
+    create_topics(broker.bootstrap, [TopicSpec(name, 2)])
+    return name
+
+
+def test_a_reader_gives_what_the_topic_held_and_then_what_comes(broker: Broker) -> None:
+    topic = new_topic(broker, "reader")
+    with Writer(broker.bootstrap) as writer, Reader(broker.bootstrap, topic) as empty:
+        assert list(empty.held()) == []
+        for value in numbers(1000):
+            writer.send(topic, value, "k", partition=0, at_ms=1_700_000_000_000)
+        writer.send(topic, None, b"gone", partition=1)
+        writer.flush()
+        with Reader(broker.bootstrap, topic) as reader, Reader(broker.bootstrap, topic, "end") as later:
+            records = list(reader.held())
+            assert [r.value for r in records if r.partition == 0] == numbers(1000)
+            assert records[0][2:5] == (0, 1_700_000_000_000, b"k") or records[0].value is None
+            assert [(r.key, r.value) for r in records if r.partition == 1] == [(b"gone", None)]
+            writer.send(topic, b"new", partition=1)
+            for one in (reader, later):
+                assert [r.value for r in one.read(5)] == [b"new"]
+        assert len(empty.read(5)) > 0
+    with pytest.raises(NoTopicError, match="no topic 'misspelt'"):
+        Reader(broker.bootstrap, "misspelt")
+
+
+def test_a_reader_goes_on_when_the_broker_is_back(broker: Broker) -> None:
+    topic = new_topic(broker, "back")
+    with Reader(broker.bootstrap, topic) as reader:
+        broker.kill()
+        assert reader.read(0.5) == []
+        broker.start()
+        with Writer(broker.bootstrap) as writer:
+            writer.send(topic, b"new")
+        wait_until(lambda: [r.value for r in reader.read(0.5)] == [b"new"], 15, "the record")
+
+
+def test_a_group_goes_on_behind_what_it_committed(broker: Broker) -> None:
+    topic = new_topic(broker, "group")
+    with Writer(broker.bootstrap) as writer:
+        for value in numbers(10):
+            writer.send(topic, value, partition=0)
+
+    def read(count: int) -> list[bytes | None]:
+        member = GroupReader(broker.bootstrap, topic, "g")
+        values: list[bytes | None] = []
+        try:
+            until_s = time.monotonic() + 20
+            while len(values) < count and time.monotonic() < until_s:
+                values += [record.value for record in member.read(0.25, 3)]
+                if len(values) == 3:
+                    member.commit()
+        finally:
+            member.close()
+        return values
+
+    assert read(6) == numbers(6)
+    assert read(7) == numbers(10)[3:]
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_member_leaves_in_time_while_the_broker_is_away(broker: Broker, how: str) -> None:
+    topic = new_topic(broker, f"leaves-{how}")
+    with Writer(broker.bootstrap) as writer:
+        writer.send(topic, b"one")
+    member = GroupReader(broker.bootstrap, topic, "leaves")
+    wait_until(lambda: len(member.read(0.25, 1)) == 1, 20, "the record")
+    assert broker.pid is not None
+    if how == "killed":
+        broker.kill()
+    else:
+        os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        member.commit()
+        began = time.monotonic()
+        member.close()
+        assert time.monotonic() - began < 2
+    finally:
+        if how == "killed":
+            broker.start()
+        else:
+            os.kill(broker.pid, signal.SIGCONT)
+
+
+def test_single_records_are_found_by_their_place(broker: Broker) -> None:
+    topic = new_topic(broker, "lookup")
+    with Writer(broker.bootstrap) as writer:
+        for value in numbers(20):
+            writer.send(topic, value * 100_000, partition=0)
+    lookup = Lookup(broker.bootstrap)
+    assert lookup.bounds(topic, 0) == (0, 20)
+    for offset in (7, 0, 19):
+        found = lookup.record(topic, 0, offset, 5, lambda: False)
+        assert found is not None
+        assert (found.offset, found.value) == (offset, numbers(20)[offset] * 100_000)
+    assert lookup.record(topic, 0, 20, 0.5, lambda: False) is None
+    assert lookup.record(topic, 0, 20, 60, lambda: True) is None
+    with pytest.raises(GoneError):
+        lookup.record(topic, 0, 999, 5, lambda: False)
+    for place in (("misspelt", 0), (topic, 9)):
+        with pytest.raises(NoTopicError):
+            lookup.bounds(*place)
+    broker.kill()
+    try:
+        with pytest.raises(BusError) as error:
+            lookup.bounds(topic, 0)
+        assert not isinstance(error.value, NoTopicError)  # what is away is not what isn't there
+    finally:
+        lookup.close()
+        broker.start()

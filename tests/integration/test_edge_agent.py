@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from kafka import KafkaProducer
 
 from contracts import topics
 from contracts.codec import encode
@@ -29,6 +28,7 @@ from tests.edge_tools import (
     wait_until,
     write_clip,
 )
+from tests.kafka_tools import Writer
 from vedette.broker import Broker, create_topics
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
@@ -49,11 +49,10 @@ def free_port() -> int:
 
 
 def control(broker: Broker, site: str, *values: Budget | Masks | bytes) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap)
-    for value in values:
-        data = value if isinstance(value, bytes) else encode(EdgeControl(site=site, change=value))
-        producer.send(topics.EDGE_CONTROLS, key=f"{site}/{len(data)}".encode(), value=data)
-    producer.close()
+    with Writer(broker.bootstrap) as writer:
+        for value in values:
+            data = value if isinstance(value, bytes) else encode(EdgeControl(site=site, change=value))
+            writer.send(topics.EDGE_CONTROLS, data, f"{site}/{len(data)}")
 
 
 def test_cameras_of_all_kinds_are_published_and_end_with_the_agent(broker: Broker, tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_cameras_of_all_kinds_are_published_and_end_with_the_agent(broker: Broke
     frames: dict[str, list[Frame]] = {name: [] for name in cameras}
     for record, frame in records_of(broker.bootstrap, topics.frames(site), Frame):
         frames[frame.camera].append(frame)
-        assert record.timestamp == frame.captured_at_ms
+        assert record.timestamp_ms == frame.captured_at_ms
         assert record.partition == list(cameras).index(frame.camera) % 2
         assert record.key == frame.camera.encode()
         assert hashlib.sha256(frame.jpeg).hexdigest() == frame.sha256
