@@ -285,20 +285,22 @@ class Spool(Spec, frozen=True, kw_only=True):
 
 
 class Edge(Spec, frozen=True, kw_only=True):
-    """The agent."""
+    """The agent. Its metrics are served on `metrics_host` (0.0.0.0: to all, as in a container)."""
 
     spool: Spool = Spool()
+    metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19101
 
 
 class Stream(Spec, frozen=True, kw_only=True):
-    """The jobs. `model` is a manifest's path (default: the bundled detector)."""
+    """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's."""
 
     model: str = ""
     parallelism: Annotated[int, Meta(ge=1, le=256)] = 1
     batch_max: Annotated[int, Meta(ge=1, le=64)] = 8
     batch_wait_ms: NonNegative = 3.0
     checkpoint_interval_s: Positive = 1.0
+    metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
     heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
 

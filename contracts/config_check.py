@@ -58,6 +58,22 @@ def check(config: Config) -> None:
     _ports(config)
 
 
+def missing_secrets(config: Config, secrets: Mapping[str, str]) -> list[ConfigError]:
+    """Each {NAME} in the file that `secrets` lacks, with its path; those of cameras that are off don't count."""
+    urls = {
+        f"cameras.{name}.inputs[{i}].url": source.url
+        for name, camera in config.cameras.items()
+        if camera.enabled
+        for i, source in enumerate(camera.inputs)
+    }
+    return [
+        ConfigError(path, f"the secret {name[1:-1]} is not set in the environment")
+        for path, text in urls.items()
+        for name in _SECRET.findall(text)
+        if name[1:-1] not in secrets
+    ]
+
+
 def slots(config: Config) -> dict[str, int]:
     """Each camera's slot: as given, else the next free one in the file's order; slot % partitions is its partition."""
     taken = {camera.slot for camera in config.cameras.values() if camera.slot is not None}
@@ -178,6 +194,9 @@ def _is_port(text: str) -> bool:
 
 def _ports(config: Config) -> None:
     """Each on this machine is another; 0 means none."""
+    for part, host in (("edge", config.edge.metrics_host), ("stream", config.stream.metrics_host)):
+        if not re.fullmatch(r"[A-Za-z0-9._:-]+", host):
+            raise ConfigError(f"{part}.metrics_host", "no host; 127.0.0.1 for this machine only, 0.0.0.0 for all")
     taken = {} if config.kafka.bootstrap_servers else {config.kafka.port: "kafka.port"}
     for path, port in (
         ("edge.metrics_port", config.edge.metrics_port),

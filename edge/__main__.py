@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run; returns the exit code: 0 done, 1 failed, 2 the config is wrong."""
     given = _parser().parse_args(arguments)
     logs.set_up()
-    _set_up_opencv()
+    set_up_opencv()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -58,7 +58,8 @@ def _options(given: argparse.Namespace) -> Options:
     )
 
 
-def _set_up_opencv() -> None:
+def set_up_opencv() -> None:
+    """How every process opens cameras: RTSP over TCP, and no address in any message."""
     # The agent's parallelism is its cameras; OpenCV's own threads would only contend with them.
     cv2.setNumThreads(1)
     # OpenCV's and FFmpeg's own messages may hold the address with its password; ours say what they would.

@@ -106,7 +106,8 @@ class Agent:
             self._session = self._options.session or self._next_session()
             self._cameras = {name: self._camera(name) for name, c in self._config.cameras.items() if c.enabled}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
-            server = prometheus_client.start_http_server(port, registry=self._meters.metrics.registry) if port else None
+            host, registry = self._config.edge.metrics_host, self._meters.metrics.registry
+            server = prometheus_client.start_http_server(port, host, registry) if port else None
             try:
                 self._publisher.start()
                 if self._replay:

@@ -24,6 +24,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from contracts.topics import MAX_MESSAGE_BYTES
+from vedette.class_archive import ClassArchive
 from vedette.errors import SetupError
 from vedette.files import MEGABYTE
 from vedette.jars import kafka_classpath
@@ -31,6 +32,7 @@ from vedette.java import Java, find_java
 
 HOST = "127.0.0.1"
 LOG4J = Path(__file__).with_name("broker-log4j2.properties")
+COLLECTOR = ("-XX:+UseG1GC",)
 POLL_S = 0.1
 
 
@@ -51,13 +53,17 @@ class TopicLike(Protocol):
 
 @dataclass(frozen=True)
 class BrokerConfig:
-    """`state_dir` holds everything; no `port` means a free one, kept for as long as the `Broker` object lives."""
+    """`state_dir` holds everything; no `port` means a free one, kept for as long as the `Broker` object lives.
+
+    `record_classes` is for an owner that makes the class archive of what is written down then.
+    """
 
     state_dir: Path
     port: int | None = None
     heap_mb: int = 512
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 6.0
+    record_classes: bool = False
 
 
 class Broker:
@@ -72,6 +78,7 @@ class Broker:
         self._port = config.port
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self.archive: ClassArchive | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -101,8 +108,12 @@ class Broker:
 
     def start(self) -> None:
         """Return once the broker answers; does nothing while it runs. Raises SetupError with the log's last lines."""
-        if self.pid is not None:
-            return
+        if self.pid is None:
+            self.begin()
+            self.wait()
+
+    def begin(self) -> None:
+        """Start the broker without waiting for it; `bootstrap` is known then. Raises SetupError."""
         self.stop()
         java, classpath = find_java(), kafka_classpath()
         state_dir = self._config.state_dir.absolute()
@@ -117,7 +128,16 @@ class Broker:
             if not data.exists():
                 _format(java, classpath, state_dir, self._port, controller_port)
             properties.write_text(_properties(data, self._port, controller_port))
-            self._process = self._spawn(_command(java, classpath, state_dir, self._config.heap_mb), properties)
+            self.archive = ClassArchive("broker", java, os.pathsep.join(map(str, classpath)), COLLECTOR)
+            options = self.archive.options(record=self._config.record_classes)
+            self._process = self._spawn(_command(java, classpath, state_dir, self._config.heap_mb, options), properties)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Return once the broker that was begun answers. Raises BrokerError with the log's last lines."""
+        try:
             self._wait_until_it_answers()
         except BaseException:
             self.stop()
@@ -257,15 +277,18 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def _command(java: Java, classpath: tuple[Path, ...], state_dir: Path, heap_mb: int) -> list[str]:
+def _command(
+    java: Java, classpath: tuple[Path, ...], state_dir: Path, heap_mb: int, options: tuple[str, ...] = ()
+) -> list[str]:
     """The JVM with Kafka's own choice of collector, its heap bounded."""
     return [
         str(java.executable),
+        *options,
         "-Xms64m",
         f"-Xmx{heap_mb}m",
         # Without the optimising compiler a start costs 6 CPU seconds instead of 10; what follows is little work.
         "-XX:TieredStopAtLevel=1",
-        "-XX:+UseG1GC",
+        *COLLECTOR,
         "-XX:MaxGCPauseMillis=20",
         "-XX:InitiatingHeapOccupancyPercent=35",
         "-XX:+ExitOnOutOfMemoryError",

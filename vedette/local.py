@@ -6,24 +6,33 @@ import fcntl
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from contracts import topics
 from contracts.config import Config
 from contracts.errors import VedetteError
+from stream.jobs.gateway import classpath
 from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.class_archive import ArchiveMaker, ClassArchive
 from vedette.errors import SetupError
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
+from vedette.log_news import LogNews
 from vedette.processes import Child, Children
 
 BUNDLED = Path(__file__).resolve().parents[1] / "models" / "detector.json"
+FLINK_LOG4J = Path(__file__).with_name("flink-log4j2.properties")
 RUN_FILE = Path("run") / "system.json"
 
 
+ARCHIVE_AFTER_S = 25.0
+"""By then a start has loaded its classes, and what is made of them disturbs nobody."""
+# The serial collector has no threads of its own that would compete with the model for two cores.
+JOBS_COLLECTOR = ("-XX:+UseSerialGC",)
 PARTS = ("jobs", "evidence", "agent")
 
 
@@ -50,9 +59,13 @@ class LocalSystem:
     _broker: Broker | None = None
     _lock: IO[str] | None = None
     _children: Children = field(init=False)
+    _archives: list[ClassArchive] = field(default_factory=list)
+    _maker: ArchiveMaker | None = None
+    _news: LogNews = field(init=False)
 
     def __post_init__(self) -> None:
         self._children = Children(self.state_dir)
+        self._news = LogNews(self.state_dir / "logs" / "jobs.log")
 
     def start(self) -> None:
         """Start the parts, broker first. Raises SetupError or BrokerError; then nothing is left running."""
@@ -60,15 +73,18 @@ class LocalSystem:
         self._take_lock()
         try:
             self._children.end_orphans()
-            self._start_broker()
+            self._begin_broker()
+            if "jobs" in self.options.parts:
+                # They build their graph while the broker starts, and wait for its topics.
+                self.say("starting Flink: detect, decide, analytics")
+                self._start_jobs()
+            if self._broker is not None:
+                self._broker.wait()
             self.say("creating topics")
             specs = topics.specs(
                 self.config.site.name, self.config.kafka.partitions, keep_forever=self.options.keep_forever
             )
             create_topics(self.bootstrap, specs)
-            if "jobs" in self.options.parts:
-                self.say("starting Flink: detect, decide, analytics")
-                self._start_jobs()
             if "evidence" in self.options.parts:
                 self._start("evidence", "archive.evidence")
             if "agent" in self.options.parts:
@@ -77,16 +93,21 @@ class LocalSystem:
             run_file = self.state_dir / RUN_FILE
             run_file.parent.mkdir(exist_ok=True)
             run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))
+            self._maker = ArchiveMaker(self._archives, due_s=time.monotonic() + ARCHIVE_AFTER_S)
         except BaseException:
             self.stop()
             raise
 
     def check(self) -> None:
-        """Start again what died; call it a few times a second."""
+        """Start again what died, and say what the jobs say; call it a few times a second."""
+        for line in self._news.new():
+            self.say(f"jobs: {line}")
         if self._broker is not None and self._broker.pid is None:
             self.say("the broker died; starting it again")
             self._broker.start()
         self._children.check()
+        if self._maker is not None:
+            self._maker.check(time.monotonic())
 
     def child(self, name: str) -> Child:
         """The child `agent`, `jobs` or `evidence`."""
@@ -99,6 +120,9 @@ class LocalSystem:
     def stop(self) -> None:
         """End all within 10 s: the agent first (it hands over what it holds), the broker last."""
         (self.state_dir / RUN_FILE).unlink(missing_ok=True)
+        if self._maker is not None:
+            self._maker.stop()
+            self._maker = None
         for name, timeout_s in (("agent", 3.0), ("jobs", 2.5), ("evidence", 1.5)):
             self._children.stop(name, timeout_s)
         if self._broker is not None:
@@ -119,45 +143,51 @@ class LocalSystem:
             ) from error
         self._lock = lock
 
-    def _start_broker(self) -> None:
+    def _begin_broker(self) -> None:
         if self.config.kafka.bootstrap_servers:
             self.bootstrap = ",".join(self.config.kafka.bootstrap_servers)
             return
         self.say("starting Kafka")
         kafka = self.config.kafka
-        settings = BrokerConfig(self.state_dir / "kafka", port=kafka.port, heap_mb=kafka.heap_mb, stop_timeout_s=2.5)
+        settings = BrokerConfig(
+            self.state_dir / "kafka", kafka.port, kafka.heap_mb, stop_timeout_s=2.5, record_classes=True
+        )
         self._broker = Broker(settings)
-        self._broker.start()
+        self._broker.begin()
+        if self._broker.archive is not None:
+            self._archives.append(self._broker.archive)
         self.bootstrap = self._broker.bootstrap
 
     def _start_jobs(self) -> None:
-        arguments = ("--manifest", str(manifest_of(self.config, self.config_file)))
-        jar = ("--connector-jar", str(flink_connector_jar()))
-        self._start("jobs", "stream.jobs", *arguments, *jar, *self.options.jobs_arguments)
-
-    def _start(self, name: str, module: str, *arguments: str) -> None:
-        java = find_java()
-        environment = child_environment(java) | {
+        connector = flink_connector_jar()
+        self._archives.append(ClassArchive("jobs", find_java(), classpath(connector), JOBS_COLLECTOR))
+        jvm = (
+            *self._archives[-1].options(record=True),
+            *JOBS_COLLECTOR,
+            f"-Xms64m -Xmx{self.config.stream.heap_mb}m -XX:MaxMetaspaceSize=256m",
+            # The work is done in Python and native code: the optimising compiler costs more than it gives
+            # (measured at saturation: 0.89 of the bare loop's frames/s with it, 0.93 without).
+            "-XX:TieredStopAtLevel=1",
+        )
+        arguments = ("--manifest", str(manifest_of(self.config, self.config_file)), "--connector-jar", str(connector))
+        environment = {
             "FLINK_LOG_DIR": str(self.state_dir / "logs"),
-            "JVM_ARGS": " ".join(
-                (
-                    f"-Xms64m -Xmx{self.config.stream.heap_mb}m -XX:MaxMetaspaceSize=256m",
-                    # The serial collector has no threads of its own that would compete with the model for two cores.
-                    "-XX:+UseSerialGC",
-                    # The work is done in Python and native code: the optimising compiler costs more than it gives
-                    # (measured at saturation: 0.89 of the bare loop's frames/s with it, 0.93 without).
-                    "-XX:TieredStopAtLevel=1",
-                )
-            ),
-            "PYTHONUNBUFFERED": "1",
+            "LOG4J_PROPERTIES": str(FLINK_LOG4J),
+            "JVM_ARGS": " ".join(jvm),
         }
+        self._start("jobs", "stream.jobs", *arguments, *self.options.jobs_arguments, environment=environment)
+
+    def _start(
+        self, name: str, module: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         command = [
             *(sys.executable, "-m", module, "--config", str(self.config_file.resolve())),
             *("--bootstrap", self.bootstrap, "--state", str((self.state_dir / module.split(".")[0]).resolve())),
             *arguments,
         ]
         ends = name == "agent" and bool(self.options.agent_arguments)
-        self._children.start(Child(name, command, environment, ends))
+        surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **environment}
+        self._children.start(Child(name, command, surroundings, ends))
 
 
 def manifest_path(config: Config, config_file: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -16,6 +18,8 @@ log = logging.getLogger("vedette")
 
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 """How long a child that died waits for its next start; the last for all later ones."""
+LOG_BYTES, LOGS_KEPT = 10_000_000, 3
+"""A child's log is at most so long, and so many older ones stay beside it."""
 STEADY_S = 60.0
 """A child that lived so long starts its backoff anew."""
 
@@ -65,9 +69,9 @@ class Children:
     def start(self, child: Child) -> None:
         """Start a child with its output in `logs/<name>.log`."""
         self.children[child.name] = child
-        logs = self.state_dir / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        with (logs / f"{child.name}.log").open("ab") as out:
+        log_file = self._log(child)
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as out:
             child.process = subprocess.Popen(
                 child.command,
                 env=dict(child.environment),
@@ -85,6 +89,7 @@ class Children:
         """Notice children that died, and start again those that are due."""
         now = time.monotonic()
         for child in self.children.values():
+            bound_log(self._log(child))
             if child.process is not None:
                 self._notice(child, now)
             elif not child.done and now >= child.due_s:
@@ -102,8 +107,7 @@ class Children:
         child.failures = 1 if now - child.started_s > STEADY_S else child.failures + 1
         wait_s = BACKOFF_S[min(child.failures, len(BACKOFF_S)) - 1]
         child.due_s = now + wait_s
-        where = self.state_dir / "logs" / f"{child.name}.log"
-        log.warning("%s ended with code %s, again in %g s (see %s)", child.name, child.code, wait_s, where)
+        log.warning("%s ended with code %s, again in %g s (see %s)", child.name, child.code, wait_s, self._log(child))
 
     def stop(self, name: str, timeout_s: float) -> int | None:
         """Ask a child to end, and end it and all that it started after `timeout_s`; returns its code, if it lived."""
@@ -116,6 +120,9 @@ class Children:
         self._remember()
         return code
 
+    def _log(self, child: Child) -> Path:
+        return self.state_dir / "logs" / f"{child.name}.log"
+
     @property
     def _list(self) -> Path:
         return self.state_dir / "run" / "children.json"
@@ -124,6 +131,22 @@ class Children:
         known = [(child.process.pid, child.born_s) for child in self.children.values() if child.process]
         self._list.parent.mkdir(parents=True, exist_ok=True)
         self._list.write_text(json.dumps(known))
+
+
+def bound_log(path: Path, most: int = LOG_BYTES, kept: int = LOGS_KEPT) -> None:
+    """Copy a log that has become long to `NAME.1.log`, older ones one number up, and empty it.
+
+    The child has it open to append, so that it goes on at its beginning. What it writes between the copy and the
+    emptying is lost: a line at most, once in 10 MB.
+    """
+    if not path.exists() or path.stat().st_size < most:
+        return
+    names = [path.with_suffix(f".{number}.log") for number in range(1, kept + 1)]
+    for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
+        if newer.exists():
+            newer.replace(older)
+    shutil.copyfile(path, names[0])
+    os.truncate(path, 0)
 
 
 def _end(process: subprocess.Popen[bytes], timeout_s: float) -> None:

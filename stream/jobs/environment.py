@@ -1,4 +1,4 @@
-"""How Flink is set up: thread mode, checkpoints that outlive the process, and where a start goes on from."""
+"""How Flink is set up: thread mode, checkpoints that outlive the process, and a start that goes on from the last."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ from pathlib import Path
 from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 
+from stream.jobs.checkpoints import fault_of, newest_checkpoint
+
 log = logging.getLogger("vedette.jobs")
 
 
 @dataclass(frozen=True)
 class FlinkSettings:
-    """What differs between runs. `state_dir` None leaves checkpoints and memory to the cluster's own configuration."""
+    """What differs between runs. `state_dir` None leaves checkpoints and memory to the cluster's own configuration.
 
-    connector_jar: Path
+    `rest_port` is where a mini cluster tells what its tasks do.
+    """
+
     parallelism: int = 1
     checkpoint_interval_s: float = 1.0
     state_dir: Path | None = None
+    rest_port: int = 0
 
 
 def environment(settings: FlinkSettings) -> StreamExecutionEnvironment:
     """The environment that the jobs are built in; with `state_dir` a mini cluster that goes on where it stopped."""
     options = _common(settings)
     if settings.state_dir is not None:
-        options |= _local(settings.state_dir)
-        newest = newest_checkpoint(settings.state_dir)
+        options |= _local(settings.state_dir, settings.rest_port)
+        newest = newest_checkpoint(settings.state_dir, fault_of)
         if newest is not None:
             log.info("goes on from %s", newest)
             options["execution.state-recovery.path"] = newest.as_uri()
@@ -43,22 +48,13 @@ def environment(settings: FlinkSettings) -> StreamExecutionEnvironment:
     return env
 
 
-def newest_checkpoint(state_dir: Path) -> Path | None:
-    """The checkpoint that was completed last, by any earlier job.
-
-    One without `_metadata` was never completed; an empty one is what a power cut leaves, as Flink doesn't fsync.
-    """
-    files = (state_dir / "checkpoints").glob("*/chk-*/_metadata")
-    complete = [path.parent for path in files if path.stat().st_size > 0]
-    return max(complete, key=lambda path: (path / "_metadata").stat().st_mtime_ns, default=None)
-
-
 def _common(settings: FlinkSettings) -> dict[str, str]:
     return {
         "python.execution-mode": "thread",
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
-        "pipeline.jars": settings.connector_jar.as_uri(),
+        # The connector is on the class path: a second copy by a loader of its own would be read and checked again.
+        "classloader.resolve-order": "parent-first",
         # Every exchange would add up to its 5 ms otherwise.
         "execution.buffer-timeout.interval": "0 ms",
         # No operator of ours keeps or changes what it was given: no copy between those that are chained.
@@ -74,7 +70,7 @@ def _common(settings: FlinkSettings) -> dict[str, str]:
     }
 
 
-def _local(state_dir: Path) -> dict[str, str]:
+def _local(state_dir: Path, rest_port: int) -> dict[str, str]:
     checkpoints, scratch = state_dir / "checkpoints", state_dir / "tmp"
     for folder in (checkpoints, scratch):
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,5 +83,7 @@ def _local(state_dir: Path) -> dict[str, str]:
         "taskmanager.memory.managed.size": "16 mb",
         "state.backend.type": "hashmap",
         "rest.bind-address": "127.0.0.1",
-        "rest.bind-port": "0",
+        "rest.bind-port": str(rest_port),
+        # What it tells may be half a second old instead of three.
+        "web.refresh-interval": "500 ms",
     }

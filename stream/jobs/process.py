@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class ProcessSettings:
     """How a process is set up; equal settings share one. `manifest` is a path, empty for jobs without a model."""
 
+    metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
     manifest: str = ""
     batch_max: int = 8
@@ -90,7 +91,7 @@ def process_of(settings: ProcessSettings) -> Process:
     """The one Process of these settings in this interpreter."""
     with _lock:
         if settings.metrics_port and settings.metrics_port not in _served:
-            start_http_server(settings.metrics_port, addr="127.0.0.1", registry=_registry)
+            start_http_server(settings.metrics_port, settings.metrics_host, _registry)
             _served.add(settings.metrics_port)
         if settings not in _processes:
             _processes[settings] = Process(settings, _metrics, now_ms())

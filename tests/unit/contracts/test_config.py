@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.config import Config, ZoneEntry, detect_of
-from contracts.config_check import polygon_is_simple, slots
+from contracts.config_check import missing_secrets, polygon_is_simple, slots
 from contracts.config_file import load, parse
 from contracts.errors import ConfigError
 
@@ -115,6 +115,8 @@ MISTAKES = [
     ("site.arming.disarmed_zones", ["attic"], "site.arming.disarmed_zones[0]", "no camera has a zone"),
     ("kafka", {"bootstrap_servers": ["broker"]}, "kafka.bootstrap_servers[0]", "host:port"),
     ("edge", {"metrics_port": 19092}, "edge.metrics_port", "19092 is kafka.port already"),
+    ("edge", {"metrics_host": "all of them"}, "edge.metrics_host", "0.0.0.0 for all"),
+    ("stream", {"metrics_host": ""}, "stream.metrics_host", "no host"),
     ("console", {"port": 19101}, "console.port", "19101 is edge.metrics_port already"),
     ("console", {"tls_certificate": "a.pem"}, "console.tls_key", "needs both"),
     ("console", {"host": " "}, "console.host", "is empty"),
@@ -345,3 +347,13 @@ def test_damaged_text_loads_or_is_a_config_error(data: st.DataObject) -> None:
 )
 def test_polygon_is_simple(points: list[tuple[float, float]], simple: bool) -> None:
     assert polygon_is_simple(points) == simple
+
+
+def test_secrets_that_are_not_set_are_named_with_their_path() -> None:
+    inputs = [{"url": "rtsp://{USER}:{PASSWORD}@10.0.0.1/1"}, {"url": "a.mp4", "roles": ["detail"]}]
+    inputs[0]["roles"] = ["detect"]
+    cameras = {"gate": {"inputs": inputs}, "off": {"inputs": [{"url": "rtsp://a:{OTHER}@b/1"}], "enabled": False}}
+    config = parse(yaml.safe_dump({"cameras": cameras}))
+    assert missing_secrets(config, {"USER": "", "PASSWORD": "x"}) == []
+    (fault,) = missing_secrets(config, {"USER": "a"})
+    assert str(fault) == "cameras.gate.inputs[0].url: the secret PASSWORD is not set in the environment"

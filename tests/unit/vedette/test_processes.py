@@ -80,3 +80,36 @@ def test_what_a_crash_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> 
     part.process.wait()
     # The list went with them: a second start finds nothing, and another process with that number is left alone.
     Children(tmp_path).end_orphans()
+
+
+def test_a_log_that_grows_is_bounded_and_the_child_writes_on(tmp_path: Path) -> None:
+    script = "import sys, time\nfor n in range(60):\n print(f'line {n}', flush=True)\n time.sleep(0.02)\ntime.sleep(60)"
+    children = Children(tmp_path)
+    children.start(child(script))
+    log = tmp_path / "logs" / "part.log"
+
+    def over() -> bool:
+        processes.bound_log(log, most=100, kept=2)
+        return "line 59" in "".join(path.read_text() for path in log.parent.iterdir())
+
+    wait_for(over)
+    children.stop("part", 5.0)
+    assert sorted(path.name for path in log.parent.iterdir()) == ["part.1.log", "part.2.log", "part.log"]
+    assert all(path.stat().st_size < 200 for path in log.parent.iterdir())
+    kept = [int(line.split()[1]) for name in ("part.2.log", "part.1.log", "part.log") for line in _lines(log, name)]
+    # In order, without a hole and without the zeros that a file has that was emptied under one who does not append.
+    assert kept == list(range(kept[0], 60))
+
+
+def _lines(log: Path, name: str) -> list[str]:
+    return log.with_name(name).read_text().splitlines()
+
+
+def test_each_look_at_the_children_bounds_their_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bounded: list[Path] = []
+    monkeypatch.setattr(processes, "bound_log", bounded.append)
+    children = Children(tmp_path)
+    children.start(child("import time; time.sleep(60)"))
+    children.check()
+    children.stop("part", 5.0)
+    assert bounded == [tmp_path / "logs" / "part.log"]

@@ -1,0 +1,109 @@
+"""The jobs of a site in one mini cluster: built while the broker still starts, submitted once its topics are there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyflink.common.job_client import JobClient
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+from bus.presence import wait_for_topics
+from contracts import topics
+from contracts.config import Config
+from stream.jobs import JOBS, analytics, decide, detect
+from stream.jobs.environment import FlinkSettings, environment
+from stream.jobs.kafka import KafkaEnds
+from stream.jobs.ports import free_port
+from stream.jobs.process import ProcessSettings
+from stream.jobs.supervise import Flink, supervise
+
+log = logging.getLogger("vedette.jobs")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says. `drain` lets what is in the pipelines through at the end: a replay."""
+
+    bootstrap: str
+    state: Path
+    manifest: Path
+    prefix: str = ""
+    jobs: tuple[str, ...] = JOBS
+    drain: bool = False
+
+
+def build(
+    env: StreamExecutionEnvironment,
+    ends: KafkaEnds,
+    config: Config,
+    manifest: Path,
+    jobs: tuple[str, ...],
+    *,
+    watch: bool,
+) -> None:
+    """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own.
+
+    `watch` is whether agents that never speak are missed.
+    """
+    plain = ProcessSettings(config.stream.metrics_host, config.stream.metrics_port)
+    if "detect" in jobs:
+        settings = ProcessSettings(
+            metrics_host=config.stream.metrics_host,
+            metrics_port=config.stream.metrics_port,
+            manifest=str(manifest),
+            batch_max=config.stream.batch_max,
+            batch_wait_ms=config.stream.batch_wait_ms,
+            controls_topic=ends.prefix + topics.CONTROLS,
+            bootstrap=ends.bootstrap,
+        )
+        detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix))
+    if "decide" in jobs:
+        decide.build(env, ends, decide.DecideConfig(config, plain, ends.prefix, watch))
+    if "analytics" in jobs:
+        analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
+
+
+def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
+    """Run until `stop` is set; the exit code. The JVM is there already (stream.jobs.gateway)."""
+    rest_port = free_port()
+    settings = FlinkSettings(
+        parallelism=config.stream.parallelism,
+        checkpoint_interval_s=config.stream.checkpoint_interval_s,
+        state_dir=options.state,
+        rest_port=rest_port,
+    )
+    env = environment(settings)
+    # What is drained at its end is a replay: its agent sends no status.
+    ends = KafkaEnds(options.bootstrap, options.prefix)
+    build(env, ends, config, options.manifest, options.jobs, watch=not options.drain)
+    log.info("jobs %s are built", ", ".join(options.jobs))
+    wanted = {options.prefix + spec.name for spec in topics.specs(config.site.name, config.kafka.partitions)}
+    if not wait_for_topics(options.bootstrap, wanted, stop):
+        return 0
+    client = env.execute_async(f"vedette {config.site.name}")
+    log.info("jobs %s submitted", ", ".join(options.jobs))
+    code = supervise(client, Flink(rest_port, str(client.get_job_id())), stop)
+    if code == 0:
+        _end(client, options.state / "savepoints" if options.drain else None)
+    return code
+
+
+def _end(client: JobClient, drain_to: Path | None) -> None:
+    if drain_to is None:
+        client.cancel().result()
+    else:
+        drain_to.mkdir(parents=True, exist_ok=True)
+        _drain(client, drain_to)
+
+
+def _drain(client: JobClient, folder: Path) -> None:
+    """Let everything in the pipelines and sinks through, then end.
+
+    PyFlink 2.3's own `stop_with_savepoint` calls a Java method that is no more: the format became an argument.
+    """
+    formats = get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType
+    client._j_job_client.stopWithSavepoint(True, folder.as_uri(), formats.CANONICAL).get()

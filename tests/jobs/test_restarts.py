@@ -1,0 +1,63 @@
+"""What goes wrong at a start or within Flink is set right, or said: torn checkpoints, and restarts without end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts import topics
+from contracts.messages import FrameTracks
+from stream.jobs.supervise import EXIT_LOOP
+from tests.jobs.world import SiteUnderTest, visits
+
+pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
+
+
+def test_a_torn_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path: Path) -> None:
+    frames = visits("gate", 200)
+    with SiteUnderTest(tmp_path) as site:
+        site.send(frames[:100])
+        site.wait("the first half", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 100)
+        site.wait("two checkpoints", lambda: len(_checkpoints(site)) >= 2)
+    # What a power cut leaves: a file of which not everything had reached the disk.
+    *_, older, newest = _checkpoints(site)
+    os.truncate(newest, newest.stat().st_size // 2)
+    with site:
+        site.send(frames[100:])
+        site.wait("the second half", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 200)
+        log = (site.system.state_dir / "logs" / "jobs.log").read_text()
+        assert f"the checkpoint {newest.parent} is torn" in log
+        assert f"goes on from {older.parent}" in log
+        indexes = [track.index for track in site.messages(topics.TRACKS, FrameTracks)]
+        assert sorted(set(indexes)) == list(range(200))
+    assert not newest.parent.exists()
+    assert newest.parent.with_name(f"torn-{newest.parent.name}").is_dir()
+
+
+def _checkpoints(site: SiteUnderTest) -> list[Path]:
+    found = (site.system.state_dir / "stream" / "checkpoints").glob("*/chk-*/_metadata")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_a_loop_of_restarts_ends_with_its_cause_in_the_terminal(tmp_path: Path) -> None:
+    site = SiteUnderTest(tmp_path)
+    garbage = b"no model at all"
+    (tmp_path / site.manifest.file).write_bytes(garbage)
+    manifest = msgspec.structs.replace(site.manifest, sha256=hashlib.sha256(garbage).hexdigest())
+    (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    said: list[str] = []
+    site.system.say = said.append
+    with site:
+        child = site.system.child("jobs")
+        site.wait("the end of the loop", lambda: child.code is not None, timeout_s=400.0)
+        site.wait("its words", lambda: any("given up" in line for line in said), timeout_s=5.0)
+    assert child.code == EXIT_LOOP
+    again = [line for line in said if "is started again" in line]
+    assert len(again) == 10
+    assert all("detect" in line and "ModelError" in line for line in again)
+    assert [line for line in said if "given up after 10 restarts" in line and "ModelError" in line]
+    assert "jobs: the jobs run" not in said
