@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -18,10 +19,12 @@ import msgspec
 from archive.evidence.paths import evidence_root
 from contracts import codec
 from contracts.config import Config
+from contracts.config_check import missing_secrets
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.messages import Alert, Event, Feedback
 from vedette import doctor, tail
+from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
@@ -66,34 +69,59 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _run_system(config: Config, config_file: Path, state: Path) -> int:
+    began_s = time.monotonic()
+    _warn_of_secrets(config)
     system = LocalSystem(config, config_file, state.resolve(), say=_say)
     _on_end(signal.default_int_handler)  # an end during the start breaks it off, and `start` cleans up
+    started_ms = _now_ms()
     system.start()
     stop = threading.Event()
     _on_end(lambda *_: stop.set())
     root = evidence_root(config, system.state_dir / "archive")
-    feed = Feed(FeedOptions(system.bootstrap, root, config.site.time_zone, sys.stdout.isatty()), _say)
+    feed = Feed(
+        FeedOptions(system.bootstrap, root, config.site.time_zone, sys.stdout.isatty(), started_ms), _say, _now_ms
+    )
+    enabled = [name for name, camera in config.cameras.items() if camera.enabled]
+    more = f"More: `vedette tail alerts --state {state}`, logs in {system.state_dir / 'logs'}"
+
+    def all_seen() -> None:
+        _say(f"all is well after {time.monotonic() - began_s:.0f} s: alerts come below, Ctrl-C ends. {more}")
+
+    watch = CameraWatch(enabled, started_ms, _say, all_seen)
     try:
         feed.start()
-        _say(f"running; alerts come below once Flink is warm, Ctrl-C ends. Logs: {system.state_dir / 'logs'}")
+        watch.start(system.bootstrap, stop)
+        _say("running; waiting for the jobs and the first pictures")
         run_until(system, stop.is_set)
     finally:
+        stop.set()
         _say("ending")
         feed.stop()
         system.stop()
     return 0
 
 
+def _warn_of_secrets(config: Config) -> None:
+    """One camera that can't be opened is no reason to watch none, and the file may be meant for another machine."""
+    for fault in missing_secrets(config, os.environ):
+        print(f"warning: {fault}", file=sys.stderr)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _doctor(given: argparse.Namespace) -> int:
     config = load(given.config) if given.config else None
     ports = (config.kafka.port, config.edge.metrics_port, config.stream.metrics_port) if config else ()
     manifests = (manifest_path(config, given.config),) if config else (BUNDLED,)
-    scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests)
+    scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests, config)
     return doctor.print_checks(doctor.run_checks(scope))
 
 
 def _config_check(given: argparse.Namespace) -> int:
     config = load(given.file)
+    _warn_of_secrets(config)
     print(f"{given.file}: good; {len(config.cameras)} cameras, {len(config.rules)} rules")
     return 0
 

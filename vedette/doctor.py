@@ -12,19 +12,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TextIO
 
 import psutil
 
+from contracts.config import Config
 from contracts.errors import ModelError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from vedette import clip, jars
+from vedette.camera_check import camera_checks
+from vedette.check import GIB, Check, Verdict
 from vedette.errors import SetupError
 from vedette.java import child_environment, find_java
 
-Verdict = Literal["ok", "warn", "fail"]
-
-GIB = 1024**3
 DISK_LEAST, DISK_AMPLE = 2 * GIB, 10 * GIB
 """Frames keep up to 4 GiB a topic of a site; with evidence and checkpoints beside them 10 GiB last."""
 MEMORY_LEAST, MEMORY_AMPLE = 1 * GIB, 2 * GIB
@@ -38,22 +38,13 @@ ASK_PYTHON = "import json, sys, pemja, pyflink.version as v; print(json.dumps([s
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; `mend` is empty where nothing is to be done."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    mend: str = ""
-
-
-@dataclass(frozen=True)
 class Scope:
-    """What to look at: the state folder, the ports that will be listened on, the models that will be used."""
+    """What to look at: the state folder, the ports that will be listened on, the models, the config's cameras."""
 
     state_dir: Path
     ports: tuple[int, ...] = ()
     manifests: tuple[Path, ...] = ()
+    config: Config | None = None
 
 
 def run_checks(scope: Scope) -> list[Check]:
@@ -71,7 +62,8 @@ def run_checks(scope: Scope) -> list[Check]:
         _memory,
         _gpu,
     )
-    return [check(scope) for check in checks]
+    found = [check(scope) for check in checks]
+    return found if scope.config is None else [*found, *camera_checks(scope.config, os.environ)]
 
 
 def print_checks(checks: Sequence[Check], stream: TextIO | None = None) -> int:

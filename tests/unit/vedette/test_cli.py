@@ -71,3 +71,14 @@ def test_training_without_torch_says_how_to_get_it(capsys: pytest.CaptureFixture
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["train", "detector", "--data", "x", "--out", "y"]) == 1
     assert "vedette[training]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["config", "check"], ["doctor", "--config"]])
+def test_a_secret_that_is_not_set_is_named_with_its_path(
+    command: list[str], config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GATE_PASSWORD", raising=False)
+    config.write_text("cameras: {gate: {inputs: [{url: 'rtsp://a:{GATE_PASSWORD}@127.0.0.1:9/1'}]}}\n")
+    assert main([*command, str(config)]) == int(command[0] == "doctor")
+    said = capsys.readouterr()
+    assert "cameras.gate.inputs[0].url: the secret GATE_PASSWORD is not set in the environment" in said.out + said.err

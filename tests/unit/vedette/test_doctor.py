@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,12 @@ import onnxruntime
 import psutil
 import pytest
 
+from contracts.config_file import parse
+from tests.edge_tools import write_clip
 from vedette import doctor, jars
-from vedette.doctor import GIB, Check, Scope, Verdict, print_checks, run_checks
+from vedette.camera_check import camera_checks
+from vedette.check import GIB, Check, Verdict
+from vedette.doctor import Scope, print_checks, run_checks
 from vedette.errors import SetupError
 
 
@@ -152,3 +157,18 @@ def test_table_shows_the_mending_of_what_needs_it() -> None:
         "                → Get one.",
     ]
     assert print_checks([good, Check("demo clip", "warn", "not here", "Later.")], io.StringIO()) == 0
+
+
+def test_each_input_of_the_config_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip that is there, one that is not, and a host where nobody listens: with the reason, without the password."""
+    monkeypatch.setenv("GATE_PASSWORD", "hush")
+    there = write_clip(tmp_path / "there.avi", 2)
+    urls = {"there": str(there), "gone": str(tmp_path / "gone.avi"), "deaf": "rtsp://a:{GATE_PASSWORD}@127.0.0.1:9/1"}
+    cameras = {name: {"inputs": [{"url": url}]} for name, url in urls.items()}
+    config = parse(json.dumps({"cameras": cameras}))
+    found = {one.name: one for one in camera_checks(config, os.environ)}
+    assert found["cameras.there.inputs[0]"] == Check("cameras.there.inputs[0]", "ok", "320x240")
+    assert (found["cameras.gone.inputs[0]"].verdict, found["cameras.deaf.inputs[0]"].verdict) == ("fail", "fail")
+    assert "there is no file" in found["cameras.gone.inputs[0]"].found
+    assert "can't be opened" in found["cameras.deaf.inputs[0]"].found
+    assert not any("hush" in one.found for one in found.values())

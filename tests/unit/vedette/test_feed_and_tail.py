@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bus.errors import BusError
 from contracts.codec import encode
 from contracts.errors import VedetteError
 from contracts.messages import Alert, Frame, FrameRef, FrameTracks, TrackedObject
 from vedette import tail
-from vedette.feed import FeedOptions, line
+from vedette.feed import Feed, FeedOptions, line
 from vedette.replay import mot_lines
 
 T0_MS = 1_767_225_600_000
@@ -57,6 +60,70 @@ def test_colour_only_where_it_is_wanted() -> None:
     assert "\033" not in line(alert(), None, OPTIONS)
     coloured = FeedOptions("localhost:1", Path("evidence"), "UTC", colour=True)
     assert "\033[31mhigh" in line(alert(), None, coloured)
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "now_ms", "words"),
+    [
+        (T0_MS, T0_MS + 100, ""),  # live
+        (T0_MS, T0_MS + 30_000, "  (30 s ago)"),  # the jobs were behind
+        (T0_MS - 300_000, T0_MS, "  (5 min ago, from before the start)"),
+    ],
+)
+def test_an_alert_that_is_not_live_says_how_old_it_is(at_ms: int, now_ms: int, words: str) -> None:
+    options = FeedOptions("localhost:1", Path("evidence"), "UTC", started_ms=T0_MS - 1000)
+    shown = line(alert(at_ms=at_ms), None, options, now_ms)
+    assert shown.partition("person entered yard")[2] == words
+
+
+def test_what_a_crash_repeats_is_shown_once() -> None:
+    said: list[str] = []
+    feed = Feed(OPTIONS, said.append, lambda: T0_MS)
+    for one in (alert(), alert(), alert(id="2"), alert(revision=1, state="update"), alert(revision=2, state="end")):
+        feed.show(one)
+    feed.show(alert(revision=2, state="end"))
+    assert [shown.split()[1] for shown in said] == ["high", "high", "ended"]
+    assert feed.count == 2
+
+
+def test_a_feed_that_fails_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    class Failing:
+        """Refuses at first, then gives one alert, then fails in the middle, then one more."""
+
+        def __init__(self, *_: object) -> None:
+            made.append("reader")
+            if len(made) == 1:
+                raise BusError("no broker")
+
+        def __enter__(self) -> Failing:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def read(self, _timeout_s: float) -> list:
+            made.append("read")
+            if len(made) == 4:
+                raise BusError("gone")
+            return [SimpleNamespace(value=encode(alert(id=str(len(made)))))] if len(made) < 7 else []
+
+    monkeypatch.setattr("vedette.feed.Reader", Failing)
+    monkeypatch.setattr("vedette.feed.RETRY_S", 0.0)
+    monkeypatch.setattr("vedette.feed.QUIET_S", 0.0)
+    said: list[str] = []
+    feed = Feed(OPTIONS, said.append, lambda: T0_MS)
+    feed.start()
+    deadline = time.monotonic() + 20
+    while feed.count < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    feed.stop()
+    assert [shown for shown in said if "fails" in shown] == [
+        "reading alerts fails (no broker); it is tried again and again",
+        "reading alerts fails (gone); it is tried again and again",
+    ]
+    assert feed.count == 2
 
 
 def test_a_frame_is_shown_without_its_picture() -> None:

@@ -1,0 +1,60 @@
+"""What is said of the cameras after a start."""
+
+from __future__ import annotations
+
+from contracts.messages import EdgeStatus, FrameRef, FrameTracks
+from vedette.camera_watch import CameraWatch
+
+T0_MS = 1_767_225_600_000
+
+
+def tracks(camera: str, at_ms: int) -> FrameTracks:
+    return FrameTracks(
+        site="s",
+        camera=camera,
+        lane="live",
+        session=1,
+        index=0,
+        captured_at_ms=at_ms,
+        interval_ms=0,
+        width=640,
+        height=480,
+        ref=FrameRef("frames.s", 0, 0),
+        model="m@1",
+        tracks=(),
+    )
+
+
+def status(camera: str, state: str, at_ms: int = T0_MS, reason: str = "") -> EdgeStatus:
+    return EdgeStatus(site="s", camera=camera, agent="a", session=1, at_ms=at_ms, state=state, reason=reason)
+
+
+def test_each_camera_is_told_once_and_then_that_all_are_there() -> None:
+    said: list[str] = []
+    watch = CameraWatch(("gate", "yard"), T0_MS, said.append, lambda: said.append("all"))
+    watch.tracked(tracks("gate", T0_MS - 1))  # what the last run left: nothing is known of the camera now
+    watch.tracked(tracks("old", T0_MS))
+    assert said == []
+    for camera in ("gate", "gate", "yard", "yard"):
+        watch.tracked(tracks(camera, T0_MS + 5))
+    assert said == ["gate: pictures come, and are looked at", "yard: pictures come, and are looked at", "all"]
+
+
+def test_a_camera_that_delivers_nothing_is_told_with_its_reason() -> None:
+    said: list[str] = []
+    watch = CameraWatch(("gate",), T0_MS, said.append, lambda: None)
+    for one in (
+        status("gate", "down", T0_MS - 1, "of the last run"),
+        status("gate", "starting"),
+        status("gate", "down", reason="can't be opened"),
+        status("gate", "down", reason="can't be opened"),
+        status("gate", "up"),
+        status("gate", "up"),
+        status("gate", "down"),
+    ):
+        watch.told(one)
+    assert said == [
+        "gate: no pictures; can't be opened",
+        "gate: pictures again",
+        "gate: no pictures; no reason is known",
+    ]
