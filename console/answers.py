@@ -11,7 +11,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from console.hub import Hub
+from console.hub import Change, Hub
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import AlertRow, AnswerRow
 from console.store.store import Store
@@ -99,7 +99,7 @@ def answer_all(
             _person(store, connection, to, rows)
         given = answer_id if len(rows) == 1 else ""
         done = [write(store, connection, who.name, row, action, at_ms=at_ms, answer_id=given) for row in rows]
-    hub.publish(done)
+    hub.changed([Change(*pair) for pair in zip(rows, done, strict=True)])
     return done
 
 

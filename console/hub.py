@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from console.store.rows import AlertRow
 
 MAX_WAITING = 1000
 """What a subscriber may have waiting: 50 s of a flood of 20 alerts a second. A slower one is told to reload."""
+
+
+class Change(NamedTuple):
+    """An alert before and after an answer."""
+
+    before: AlertRow
+    after: AlertRow
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._subscribers: set[Subscription] = set()
+        self._listeners: list[Callable[[Change], None]] = []
         self._lock = threading.Lock()
 
     def subscribe(self, name: str = "") -> Subscription:
@@ -84,6 +93,17 @@ class Hub:
     def publish(self, rows: Iterable[AlertRow]) -> None:
         """Alerts that are new or changed."""
         self.tell(*rows)
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Have `listener` called with every answer, in the thread that gave it; for the wiring, before all runs."""
+        self._listeners.append(listener)
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        """Alerts were answered."""
+        self.publish(change.after for change in changes)
+        for listener in self._listeners:
+            for change in changes:
+                listener(change)
 
     def tell(self, *news: News) -> None:
         """Anything new, to everybody."""

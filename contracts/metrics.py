@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 LATENCY_BUCKETS = (
     0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 10.0, 60.0,
 )  # fmt: skip
+WAITING_BUCKETS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0)
 BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -57,6 +58,21 @@ MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge",
 MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
 EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame was gone", "counter", ("reason",))
+CONSOLE_ALERTS = Metric("vedette_console_alerts_total", "Alert revisions kept", "counter", ("severity", "state"))
+ALERT_TO_CONSOLE = Metric("vedette_alert_to_console_seconds", "From the decision to the console's store", "histogram")
+OPEN_ALERTS = Metric(
+    "vedette_open_alerts", "Alerts that nobody has acknowledged (1000: or more)", "gauge", ("severity",)
+)
+TIME_TO_ACKNOWLEDGE = Metric(
+    "vedette_time_to_acknowledge_seconds",
+    "From an alert's arrival to its acknowledgement",
+    "histogram",
+    ("severity",),
+    WAITING_BUCKETS,
+)
+ESCALATIONS = Metric("vedette_escalations_total", "Alerts that were escalated", "counter", ("severity",))
+VERDICTS = Metric("vedette_verdicts_total", "Operators' verdicts on alerts", "counter", ("rule", "verdict"))
+CONSOLE_OUTBOX = Metric("vedette_console_outbox", "Records that wait for the broker", "gauge")
 
 ALL: tuple[Metric, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Metric))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -103,6 +103,11 @@ class Alerts:
         with self._database.read() as connection:
             rows = self.rows_of(connection, [alert_id])
         return rows[0] if rows else None
+
+    def rows(self, ids: Collection[str]) -> list[AlertRow]:
+        """Alerts by their ids; unknown ones are left out."""
+        with self._database.read() as connection:
+            return self.rows_of(connection, list(ids))
 
     def body(self, alert_id: str) -> Alert | None:
         """The whole alert as its newest revision said it."""

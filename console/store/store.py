@@ -11,11 +11,14 @@ from console.store.alerts import Alerts
 from console.store.answers import Answers
 from console.store.audit import Audit
 from console.store.database import Database
+from console.store.load import Load
 from console.store.names import Names
 from console.store.objects import Objects
 from console.store.offsets import Offsets
 from console.store.rows import AlertRow
-from contracts.messages import Alert
+from contracts import topics
+from contracts.codec import encode
+from contracts.messages import Alert, DeadLetter
 
 
 class Store:
@@ -23,7 +26,9 @@ class Store:
 
     def __init__(self, url: str | URL) -> None:
         self.database = Database(url)
-        self.alerts = Alerts(self.database, Names(self.database))
+        names = Names(self.database)
+        self.alerts = Alerts(self.database, names)
+        self.load = Load(self.database, names)
         self.answers = Answers(self.database)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database)
@@ -36,12 +41,22 @@ class Store:
         self.alerts.count_dimensions()
 
     def take(
-        self, messages: Sequence[Alert], cluster: str, places: Mapping[tuple[str, int], int], received_at_ms: int
+        self,
+        messages: Sequence[Alert],
+        cluster: str,
+        places: Mapping[tuple[str, int], int],
+        received_at_ms: int,
+        letters: Sequence[DeadLetter] = (),
     ) -> list[AlertRow]:
-        """Keep what was read from a topic together with the places behind it; returns what is new or changed."""
+        """Keep what was read from a topic together with the places behind it; returns what is new or changed.
+
+        `letters` are what was no alert: they wait in the outbox.
+        """
         self.alerts.name_all(messages)
         with self.database.write() as connection:
             changed = self.alerts.put(connection, messages, received_at_ms)
+            for one in letters:
+                self.answers.send(connection, topics.DEAD_LETTERS, one.topic, encode(one))
             self.offsets.keep(connection, cluster, places)
         return changed
 

@@ -1,0 +1,138 @@
+"""`python -m console`: serves the console until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import os
+import re
+import socket
+import sys
+import time
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from console.auth.gate import link_path
+from console.wiring import Place, application, build, running
+from contracts.config import Console
+from contracts.config_file import load
+from contracts.errors import ConfigError
+
+LINK_FILE = "first-link"
+"""In the state folder while there is no administrator: `vedette up` shows what is in it."""
+
+_SECRET = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until a signal comes; returns the exit code: 2 for a wrong config, 1 when it can't begin."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        config = load(given.config)
+        database = _database(config.console.database, given.state)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    console = config.console
+    port = given.port if given.port is not None else console.port
+    try:
+        listening = _listen(given.host or console.host, port)
+    except OSError as error:
+        print(f"console: {given.host or console.host}:{port}: {error.strerror}", file=sys.stderr)
+        return 1
+    with listening:
+        address = _address(console, listening)
+        parts = build(config, Place(given.bootstrap, given.state, database, address), _now_ms)
+        try:
+            parts.store.open()
+        except SQLAlchemyError as error:
+            print(f"console: the database: {error}", file=sys.stderr)
+            return 1
+        secret = parts.gate.first_link(_now_ms())
+        _tell(given.state, address, secret)
+        app, reader = application(parts, given.bootstrap)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,  # one-time links are paths
+                server_header=False,
+                ws_max_size=1024 * 1024,
+                timeout_graceful_shutdown=2,
+                ssl_certfile=console.tls_certificate or None,
+                ssl_keyfile=console.tls_key or None,
+            )
+        )
+        with running(parts, reader):
+            server.run(sockets=[listening])
+    return 0
+
+
+def _tell(state: Path, address: str, secret: str | None) -> None:
+    """Say where the console is, in the log and in a file that only its owner reads; the link is in no log."""
+    logging.getLogger("console").info("the console is at %s", address)
+    file = state / LINK_FILE
+    file.unlink(missing_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "address").write_text(address)
+    if secret is not None:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(address + link_path(secret))
+
+
+def _database(url: str, state: Path) -> str:
+    """The database's URL with its secrets; raises ConfigError where one is missing."""
+
+    def secret(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name not in os.environ:
+            raise ConfigError("console.database", f"the environment variable {name} is not set")
+        return os.environ[name]
+
+    return _SECRET.sub(secret, url) if url else f"sqlite:///{state.resolve() / 'console.db'}"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(place)
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(True)
+    return listening
+
+
+def _address(console: Console, listening: socket.socket) -> str:
+    """What browsers are told: the config's word, else host and port."""
+    if console.address:
+        return console.address
+    host, port = listening.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    shown = socket.gethostname() if address.is_unspecified else f"[{host}]" if address.version == 6 else host
+    return f"{'https' if console.tls_certificate else 'http'}://{shown}:{port}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m console", description="Serve the web console and its API.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's config")
+    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="the broker, or several by commas")
+    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where its database is")
+    parser.add_argument("--host", help="instead of the config's")
+    parser.add_argument("--port", type=int, help="instead of the config's; 0: any that is free")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

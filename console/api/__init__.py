@@ -1,0 +1,1 @@
+"""The console's API: REST under /api, server-sent events, health and metrics."""

@@ -1,0 +1,188 @@
+"""What all endpoints share: who asks, bodies and replies as msgspec structs, errors as answers, and their OpenAPI."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from console.answers import NoAlertError, NoPersonError
+from console.auth.gate import AccountError, LoginError, TooOftenError
+from console.auth.guard import Caller, caller_of
+from console.changes import ConflictError, NoObjectError
+from console.parts import Parts
+from console.rights import ForbiddenError, Permission, Who
+from console.store.rows import CursorError
+from contracts.errors import ConfigError, VedetteError
+
+JSON = "application/json"
+T = TypeVar("T")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What was wrong with a request."""
+
+    error: str
+
+
+STATUS: dict[type[VedetteError], int] = {
+    LoginError: 401,
+    ForbiddenError: 403,
+    NoAlertError: 404,
+    NoObjectError: 404,
+    ConflictError: 409,
+    ConfigError: 422,
+    CursorError: 422,
+    NoPersonError: 422,
+    AccountError: 422,
+    TooOftenError: 429,
+}
+WORDS = {
+    401: "Nobody is signed in, or the credentials are wrong",
+    403: "Not allowed",
+    404: "There is none",
+    409: "It was changed meanwhile",
+    413: "Too large",
+    415: "Not application/json",
+    422: "Something in the request is wrong",
+    429: "Too often",
+    503: "The database is away",
+}
+
+_documented: dict[str, Any] = {}
+
+
+def spec(
+    gives: Any = None, *, takes: Any = None, errors: tuple[int, ...] = (), status: int = 200, media: str = JSON
+) -> dict[str, Any]:
+    """What a route's decorator needs: the forms of body and reply for OpenAPI, and which errors may come.
+
+    `gives` None is no body at all (204).
+    """
+    good: dict[str, Any] = {"description": "Done" if gives is None else "What was asked for"}
+    if gives is not None:
+        good["content"] = {media: {"schema": _reference(gives) if media == JSON else {"type": "string"}}}
+    responses: dict[int | str, dict[str, Any]] = {status: good}
+    for code in sorted({401, 403, 422, 429, 503, *errors, *((413, 415) if takes else ())}):
+        responses[code] = {"description": WORDS[code], "content": {JSON: {"schema": _reference(Problem)}}}
+    extra: dict[str, Any] = {}
+    if takes is not None:
+        extra["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(takes)}}}
+    return {
+        "status_code": status,
+        "response_class": Response,
+        "response_model": None,
+        "responses": responses,
+        "openapi_extra": extra,
+    }
+
+
+def reply(value: Any, status: int = 200) -> Response:
+    """A struct as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+def body(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
+    """A dependency that reads the request's body as `kind`."""
+    decoder = msgspec.json.Decoder(kind)
+
+    async def read(request: Request) -> T:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise HTTPException(415, f"the body must be {JSON}")
+        try:
+            return decoder.decode(await request.body())
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise HTTPException(422, str(error)) from error
+
+    return read
+
+
+def parts_of(request: Request) -> Parts:
+    """The console's parts."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def caller_in(request: Request) -> Caller:
+    """Who calls; a 401 where nobody is signed in."""
+    caller = caller_of(request)
+    if caller.who is None:
+        raise HTTPException(401, "sign in first, or send a token", {"www-authenticate": "Bearer"})
+    return caller
+
+
+def needs(permission: Permission) -> Callable[[Request], Who]:
+    """A dependency: the person, if they may do that."""
+
+    def who(request: Request) -> Who:
+        found = caller_in(request).who
+        assert found is not None
+        found.need(permission)
+        return found
+
+    return who
+
+
+WithParts = Annotated[Parts, Depends(parts_of)]
+Signed = Annotated[Caller, Depends(caller_in)]
+
+
+def install(app: FastAPI) -> None:
+    """Errors as answers, and the description of the API."""
+
+    async def ours(_: Request, error: Exception) -> Response:
+        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
+        found = reply(Problem(str(error)), status)
+        if isinstance(error, TooOftenError):
+            found.headers["retry-after"] = str(max(1, round(error.wait_s)))
+        return found
+
+    async def http(_: Request, error: Exception) -> Response:
+        assert isinstance(error, StarletteHTTPException)
+        found = reply(Problem(str(error.detail)), error.status_code)
+        found.headers.update(error.headers or {})
+        return found
+
+    async def invalid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        said = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        return reply(Problem(said), 422)
+
+    async def away(_: Request, error: Exception) -> Response:
+        return reply(Problem(f"the database is away: {type(error).__name__}"), 503)
+
+    app.add_exception_handler(VedetteError, ours)
+    app.add_exception_handler(StarletteHTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(OperationalError, away)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+
+
+def _reference(kind: Any) -> dict[str, Any]:
+    """The form of a struct by its name; of anything else as it is."""
+    (found,), components = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    _documented.update(components)
+    return dict(found)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI with the structs' forms, and validation errors as they really look."""
+    if app.openapi_schema is not None:
+        return app.openapi_schema
+    schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    _reference(Problem)
+    components = schema.setdefault("components", {})
+    components["schemas"] = dict(_documented)
+    components["securitySchemes"] = {
+        "session": {"type": "apiKey", "in": "cookie", "name": "vedette_session"},
+        "token": {"type": "http", "scheme": "bearer"},
+    }
+    schema["security"] = [{"session": []}, {"token": []}]
+    app.openapi_schema = schema
+    return schema

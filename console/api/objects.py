@@ -1,0 +1,237 @@
+"""Zones, lines, rules and arming: what is in force, changes, versions, undo."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from msgspec import Meta
+
+from console.api.base import WithParts, body, needs, reply, spec
+from console.changes import ObjectView
+from console.parts import Parts
+from console.rights import Who
+from console.store.objects import ObjectKey, ObjectVersion
+from contracts.config import Arming, Line, Rule, Zone
+
+router = APIRouter(prefix="/api", tags=["cameras, zones, rules"])
+
+Viewer = Annotated[Who, Depends(needs("see"))]
+Editor = Annotated[Who, Depends(needs("configure"))]
+Armer = Annotated[Who, Depends(needs("arm"))]
+Note = Annotated[str, Meta(max_length=1000)]
+Version = Annotated[int, Meta(ge=0, le=2**31)]
+Place = Literal["zones", "lines"]
+
+
+class CameraView(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera as the console knows it; where its pictures come from stays with its agent."""
+
+    name: str
+    friendly_name: str
+    enabled: bool
+    maintenance: bool
+    zones: tuple[str, ...]
+    lines: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+class CameraList(msgspec.Struct, frozen=True):
+    """Cameras."""
+
+    cameras: tuple[CameraView, ...]
+
+
+class ObjectList(msgspec.Struct, frozen=True):
+    """Objects in force."""
+
+    objects: tuple[ObjectView, ...]
+
+
+class VersionList(msgspec.Struct, frozen=True):
+    """Versions of one object, the latest first; none for one that is still the file's."""
+
+    versions: tuple[ObjectVersion, ...]
+
+
+class NewZone(msgspec.Struct, frozen=True):
+    """A zone; `expected` is the version that it was changed on (0: none)."""
+
+    zone: Zone
+    note: Note = ""
+    expected: Version | None = None
+
+
+class NewLine(msgspec.Struct, frozen=True):
+    """A line; `expected` is the version that it was changed on (0: none)."""
+
+    line: Line
+    note: Note = ""
+    expected: Version | None = None
+
+
+class NewRule(msgspec.Struct, frozen=True):
+    """A rule; `expected` is the version that it was changed on (0: none)."""
+
+    rule: Rule
+    note: Note = ""
+    expected: Version | None = None
+
+
+class NewArming(msgspec.Struct, frozen=True):
+    """When the site's rules may alert; `expected` is the version that it was changed on."""
+
+    arming: Arming
+    note: Note = ""
+    expected: Version | None = None
+
+
+class Maintenance(msgspec.Struct, frozen=True):
+    """Whether somebody works on a camera: its rules are silent meanwhile."""
+
+    maintenance: bool
+    note: Note = ""
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """Which version is to be in force again: null is the one before the last, 0 what was before the first."""
+
+    version: Version | None = None
+
+
+@router.get("/cameras", **spec(CameraList))
+def cameras(parts: WithParts, who: Viewer) -> Response:
+    """The cameras that one may see."""
+    config = parts.changes.config()
+    found = (
+        CameraView(
+            name=name,
+            friendly_name=camera.friendly_name,
+            enabled=camera.enabled,
+            maintenance=camera.maintenance,
+            zones=tuple(camera.zones),
+            lines=tuple(camera.lines),
+            labels=camera.objects.track,
+        )
+        for name, camera in config.cameras.items()
+        if who.sees(name)
+    )
+    return reply(CameraList(tuple(found)))
+
+
+@router.get("/objects", **spec(ObjectList))
+def objects(
+    parts: WithParts,
+    who: Viewer,
+    kind: Annotated[list[Literal["zone", "line", "rule", "arming"]], Query()] = [],  # noqa: B006
+) -> Response:
+    """Zones, lines, rules and arming in force, with their origin and version."""
+    return reply(ObjectList(tuple(one for one in parts.changes.views(who) if not kind or one.kind in kind)))
+
+
+@router.put("/cameras/{camera}/zones/{name}", **spec(ObjectView, takes=NewZone, errors=(404, 409)))
+def put_zone(
+    camera: str, name: str, parts: WithParts, who: Editor, given: Annotated[NewZone, Depends(body(NewZone))]
+) -> Response:
+    """Draw a zone, or change it."""
+    key = ObjectKey("zone", camera, name)
+    return reply(parts.changes.put(who, key, given.zone, note=given.note, expected=given.expected))
+
+
+@router.put("/cameras/{camera}/lines/{name}", **spec(ObjectView, takes=NewLine, errors=(404, 409)))
+def put_line(
+    camera: str, name: str, parts: WithParts, who: Editor, given: Annotated[NewLine, Depends(body(NewLine))]
+) -> Response:
+    """Draw a line, or change it."""
+    key = ObjectKey("line", camera, name)
+    return reply(parts.changes.put(who, key, given.line, note=given.note, expected=given.expected))
+
+
+@router.put("/rules/{name}", **spec(ObjectView, takes=NewRule, errors=(404, 409)))
+def put_rule(name: str, parts: WithParts, who: Editor, given: Annotated[NewRule, Depends(body(NewRule))]) -> Response:
+    """Write a rule, or change it: its open alerts end."""
+    key = ObjectKey("rule", "", name)
+    return reply(parts.changes.put(who, key, given.rule, note=given.note, expected=given.expected))
+
+
+@router.put("/arming", **spec(ObjectView, takes=NewArming, errors=(404, 409)))
+def put_arming(parts: WithParts, who: Armer, given: Annotated[NewArming, Depends(body(NewArming))]) -> Response:
+    """Arm or disarm the site, or zones of it; its schedule; maintenance of the whole site."""
+    key = ObjectKey("arming", "", "")
+    return reply(parts.changes.put(who, key, given.arming, note=given.note, expected=given.expected))
+
+
+@router.put("/cameras/{camera}/maintenance", **spec(ObjectView, takes=Maintenance, errors=(404,)))
+def put_maintenance(
+    camera: str, parts: WithParts, who: Armer, given: Annotated[Maintenance, Depends(body(Maintenance))]
+) -> Response:
+    """Say that somebody works on a camera, or is done."""
+    key = ObjectKey("arming", camera, "")
+    return reply(parts.changes.put(who, key, Arming(maintenance=given.maintenance), note=given.note))
+
+
+@router.delete("/cameras/{camera}/{place}/{name}", **spec(status=204, errors=(404, 409)))
+def remove_place(camera: str, place: Place, name: str, parts: WithParts, who: Editor) -> Response:
+    """Remove a zone or line that no rule needs."""
+    parts.changes.remove(who, _place(camera, place, name))
+    return Response(status_code=204)
+
+
+@router.delete("/rules/{name}", **spec(status=204, errors=(404, 409)))
+def remove_rule(name: str, parts: WithParts, who: Editor) -> Response:
+    """Remove a rule."""
+    parts.changes.remove(who, ObjectKey("rule", "", name))
+    return Response(status_code=204)
+
+
+@router.post("/cameras/{camera}/{place}/{name}/adopt", **spec(ObjectView, errors=(404,)))
+def adopt_place(camera: str, place: Place, name: str, parts: WithParts, who: Editor) -> Response:
+    """Take a zone or line over from the file, to change it here."""
+    return reply(parts.changes.adopt(who, _place(camera, place, name)))
+
+
+@router.post("/rules/{name}/adopt", **spec(ObjectView, errors=(404,)))
+def adopt_rule(name: str, parts: WithParts, who: Editor) -> Response:
+    """Take a rule over from the file, to change it here."""
+    return reply(parts.changes.adopt(who, ObjectKey("rule", "", name)))
+
+
+@router.get("/cameras/{camera}/{place}/{name}/versions", **spec(VersionList, errors=(404,)))
+def place_versions(camera: str, place: Place, name: str, parts: WithParts, who: Viewer) -> Response:
+    """Who changed a zone or line, and how."""
+    return _versions(parts, who, _place(camera, place, name))
+
+
+@router.get("/rules/{name}/versions", **spec(VersionList, errors=(404,)))
+def rule_versions(name: str, parts: WithParts, who: Viewer) -> Response:
+    """Who changed a rule, and how."""
+    return _versions(parts, who, ObjectKey("rule", "", name))
+
+
+@router.get("/arming/versions", **spec(VersionList, errors=(404,)))
+def arming_versions(parts: WithParts, who: Viewer) -> Response:
+    """Who armed and disarmed the site, and when."""
+    return _versions(parts, who, ObjectKey("arming", "", ""))
+
+
+@router.post("/cameras/{camera}/{place}/{name}/undo", **spec(ObjectVersion, takes=Undo, errors=(404, 409)))
+def undo_place(
+    camera: str, place: Place, name: str, parts: WithParts, who: Editor, given: Annotated[Undo, Depends(body(Undo))]
+) -> Response:
+    """Bring back an earlier version of a zone or line."""
+    return reply(parts.changes.undo(who, _place(camera, place, name), given.version))
+
+
+@router.post("/rules/{name}/undo", **spec(ObjectVersion, takes=Undo, errors=(404, 409)))
+def undo_rule(name: str, parts: WithParts, who: Editor, given: Annotated[Undo, Depends(body(Undo))]) -> Response:
+    """Bring back an earlier version of a rule."""
+    return reply(parts.changes.undo(who, ObjectKey("rule", "", name), given.version))
+
+
+def _place(camera: str, place: Place, name: str) -> ObjectKey:
+    return ObjectKey("zone" if place == "zones" else "line", camera, name)
+
+
+def _versions(parts: Parts, who: Who, key: ObjectKey) -> Response:
+    return reply(VersionList(tuple(parts.changes.versions(who, key))))

@@ -1,0 +1,39 @@
+"""The console's parts, as the API and the wiring hand them around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from console.auth.gate import Gate
+from console.changes import Changes
+from console.consumer import AlertConsumer
+from console.evidence import Pictures
+from console.hub import Hub
+from console.outbox import Outbox
+from console.store.store import Store
+from console.upkeep import Upkeep
+from contracts.config import Config
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that a request may need. `clock_ms` is the time, `secure` whether browsers come over TLS."""
+
+    config: Config
+    store: Store
+    hub: Hub
+    gate: Gate
+    changes: Changes
+    consumer: AlertConsumer
+    outbox: Outbox
+    upkeep: Upkeep
+    registry: CollectorRegistry
+    clock_ms: Callable[[], int]
+    pictures: Pictures
+    evidence_root: Path
+    address: str
+    secure: bool

@@ -1,0 +1,108 @@
+"""Puts the console together: the only place that knows all of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from archive.evidence.paths import evidence_root
+from console.api import accounts, alerts, base, objects, session, system
+from console.auth.gate import Gate
+from console.auth.guard import Guard
+from console.changes import Changes
+from console.consumer import AlertConsumer
+from console.evidence import Pictures
+from console.hub import Hub
+from console.live.reader import LiveReader
+from console.live.wall import Wall
+from console.outbox import Outbox
+from console.pages.desk import Desk
+from console.pages.mount import add_pages
+from console.parts import Parts
+from console.store.store import Store
+from console.upkeep import Upkeep, meter
+from contracts.config import Config, detect_of
+from contracts.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the console is: its broker, its state folder, its database and the address that browsers use."""
+
+    bootstrap: str
+    state: Path
+    database: str
+    address: str
+
+
+def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
+    """The parts; nothing is opened, started or connected yet."""
+    registry = CollectorRegistry()
+    measured = Metrics(registry)
+    store, hub = Store(place.database), Hub()
+    hub.listen(meter(measured))
+    outbox = Outbox(place.bootstrap, store, clock_ms)
+    root = evidence_root(config, place.state.parent / "archive")
+    return Parts(
+        config=config,
+        store=store,
+        hub=hub,
+        gate=Gate(store, config.console.session_hours),
+        changes=Changes(store, config, clock_ms, outbox.wake),
+        consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
+        outbox=outbox,
+        upkeep=Upkeep(store, hub, config.console, measured, clock_ms),
+        registry=registry,
+        clock_ms=clock_ms,
+        pictures=Pictures(store, root),
+        evidence_root=root,
+        address=place.address,
+        secure=place.address.startswith("https://"),
+    )
+
+
+def api(parts: Parts) -> FastAPI:
+    """The API alone."""
+    app = FastAPI(
+        title="Vedette",
+        version="1",
+        description="Alerts, cameras, zones and rules.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # they would load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    base.install(app)
+    for module in (session, alerts, objects, accounts, system):
+        app.include_router(module.router)
+    app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, secure=parts.secure)
+    return app
+
+
+def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
+    """The API and the pages, and the reader of live pictures that they need."""
+    app = api(parts)
+    config = parts.config
+    wall = Wall({name: detect_of(config, name).heartbeat_s or 0.0 for name in config.cameras})
+    reader = LiveReader(bootstrap, config.site.name, wall, parts.clock_ms)
+    add_pages(app, Desk(parts, wall, reader))
+    return app, reader
+
+
+@contextmanager
+def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
+    """The parts at work; the store is open already."""
+    threads = (parts.consumer, parts.outbox, parts.upkeep, reader)
+    for one in threads:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in threads:
+            one.stop()
+        parts.store.close()
