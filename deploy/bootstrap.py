@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +21,8 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 RELEASES = ((3, 11), (3, 12))
 UV = "uv==0.13.8"
+SAY_S = 15.0
+"""How often progress is written where it can't be redrawn."""
 EXTRAS = ("edge", "stream", "local")
 
 # What an interpreter says of itself. Flink runs Python inside its JVM, which takes a libpython that can be loaded.
@@ -56,10 +61,13 @@ def main(more_extras: list[str]) -> None:
     _run(str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
     wanted = "{}[{}]".format(ROOT, ",".join([*EXTRAS, *more_extras]))
     pins = str(ROOT / "constraints.txt")
-    _run(
-        *(str(VENV_PYTHON), "-m", "uv", "pip", "install", "--python", str(VENV_PYTHON)),
-        *("--constraints", pins, "--editable", wanted),
-        env=environment,
+    _install(
+        [
+            *(str(VENV_PYTHON), "-m", "uv", "pip", "install", "--python", str(VENV_PYTHON)),
+            *("--constraints", pins, "--editable", wanted),
+        ],
+        environment,
+        sys.stderr,
     )
     _say("Getting the Java libraries (56 MB the first time)")
     _run(str(VENV_PYTHON), "-m", "vedette.jars", env=environment)
@@ -119,6 +127,83 @@ def _environment():
         if name and text:
             environment.setdefault(name, text)
     return environment
+
+
+UNITS = {"KiB": 1 / 1024, "MiB": 1.0, "GiB": 1024.0}
+
+
+class Installing:
+    """What uv has said so far, in one line: how many packages there are, how much of them is here, how long it takes.
+
+    uv names the packages of a megabyte and more, with their sizes, as it begins and as it has them.
+    """
+
+    BEGUN = re.compile(r"^\s*Downloading (\S+) \(([0-9.]+)(KiB|MiB|GiB)\)")
+    FETCHED = re.compile(r"^\s*Downloaded (\S+)")
+    RESOLVED = re.compile(r"^(?:Resolved|Audited) (\d+) packages?")
+    INSTALLED = re.compile(r"^ \+ ")
+
+    def __init__(self) -> None:
+        self.lines = []
+        self._sizes = {}
+        self._here = set()
+        self._count = 0
+        self._installed = 0
+
+    def heard(self, line) -> None:
+        """Take one line of uv."""
+        self.lines.append(line)
+        begun, fetched, resolved = (rule.match(line) for rule in (self.BEGUN, self.FETCHED, self.RESOLVED))
+        if begun:
+            self._sizes[begun.group(1)] = float(begun.group(2)) * UNITS[begun.group(3)]
+        elif fetched:
+            self._here.add(fetched.group(1))
+        elif resolved:
+            self._count = int(resolved.group(1))
+        elif self.INSTALLED.match(line):
+            self._installed += 1
+
+    def line(self, took_s) -> str:
+        """The progress after so many seconds."""
+        parts = [f"{self._count} packages" if self._count else "looking for versions"]
+        if self._sizes:
+            here = sum(size for name, size in self._sizes.items() if name in self._here)
+            parts.append(f"{here:.0f} of {sum(self._sizes.values()):.0f} MB here")
+        if self._installed:
+            parts.append(f"{self._installed} installed")
+        return "Packages: {}, {:.0f} s".format(", ".join(parts), took_s)
+
+
+def _install(command, environment, stream) -> None:
+    """Run uv with one line of progress: redrawn on a terminal, now and then elsewhere; all that it said if it fails."""
+    installing = Installing()
+    process = subprocess.Popen(
+        command,
+        cwd=str(ROOT),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    reader = threading.Thread(target=lambda: [installing.heard(line.rstrip()) for line in process.stderr], daemon=True)
+    reader.start()
+    began_s = said_s = time.monotonic()
+    while reader.is_alive():
+        reader.join(0.5)
+        now_s = time.monotonic()
+        if stream.isatty():
+            stream.write(f"\r{installing.line(now_s - began_s):<70}")
+            stream.flush()
+        elif now_s - said_s >= SAY_S:
+            said_s = now_s
+            print(installing.line(now_s - began_s), file=stream, flush=True)
+    code = process.wait()
+    process.stderr.close()
+    start = "\r" if stream.isatty() else ""
+    print(f"{start}{installing.line(time.monotonic() - began_s):<70}".rstrip(" "), file=stream, flush=True)
+    if code != 0:
+        print("\n".join(installing.lines), file=stream, flush=True)
+        raise SetupFailed("This failed with code {}: {}".format(code, " ".join(command)))
 
 
 def _say(text: str) -> None:

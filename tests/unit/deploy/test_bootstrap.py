@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import sys
@@ -111,3 +112,43 @@ def test_pips_index_is_told_to_uv(bootstrap: ModuleType, monkeypatch: pytest.Mon
     assert environment["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert environment["SSL_CERT_FILE"] == "/mine.crt"
     assert environment["PATH"] == os.environ["PATH"]
+
+
+UV_SAYS = """Using CPython 3.11.7 interpreter at: python
+Resolved 71 packages in 385ms
+Downloading apache-flink (330.0MiB)
+Downloading numpy (512.0KiB)
+ Downloaded numpy
+"""
+
+
+def uv(tmp_path: Path, *, then: str) -> list[str]:
+    """A command that says what uv says, and ends as `then` has it."""
+    script = tmp_path / "uv"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{UV_SAYS}END\n{then}\n")
+    script.chmod(0o755)
+    return [str(script)]
+
+
+def test_packages_are_one_line_of_progress(bootstrap: ModuleType, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    done = "echo ' Downloaded apache-flink' >&2; echo ' + numpy==2.0' >&2; echo ' + apache-flink==2.3.0' >&2"
+    bootstrap._install(uv(tmp_path, then=done), dict(os.environ), stream)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("Packages: 71 packages, 330 of 330 MB here, 2 installed, ")
+
+
+def test_progress_while_it_loads(bootstrap: ModuleType) -> None:
+    installing = bootstrap.Installing()
+    assert installing.line(1.0) == "Packages: looking for versions, 1 s"
+    for line in UV_SAYS.splitlines():
+        installing.heard(line)
+    assert installing.line(12.4) == "Packages: 71 packages, 0 of 330 MB here, 12 s"
+
+
+def test_what_uv_said_is_shown_in_full_when_it_fails(bootstrap: ModuleType, tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with pytest.raises(bootstrap.SetupFailed, match="failed with code 3"):
+        bootstrap._install(uv(tmp_path, then="echo 'error: no such version' >&2; exit 3"), dict(os.environ), stream)
+    assert "error: no such version" in stream.getvalue()
+    assert "Downloading apache-flink (330.0MiB)" in stream.getvalue()
