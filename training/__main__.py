@@ -15,12 +15,14 @@ from training.bundle import bundle_detector, spread, write_manifest
 from training.dataset import list_skipped, read_sets
 from training.detector import train
 from training.evaluate import evaluate_set
+from training.faces import commands as faces
 from training.predict import ExportedDetector, PublicYolox, time_ratio
 from training.recipe import load_recipe
 from training.report import write_report
 
 RECIPES = Path(__file__).parent / "recipes"
 TIMED_PICTURES = 40
+KINDS = ("detector", "face-localiser", "face-embedder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,17 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    print(train(load_recipe(options.config), options.data, options.out))
+    if options.model_kind != "detector":
+        faces.train(options)
+        return
+    print(train(load_recipe(options.config or RECIPES / "detector.yaml"), options.data, options.out))
 
 
 def _bundle(options: argparse.Namespace) -> None:
+    if options.model_kind != "detector":
+        faces.bundle(options)
+        return
     manifest = bundle_detector(options.out / "weights.pt", options.data, options.out, options.models, options.int8)
     print(f"{manifest.id}: {manifest.thresholds}")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Evaluate a bundled model on the recipe's test sets; with `--record` the figures go into its manifest."""
-    recipe = load_recipe(options.config)
+    if options.model_kind != "detector":
+        faces.evaluate(options)
+        return
+    recipe = load_recipe(options.config or RECIPES / "detector.yaml")
     manifest = load_manifest(options.manifest)
     folder = options.manifest.parent
     model_bytes(manifest, folder)
@@ -72,22 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("model_kind", choices=("detector",), metavar="detector")
-    shared.add_argument("--config", type=Path, default=RECIPES / "detector.yaml", help="the recipe")
+    shared.add_argument("--config", type=Path, help="the recipe; training/recipes has one for each model")
     shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
     shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
     training = commands.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
+    training.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))
     training.set_defaults(run=_train)
     bundle = commands.add_parser(
         "bundle", parents=[shared], help="export a run's weights, with thresholds and manifest"
     )
+    bundle.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))
     bundle.add_argument("--models", type=Path, required=True, help="the folder that gets the ONNX file and manifest")
     bundle.add_argument("--int8", action="store_true", help="write the INT8 variant too")
     bundle.set_defaults(run=_bundle)
     evaluate = commands.add_parser("evaluate", parents=[shared], help="measure a bundled model on the test sets")
+    evaluate.add_argument("model_kind", choices=("detector", "faces"), metavar="detector|faces")
     evaluate.add_argument("--manifest", type=Path, required=True, help="the bundled model's manifest")
     evaluate.add_argument("--model", help="another file beside the manifest's, e.g. the INT8 variant")
-    evaluate.add_argument("--against", type=Path, help="the public YOLOX ONNX file to compare with")
+    evaluate.add_argument("--against", type=Path, help="the public ONNX file to compare with: YOLOX, or MobileFaceNet")
     evaluate.add_argument("--record", action="store_true", help="write the figures into the manifest")
     evaluate.set_defaults(run=_evaluate)
     return parser

@@ -59,7 +59,7 @@ class Session:
         """Read the model from `folder`, hold it against its manifest and run it once; raises ModelError."""
         labels = Labels(manifest)
         head = head_of(manifest, labels)
-        opened = _open(manifest, model_bytes(manifest, folder), options)
+        opened = open_runtime(manifest, model_bytes(manifest, folder), options)
         _check_ends(manifest, head, opened)
         session = cls(manifest, head, labels, opened)
         session._warm_up()
@@ -136,7 +136,8 @@ class ModelSlot:
         log.info("model %s in service on %s", now.manifest.id, now.provider)
 
 
-def _open(manifest: ModelManifest, model: bytes, options: SessionOptions) -> Any:
+def open_runtime(manifest: ModelManifest, model: bytes, options: SessionOptions) -> Any:
+    """An onnxruntime session on the device that the options name; raises ModelError."""
     available = onnxruntime.get_available_providers()
     device = options.device
     if device == "auto":

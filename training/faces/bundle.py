@@ -1,0 +1,196 @@
+"""From a face model's `weights.pt` to a bundled model: ONNX, parity with torch, INT8, threshold, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.ops import nms
+
+from contracts.errors import ModelError
+from contracts.manifest import ModelInput, ModelManifest, Provenance
+from stream.vision.faces import FaceLocaliser, shrunk
+from stream.vision.session import SessionOptions
+from training.bundle import write_manifest
+from training.dataset import read_picture, read_sets
+from training.export import LEAST_SCORE, MOST_CELLS
+from training.faces import measures
+from training.faces.embedder import load_embedder
+from training.faces.evaluate import FALSE_ACCEPTS, find_faces, scored, threshold_for, true_faces
+from training.faces.export import (
+    MOST_FACES,
+    NMS_IOU,
+    ExportedEmbedder,
+    ExportedLocaliser,
+    export_embedder,
+    export_localiser,
+)
+from training.faces.localiser import load_localiser
+from training.faces.mobilefacenet import VECTOR
+from training.faces.people import SIDE, read_people
+from training.faces.teachers import label_faces
+from training.predict import open_session
+from training.quantise import quantise
+
+Pictures = Sequence[NDArray[np.uint8]]
+
+PARITY_PICTURES = 100
+CALIBRATION_PICTURES = 100
+# The issue's bounds: half a pixel, a thousandth, a cosine of .9999.
+MOST_PX, MOST_SCORE, LEAST_COSINE = 0.5, 0.001, 0.9999
+# Below this nobody asks: the threshold is looked for above it.
+LOW_THRESHOLD = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The largest differences between ONNX and torch over some pictures, and how many boxes only one side has."""
+
+    pictures: int
+    faces: int
+    box_px: float
+    point_px: float
+    score: float
+    unmatched: int
+
+
+def bundle_localiser(weights: Path, data: Path, work: Path, models: Path) -> ModelManifest:
+    """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
+
+    The threshold lets through the recipe's number of false boxes a picture on its `validate` sets.
+    """
+    recipe, net = load_localiser(weights)
+    models.mkdir(parents=True, exist_ok=True)
+    path = models / f"{recipe.name}.onnx"
+    export_localiser(net, path)
+    sets = read_sets(recipe.sets, ("validate",), data, work / "cache", ("face",))
+    heads = [_head(read_picture(sample.path), recipe.size) for item in sets for sample in item.samples]
+    found = compare_localiser(ExportedLocaliser(net).eval(), path, heads[:PARITY_PICTURES])
+    print(f"ONNX against torch: {found}")
+    if found.unmatched or max(found.box_px, found.point_px) > MOST_PX or found.score > MOST_SCORE:
+        raise ModelError(f"{path.name}: says something else than torch: {found}")
+    manifest = _manifest(path, recipe.name, recipe.version, recipe.size, {"default": LOW_THRESHOLD}, "face-localiser")
+    provenance = Provenance(
+        licence=recipe.licence,
+        trained_from=recipe.start,
+        data=recipe.data_note,
+        recipe="training/recipes/face-localiser.yaml",
+    )
+    labels = label_faces(sets, recipe.teachers, data, work / "cache")
+    localiser = FaceLocaliser.open(manifest, models, SessionOptions(device="cpu"))
+    results = [item for one in sets for item in find_faces(localiser, one, true_faces(one, labels, recipe))]
+    hits, false = scored(results, labels)
+    threshold = max(LOW_THRESHOLD, threshold_for(false, len(results), recipe.false_boxes))
+    print(f"validation: {len(results)} pictures, {len(false)} false boxes, {(hits < threshold).mean():.3f} missed")
+    manifest = msgspec.structs.replace(
+        manifest, thresholds={"default": round(threshold, 3)}, nms_iou=NMS_IOU, provenance=provenance
+    )
+    write_manifest(manifest, models / f"{recipe.name}.json")
+    return manifest
+
+
+def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> ModelManifest:
+    """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
+
+    The threshold is the cosine that one in a thousand pairs of two validation people reaches.
+    """
+    recipe, net = load_embedder(weights)
+    models.mkdir(parents=True, exist_ok=True)
+    path = models / f"{recipe.name}.onnx"
+    export_embedder(net, path)
+    faces = read_people(recipe.people, "validate", data)
+    step = max(1, len(faces.pictures) // PARITY_PICTURES)
+    cosine, quality = compare_embedder(ExportedEmbedder(net).eval(), path, faces.pictures[::step][:PARITY_PICTURES])
+    print(f"ONNX against torch: least cosine {cosine:.7f}, largest difference of quality {quality:.2g}")
+    if cosine < LEAST_COSINE or quality > MOST_SCORE:
+        raise ModelError(f"{path.name}: says something else than torch: cosine {cosine}, quality {quality}")
+    if int8:
+        train = read_people(recipe.people, "train", data).pictures
+        some = train[:: max(1, len(train) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
+        quantise(path, list(some), models / f"{recipe.name}.int8.onnx")
+    session = open_session(path, 1)
+    vectors = np.concatenate([session.run(["vectors"], {"images": face[None]})[0] for face in faces.pictures])
+    _, threshold = measures.true_accepts(*measures.all_pairs(vectors, vectors, faces.persons), FALSE_ACCEPTS)
+    manifest = _manifest(
+        path, recipe.name, recipe.version, SIDE, {"default": round(threshold, 3)}, "face-embedder", VECTOR
+    )
+    manifest = msgspec.structs.replace(
+        manifest,
+        provenance=Provenance(
+            licence=recipe.licence,
+            trained_from=recipe.start,
+            data=recipe.data_note,
+            recipe="training/recipes/face-embedder.yaml",
+        ),
+    )
+    write_manifest(manifest, models / f"{recipe.name}.json")
+    return manifest
+
+
+@torch.no_grad()
+def compare_localiser(model: ExportedLocaliser, path: Path, heads: Pictures) -> Difference:
+    """Faces of ONNX against torch with torchvision's suppression; a partner has the same score to 0.01."""
+    session = open_session(path, 1)
+    count, unmatched, worst = 0, 0, np.zeros(3)
+    for head in heads:
+        boxes, scores, points = (value[0] for value in model(torch.from_numpy(head)[None]))
+        best = scores[:, 0].topk(MOST_CELLS).indices
+        best = best[scores[best, 0] > LEAST_SCORE]
+        kept = best[nms(boxes[best], scores[best, 0], NMS_IOU)][:MOST_FACES]
+        theirs = [value[0] for value in session.run(["boxes", "scores", "points"], {"images": head[None]})]
+        found = theirs[1] > 0
+        count += len(kept)
+        if len(kept) != int(found.sum()):
+            unmatched += abs(len(kept) - int(found.sum()))
+            continue
+        for place in kept.tolist():
+            apart = abs(theirs[0][found] - boxes[place].numpy()).max(1)
+            partner = int(apart.argmin())
+            score = abs(float(theirs[1][found][partner]) - float(scores[place, 0]))
+            point = abs(theirs[2][found][partner].ravel() - points[place].numpy()).max()
+            worst = np.maximum(worst, (float(apart[partner]), float(point), score))
+    box_px, point_px, score = worst.tolist()
+    return Difference(len(heads), count, box_px, point_px, score, unmatched)
+
+
+@torch.no_grad()
+def compare_embedder(model: ExportedEmbedder, path: Path, faces: NDArray[np.uint8]) -> tuple[float, float]:
+    """The least cosine between ONNX's and torch's vectors of a face, and the largest difference of quality."""
+    session = open_session(path, 1)
+    vectors, qualities = session.run(["vectors", "qualities"], {"images": faces})
+    ours, good = (value.numpy() for value in model(torch.from_numpy(faces)))
+    return float((vectors * ours).sum(1).min()), float(abs(qualities - good).max())
+
+
+def _head(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The middle of a picture as the localiser would get a head's square."""
+    height, width = picture.shape[:2]
+    side = min(height, width, 2 * size)
+    top, left = (height - side) // 2, (width - side) // 2
+    return shrunk(picture[top : top + side, left : left + side], (size, size))
+
+
+def _manifest(
+    path: Path, name: str, version: str, side: int, thresholds: dict[str, float], task: str, embedding: int = 0
+) -> ModelManifest:
+    return ModelManifest(
+        name=name,
+        version=version,
+        task=task,  # type: ignore[arg-type]  # one of the manifest's words
+        file=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        input=ModelInput(name="images", width=side, height=side),
+        labels=("face",),
+        thresholds=thresholds,
+        low_threshold=LOW_THRESHOLD,
+        embedding=embedding,
+        provenance=Provenance(licence=""),
+        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )

@@ -1,0 +1,160 @@
+"""Trains the embedder: degraded faces learn the teacher's vectors of the clean ones; then the quality head learns."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from contracts.errors import ConfigError
+from training import checkpoint
+from training.faces.degrade import degrade
+from training.faces.fit import Task, fit
+from training.faces.mobilefacenet import EmbedderNet, load_mobilefacenet
+from training.faces.people import Faces, read_people
+from training.faces.recipe import DegradeConfig, EmbedderRecipe
+from training.place import Place, find_place
+
+Floats = NDArray[np.float32]
+TEACHER_BATCH = 32
+# The quality head's views are other ones than the embedder's: their seeds begin here.
+QUALITY_SEED = 1_000_003
+# All parts of the network but the quality head.
+TRUNK = ("stem.", "blocks.", "last.", "pool.", "vector.")
+
+
+class FaceViews(Dataset[tuple[Tensor, int]]):
+    """Item k is the k-th degraded face of the run: pixels uint8[3,112,112] and its place in `faces`."""
+
+    def __init__(self, faces: Faces, places: NDArray[np.int64], config: DegradeConfig, seed: int, length: int) -> None:
+        self._faces = faces
+        self._places = places
+        self._config = config
+        self._seed = seed
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        rng = np.random.default_rng((self._seed, index))
+        place = int(self._places[int(rng.integers(len(self._places)))])
+        face = degrade(self._faces.pictures[place], self._config, rng)
+        return torch.from_numpy(np.ascontiguousarray(face.transpose(2, 0, 1))), place
+
+
+def train_embedder(recipe: EmbedderRecipe, data: Path, out: Path) -> Path:
+    """Train to the recipe's last step and write `out/weights.pt`; goes on where it was stopped.
+
+    Raises ConfigError when the data is not there or a checkpoint belongs to another recipe.
+    """
+    place = find_place()
+    torch.set_num_threads(recipe.schedule.threads)
+    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    faces = read_people(recipe.people, "train", data)
+    skipped = {item.name: item.reason for item in faces.skipped}
+    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
+    print(f"training: {len(faces.pictures)} faces of {len(faces.names)} people; skipped {len(skipped)} (skipped.json)")
+    net = start_net(recipe, data)
+    clean = _teach(copy.deepcopy(net).eval().to(place.device), faces, place)
+    trained = fit(net, _embedding(recipe, faces, clean, place), place, out)
+    finished = fit(cast(EmbedderNet, trained), _quality(recipe, faces, clean, place), place, out)
+    if place.rank == 0:
+        checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": finished.state_dict()}, out / "weights.pt")
+    return out / "weights.pt"
+
+
+def start_net(recipe: EmbedderRecipe, data: Path) -> EmbedderNet:
+    """The network with the start's weights; ConfigError where the file is missing."""
+    path = data / recipe.start
+    if not path.exists():
+        raise ConfigError("start", f"{recipe.start} is not in the data folder")
+    net = EmbedderNet()
+    load_mobilefacenet(net, path)
+    return net
+
+
+def load_embedder(path: Path) -> tuple[EmbedderRecipe, EmbedderNet]:
+    """The recipe and network of a `weights.pt`."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    net = EmbedderNet()
+    net.load_state_dict(state["net"])
+    return msgspec.json.decode(state["recipe"], type=EmbedderRecipe), net.eval()
+
+
+def centres(vectors: Floats, persons: NDArray[np.int64]) -> Floats:
+    """The unit vector [P,D] in the middle of each person's vectors [N,D]."""
+    sums = np.zeros((int(persons.max()) + 1, vectors.shape[1]), np.float32)
+    np.add.at(sums, persons, vectors)
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def centres_of_others(vectors: Floats, persons: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
+    """For each vector [N,D] the middle of its person's other ones, and whether there is one [N]."""
+    sums = np.zeros((int(persons.max()) + 1, vectors.shape[1]), np.float32)
+    np.add.at(sums, persons, vectors)
+    others = sums[persons] - vectors
+    known = np.bincount(persons)[persons] > 1
+    length = np.linalg.norm(others, axis=1, keepdims=True)
+    return np.where(known[:, None], others / np.maximum(length, 1e-6), 0).astype(np.float32), known
+
+
+@torch.no_grad()
+def _teach(teacher: EmbedderNet, faces: Faces, place: Place) -> Floats:
+    """The start's vectors of the clean faces, the mean of each and its mirror image: unit float32[N,128]."""
+    vectors = []
+    for first in tqdm(range(0, len(faces.pictures), TEACHER_BATCH), desc="teacher", disable=place.rank != 0):
+        batch = torch.from_numpy(faces.pictures[first : first + TEACHER_BATCH]).to(place.device)
+        pixels = batch.permute(0, 3, 1, 2).float()
+        vectors.append(functional.normalize(teacher(pixels)[0] + teacher(pixels.flip(3))[0]))
+    return np.asarray(torch.cat(vectors).cpu().numpy(), np.float32)
+
+
+def _embedding(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place) -> Task:
+    length = recipe.schedule.steps * recipe.schedule.batch * place.world
+    wanted = torch.from_numpy(clean).to(place.device)
+    people = torch.from_numpy(centres(clean, faces.persons)).to(place.device)
+    persons = torch.from_numpy(faces.persons).to(place.device)
+
+    def loss(model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        pixels, places = batch
+        vectors, _ = model(pixels.float())
+        logits = vectors @ people.T
+        own = functional.one_hot(persons[places], len(people)) * recipe.margin
+        return {
+            "distil": recipe.distil * (1 - (vectors * wanted[places]).sum(1)).mean(),
+            "identity": recipe.identity * functional.cross_entropy((logits - own) * recipe.scale, persons[places]),
+        }
+
+    views = FaceViews(faces, np.arange(len(faces.pictures)), recipe.degrade, recipe.seed, length)
+    frozen = ("quality.", *recipe.freeze)
+    return Task("embedder", msgspec.json.encode(recipe), views, loss, recipe.schedule, frozen=frozen)
+
+
+def _quality(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place) -> Task:
+    """The head learns how near a face's vector comes to the middle of its person's other, clean ones (0..1).
+
+    So it predicts what identification will see: not only blur and size, but turned heads and odd light as well.
+    """
+    length = recipe.quality.steps * recipe.quality.batch * place.world
+    others, known = centres_of_others(clean, faces.persons)
+    wanted = torch.from_numpy(others).to(place.device)
+
+    def loss(model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        pixels, places = batch
+        vectors, quality = model(pixels.float())
+        near = (vectors.detach() * wanted[places]).sum(1).clamp(0, 1)
+        return {"quality": functional.mse_loss(quality, near) * 10}
+
+    views = FaceViews(faces, np.flatnonzero(known), recipe.degrade, recipe.seed + QUALITY_SEED, length)
+    return Task("quality", msgspec.json.encode(recipe), views, loss, recipe.quality, frozen=TRUNK)

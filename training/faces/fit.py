@@ -1,0 +1,161 @@
+"""The training loop of the face models: resumable after a kill at any moment, on one device or many (torchrun)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from contracts.errors import ConfigError
+from training import checkpoint
+from training.detector import learning_rate
+from training.place import Place
+from training.recipe import ScheduleConfig
+
+Loss = Callable[[nn.Module, Any], dict[str, Tensor]]
+"""The parts of the loss of one batch, given the (perhaps wrapped) network and what the data set's items collate to."""
+
+# Rates are relative to a tensor's size, its root mean square at the start, as Adafactor's are (arXiv:1804.04235): where
+# batch norm is folded in, weights of .02 stand beside biases of 1, and one rate for both ruins the former. A tensor
+# that is near zero counts as this large.
+LEAST_SIZE = 0.01
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training: `items` is a data set whose item k depends on nothing but k; `recipe` says whose checkpoint it is.
+
+    The schedule's learning rate is a share of each tensor's size. `frozen` are the prefixes of the names of
+    parameters that keep their values.
+    """
+
+    name: str
+    recipe: bytes
+    items: Dataset[Any]
+    loss: Loss
+    schedule: ScheduleConfig
+    frozen: tuple[str, ...] = ()
+    collate: Callable[[list[Any]], Any] = default_collate
+
+
+@dataclass
+class _Run:
+    net: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.AdamW
+    step: int = 0
+
+
+def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
+    """Train to the schedule's last step; returns the moving average of the weights.
+
+    Goes on from `out/<name>-checkpoint.pt` where there is one; ConfigError when it belongs to another recipe.
+    """
+    run = _start(net, task, place)
+    path = out / f"{task.name}-checkpoint.pt"
+    _resume(run, task, path)
+    model = DistributedDataParallel(run.net) if place.world > 1 else run.net
+    writer = SummaryWriter(str(out / "logs" / task.name), purge_step=run.step) if place.rank == 0 else None
+    bar = tqdm(total=task.schedule.steps, initial=run.step, desc=task.name, unit="step", disable=place.rank != 0)
+    for batch in _batches(run.step, task, place):
+        parts = _step(run, model, batch, task)
+        run.step += 1
+        bar.update()
+        if writer is not None:
+            for name, value in parts.items():
+                writer.add_scalar(f"loss/{name}", value, run.step)
+            bar.set_postfix({name: f"{value:.3f}" for name, value in parts.items()})
+        if place.rank == 0 and (run.step % task.schedule.checkpoint_every == 0 or run.step == task.schedule.steps):
+            _save(run, task, path)
+    bar.close()
+    if writer is not None:
+        writer.close()
+    return run.average
+
+
+def _start(net: nn.Module, task: Task, place: Place) -> _Run:
+    net.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    average = copy.deepcopy(net).requires_grad_(False)
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(not name.startswith(task.frozen))
+    groups = []
+    for parameter in net.parameters():
+        if not parameter.requires_grad:
+            continue
+        size = max(LEAST_SIZE, float(parameter.detach().square().mean().sqrt()))
+        decay = task.schedule.weight_decay if parameter.ndim > 1 else 0.0
+        groups.append({"params": [parameter], "weight_decay": decay, "size": size})
+    return _Run(net, average, torch.optim.AdamW(groups, lr=task.schedule.learning_rate))
+
+
+def _resume(run: _Run, task: Task, path: Path) -> None:
+    state = checkpoint.load(path)
+    if state is None:
+        return
+    if state["recipe"] != task.recipe:
+        raise ConfigError("out", f"{path.name} belongs to another recipe: use another folder")
+    run.net.load_state_dict(state["net"])
+    run.average.load_state_dict(state["average"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.step = state["step"]
+
+
+def _save(run: _Run, task: Task, path: Path) -> None:
+    state = {
+        "recipe": task.recipe,
+        "net": run.net.state_dict(),
+        "average": run.average.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "step": run.step,
+    }
+    checkpoint.save(state, path)
+
+
+def _batches(first: int, task: Task, place: Place) -> Iterator[Any]:
+    """This process's batches from step `first` on: of each step's items the ranks take neighbouring slices."""
+    size = task.schedule.batch
+    order = [
+        (step * place.world + place.rank) * size + slot
+        for step in range(first, task.schedule.steps)
+        for slot in range(size)
+    ]
+    loader = DataLoader(
+        Subset(task.items, order), batch_size=size, num_workers=task.schedule.workers, collate_fn=task.collate
+    )
+    for batch in loader:
+        yield _to(batch, place.device)
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    return [_to(part, device) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _step(run: _Run, model: nn.Module, batch: Any, task: Task) -> dict[str, float]:
+    """One update; returns the loss's parts."""
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(run.step, task.schedule) * group["size"]
+    parts = task.loss(model, batch)
+    total = torch.stack(list(parts.values())).sum()
+    if not bool(torch.isfinite(total)):
+        raise FloatingPointError(f"the loss at step {run.step} is not finite: {parts}")
+    run.optimizer.zero_grad()
+    total.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.net.parameters(), task.schedule.clip_norm)
+    run.optimizer.step()
+    # A young average follows closely: (1 + k) / (10 + k) until the recipe's decay is reached.
+    decay = min(task.schedule.ema_decay, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        for slow, fast in zip(run.average.parameters(), run.net.parameters(), strict=True):
+            slow.lerp_(fast, 1 - decay)
+    return {name: float(value.detach()) for name, value in parts.items()}
