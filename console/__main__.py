@@ -21,8 +21,8 @@ from contracts.config import Console
 from contracts.config_file import load
 from contracts.errors import ConfigError
 
-LINK_FILE = "first-link"
-"""In the state folder while there is no administrator: `vedette up` shows what is in it."""
+ADDRESS_FILE, LINK_FILE = "address", "first-link"
+"""In the state folder; the link only while there is no administrator. `vedette up` shows both."""
 
 _SECRET = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -76,13 +76,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _tell(state: Path, address: str, secret: str | None) -> None:
     """Say where the console is, in the log and in a file that only its owner reads; the link is in no log."""
     logging.getLogger("console").info("the console is at %s", address)
+    state.mkdir(parents=True, exist_ok=True)
     file = state / LINK_FILE
     file.unlink(missing_ok=True)
-    state.mkdir(parents=True, exist_ok=True)
-    (state / "address").write_text(address)
     if secret is not None:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(address + link_path(secret))
+    (state / ADDRESS_FILE).write_text(address)  # last: whoever waits for it finds the link
 
 
 def _database(url: str, state: Path) -> str:

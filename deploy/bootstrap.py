@@ -23,7 +23,7 @@ RELEASES = ((3, 11), (3, 12))
 UV = "uv==0.13.8"
 SAY_S = 15.0
 """How often progress is written where it can't be redrawn."""
-EXTRAS = ("edge", "stream", "local")
+EXTRAS = ("edge", "stream", "local", "console")
 
 # What an interpreter says of itself. Flink runs Python inside its JVM, which takes a libpython that can be loaded.
 ASK = """
@@ -57,7 +57,7 @@ def main(more_extras: list[str]) -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         _run(python, "-m", "venv", str(VENV))
     environment = _environment()
-    _say("Installing the packages (about 600 MB the first time; Flink alone is 330 MB)")
+    _say("Installing the packages (about 650 MB the first time; Flink alone is 330 MB)")
     _run(str(VENV_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
     wanted = "{}[{}]".format(ROOT, ",".join([*EXTRAS, *more_extras]))
     pins = str(ROOT / "constraints.txt")

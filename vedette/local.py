@@ -1,4 +1,4 @@
-"""The whole system on one machine, with real parts: broker, agent, the jobs in one mini cluster, evidence."""
+"""The whole system on one machine, with real parts: broker, agent, the jobs in one mini cluster, evidence, console."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
+from bus.admin import create_topics
 from contracts import topics
 from contracts.config import Config
 from contracts.errors import VedetteError
 from stream.jobs.gateway import classpath
-from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.broker import Broker, BrokerConfig
 from vedette.class_archive import ArchiveMaker, ClassArchive
+from vedette.console_news import ConsoleNews
 from vedette.errors import SetupError
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
@@ -33,7 +35,7 @@ ARCHIVE_AFTER_S = 25.0
 """By then a start has loaded its classes, and what is made of them disturbs nobody."""
 # The serial collector has no threads of its own that would compete with the model for two cores.
 JOBS_COLLECTOR = ("-XX:+UseSerialGC",)
-PARTS = ("jobs", "evidence", "agent")
+PARTS = ("jobs", "evidence", "console", "agent")
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,12 @@ class LocalSystem:
     _archives: list[ClassArchive] = field(default_factory=list)
     _maker: ArchiveMaker | None = None
     _news: LogNews = field(init=False)
+    console: ConsoleNews = field(init=False)
 
     def __post_init__(self) -> None:
         self._children = Children(self.state_dir)
         self._news = LogNews(self.state_dir / "logs" / "jobs.log")
+        self.console = ConsoleNews(self.state_dir / "console")
 
     def start(self) -> None:
         """Start the parts, broker first. Raises SetupError or BrokerError; then nothing is left running."""
@@ -87,6 +91,9 @@ class LocalSystem:
             create_topics(self.bootstrap, specs)
             if "evidence" in self.options.parts:
                 self._start("evidence", "archive.evidence")
+            if "console" in self.options.parts and self.config.console.enabled:
+                self.console.forget()
+                self._start("console", "console")
             if "agent" in self.options.parts:
                 self.say(f"starting the agent: {', '.join(self.config.cameras)}")
                 self._start("agent", "edge", *self.options.agent_arguments)
@@ -102,6 +109,8 @@ class LocalSystem:
         """Start again what died, and say what the jobs say; call it a few times a second."""
         for line in self._news.new():
             self.say(f"jobs: {line}")
+        for line in self.console.new():
+            self.say(line)
         if self._broker is not None and self._broker.pid is None:
             self.say("the broker died; starting it again")
             self._broker.start()
@@ -110,7 +119,7 @@ class LocalSystem:
             self._maker.check(time.monotonic())
 
     def child(self, name: str) -> Child:
-        """The child `agent`, `jobs` or `evidence`."""
+        """The child `agent`, `jobs`, `evidence` or `console`."""
         return self._children.children[name]
 
     def stop_child(self, name: str, timeout_s: float) -> int | None:
@@ -123,7 +132,7 @@ class LocalSystem:
         if self._maker is not None:
             self._maker.stop()
             self._maker = None
-        for name, timeout_s in (("agent", 3.0), ("jobs", 2.5), ("evidence", 1.5)):
+        for name, timeout_s in (("agent", 3.0), ("jobs", 2.5), ("evidence", 1.5), ("console", 1.5)):
             self._children.stop(name, timeout_s)
         if self._broker is not None:
             self._broker.stop()

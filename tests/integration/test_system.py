@@ -40,6 +40,7 @@ CONFIG = {
     "kafka": {"port": None, "heap_mb": 256},
     "edge": {"metrics_port": 0},
     "stream": {"model": "manifest.json", "metrics_port": 0},
+    "console": {"port": 0},
     # A square that comes every 8 s is background to the gate after a while: every frame is sent instead.
     "motion": {"enabled": False},
     "cameras": {
