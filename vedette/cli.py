@@ -29,9 +29,10 @@ from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
-from vedette.replay import EPOCH_MS, ReplayOptions, assign, replay, say_on_stderr
 
 STATE = Path(".vedette")
+EPOCH_MS = 1_767_225_600_000
+"""2026-01-01 00:00 UTC: the time of a replayed clip's first picture unless another is given."""
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
 
@@ -148,6 +149,10 @@ def _tail(given: argparse.Namespace) -> int:
 
 
 def _replay(given: argparse.Namespace) -> int:
+    # Imported here, as OpenCV comes with them: no other command should wait for it.
+    from vedette.clips import assign
+    from vedette.replay import ReplayOptions, replay, say_on_stderr
+
     config = load(given.config)
     options = ReplayOptions(
         clips=assign(given.clips, config),
@@ -156,6 +161,7 @@ def _replay(given: argparse.Namespace) -> int:
         mot=given.mot,
         alerts=given.alerts,
         detections=given.detections,
+        state_dir=given.state,
     )
     _on_end(signal.default_int_handler)
     recording = replay(config, given.config, options, say_on_stderr)
@@ -249,6 +255,13 @@ def _add_replay(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mot", type=Path, metavar="OUT", help="tracks as MOTChallenge text (a folder for several)")
     command.add_argument("--alerts", type=Path, metavar="OUT", help="alerts as JSON lines (CloudEvents)")
     command.add_argument("--detections", type=Path, metavar="OUT", help="detections as JSON lines")
+    command.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="where the frames are kept while it runs (default: the temporary folder): about 1.5 GB for an hour of "
+        "480 lines at 10 frames/s; what the clips need is estimated, and looked for, before anything starts",
+    )
 
 
 if __name__ == "__main__":

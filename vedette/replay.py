@@ -9,40 +9,43 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-import cv2
 import msgspec
 import yaml
 
+from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config, Input
-from contracts.errors import ConfigError, ContractError, VedetteError
+from contracts.errors import ContractError, VedetteError
 from contracts.messages import Alert, FrameDetections, FrameTracks, Message
+from vedette.clips import Clip, check_room, room_bytes
 from vedette.local import LocalOptions, LocalSystem, manifest_of
-from vedette.reading import open_topic, values_now
 
-EPOCH_MS = 1_767_225_600_000
-"""2026-01-01 00:00 UTC: the time of each clip's first picture unless another is given."""
+POLL_S = 0.2
 
 M = TypeVar("M", bound=Message)
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What is replayed and what is written. `speed` is "max" or "1" (the video's own pace)."""
+    """What is replayed and what is written. `speed` is "max" or "1" (the video's own pace).
 
-    clips: dict[str, Path]
-    start_ms: int = EPOCH_MS
+    `state_dir` is where the frames are kept while it runs; None for the system's temporary folder.
+    """
+
+    clips: dict[str, Clip]
+    start_ms: int
     speed: str = "max"
     mot: Path | None = None
     alerts: Path | None = None
     detections: Path | None = None
     stall_s: float = 120.0
+    state_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,29 +57,12 @@ class Recording:
     alerts: tuple[Alert, ...]
 
 
-def assign(clips: Sequence[str], config: Config) -> dict[str, Path]:
-    """Which camera plays which clip: `CAMERA=FILE`, or files in the order of the config's cameras."""
-    unnamed = iter(config.cameras)
-    given: dict[str, Path] = {}
-    for clip in clips:
-        camera, equals, file = clip.rpartition("=")
-        name = camera if equals else next(unnamed, "")
-        if name not in config.cameras:
-            raise ConfigError(
-                "cameras", f"{clip}: the config has no camera {name!r} left" if name else f"{clip}: one too many"
-            )
-        if name in given:
-            raise ConfigError(f"cameras.{name}", "two clips for one camera")
-        path = Path(file)
-        if not path.is_file():
-            raise VedetteError(f"{path}: no such file")
-        given[name] = path.resolve()
-    return given
-
-
 def replay(config: Config, config_file: Path, options: ReplayOptions, say: Callable[[str], None]) -> Recording:
     """Run the clips through and return what came out; also writes the wanted files."""
-    with tempfile.TemporaryDirectory(prefix="vedette-replay-") as folder:
+    if options.state_dir is not None:
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="vedette-replay-", dir=options.state_dir) as folder:
+        check_room(room_bytes(options.clips, config), Path(folder))
         system = _system(config, config_file, options, Path(folder), say)
         try:
             system.start()
@@ -98,7 +84,7 @@ def _system(
     cameras = {
         name: msgspec.structs.replace(
             config.cameras[name],
-            inputs=(Input(url=str(clip), loop=False, pace=pace),),
+            inputs=(Input(url=str(clip.path), loop=False, pace=pace),),
             enabled=True,
         )
         for name, clip in options.clips.items()
@@ -121,22 +107,18 @@ def _system(
 def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callable[[str], None]) -> None:
     """Follow the tracks until each camera's last frame is through. Raises VedetteError when nothing moves any more."""
     progress = _Progress(options.clips, say)
-    consumer = open_topic(system.bootstrap, topics.TRACKS, "beginning")
     moved_s = time.monotonic()
-    try:
+    with Reader(system.bootstrap, topics.TRACKS) as reader:
         while not progress.done:
             system.check()
-            for records in consumer.poll(timeout_ms=200).values():
-                for record in records:
-                    progress.seen(decode(record.value, FrameTracks))
-                    moved_s = time.monotonic()
+            for record in reader.read(POLL_S):
+                progress.seen(decode(record.value or b"", FrameTracks))
+                moved_s = time.monotonic()
             agent = system.child("agent")
             if agent.code not in (None, 0):
                 raise VedetteError(f"the agent failed (code {agent.code}):\n{_log(system, 'agent')}")
             if time.monotonic() - moved_s > options.stall_s:
                 raise VedetteError(f"nothing came through for {options.stall_s:g} s")
-    finally:
-        consumer.close()
 
 
 def _log(system: LocalSystem, name: str) -> str:
@@ -147,9 +129,9 @@ def _log(system: LocalSystem, name: str) -> str:
 class _Progress:
     """Counts the frames that are through and says so once a second."""
 
-    def __init__(self, clips: dict[str, Path], say: Callable[[str], None]) -> None:
+    def __init__(self, clips: dict[str, Clip], say: Callable[[str], None]) -> None:
         self._open = set(clips)
-        self._total = sum(_frame_count(clip) for clip in clips.values())
+        self._total = sum(clip.frames for clip in clips.values())
         self._through: dict[str, int] = {}
         self._say = say
         self._began_s: float | None = None
@@ -176,21 +158,14 @@ class _Progress:
         return f"{through} of {self._total} frames, {rate:.0f}/s{left}"
 
 
-def _frame_count(clip: Path) -> int:
-    capture = cv2.VideoCapture(str(clip))
-    try:
-        return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-    finally:
-        capture.release()
-
-
 def _all(bootstrap: str, topic: str, kind: type[M]) -> Iterator[M]:
     """Every message that the topic holds now. Raises VedetteError for one that is none: nobody else writes here."""
-    for number, value in enumerate(values_now(bootstrap, topic)):
-        try:
-            yield decode(value or b"", kind)
-        except ContractError as error:
-            raise VedetteError(f"{topic}, record {number}: {error.reason}") from error
+    with Reader(bootstrap, topic) as reader:
+        for record in reader.held():
+            try:
+                yield decode(record.value or b"", kind)
+            except ContractError as error:
+                raise VedetteError(f"{topic}[{record.partition}] {record.offset}: {error.reason}") from error
 
 
 def _read(bootstrap: str) -> Recording:

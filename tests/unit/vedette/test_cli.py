@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from contracts.config_file import load
+from edge.encode import encode_jpeg
+from tests.edge_tools import write_clip
 from vedette.cli import main
+from vedette.clips import OVERHEAD_BYTES, SPARE_BYTES, open_clip, room_bytes
 
 GOOD = "cameras: {gate: {inputs: [{url: gate.mp4}]}}\n"
 
@@ -50,21 +56,66 @@ def test_tail_without_a_system_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     assert "no system is running here" in capsys.readouterr().err
 
 
+@pytest.fixture
+def no_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails the test if anything is started: what is wrong has to be found before."""
+
+    def started(*_: object) -> None:
+        raise AssertionError("the system was started")
+
+    monkeypatch.setattr("vedette.local.LocalSystem.start", started)
+
+
 @pytest.mark.parametrize(
-    ("clips", "said", "code"),
+    ("clips", "said"),
     [
-        (["nothing.mp4"], "nothing.mp4: no such file", 1),
-        (["yard=nothing.mp4"], "the config has no camera 'yard'", 2),
-        (["{file}", "{file}"], "one too many", 2),
-        (["gate={file}", "gate={file}"], "two clips for one camera", 2),
+        (["nothing.mp4"], "nothing.mp4: no such file"),
+        (["{text}"], "config.yaml: no video that can be read"),
+        (["gate={clip}", "yard={clip}"], "the config has no camera 'yard'"),
+        (["{clip}", "{clip}"], "one too many"),
+        (["gate={clip}", "gate={clip}"], "two clips for one camera"),
     ],
 )
+@pytest.mark.usefixtures("no_system")
 def test_replay_says_what_is_wrong_with_its_clips(
-    clips: list[str], said: str, code: int, config: Path, capsys: pytest.CaptureFixture[str]
+    clips: list[str], said: str, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = [clip.replace("{file}", str(config)) for clip in clips]
-    assert main(["replay", *given, "--config", str(config)]) == code
+    good = write_clip(tmp_path / "good.avi", 3)
+    given = [clip.format(clip=good, text=config) for clip in clips]
+    began_s = time.monotonic()
+    assert main(["replay", *given, "--config", str(config)]) == 2
+    assert time.monotonic() - began_s < 10.0  # a calm machine: 0.2 s
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_system")
+def test_replay_looks_for_room_before_it_starts(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = write_clip(tmp_path / "clip.avi", 30)
+    looked: list[Path] = []
+
+    def usage(folder: Path) -> SimpleNamespace:
+        looked.append(Path(folder))
+        return SimpleNamespace(free=100_000_000)
+
+    monkeypatch.setattr("vedette.clips.shutil.disk_usage", usage)
+    state = tmp_path / "big disk"
+    assert main(["replay", str(clip), "--config", str(config), "--state", str(state)]) == 1
+    said = capsys.readouterr().err
+    assert "0.2 GB" in said
+    assert "0.1 GB left" in said
+    assert "--state DIR" in said
+    assert [folder.parent for folder in looked] == [state]
+    assert list(state.iterdir()) == []
+
+
+def test_the_room_of_a_clip_is_that_of_its_frames(config: Path, tmp_path: Path) -> None:
+    """120 pictures, of which a fifth go at full size (320x240, smaller than what is looked at)."""
+    clip = open_clip(write_clip(tmp_path / "clip.avi", 120))
+    jpeg = len(encode_jpeg(clip.samples[0].copy(), height=None, quality=85, masks=()))
+    room = room_bytes({"gate": clip}, load(config)) - SPARE_BYTES
+    assert room == pytest.approx(120 * (jpeg + OVERHEAD_BYTES), rel=0.3)
 
 
 def test_training_without_torch_says_how_to_get_it(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
