@@ -13,16 +13,14 @@ import subprocess
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Self
 
 import psutil
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError
 
+from bus.admin import answers
 from contracts.topics import MAX_MESSAGE_BYTES
 from vedette.class_archive import ClassArchive
 from vedette.errors import SetupError
@@ -34,21 +32,11 @@ HOST = "127.0.0.1"
 LOG4J = Path(__file__).with_name("broker-log4j2.properties")
 COLLECTOR = ("-XX:+UseG1GC",)
 POLL_S = 0.1
+ANSWER_S = 0.5
 
 
 class BrokerError(SetupError):
     """The broker can't be started, or ended by itself."""
-
-
-class TopicLike(Protocol):
-    """What `create_topics` needs of a topic (contracts.topics.TopicSpec has it)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def partitions(self) -> int: ...
-    @property
-    def config(self) -> dict[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -178,7 +166,7 @@ class Broker:
     def _wait_until_it_answers(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + self._config.start_timeout_s
-        while not _answers(self.bootstrap):
+        while not answers(self.bootstrap, ANSWER_S):
             if (code := self._process.poll()) is not None:
                 raise BrokerError(f"The broker ended with code {code}:\n{self._last_lines()}", "")
             if time.monotonic() > deadline:
@@ -192,50 +180,6 @@ class Broker:
             if path.is_file():
                 lines.extend(path.read_text(errors="replace").splitlines())
         return "\n".join([*lines, f"(in {self.log_file})"])
-
-
-def create_topics(bootstrap: str, specs: Iterable[TopicLike]) -> tuple[str, ...]:
-    """Make the broker's topics what `specs` say, and return the names of those that were new.
-
-    An existing topic gets the spec's config and, where it has fewer, its partitions (Kafka can't take any away).
-    Raises KafkaError, or BrokerError when new partitions don't appear.
-    """
-    wanted = {spec.name: spec for spec in specs}
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        existing = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-        new = {
-            name: {"num_partitions": spec.partitions, "replication_factor": 1, "configs": dict(spec.config)}
-            for name, spec in wanted.items()
-            if name not in existing
-        }
-        if new:
-            admin.create_topics(new, wait_for_metadata=True)
-        grown = {
-            name: spec.partitions for name, spec in wanted.items() if existing.get(name, 1 << 31) < spec.partitions
-        }
-        if grown:
-            admin.create_partitions(grown)
-            _wait_for_partitions(admin, grown)
-        kept = [
-            ConfigResource(ConfigResourceType.TOPIC, name, dict(spec.config))
-            for name, spec in wanted.items()
-            if name in existing and spec.config
-        ]
-        if kept:
-            admin.alter_configs(kept)
-        return tuple(new)
-    finally:
-        admin.close()
-
-
-def _wait_for_partitions(admin: KafkaAdminClient, counts: dict[str, int], timeout_s: float = 10.0) -> None:
-    """The controller answers before the broker has the new partitions: who asks at once would not see them."""
-    deadline = time.monotonic() + timeout_s
-    while any(len(topic["partitions"]) < counts[topic["name"]] for topic in admin.describe_topics(list(counts))):
-        if time.monotonic() > deadline:
-            raise BrokerError(f"The broker did not make the partitions {counts} within {timeout_s:g} s", "Try again.")
-        time.sleep(POLL_S)
 
 
 def _properties(data: Path, port: int, controller_port: int) -> str:
@@ -323,23 +267,6 @@ def _format(java: Java, classpath: tuple[Path, ...], state_dir: Path, port: int,
     if done.returncode != 0:
         raise BrokerError(f"The broker's storage can't be formatted:\n{done.stdout}{done.stderr}", "")
     unfinished.rename(state_dir / "data")
-
-
-def _answers(bootstrap: str) -> bool:
-    """Whether a client gets the cluster's metadata."""
-    host, port = bootstrap.split(":")
-    try:
-        # A bare connection first: kafka-python logs a warning for each refused one.
-        socket.create_connection((host, int(port)), timeout=1).close()
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=3_000)
-    except (OSError, KafkaError):
-        return False
-    try:
-        return bool(admin.describe_cluster()["brokers"])
-    except KafkaError:
-        return False
-    finally:
-        admin.close()
 
 
 def _free_port() -> int:

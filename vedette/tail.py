@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control
@@ -25,7 +26,8 @@ from contracts.messages import (
     Message,
     WindowStats,
 )
-from vedette.reading import open_topic
+
+POLL_S = 0.5
 
 KINDS: dict[str, type[Message]] = {
     topics.DETECTIONS: FrameDetections,
@@ -64,16 +66,13 @@ def as_json(value: bytes | None, kind: type[Message]) -> str:
 def follow(bootstrap: str, topic: str, *, from_beginning: bool, count: int | None) -> Iterator[str]:
     """Yield the topic's records as JSON lines, for ever or `count` of them."""
     kind = kind_of(topic)
-    consumer = open_topic(bootstrap, topic, "beginning" if from_beginning else "end")
     left = count
-    try:
+    with Reader(bootstrap, topic, "beginning" if from_beginning else "end") as reader:
         while left is None or left > 0:
-            for records in consumer.poll(timeout_ms=500).values():
-                for record in records[:left]:
-                    yield as_json(record.value, kind)
-                left = None if left is None else max(0, left - len(records))
-    finally:
-        consumer.close()
+            records = reader.read(POLL_S)[:left]
+            for record in records:
+                yield as_json(record.value, kind)
+            left = None if left is None else left - len(records)
 
 
 def _readable(value: Any) -> Any:

@@ -25,7 +25,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until a signal comes; returns the exit code, 2 for a wrong config."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each try to reconnect is several errors
     try:
         config = load(given.config)
     except ConfigError as error:
@@ -60,12 +59,11 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _servers(text: str) -> tuple[str, ...]:
-    servers = tuple(text.split(","))
-    for server in servers:
+def _servers(text: str) -> str:
+    for server in text.split(","):
         if not server.rpartition(":")[0] or not server.rpartition(":")[2].isdecimal():
             raise argparse.ArgumentTypeError(f"`{server}` is not HOST:PORT")
-    return servers
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,15 +6,14 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
-
-from kafka import KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
 
 from archive.evidence import paths
 from archive.evidence.frames import Stopped
-from archive.evidence.kafka_frames import reachable
 from archive.evidence.writer import EvidenceWriter
+from bus.consuming import Record
+from bus.errors import BusError
+from bus.group import GroupReader
+from bus.producer import KafkaLink, deliver
 from contracts import metrics, topics
 from contracts.codec import decode, encode
 from contracts.errors import ContractError
@@ -26,8 +25,10 @@ log = logging.getLogger(__name__)
 GROUP = "vedette-evidence"
 SOURCE = "evidence"
 MAX_PAYLOAD = 64 * 1024
+LETTER_S = 2.0
 BATCH = 20
 """Alerts between two commits: what is done again after a kill."""
+POLL_S = 0.25
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch."""
@@ -36,14 +37,14 @@ Clock = Callable[[], int]
 class Letters:
     """Puts what is no alert on `dead-letters`. Connects on the first one."""
 
-    def __init__(self, bootstrap: tuple[str, ...], measured: Metrics, clock: Clock) -> None:
+    def __init__(self, bootstrap: str, measured: Metrics, clock: Clock) -> None:
         self._bootstrap = bootstrap
         self._metrics = measured
         self._clock = clock
-        self._made: Any = None
+        self._made: KafkaLink | None = None
 
-    def send(self, record: Any, reason: str) -> None:
-        """Write one and wait until the broker has it; raises KafkaError."""
+    def send(self, record: Record, reason: str) -> None:
+        """Write one and wait until the broker has it; raises BusError."""
         value = record.value or b""
         letter = DeadLetter(
             topic=record.topic,
@@ -57,16 +58,14 @@ class Letters:
             at_ms=self._clock(),
         )
         if self._made is None:
-            self._made = KafkaProducer(
-                bootstrap_servers=list(self._bootstrap), bootstrap_timeout_ms=1000, max_block_ms=2000
-            )
-        self._made.send(topics.DEAD_LETTERS, encode(letter), key=record.topic.encode()).get(timeout=2)
+            self._made = KafkaLink(self._bootstrap)
+        deliver(self._made, topics.DEAD_LETTERS, record.topic, encode(letter), letter.at_ms, LETTER_S)
         self._metrics.counter(metrics.DEAD_LETTERS, SOURCE).inc()
 
     def close(self) -> None:
         """Give the connection up."""
         if self._made is not None:
-            self._made.close(timeout=0.5)
+            self._made.close(0.5)
 
 
 class Service:
@@ -74,7 +73,7 @@ class Service:
 
     def __init__(
         self,
-        bootstrap: tuple[str, ...],
+        bootstrap: str,
         writer: EvidenceWriter,
         letters: Letters,
         *,
@@ -98,19 +97,19 @@ class Service:
         try:
             while not self._stop.is_set():
                 self._expire()
-                batch = consumer.poll(timeout_ms=250, max_records=BATCH)
-                records = [record for part in batch.values() for record in part]
+                records = consumer.read(POLL_S, BATCH)
                 for record in records:
                     self.handle(record)
                 if records:
-                    self._commit(consumer)
+                    # One that fails is logged: the alerts come again, and find their folders written.
+                    consumer.commit()
         except Stopped:
             log.info("stopped while an alert was under way; it is done again after the next start")
         finally:
             # The offsets of whole batches are committed already.
-            consumer.close(autocommit=False, timeout_ms=1000)
+            consumer.close()
 
-    def handle(self, record: Any) -> None:
+    def handle(self, record: Record) -> None:
         """Keep one alert, or make it a dead letter."""
         try:
             alert = decode(record.value or b"", Alert)
@@ -125,21 +124,14 @@ class Service:
         elif written.pictures:
             log.info("%s %s: %s", alert.camera, alert.id, written.folder / paths.SNAPSHOT, extra=about)
 
-    def _letter(self, record: Any, reason: str) -> None:
+    def _letter(self, record: Record, reason: str) -> None:
         while not self._stop.is_set():
             try:
                 return self._letters.send(record, reason)
-            except KafkaError as error:
+            except BusError as error:
                 log.warning("dead letter not taken, again: %s", error)
                 self._stop.wait(0.5)
         raise Stopped("while writing a dead letter")
-
-    def _commit(self, consumer: Any) -> None:
-        try:
-            consumer.commit(timeout_ms=1000)
-        except KafkaError as error:
-            # The alerts come again, to this process or another, and find their folders written.
-            log.warning("offsets not committed: %s", error)
 
     def _expire(self) -> None:
         now_ms = self._clock()
@@ -148,29 +140,12 @@ class Service:
                 log.info("%s: older than %g days, deleted", folder, self._keep_days)
             self._expired_at_ms = now_ms
 
-    def _connected(self) -> Any:
-        """A consumer in the group, or None when `stop` came first."""
+    def _connected(self) -> GroupReader | None:
+        """A member of the group, or None when `stop` came first."""
         while not self._stop.is_set():
             try:
-                if reachable(self._bootstrap):
-                    return self._consumer()
-                log.warning("broker %s: takes no connection", ",".join(self._bootstrap))
-            except KafkaError as error:
-                log.warning("broker %s: %s", ",".join(self._bootstrap), error)
+                return GroupReader(self._bootstrap, topics.ALERTS, GROUP)
+            except BusError as error:
+                log.warning("broker %s: %s", self._bootstrap, error)
             self._stop.wait(1)
         return None
-
-    def _consumer(self) -> Any:
-        return KafkaConsumer(
-            topics.ALERTS,
-            bootstrap_servers=list(self._bootstrap),
-            group_id=GROUP,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            # The broker's least: after a kill -9 its successor waits so long for its share.
-            session_timeout_ms=6000,
-            heartbeat_interval_ms=2000,
-            bootstrap_timeout_ms=1000,
-            reconnect_backoff_max_ms=1000,
-            metrics_enabled=False,
-        )

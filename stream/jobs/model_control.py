@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
-
+from bus.consuming import Record
+from bus.errors import BusError
+from bus.reader import Reader
 from contracts.codec import decode
 from contracts.controls import Control, SetModel
 from contracts.errors import ContractError, ModelError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stream.vision import ModelSlot
 
 log = logging.getLogger(__name__)
+
+POLL_S = 10.0
 
 
 class ModelControl:
@@ -36,30 +38,23 @@ class ModelControl:
 
     def start(self) -> None:
         """Apply what the topic holds now, so that it is before the first frame, then go on in a thread of its own."""
-        consumer = KafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, reconnect_backoff_max_ms=1000
-        )
-        partitions = [TopicPartition(self._topic, n) for n in consumer.partitions_for_topic(self._topic) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_beginning(*partitions)
-        ends = consumer.end_offsets(partitions)
-        while any(consumer.position(partition) < ends[partition] for partition in partitions):
-            self._take(consumer, timeout_ms=1000)
-        threading.Thread(target=self._follow, args=(consumer,), name="model-control", daemon=True).start()
+        reader = Reader(self._bootstrap, self._topic)
+        for record in reader.held():
+            self._take(record)
+        threading.Thread(target=self._follow, args=(reader,), name="model-control", daemon=True).start()
 
-    def _follow(self, consumer: KafkaConsumer) -> None:
+    def _follow(self, reader: Reader) -> None:
         while True:
             try:
-                self._take(consumer, timeout_ms=10_000)
-            except KafkaError:
+                for record in reader.read(POLL_S):
+                    self._take(record)
+            except BusError:
                 log.exception("reading %s failed; trying again", self._topic)
                 time.sleep(1.0)
 
-    def _take(self, consumer: KafkaConsumer, timeout_ms: int) -> None:
-        for records in consumer.poll(timeout_ms=timeout_ms).values():
-            for record in records:
-                if record.value is not None:
-                    self.apply(record.value)
+    def _take(self, record: Record) -> None:
+        if record.value is not None:
+            self.apply(record.value)
 
     def apply(self, value: bytes) -> None:
         """Take over the model in a Control, if it is one and newer; a refused one leaves the old in service."""

@@ -21,10 +21,11 @@ import cv2
 import numpy as np
 import psutil
 
+from bus.admin import create_topics
 from contracts.topics import specs
 from edge.spool import Record, Spool
 from tests.edge_tools import RunningAgent, statuses_of, wait_until, write_clip
-from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.broker import Broker, BrokerConfig
 
 WIDTH, HEIGHT, FPS = 768, 576, 10
 SCENE = cv2.resize(np.random.default_rng(1).integers(40, 200, (18, 24, 3), np.uint8), (WIDTH, HEIGHT))

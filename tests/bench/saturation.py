@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 import psutil
 import yaml
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from bus.lookup import Lookup
 from contracts import topics
 from contracts.codec import encode
 from contracts.config_file import load
@@ -32,6 +32,7 @@ from contracts.messages import Frame
 from tests.bench.report import Row, at_least, at_most
 from tests.bench.site import PATIENCE_S, part_of
 from tests.builders import jpeg_of
+from tests.kafka_tools import Writer
 from vedette.local import LocalOptions, LocalSystem
 
 DISTINCT = 400
@@ -116,7 +117,7 @@ def site(
 
 def preload(bootstrap: str, jpegs: list[bytes]) -> None:
     """Fill the frames topic, the two cameras by turns."""
-    producer = KafkaProducer(bootstrap_servers=bootstrap, max_request_size=topics.MAX_MESSAGE_BYTES)
+    writer = Writer(bootstrap)
     digests = [hashlib.sha256(jpeg).hexdigest() for jpeg in jpegs]
     for place in range(COUNT):
         index, slot = divmod(place, 2)
@@ -134,9 +135,8 @@ def preload(bootstrap: str, jpegs: list[bytes]) -> None:
             sha256=digests[which],
             jpeg=jpegs[which],
         )
-        producer.send(topics.frames("bench"), key=camera.encode(), value=encode(frame), partition=slot)
-    producer.flush()
-    producer.close()
+        writer.send(topics.frames("bench"), encode(frame), camera, slot)
+    writer.flush()
 
 
 def against_bare(folder: Path, bootstrap: str, manifest: Path, parallelism: int) -> list[tuple[Turn, Turn]]:
@@ -162,17 +162,17 @@ class Through:
     """How many frames are through: what was added to `detections` since it was made."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-        numbers = self._consumer.partitions_for_topic(topics.DETECTIONS) or ()
-        self._partitions = [TopicPartition(topics.DETECTIONS, number) for number in numbers]
+        self._lookup = Lookup(bootstrap)
+        self._partitions = self._lookup.partitions(topics.DETECTIONS)
         self._before = 0
         self._before = self.count()
 
     def count(self) -> int:
-        return sum(self._consumer.end_offsets(self._partitions).values()) - self._before
+        ends = (self._lookup.bounds(topics.DETECTIONS, number)[1] for number in self._partitions)
+        return sum(ends) - self._before
 
     def close(self) -> None:
-        self._consumer.close()
+        self._lookup.close()
 
 
 class Job:

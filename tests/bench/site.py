@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 import yaml
-from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from bus.reader import Reader
 from contracts.codec import decode
 from contracts.manifest import load_manifest
 from contracts.messages import Message
@@ -195,19 +195,8 @@ def _quantile(cumulative: dict[float, float], rank: float) -> float:
 
 def messages(bootstrap: str, topic: str, kind: type[M]) -> list[M]:
     """All that a topic holds now."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    try:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
-        consumer.seek_to_beginning(*partitions)
-        found: list[M] = []
-        while any(consumer.position(one) < ends[one] for one in partitions):
-            for records in consumer.poll(timeout_ms=500).values():
-                found += [decode(record.value, kind) for record in records]
-        return found
-    finally:
-        consumer.close()
+    with Reader(bootstrap, topic) as reader:
+        return [decode(record.value or b"", kind) for record in reader.held()]
 
 
 def part_of(process: psutil.Process) -> str:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import yaml
-from kafka import KafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
+from bus.reader import Reader
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import decode
@@ -104,17 +104,14 @@ class AlertWatch:
             time.sleep(1.0)
 
     def _run(self) -> None:
-        consumer = KafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        partitions = [TopicPartition(topics.ALERTS, n) for n in consumer.partitions_for_topic(topics.ALERTS) or ()]
-        consumer.assign(partitions)
-        consumer.seek_to_end(*partitions)
+        reader = Reader(self._bootstrap, topics.ALERTS, "end")
         while True:
-            for records in consumer.poll(timeout_ms=1000).values():
-                now_ms = time.time_ns() / 1e6
-                for record in records:
-                    alert = decode(record.value, Alert)
-                    if alert.state == "new" and alert.evidence is not None:
-                        self.seconds.append((now_ms - alert.at_ms) / 1000)
+            records = reader.read(1.0)
+            now_ms = time.time_ns() / 1e6
+            for record in records:
+                alert = decode(record.value or b"", Alert)
+                if alert.state == "new" and alert.evidence is not None:
+                    self.seconds.append((now_ms - alert.at_ms) / 1000)
 
 
 def memory(shared: Path, seconds: float, say: Say) -> list[Row]:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from bus.admin import create_topics, topic_names
+from bus.producer import BY_KEY, KafkaLink
+from bus.reader import Reader
+from bus.settings import Aside, settings
 from contracts.topics import MAX_MESSAGE_BYTES, TopicSpec, specs
-from vedette.broker import Broker, BrokerConfig, BrokerError, create_topics
+from tests.kafka_tools import Writer
+from vedette.broker import Broker, BrokerConfig, BrokerError
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
 OWNER = """
 import sys
 from pathlib import Path
+from tests.kafka_tools import Writer
 from vedette.broker import Broker, BrokerConfig
 broker = Broker(BrokerConfig(Path(sys.argv[1]), heap_mb=256))
 broker.start()
@@ -38,25 +40,15 @@ def state_dir(broker: Broker) -> Path:
 
 
 def send(broker: Broker, topic: str, *values: bytes) -> None:
-    producer = KafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=MAX_MESSAGE_BYTES, acks="all")
-    for value in values:
-        producer.send(topic, value)
-    producer.flush()
-    producer.close()
+    with Writer(broker.bootstrap) as writer:
+        for value in values:
+            writer.send(topic, value)
 
 
-def receive(broker: Broker, topic: str) -> list[bytes]:
+def receive(broker: Broker, topic: str) -> list[bytes | None]:
     """Every value of the topic's only partition."""
-    consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap, consumer_timeout_ms=10_000)
-    partition = TopicPartition(topic, 0)
-    consumer.assign([partition])
-    consumer.seek_to_beginning(partition)
-    end = consumer.end_offsets([partition])[partition]
-    values = []
-    while consumer.position(partition) < end:
-        values.append(next(consumer).value)
-    consumer.close()
-    return values
+    with Reader(broker.bootstrap, topic) as reader:
+        return [record.value for record in reader.held()]
 
 
 def test_data_outlive_a_stop_and_a_crash(broker: Broker) -> None:
@@ -89,22 +81,21 @@ def test_topics_become_what_their_specs_say(broker: Broker) -> None:
     changed = TopicSpec("frames.topics-test", 3, {"retention.ms": "1234567"})
     assert create_topics(broker.bootstrap, [changed]) == ()
 
-    with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
-        assert {spec.name for spec in wanted} <= set(admin.list_topics())
-        (frames,) = admin.describe_topics([changed.name])
-        assert len(frames["partitions"]) == 3
-        config = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, changed.name)])
-        assert "1234567" in json.dumps(config, default=str)
+    assert {spec.name for spec in wanted} <= topic_names(broker.bootstrap)
+    admin = AdminClient(settings(broker.bootstrap, Aside()))
+    assert len(admin.list_topics(changed.name, timeout=5).topics[changed.name].partitions) == 3
+    (config,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, changed.name)]).values()
+    assert config.result(5)["retention.ms"].value == "1234567"
+    assert config.result(5)["max.message.bytes"].value == str(MAX_MESSAGE_BYTES)  # what a spec doesn't name stays
 
 
 def test_no_topic_makes_itself(broker: Broker) -> None:
-    with (
-        closing(KafkaProducer(bootstrap_servers=broker.bootstrap, max_block_ms=2_000)) as producer,
-        pytest.raises(KafkaError),
-    ):
-        producer.send("misspelt", b"x").get(timeout=5)
-    with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
-        assert "misspelt" not in admin.list_topics()
+    link, failed = KafkaLink(broker.bootstrap), []
+    link.send("misspelt", "k", b"x", partition=BY_KEY, timestamp_ms=1, acked=print, failed=failed.append)
+    link.close(1.0)
+    link._thread.join(10)
+    assert len(failed) == 1
+    assert "misspelt" not in topic_names(broker.bootstrap)
 
 
 def test_it_listens_on_this_machine_only(broker: Broker) -> None:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bus import consuming, producer
+from bus.admin import create_topics
 from bus.errors import BusError, GoneError, NoTopicError, RefusedError, WrongClockError
 from bus.group import GroupReader
 from bus.lookup import Lookup
@@ -21,7 +22,7 @@ from contracts import topics
 from contracts.topics import MAX_MESSAGE_BYTES, TopicSpec, specs
 from tests.edge_tools import wait_until
 from tests.kafka_tools import Writer
-from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
 from contracts.messages import Budget, DeadLetter, EdgeControl, Frame, Masks
@@ -29,7 +30,7 @@ from tests.edge_tools import (
     write_clip,
 )
 from tests.kafka_tools import Writer
-from vedette.broker import Broker, create_topics
+from vedette.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 

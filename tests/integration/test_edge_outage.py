@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bus.admin import create_topics
 from contracts.topics import specs
 from edge.spool import Spool
 from tests.edge_tools import (
@@ -19,7 +20,7 @@ from tests.edge_tools import (
     wait_until,
     write_clip,
 )
-from vedette.broker import Broker, BrokerConfig, create_topics
+from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 

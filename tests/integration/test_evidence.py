@@ -18,15 +18,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from archive.evidence import paths
+from bus.admin import create_topics
+from bus.reader import Reader
+from bus.settings import Aside, settings
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.messages import Alert, DeadLetter, Evidence, Frame, FrameRef
 from tests.builders import jpeg_of
-from vedette.broker import Broker, BrokerConfig, create_topics
+from tests.kafka_tools import Writer
+from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 
@@ -51,11 +55,7 @@ class Site:
         self.config.write_text(CONFIG.replace("SITE", self.name))
         create_topics(bootstrap, topics.specs(self.name, 1, keep_forever=True))
         self.now_ms = time.time_ns() // 1_000_000
-        self.connect()
-
-    def connect(self) -> None:
-        """A producer; closed while the broker is away, since one that tries in vain leaks sockets."""
-        self.producer = KafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=topics.MAX_MESSAGE_BYTES)
+        self.writer = Writer(bootstrap)
 
     def frame(self, number: int, size: tuple[int, int] = (90, 160)) -> tuple[Frame, FrameRef]:
         """Put a picture of noise in the log; returns it and where it lies."""
@@ -75,8 +75,7 @@ class Site:
             jpeg=jpeg,
         )
         topic = topics.frames(self.name)
-        sent = self.producer.send(topic, encode(frame), key=b"gate").get(timeout=10)
-        return frame, FrameRef(topic, sent.partition, sent.offset)
+        return frame, FrameRef(topic, *self.writer.put(topic, encode(frame), "gate"))
 
     def alert(self, frame: Frame, ref: FrameRef, revision: int = 1, **changes: Any) -> Alert:
         """Put an alert about a frame in the log."""
@@ -108,7 +107,7 @@ class Site:
 
     def raw(self, value: bytes) -> None:
         """Put anything on `alerts`."""
-        self.producer.send(topics.ALERTS, value, key=b"gate").get(timeout=10)
+        self.writer.put(topics.ALERTS, value, "gate")
 
     def has(self, alert: Alert, *names: str) -> bool:
         """Whether the alert's folder holds exactly these files and its revision."""
@@ -119,15 +118,8 @@ class Site:
 
     def letters(self) -> list[DeadLetter]:
         """All dead letters so far."""
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
-        place = TopicPartition(topics.DEAD_LETTERS, 0)
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        end, found = consumer.end_offsets([place])[place], []
-        while consumer.position(place) < end:
-            found += [decode(r.value, DeadLetter) for part in consumer.poll(500).values() for r in part]
-        consumer.close()
-        return found
+        with Reader(self.bootstrap, topics.DEAD_LETTERS) as reader:
+            return [decode(record.value or b"", DeadLetter) for record in reader.held()]
 
     @contextmanager
     def process(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -150,10 +142,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def site(broker: Broker, tmp_path: Path) -> Iterator[Site]:
-    made = Site(broker.bootstrap, tmp_path)
-    yield made
-    made.producer.close()
+def site(broker: Broker, tmp_path: Path) -> Site:
+    return Site(broker.bootstrap, tmp_path)
 
 
 PICTURES = (paths.FRAME, paths.SNAPSHOT, paths.SEEN, paths.ALERT)
@@ -178,9 +168,9 @@ def test_good_alerts_get_pictures_and_the_rest_is_accounted_for(site: Site) -> N
     gone_frame, gone_ref = site.frame(0)
     first, first_ref = site.frame(1)
     large, large_ref = site.frame(2, (1080, 1920))  # 2.6 MB: more than Kafka's own 1 MB
-    admin = KafkaAdminClient(bootstrap_servers=site.bootstrap)
-    admin.delete_records({TopicPartition(gone_ref.topic, 0): 1})
-    admin.close()
+    admin = AdminClient(settings(site.bootstrap, Aside()))
+    (deleted,) = admin.delete_records([TopicPartition(gone_ref.topic, 0, 1)]).values()
+    deleted.result(10)
 
     gone = site.alert(gone_frame, gone_ref)
     bad = os.urandom(100)
@@ -241,7 +231,6 @@ def test_it_ends_and_it_waits_while_the_broker_is_away(broker: Broker, site: Sit
     with site.process() as process:
         first = site.alert(frame, ref)
         until(lambda: site.has(first, *PICTURES))
-        site.producer.close()
         broker.stop()
         try:
             time.sleep(2)
@@ -252,10 +241,8 @@ def test_it_ends_and_it_waits_while_the_broker_is_away(broker: Broker, site: Sit
                 assert ended_in_s(other) < 3
         finally:
             broker.start()
-        site.connect()
         later = site.alert(*site.frame(2))
         until(lambda: site.has(later, *PICTURES))
-        site.producer.close()
         broker.stop()
         try:
             assert ended_in_s(process) < 3

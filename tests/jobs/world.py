@@ -14,8 +14,8 @@ from typing import TypeVar
 import msgspec
 import psutil
 import yaml
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config_file import load
@@ -23,6 +23,7 @@ from contracts.controls import Control, key
 from contracts.errors import ContractError
 from contracts.messages import Frame, FrameDetections, Message
 from tests.builders import DATA, jpeg_of, manifest_of, solid
+from tests.kafka_tools import BY_KEY, Writer
 from vedette.local import LocalOptions, LocalSystem
 
 M = TypeVar("M", bound=Message)
@@ -69,13 +70,10 @@ class SiteUnderTest:
 
     def __enter__(self) -> SiteUnderTest:
         self.system.start()
-        self.producer = KafkaProducer(
-            bootstrap_servers=self.system.bootstrap, max_request_size=topics.MAX_MESSAGE_BYTES
-        )
+        self.producer = Writer(self.system.bootstrap)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.producer.close()
         self.system.stop()
 
     def send(self, frames: Sequence[Frame], lane: str = "live") -> None:
@@ -91,7 +89,7 @@ class SiteUnderTest:
         self.producer.flush()
 
     def send_raw(self, topic: str, record_key: bytes | None, value: bytes | None, partition: int | None = None) -> None:
-        self.producer.send(topic, key=record_key, value=value, partition=partition)
+        self.producer.send(topic, value, record_key, BY_KEY if partition is None else partition)
 
     def control(self, control: Control) -> None:
         self.send_raw(topics.CONTROLS, key(control.change).encode(), encode(control))
@@ -106,17 +104,8 @@ class SiteUnderTest:
         return found
 
     def records(self, topic: str) -> Iterator:
-        consumer = KafkaConsumer(bootstrap_servers=self.system.bootstrap, enable_auto_commit=False)
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
-        consumer.seek_to_beginning(*partitions)
-        try:
-            while any(consumer.position(one) < ends[one] for one in partitions):
-                for records in consumer.poll(timeout_ms=500).values():
-                    yield from records
-        finally:
-            consumer.close()
+        with Reader(self.system.bootstrap, topic) as reader:
+            yield from reader.held()
 
     def wait(self, what: str, true: Callable[[], bool], timeout_s: float = 240.0) -> None:
         """Look after the system until `true`; fails with the jobs' log."""
