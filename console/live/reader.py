@@ -84,7 +84,7 @@ class LiveReader:
                         reading = wanted
                     message = consumer.poll(POLL_S)
                 except KafkaException as error:
-                    log.info("live pictures wait for the broker: %s", aside.text or error)
+                    log.debug("live pictures wait for the broker: %s", aside.text or error)
                     reading = frozenset()
                     self._stopped.wait(RETRY_S)
                     continue

@@ -1,0 +1,76 @@
+"""The audit page: who did or looked at what, and whether the chain of entries is whole."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+from console.pages import parts
+from console.pages.desk import Visit, blocking
+from console.pages.texts import AUDIT
+from console.pages.times import stamp
+from console.store.audit import AuditEntry
+
+PAGE = 100
+
+
+async def audit_page(visit: Visit) -> None:
+    """What is at /audit."""
+    query = visit.request.query_params
+    who, action, before = query.get("who", "").strip(), query.get("action", "").strip(), query.get("before", "")
+    behind = int(before) if before.isascii() and before.isdecimal() and len(before) < 16 else None
+    store = visit.desk.store
+    entries = await blocking(store.audit.page, before=behind, limit=PAGE, who=who, action=action)
+    with parts.element("div", classes="page"):
+        with parts.element("header"):
+            parts.element("h1", AUDIT["title"])
+            with parts.element("form", classes="row", role="search"):
+                parts.element("input", name="who", value=who, placeholder=AUDIT["who"], aria_label=AUDIT["who"])
+                label = AUDIT["action"]
+                parts.element("input", name="action", value=action, placeholder=label, aria_label=label)
+                parts.element("button", AUDIT["filter"], "button")
+            parts.element("span", classes="grow")
+            verify = parts.element("button", AUDIT["verify"], "button")
+        said = parts.element("div", role="status")
+        with parts.element("section", classes="card"):
+            _entries(entries, visit.desk.zone)
+        with parts.element("nav", classes="row", aria_label=AUDIT["older"]):
+            if behind is not None:
+                parts.element("a", AUDIT["newest"], "button", href="?" + urlencode({"who": who, "action": action}))
+            if len(entries) == PAGE:
+                older = urlencode({"who": who, "action": action, "before": entries[-1].number})
+                parts.element("a", AUDIT["older"], "button", href="?" + older)
+
+    async def check() -> None:
+        await visit.check()
+        broken = await blocking(store.audit.broken)
+        said.clear()
+        with said:
+            text = AUDIT["whole"] if broken is None else AUDIT["broken"].format(number=broken)
+            parts.element("p", text, "note" if broken is None else "note bad")
+
+    verify.on("click", check)
+
+
+def _entries(entries: list[AuditEntry], zone: str) -> None:
+    if not entries:
+        parts.element("p", AUDIT["none"], "dim")
+        return
+    rows = [
+        (
+            one.number,
+            stamp(one.at_ms, zone),
+            one.who or AUDIT["console"],
+            one.action,
+            one.subject,
+            _details(one.details),
+        )
+        for one in entries
+    ]
+    heads = ("#", *(AUDIT[name] for name in ("at", "who", "action", "subject", "details")))
+    parts.table(heads, rows, numbers=(0,), caption=AUDIT["title"])
+
+
+def _details(text: str) -> str:
+    found = json.loads(text)
+    return ", ".join(f"{name}: {value}" for name, value in found.items() if value not in (None, ""))

@@ -1,0 +1,109 @@
+"""What the pages work with, and one visit of one person to one page."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+
+from console.auth.guard import COOKIE
+from console.live.reader import LiveReader
+from console.live.wall import Wall
+from console.pages import texts
+from console.pages.panel import Refused
+from console.parts import Parts
+from console.rights import Permission, Who
+from console.store.store import Store
+from contracts.config import Config
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The console's parts as pages use them, and the live pictures."""
+
+    parts: Parts
+    wall: Wall
+    reader: LiveReader
+
+    @property
+    def config(self) -> Config:
+        """The file's config: cameras, names, the site."""
+        return self.parts.config
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.parts.store
+
+    @property
+    def zone(self) -> str:
+        """The site's time zone."""
+        return self.config.site.time_zone
+
+    def now_ms(self) -> int:
+        """The time."""
+        return self.parts.clock_ms()
+
+    def camera_name(self, camera: str) -> str:
+        """The camera's friendly name."""
+        known = self.config.cameras.get(camera)
+        return (known.friendly_name if known else "") or camera
+
+    async def identify(self, request: Request) -> Who | None:
+        """Who makes a request, None when nobody is signed in (or no longer): asked again at each call of a page."""
+        secret = request.cookies.get(COOKIE, "")
+        found = await blocking(self.parts.gate.by_cookie, secret, self.now_ms()) if secret else None
+        return found[1] if found else None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One open page: who looks, through which request."""
+
+    desk: Desk
+    request: Request
+    who: Who
+
+    async def check(self) -> None:
+        """Raise Refused when the session is over, or the role has changed."""
+        if await self.desk.identify(self.request) != self.who:
+            raise Refused(texts.COMMON["ended"])
+
+    def need(self, permission: Permission, camera: str | None = None) -> None:
+        """Raise ForbiddenError unless this person may."""
+        self.who.need(permission, camera)
+
+    def props(self, page: dict[str, str], start: object) -> dict[str, Any]:
+        """What every component gets: texts, time zone, the server's time, the person, and how to start."""
+        return {
+            "t": texts.COMMON | page,
+            "zone": self.desk.zone,
+            "now_ms": self.desk.now_ms(),
+            "me": {
+                "name": self.who.name,
+                "role": self.who.role,
+                "may_answer": self.who.may("answer"),
+                "may_configure": self.who.may("configure"),
+                "may_arm": self.who.may("arm"),
+            },
+            "start": start,
+        }
+
+    def local(self, text: str) -> int:
+        """The instant (ms) of a local time of the site, as a browser's field says it: 2026-01-05T12:30."""
+        try:
+            return int(dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.desk.zone)).timestamp() * 1000)
+        except ValueError as error:
+            raise Refused(f"`{text[:40]}` is no time") from error
+
+
+async def blocking(function: Callable[..., T], *args: Any, **named: Any) -> T:
+    """Run what blocks (the store, files) in a thread."""
+    return await asyncio.to_thread(function, *args, **named)

@@ -1,0 +1,94 @@
+"""An alert as it is shown when it is opened: what, where, why in values, which versions decided, what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from console.answers import NoAlertError
+from console.pages import pictures
+from console.pages.desk import Desk, Visit
+from console.pages.texts import ALERTS
+from console.store.rows import AlertRow, AnswerRow, RevisionRow
+from contracts.messages import Alert, Condition
+
+BY_STATE = {"new": "history_new", "update": "history_update", "end": "history_end"}
+
+
+def detail_of(visit: Visit, alert_id: str) -> dict[str, Any]:
+    """The alert `alert_id` for this person; raises NoAlertError also where they may not see its camera. Blocks."""
+    store = visit.desk.store
+    row, alert = store.alerts.get(alert_id), store.alerts.body(alert_id)
+    if row is None or alert is None or not visit.who.sees(row.camera):
+        raise NoAlertError("there is no such alert")
+    history = history_of(store.alerts.history(alert_id), store.answers.of(alert_id))
+    return shown(visit.desk, row, alert, history)
+
+
+def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the browser draws. The picture's path is "" where none was kept; then `missed` says why, if it is known."""
+    camera_name = desk.camera_name(alert.camera)
+    told: dict[str, Any] = msgspec.to_builtins(row)
+    kept = pictures.kept(desk.parts.evidence_root, alert)
+    return told | {
+        "camera_name": camera_name,
+        "frame": f"/pictures/{alert.id}/frame.jpg?v={kept.revision}" if kept else "",
+        "missed": "" if kept else _missed(desk, alert),
+        "evidence": msgspec.to_builtins(kept.evidence if kept else alert.evidence),
+        "area": alert.area,
+        "trail": alert.trail,
+        "trace": [_condition(one) for one in alert.trace],
+        "instructions": alert.instructions,
+        "history": history,
+        "versions": _versions(alert),
+        "spoken": ALERTS["spoken"].format(camera=camera_name, why=alert.why),
+    }
+
+
+def history_of(revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow]) -> list[dict[str, Any]]:
+    """Revisions and answers in the order of time, in words."""
+    told = [
+        {
+            "at_ms": one.at_ms,
+            "who": "",
+            "text": ALERTS[BY_STATE[one.state]].format(why=one.why, revision=one.revision),
+            "words": "",
+        }
+        for one in revisions
+    ]
+    done = [{"at_ms": one.at_ms, "who": one.operator, "text": _said(one), "words": one.text} for one in answers]
+    return sorted([*told, *done], key=lambda one: (one["at_ms"], one["who"]))
+
+
+def _condition(condition: Condition) -> dict[str, Any]:
+    """One condition of the rule, its name in words."""
+    name = ALERTS.get(f"condition_{condition.name}", condition.name.replace("_", " "))
+    wanted = condition.wanted.replace(">= ", "≥ ").replace("<= ", "≤ ")
+    return {"name": name, "wanted": wanted, "got": condition.got, "met": condition.met}
+
+
+def _said(answer: AnswerRow) -> str:
+    if answer.action == "escalate" and not answer.operator:
+        return ALERTS["history_escalate_self"]
+    verdict = ALERTS[f"verdict_{answer.verdict}"] if answer.verdict else ""
+    return ALERTS[f"history_{answer.action}"].format(verdict=verdict.lower(), to=answer.to or "–", until="")
+
+
+def _versions(alert: Alert) -> list[tuple[str, str]]:
+    delay_ms = alert.decided_at_ms - alert.at_ms if alert.decided_at_ms else 0
+    return [
+        (ALERTS["version_model"], alert.model),
+        (ALERTS["version_config"], alert.config_version),
+        (ALERTS["version_rule"], f"{alert.rule} · {alert.kind} · {alert.rule_version & 0xFFFFFFFF:08x}"),
+        (ALERTS["version_revision"], str(alert.revision)),
+        (ALERTS["version_score"], f"{alert.score:.3g}"),
+        (ALERTS["version_delay"], f"{delay_ms} ms" if delay_ms else ""),
+        (ALERTS["version_id"], alert.id),
+    ]
+
+
+def _missed(desk: Desk, alert: Alert) -> str:
+    missed = pictures.missed(desk.parts.evidence_root, alert)
+    return ALERTS["missed"].format(reason=missed.reason.replace("_", " ")) if missed else ""

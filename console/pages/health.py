@@ -1,0 +1,117 @@
+"""The health page: agents and cameras, the jobs by what they do, what waits, and the disk."""
+
+from __future__ import annotations
+
+import shutil
+
+from nicegui import ui
+
+from console.live.wall import State
+from console.pages import parts
+from console.pages.desk import Visit, blocking
+from console.pages.texts import HEALTH, LIVE
+from console.pages.times import lasting, stamp
+
+EVERY_S = 2.0
+QUIET_MS = 10_000
+"""The alert reader speaks with the broker several times a second: silent for so long, it is cut off."""
+
+TONE = {"live": "good", "waiting": "warn", "old": "warn"}
+
+
+async def health_page(visit: Visit) -> None:
+    """What is at /health. While it is open, pictures and tracks are read: their times tell how the jobs do."""
+    visit.desk.reader.watch()
+    ui.context.client.on_delete(visit.desk.reader.leave)
+    with parts.element("div", classes="page"):
+        with parts.element("header"):
+            parts.element("h1", HEALTH["title"])
+        body = parts.element("div", classes="stack", aria_live="off")
+
+    async def show() -> None:
+        await _show(visit, body)
+
+    await show()
+    ui.timer(EVERY_S, show)
+
+
+async def _show(visit: Visit, body: ui.element) -> None:
+    desk = visit.desk
+    now_ms = desk.now_ms()
+    waiting = await blocking(desk.store.answers.unsent_count)
+    disk = await blocking(_disk, visit)
+    states = {name: desk.wall.state(name, now_ms) for name in desk.wall.cameras() if visit.who.sees(name)}
+    body.clear()
+    with body:
+        with parts.element("div", classes="cards figures"):
+            heard = desk.parts.consumer.alive_at_ms
+            well = now_ms - heard < QUIET_MS
+            _part(HEALTH["broker"], well, HEALTH["broker_ok"] if well else _since("broker_bad", heard, desk.zone))
+            _jobs(list(states.values()))
+            _part(HEALTH["outbox"], waiting == 0, str(waiting))
+            _part(HEALTH["disk"], disk[0] > 2 * 1024**3, _gigabytes(*disk))
+        with parts.card(HEALTH["cameras"]):
+            _cameras(visit, states)
+
+
+def _part(title: str, well: bool, text: str) -> None:
+    with parts.element("section", classes="card"):
+        parts.element("h3", title)
+        with parts.element("p", classes="row"):
+            parts.element("span", classes=f"dot {'good' if well else 'bad'}")
+            parts.element("span", text)
+
+
+def _since(name: str, at_ms: int, zone: str) -> str:
+    return HEALTH[name].format(time=stamp(at_ms, zone))
+
+
+def _jobs(states: list[State]) -> None:
+    delays = [state.delay_ms for state in states if state.delay_ms is not None]
+    if delays:
+        _part(HEALTH["jobs"], True, HEALTH["jobs_ok"].format(time=f"{max(delays)} ms"))
+    elif any(state.standing == "live" for state in states):
+        _part(HEALTH["jobs"], False, HEALTH["jobs_bad"])
+    else:
+        _part(HEALTH["jobs"], False, HEALTH["jobs_none"])
+
+
+def _cameras(visit: Visit, states: dict[str, State]) -> None:
+    rows = []
+    for name, state in states.items():
+        status = state.status
+        tampered = [LIVE[f"tamper_{one}"] for one in status.tamper] if status else []
+        said = ", ".join(
+            [HEALTH[f"standing_{state.standing}"], *([status.reason] if status and status.reason else []), *tampered]
+        )
+        tone = "bad" if tampered else TONE.get(state.standing, "bad")
+        fps = HEALTH["fps"]
+        rows.append(
+            (
+                visit.desk.camera_name(name),
+                (said, tone),
+                lasting(state.age_ms) if state.picture_at_ms else "–",
+                fps.format(value=f"{status.captured_fps:.1f}") if status else "–",
+                fps.format(value=f"{status.sent_fps:.1f}") if status else "–",
+                f"{state.delay_ms} ms" if state.delay_ms is not None else "–",
+                str(sum(status.counters.dropped.values())) if status else "–",
+                f"{status.spool_bytes / 1e6:.1f} MB" if status else "–",
+                f"{status.clock_offset_ms} ms" if status and status.clock_offset_ms is not None else "–",
+                status.agent if status else "–",
+            )
+        )
+    names = ("camera", "state", "age", "captured", "sent", "delay", "dropped", "spool", "clock", "agent")
+    parts.table([HEALTH[name] for name in names], rows, numbers=range(2, 9), caption=HEALTH["cameras"])
+
+
+def _disk(visit: Visit) -> tuple[int, int]:
+    """Free and all bytes where evidence is kept."""
+    folder = visit.desk.parts.evidence_root
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.total
+
+
+def _gigabytes(free: int, total: int) -> str:
+    return HEALTH["free"].format(free=f"{free / 1e9:.0f}", total=f"{total / 1e9:.0f}")

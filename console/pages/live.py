@@ -1,0 +1,173 @@
+"""The live page: a wall of cameras with moving pictures, one of them large, each with its state."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+
+from console.live.wall import GRACE_MS, Picture, Place, Wall
+from console.pages import texts
+from console.pages.desk import Desk, Visit, blocking
+from console.pages.panel import Panel
+from console.pages.pictures import last_kept
+from console.rights import Who
+from contracts.config import detect_of
+
+TICK_S = 0.04
+FRESH_MS = 2_000
+"""A picture to draw on may be so old before a newer one is waited for."""
+
+STATE_S = 1.0
+"""How often states are sent: a page that hears nothing for three of them shows nothing as live."""
+
+
+class LiveWall(Panel, component="live.js"):
+    """The wall."""
+
+
+async def live_page(visit: Visit) -> None:
+    """What is at /live."""
+    cameras = [_camera(visit, name) for name in visit.desk.config.cameras if visit.who.sees(name)]
+    start = {"cameras": cameras, "large": visit.request.query_params.get("camera", "")}
+    LiveWall({}, visit.check, visit.props(texts.LIVE, start))
+
+
+def _camera(visit: Visit, name: str) -> dict[str, Any]:
+    camera = visit.desk.config.cameras[name]
+    return {
+        "name": name,
+        "title": visit.desk.camera_name(name),
+        "enabled": camera.enabled,
+        "zones": [{"name": zone, "points": one.coordinates} for zone, one in camera.zones.items()],
+        "lines": [{"name": line, "points": one.coordinates} for line, one in camera.lines.items()],
+    }
+
+
+def routes(desk: Desk) -> APIRouter:
+    """The stream of pictures: one connection for all cameras of a page (browsers open six to a server)."""
+    router = APIRouter(prefix="/live", include_in_schema=False)
+
+    @router.get("/stream")
+    async def stream(request: Request, camera: str = "") -> StreamingResponse:
+        who = await desk.identify(request)
+        if who is None:
+            raise HTTPException(401)
+        wanted = frozenset(name for name in desk.wall.cameras() if who.sees(name) and camera in ("", name))
+        await blocking(
+            *(desk.store.audit.record,),
+            at_ms=desk.now_ms(),
+            who=who.name,
+            action="live.watch",
+            subject=camera or "all cameras",
+        )
+        parts = _parts(desk, wanted, request, who)
+        return StreamingResponse(parts, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+    @router.get("/picture/{camera}.jpg")
+    async def picture(request: Request, camera: str) -> Response:
+        who = await desk.identify(request)
+        if who is None:
+            raise HTTPException(401)
+        if camera not in desk.wall.cameras() or not who.sees(camera):
+            raise HTTPException(404)
+        newest = await _next_picture(desk, camera)
+        jpeg = newest.frame.jpeg if newest else await blocking(last_kept, desk, camera)
+        if jpeg is None:
+            raise HTTPException(404)
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+async def _next_picture(desk: Desk, camera: str) -> Picture | None:
+    """The camera's picture of now; one that comes within a heartbeat when nobody has watched."""
+    if desk.wall.state(camera, desk.now_ms()).standing != "live":
+        return desk.wall.pictures(desk.now_ms(), frozenset({camera})).get(camera)
+    desk.reader.watch()
+    try:
+        until_ms = desk.now_ms() + round((detect_of(desk.config, camera).heartbeat_s or 0) * 1000) + GRACE_MS
+        while desk.now_ms() < until_ms:
+            now_ms = desk.now_ms()
+            found = desk.wall.pictures(now_ms, frozenset({camera})).get(camera)
+            if found is not None and now_ms - found.received_at_ms < FRESH_MS:
+                return found
+            await asyncio.sleep(TICK_S)
+        return desk.wall.pictures(desk.now_ms(), frozenset({camera})).get(camera)
+    finally:
+        desk.reader.leave()
+
+
+async def _parts(desk: Desk, wanted: frozenset[str], request: Request, who: Who) -> AsyncIterator[bytes]:
+    """States once a second, pictures as they come. A slow browser skips pictures: `yield` waits for it."""
+    sent: dict[str, Place] = {}
+    boxed: set[tuple[str, Place]] = set()
+    told_at_ms = 0
+    desk.reader.watch()
+    try:
+        while True:
+            now_ms = desk.now_ms()
+            if now_ms - told_at_ms >= STATE_S * 1000:
+                if await desk.identify(request) != who:  # signed out, or not allowed any more
+                    return
+                told_at_ms = now_ms
+                yield part({"now_ms": now_ms, "states": {name: _state(desk.wall, name, now_ms) for name in wanted}})
+            for name, picture in desk.wall.pictures(now_ms, wanted).items():
+                key = (name, picture.place)
+                if sent.get(name) != picture.place:
+                    sent[name] = picture.place
+                    boxed = {one for one in boxed if one[0] != name}
+                    yield part(_shown(picture), picture.frame.jpeg)
+                elif picture.tracks is not None and key not in boxed:  # its boxes came late
+                    yield part(_shown(picture))
+                if picture.tracks is not None:
+                    boxed.add(key)
+            await asyncio.sleep(TICK_S)
+    finally:
+        desk.reader.leave()
+
+
+def part(head: dict[str, Any], jpeg: bytes = b"") -> bytes:
+    """One part of the stream: two lengths (big-endian, 4 bytes each), JSON, picture."""
+    text = json.dumps(head).encode()
+    return len(text).to_bytes(4, "big") + len(jpeg).to_bytes(4, "big") + text + jpeg
+
+
+def _shown(picture: Picture) -> dict[str, Any]:
+    frame, tracks = picture.frame, picture.tracks
+    return {
+        "camera": frame.camera,
+        "captured_at_ms": frame.captured_at_ms,
+        "index": frame.index,
+        "width": frame.width,
+        "height": frame.height,
+        "boxes": [
+            {"id": one.track_id, "xyxy": one.xyxy, "label": one.label, "still": one.stationary, "seen": one.observed}
+            for one in (tracks.tracks if tracks else ())
+            if not one.gone
+        ],
+    }
+
+
+def _state(wall: Wall, camera: str, now_ms: int) -> dict[str, Any]:
+    state = wall.state(camera, now_ms)
+    status = state.status
+    told: dict[str, Any] = {"standing": state.standing, "age_ms": state.age_ms, "picture_at_ms": state.picture_at_ms}
+    if status is not None:
+        told |= {
+            "reason": status.reason,
+            "tamper": status.tamper,
+            "captured_fps": status.captured_fps,
+            "sent_fps": status.sent_fps,
+            "size": f"{status.width} × {status.height}" if status.width else "",
+            "counters": msgspec.to_builtins(status.counters),
+            "spool_bytes": status.spool_bytes,
+            "clock_offset_ms": status.clock_offset_ms,
+            "agent": status.agent,
+        }
+    return told

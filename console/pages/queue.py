@@ -1,0 +1,198 @@
+"""The alerts page: the queue as the store and the hub give it, and what its operator asks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from nicegui import background_tasks, ui
+
+from console.answers import Action, answer_all
+from console.hub import News, Presence, Reload, Subscription
+from console.pages import texts
+from console.pages.desk import Visit, blocking
+from console.pages.detail import detail_of
+from console.pages.filters import Narrowed, from_address, lets_through
+from console.pages.panel import Answer, Panel, Refused
+from console.store.rows import SEVERITIES, AlertRow, Cursor
+from contracts.config import LABELS
+
+PAGE = 60
+BATCH_S = 0.05
+"""How long news is gathered: 20 pictures a second are more than an operator can tell apart."""
+
+
+class After(msgspec.Struct, frozen=True):
+    """The last row that the browser holds."""
+
+    severity: str
+    started_at_ms: int
+    number: int
+
+
+class Queue(Panel, component="queue.js"):
+    """The queue and the open alert."""
+
+
+class AlertsPage:
+    """One operator's alerts page: its filter, the alert that is open, and its place in the hub."""
+
+    def __init__(self, visit: Visit, narrowed: Narrowed) -> None:
+        self._visit = visit
+        self._desk = visit.desk
+        self._narrowed = narrowed
+        self._subscription: Subscription | None = None
+        self._queue: Queue | None = None
+        self._open = ""
+        self._seeing: dict[str, list[str]] = {}
+
+    async def build(self, chosen: str) -> None:
+        """Fill the page and begin to listen."""
+        # The small pictures of the queue are one look; each opened alert's picture is one of its own.
+        audit = self._desk.store.audit
+        now_ms, query = self._desk.now_ms(), self._visit.request.url.query
+        details = {"filter": query}
+        who = self._visit.who.name
+        await blocking(audit.record, at_ms=now_ms, who=who, action="look", subject="alert queue", details=details)
+        rows, more = await self._page(None)
+        start = {
+            "rows": rows,
+            "more": more,
+            "filter": msgspec.to_builtins(self._narrowed),
+            "chosen": chosen,
+            "options": _options(self._visit),
+            "operators": await self._operators(),
+            "seeing": {},
+        }
+        calls: dict[str, Answer] = {
+            "page": self._search,
+            "open": self.open,
+            "close": self._close,
+            "answer": self._answer,
+            "instant": self._instant,
+        }
+        self._queue = Queue(calls, self._visit.check, self._visit.props(texts.ALERTS, start))
+        self._subscription = self._desk.parts.hub.subscribe(self._visit.who.name)
+        client = ui.context.client
+        feed = background_tasks.create(self._feed(self._subscription, self._queue), name=f"queue {client.id}")
+
+        def left() -> None:
+            feed.cancel()
+            assert self._subscription is not None
+            self._subscription.close()
+
+        client.on_delete(left)
+
+    async def _feed(self, subscription: Subscription, queue: Queue) -> None:
+        """Carry the hub's news to the browser, gathered over BATCH_S."""
+        async for first in subscription:
+            await asyncio.sleep(BATCH_S)
+            news = [first]
+            while not subscription.queue.empty():
+                news.append(subscription.queue.get_nowait())
+            await self._push(queue, news)
+
+    async def _push(self, queue: Queue, news: list[News]) -> None:
+        if any(isinstance(one, Reload) for one in news):
+            queue.push("reload")
+            return
+        latest = {one.id: one for one in news if isinstance(one, AlertRow) and self._visit.who.sees(one.camera)}
+        wanted = self._narrowed.filter(self._desk.now_ms())
+        rows = [self._shown(row) for row in latest.values() if lets_through(wanted, row)]
+        gone = [row.id for row in latest.values() if not lets_through(wanted, row)]
+        if latest:
+            queue.push("batch", rows, gone)
+        if self._open in latest:
+            queue.push("refresh", await self._detail(self._open))
+        lookers = [one for one in news if isinstance(one, Presence)]
+        if lookers:
+            me = self._visit.who.name
+            for one in lookers:
+                self._seeing[one.alert_id] = [name for name in one.names if name != me]
+            self._seeing = {alert: names for alert, names in self._seeing.items() if names}
+            queue.push("presence", self._seeing)
+
+    def _shown(self, row: AlertRow) -> dict[str, Any]:
+        shown: dict[str, Any] = msgspec.to_builtins(row)
+        shown["camera_name"] = self._desk.camera_name(row.camera)
+        shown["snapshot"] = f"/pictures/{row.id}/small.jpg?v={row.revision}" if row.snapshot else ""
+        return shown
+
+    async def _page(self, after: Cursor | None) -> tuple[list[dict[str, Any]], bool]:
+        wanted = self._narrowed.filter(self._desk.now_ms())
+        page = await blocking(self._desk.store.alerts.page, wanted, after, PAGE, self._visit.who.cameras)
+        return [self._shown(row) for row in page.rows], page.next is not None
+
+    async def _search(self, filter: dict[str, Any], after: dict[str, Any] | None) -> dict[str, Any]:
+        self._narrowed = msgspec.convert(filter, Narrowed)
+        cursor = None
+        if after is not None:
+            last = msgspec.convert(after, After, strict=False)
+            if last.severity not in SEVERITIES:
+                raise Refused(f"there is no severity {last.severity[:20]!r}")
+            cursor = Cursor(SEVERITIES.index(last.severity), last.started_at_ms, last.number)
+        rows, more = await self._page(cursor)
+        return {"rows": rows, "more": more}
+
+    async def open(self, id: str) -> dict[str, Any]:
+        """The alert `id`, opened by this operator: others see it. The look at its picture is what the audit holds."""
+        detail = await self._detail(id)
+        self._open = id
+        if self._subscription is not None:
+            self._subscription.look_at(id)
+        return detail
+
+    async def _detail(self, alert_id: str) -> dict[str, Any]:
+        return await blocking(detail_of, self._visit, alert_id)
+
+    async def _close(self) -> None:
+        self._open = ""
+        if self._subscription is not None:
+            self._subscription.look_at("")
+
+    async def _instant(self, local: str) -> int | None:
+        return self._visit.local(local) if local else None
+
+    async def _answer(self, ids: list[str], action: dict[str, Any]) -> dict[str, Any]:
+        done = await blocking(
+            answer_all,
+            *(self._desk.store, self._desk.parts.hub, self._visit.who),
+            msgspec.convert(ids, list[str]),
+            msgspec.convert(action, Action),
+            at_ms=self._desk.now_ms(),
+        )
+        return {"rows": [self._shown(row) for row in done]}
+
+    async def _operators(self) -> list[dict[str, Any]]:
+        """Whom an alert can be given to; those who lead first get what is escalated."""
+        users = await blocking(self._desk.store.accounts.users)
+        able = [user for user in users if not user.disabled and user.role != "viewer"]
+        return [{"name": one.name, "role": one.role, "leads": one.role != "operator"} for one in able]
+
+
+def _options(visit: Visit) -> dict[str, list[dict[str, str]]]:
+    """What the filters offer: the config's names that this person may see."""
+    config = visit.desk.config
+    cameras = {name: camera for name, camera in config.cameras.items() if visit.who.sees(name)}
+    zones = sorted({zone for camera in cameras.values() for zone in (*camera.zones, *camera.lines)})
+
+    def plain(names: list[str] | tuple[str, ...]) -> list[dict[str, str]]:
+        return [{"value": name, "label": name} for name in names]
+
+    return {
+        "cameras": [{"value": name, "label": visit.desk.camera_name(name)} for name in cameras],
+        "zones": plain(zones),
+        "rules": plain(sorted(config.rules)),
+        "labels": plain(LABELS),
+        "severities": [
+            {"value": one, "label": texts.COMMON[f"severity_{one}"], "tone": one} for one in reversed(SEVERITIES)
+        ],
+    }
+
+
+async def alerts_page(visit: Visit) -> None:
+    """What is at /."""
+    query = visit.request.query_params
+    page = AlertsPage(visit, from_address(query.multi_items()))
+    await page.build(query.get("alert", ""))

@@ -1,0 +1,136 @@
+// Cameras, zones and rules: what the file says can be looked at and adopted, what the console keeps can be changed.
+import { Icon, Panel, Toasts, typing } from "/assets/panel.js";
+import { Drawing } from "/assets/drawing.js";
+import { Field, changes } from "/assets/forms.js";
+
+const clone = (value) => JSON.parse(JSON.stringify(value));
+
+export default {
+  mixins: [Panel],
+  components: { Drawing, Field, Icon, Toasts },
+  data() {
+    return {
+      objects: this.start.objects, tab: this.start.rule ? "rules" : "cameras", camera: this.start.camera || this.start.cameras[0]?.name || "",
+      chosen: this.start.rule ? "rule//" + this.start.rule : "", draft: null, drawing: "", versions: null, naming: null, undone: [], refreshed: 0, busy: false,
+    };
+  },
+  computed: {
+    cameraNow() { return this.start.cameras.find((one) => one.name === this.camera); },
+    ofCamera() { return this.objects.filter((one) => one.camera === this.camera && (one.kind === "zone" || one.kind === "line")); },
+    rules() { return this.objects.filter((one) => one.kind === "rule"); },
+    object() { return this.objects.find((one) => one.key === this.chosen); },
+    changed() { return this.draft && JSON.stringify(this.draft.body) !== JSON.stringify(this.object?.body ?? null); },
+    editable() { return this.me.may_configure && this.draft && (this.draft.fresh || this.object?.origin === "console"); },
+    shapes() {
+      const kept = this.ofCamera.filter((one) => one.key !== this.draft?.key).map((one) => ({ key: one.key, kind: one.kind, name: one.name, points: one.body.coordinates }));
+      const drawn = this.draft?.body.coordinates && this.draft.camera === this.camera ? [{ key: this.draft.key, kind: this.draft.kind, name: this.draft.name, points: this.draft.body.coordinates }] : [];
+      const masks = (this.cameraNow?.masks ?? []).map((mask) => ({ key: "mask/" + mask.name, kind: "mask", name: mask.name, points: mask.points }));
+      return [...masks, ...kept, ...drawn];
+    },
+    fields() { return this.draft ? (this.draft.kind === "rule" ? this.start.forms[this.draft.body.kind] : this.start.forms[this.draft.kind]) ?? [] : []; },
+    zones() { return [...new Set(this.objects.filter((one) => one.kind === "zone").map((one) => one.name))].sort(); },
+    lines() { return [...new Set(this.objects.filter((one) => one.kind === "line").map((one) => one.name))].sort(); },
+    picture() { return this.camera ? `/live/picture/${encodeURIComponent(this.camera)}.jpg?n=${this.refreshed}` : ""; },
+    usedBy() { return this.draft && this.draft.kind !== "rule" ? this.rules.filter((rule) => (this.draft.kind === "zone" ? rule.body.zone : rule.body.line) === this.draft.name && (!rule.body.cameras?.length || rule.body.cameras.includes(this.draft.camera))) : []; },
+  },
+  mounted() {
+    this.onKey = (event) => this.key(event);
+    addEventListener("keydown", this.onKey);
+    this.onLeave = (event) => { if (this.changed) event.preventDefault(); };
+    addEventListener("beforeunload", this.onLeave);
+    if (this.chosen) this.choose(this.chosen);
+  },
+  unmounted() { removeEventListener("keydown", this.onKey); removeEventListener("beforeunload", this.onLeave); },
+  methods: {
+    key(event) {
+      if ((event.ctrlKey || event.metaKey) && event.key === "z" && this.undone.length && !["INPUT", "TEXTAREA"].includes(event.target.tagName)) { this.undo(); event.preventDefault(); }
+      else if (!typing(event) && event.key === "Escape" && this.draft) this.leave();
+    },
+    /** From the server: somebody changed something. */
+    update(objects) {
+      this.objects = objects;
+      if (this.draft && !this.changed && this.object) this.draft = this.drafted(this.object);
+    },
+    drafted(one) { return { key: one.key, kind: one.kind, camera: one.camera, name: one.name, version: one.version, body: clone(one.body), fresh: false }; },
+    choose(key) {
+      if (this.draft && this.changed && this.draft.key !== key && !confirm(this.t.drop_changes)) return;
+      const one = this.objects.find((object) => object.key === key);
+      this.chosen = key; this.versions = null; this.undone = []; this.drawing = "";
+      this.draft = one ? this.drafted(one) : null;
+    },
+    leave() { if (!this.changed || confirm(this.t.drop_changes)) { this.draft = null; this.chosen = ""; this.drawing = ""; } },
+    remember() { this.undone = [...this.undone.slice(-49), clone(this.draft.body)]; },
+    undo() { const last = this.undone.at(-1); this.undone = this.undone.slice(0, -1); if (last) this.draft = { ...this.draft, body: last }; },
+    set(name, value) { this.remember(); this.draft = { ...this.draft, body: { ...this.draft.body, [name]: value } }; },
+    reshape(points) { if (!this.lastShape || Date.now() - this.lastShape > 600) this.remember(); this.lastShape = Date.now(); this.draft = { ...this.draft, body: { ...this.draft.body, coordinates: points } }; },
+    turn() { this.set("coordinates", [...this.draft.body.coordinates].reverse()); },
+    begin(kind) { if (this.changed && !confirm(this.t.drop_changes)) return; this.draft = null; this.chosen = ""; this.drawing = kind; },
+    drawn(points) { this.naming = { kind: this.drawing, camera: this.camera, name: "", body: { ...clone(this.start.defaults[this.drawing]), coordinates: points } }; this.drawing = ""; this.$nextTick(() => { this.$refs.naming.showModal(); this.$refs.name.focus(); }); },
+    newRule() { this.naming = { kind: "rule", camera: "", name: "", rule: "zone_entry" }; this.$nextTick(() => { this.$refs.naming.showModal(); this.$refs.name.focus(); }); },
+    named() {
+      const { kind, camera, name, rule } = this.naming, key = `${kind}/${camera}/${name}`;
+      if (this.objects.some((one) => one.key === key)) return this.say(this.filled(this.t.name_taken, { name }), "bad");
+      const body = this.naming.body ?? clone(this.start.defaults[rule]);
+      if (kind === "rule" && "zone" in body && !body.zone) body.zone = this.zones[0] ?? "";
+      if (kind === "rule" && "line" in body && !body.line) body.line = this.lines[0] ?? "";
+      this.$refs.naming.close();
+      this.draft = { key, kind, camera, name, version: 0, body, fresh: true };
+      this.chosen = key; this.naming = null; this.undone = []; this.versions = null;
+      if (kind !== "rule") this.save();
+    },
+    async run(name, args, text) {
+      this.busy = true;
+      try { this.update(await this.call(name, args)); if (text) this.say(text); this.versions = null; return true; } catch { return false; } finally { this.busy = false; }
+    },
+    async save() {
+      const { kind, camera, name, version, body, key } = this.draft;
+      if (await this.run("save", { kind, camera, name, version, body }, this.filled(this.t.saved, { name }))) { this.draft = this.drafted(this.objects.find((one) => one.key === key)); this.undone = []; }
+    },
+    async remove() {
+      const { kind, camera, name, version } = this.draft;
+      if (confirm(this.filled(this.usedBy.length ? this.t.remove_used : this.t.remove_sure, { name, rules: this.usedBy.map((one) => one.name).join(", ") })) && (await this.run("remove", { kind, camera, name, version }, this.filled(this.t.removed, { name })))) { this.draft = null; this.chosen = ""; }
+    },
+    async adopt() { const { kind, camera, name, key } = this.draft; if (await this.run("adopt", { kind, camera, name }, this.filled(this.t.adopted, { name }))) this.choose(key); },
+    async history() { const { kind, camera, name } = this.draft; this.versions = this.versions ? null : await this.call("versions", { kind, camera, name }); },
+    async restore(one) {
+      const { kind, camera, name, version, key } = this.draft;
+      if (await this.run("save", { kind, camera, name, version, body: one.body }, this.filled(this.t.restored, { version: one.version }))) { this.draft = this.drafted(this.objects.find((object) => object.key === key)); }
+    },
+    changes,
+    optionsOf(field) { return field.from === "zones" ? this.zones : field.from === "lines" ? this.lines : field.from === "cameras" ? this.start.cameras.map((one) => one.name) : null; },
+    placeOf(rule) { return rule.body.zone || rule.body.line || this.t.whole_picture; },
+    short(value) { return value === undefined || value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value); },
+    show(tab) { if (this.changed && !confirm(this.t.drop_changes)) return; this.tab = tab; this.draft = null; this.chosen = ""; this.drawing = ""; },
+  },
+  template: `
+<div class="setup">
+  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['cameras', 'rules']" :key="name" role="tab" :aria-selected="tab === name" :aria-pressed="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
+    <template v-if="tab === 'cameras'"><label class="row"><span class="sr">{{ t.camera }}</span><select v-model="camera" @change="draft = null; chosen = ''; drawing = ''"><option v-for="one in start.cameras" :key="one.name" :value="one.name">{{ one.title }}</option></select></label>
+    <button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'zone'" @click="begin('zone')"><Icon name="plus"/>{{ t.new_zone }}</button><button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'line'" @click="begin('line')"><Icon name="plus"/>{{ t.new_line }}</button><button class="button small quiet" @click="refreshed++">{{ t.new_picture }}</button></template>
+    <button v-else class="button small" :disabled="!me.may_configure" @click="newRule"><Icon name="plus"/>{{ t.new_rule }}</button><span class="grow"></span><span v-if="!me.may_configure" class="dim">{{ t.read_only }}</span></div>
+  <div :class="['setupbody', { open: draft }]">
+    <section v-if="tab === 'cameras'" class="canvas" :aria-label="t.picture">
+      <p v-if="drawing" class="note">{{ t['draw_hint_' + drawing] }}</p>
+      <Drawing :picture="picture" :shapes="shapes" :chosen="chosen" :editable="!!editable" :drawing="drawing" :t="t" @choose="choose" @change="reshape" @drawn="drawn" @cancel="drawing = ''" />
+      <div class="chips"><button v-for="one in ofCamera" :key="one.key" class="button small" :aria-pressed="one.key === chosen" @click="choose(one.key)"><span :class="'mark ' + one.kind" aria-hidden="true"></span>{{ one.name }}<span v-if="one.origin === 'file'" class="badge">{{ t.from_file }}</span></button><p v-if="!ofCamera.length && !drawing" class="dim">{{ t.no_shapes }}</p></div>
+    </section>
+    <section v-else class="scroll" :aria-label="t.tab_rules" tabindex="0"><table class="table rules"><thead><tr><th scope="col">{{ t.rule }}</th><th scope="col">{{ t.kind }}</th><th scope="col">{{ t.where }}</th><th scope="col">{{ t.camera }}</th><th scope="col">{{ t.severity }}</th><th scope="col">{{ t.when }}</th><th scope="col">{{ t.origin }}</th></tr></thead>
+      <tbody><tr v-for="one in rules" :key="one.key" :class="{ chosen: one.key === chosen }"><td><button class="linklike" :aria-current="one.key === chosen" @click="choose(one.key)">{{ one.name }}</button> <span v-if="one.body.enabled === false" class="badge warn">{{ t.off }}</span></td><td>{{ t['rule_' + one.body.kind] }}</td><td>{{ placeOf(one) }}</td><td>{{ (one.body.cameras ?? []).join(', ') || t.all_cameras }}</td><td><span :class="['sev', one.body.severity]">{{ t['severity_' + one.body.severity] }}</span></td><td>{{ (one.body.schedule ?? []).length ? one.body.schedule.map((p) => p.from + '–' + p.until).join(', ') : t.always }}</td><td>{{ one.origin === 'file' ? t.from_file : t.version + ' ' + one.version }}</td></tr></tbody></table>
+      <div v-if="!rules.length" class="empty"><h2>{{ t.no_rules }}</h2></div></section>
+    <aside v-if="draft" class="side" :aria-label="draft.name"><form class="stack" style="gap:12px" @submit.prevent="save">
+      <div class="row"><h2>{{ draft.name }}</h2><span class="badge">{{ t['object_' + draft.kind] }}<template v-if="draft.kind === 'rule'"> · {{ t['rule_' + draft.body.kind] }}</template></span><span class="grow"></span><button type="button" class="iconbutton" :aria-label="t.close" @click="leave"><Icon name="close"/></button></div>
+      <div v-if="!draft.fresh && object && object.origin === 'file'" class="note">{{ t.file_hint }} <button v-if="me.may_configure" type="button" class="button small" :disabled="busy" @click="adopt">{{ t.adopt }}</button></div>
+      <p v-if="draft.kind === 'rule'" class="dim">{{ t['about_' + draft.body.kind] }}</p>
+      <Field v-for="field in fields" :key="field.name" :field="field" :value="draft.body[field.name] === undefined ? null : draft.body[field.name]" :options="optionsOf(field)" :t="t" :disabled="!editable" @change="(value) => set(field.name, value)" />
+      <p v-if="usedBy.length" class="dim">{{ t.used_by }} {{ usedBy.map((one) => one.name).join(', ') }}</p>
+      <div class="row sticky"><button class="button primary" :disabled="!editable || busy || (!changed && !draft.fresh)">{{ t.save }}</button><button type="button" class="button" :disabled="!undone.length" @click="undo"><Icon name="undo"/>{{ t.undo }}</button><button v-if="draft.kind === 'line'" type="button" class="button" :disabled="!editable" @click="turn">{{ t.turn }}</button><span class="grow"></span><button v-if="!draft.fresh" type="button" class="button quiet" :aria-expanded="!!versions" @click="history">{{ t.versions }}</button><button v-if="!draft.fresh" type="button" class="button quiet danger" :disabled="!editable || busy" @click="remove">{{ t.remove }}</button></div>
+      <ol v-if="versions" class="versions"><li v-for="(one, i) in versions" :key="one.version"><div class="row"><b>{{ t.version }} {{ one.version }}</b><span class="dim">{{ at(one.at_ms, 'stamp') }} · {{ one.who }}</span><span class="grow"></span><button v-if="i && one.body && editable" type="button" class="button small" @click="restore(one)">{{ t.restore }}</button></div>
+        <p v-if="!one.body" class="dim">{{ t.was_removed }}</p><p v-else-if="!versions[i + 1]" class="dim">{{ one.note || t.first_version }}</p><ul v-else class="dim"><li v-for="diff in changes(versions[i + 1].body, one.body)" :key="diff.name">{{ t['field_' + diff.name] ?? diff.name }}: {{ short(diff.before) }} → {{ short(diff.after) }}</li></ul></li></ol>
+    </form></aside>
+  </div>
+  <dialog ref="naming" :aria-label="t.naming" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" v-model="naming.name" required pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>
+    <label v-if="naming.kind === 'rule'" class="field">{{ t.kind }}<select v-model="naming.rule"><option v-for="kind in start.kinds" :key="kind" :value="kind">{{ t['rule_' + kind] }}</option></select><span class="dim">{{ t['about_' + naming.rule] }}</span></label>
+    <div class="actions"><button type="button" class="button" @click="$refs.naming.close()">{{ t.cancel }}</button><button class="button primary">{{ naming.kind === 'rule' ? t.go_on : t.save }}</button></div></form></dialog>
+  <Toasts :toasts="toasts" />
+</div>`,
+};

@@ -1,0 +1,149 @@
+"""The page of cameras, zones and rules: what is in force, changed through the console's versioned objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from console.changes import Changes, ObjectView
+from console.overlay import body_of
+from console.pages import texts
+from console.pages.desk import Visit, blocking
+from console.pages.forms import KINDS, defaults, forms
+from console.pages.panel import Answer, Panel, Refused
+from console.rights import Who
+from console.store.objects import Kind, ObjectKey
+from contracts.config import Arming
+
+SHAPES_AND_RULES = ("zone", "line", "rule")
+
+
+class Setup(Panel, component="setup.js"):
+    """The editor."""
+
+
+class SetupPage:
+    """One person's editor."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._changes = visit.desk.parts.changes
+
+    async def build(self) -> None:
+        """Fill the page."""
+        query = self._visit.request.query_params
+        start = {
+            "cameras": [_camera(self._visit, name) for name in self._visit.desk.config.cameras if self._sees(name)],
+            "objects": await self._objects(),
+            "forms": forms(),
+            "defaults": defaults(),
+            "kinds": KINDS,
+            "camera": query.get("camera", ""),
+            "rule": query.get("rule", ""),
+        }
+        calls: dict[str, Answer] = {
+            "save": self._save,
+            "remove": self._remove,
+            "adopt": self._adopt,
+            "versions": self._versions,
+        }
+        Setup(calls, self._visit.check, self._visit.props(texts.SETUP, start))
+
+    def _sees(self, camera: str) -> bool:
+        return self._visit.who.sees(camera)
+
+    async def _objects(self) -> list[dict[str, Any]]:
+        return await blocking(objects_shown, self._changes, self._visit.who)
+
+    async def _save(
+        self, kind: str, camera: str, name: str, version: int, body: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        key = _key(kind, camera, name)
+        given = {field: value for field, value in body.items() if value is not None}
+        made = body_of(key.kind, msgspec.json.encode(given))
+        await blocking(self._changes.put, self._visit.who, key, made, expected=version)
+        return await self._objects()
+
+    async def _remove(self, kind: str, camera: str, name: str, version: int) -> list[dict[str, Any]]:
+        await blocking(self._changes.remove, self._visit.who, _key(kind, camera, name))
+        return await self._objects()
+
+    async def _adopt(self, kind: str, camera: str, name: str) -> list[dict[str, Any]]:
+        await blocking(self._changes.adopt, self._visit.who, _key(kind, camera, name))
+        return await self._objects()
+
+    async def _versions(self, kind: str, camera: str, name: str) -> list[dict[str, Any]]:
+        found = await blocking(self._changes.versions, self._visit.who, _key(kind, camera, name))
+        return [
+            {
+                "version": one.version,
+                "at_ms": one.at_ms,
+                "who": one.who,
+                "note": one.note,
+                "body": None if one.body is None else whole(one.kind, msgspec.json.decode(one.body)),
+            }
+            for one in found
+        ]
+
+
+async def setup_page(visit: Visit) -> None:
+    """What is at /setup."""
+    await SetupPage(visit).build()
+
+
+def objects_shown(changes: Changes, who: Who) -> list[dict[str, Any]]:
+    """Zones, lines and rules as the browser draws them, every field with its value. Blocks."""
+    return [_shown(one) for one in changes.views(who) if one.kind in SHAPES_AND_RULES]
+
+
+async def arming_of(visit: Visit) -> dict[str, Any]:
+    """Whether the site is armed."""
+    found = await blocking(visit.desk.parts.changes.view, visit.who, ObjectKey("arming", "", ""))
+    arming = msgspec.json.decode(found.body, type=Arming)
+    return {name: getattr(arming, name) for name in ("armed", "maintenance")} | {
+        "schedule": msgspec.to_builtins(arming.schedule)
+    }
+
+
+async def arm(visit: Visit, armed: bool, maintenance: bool) -> dict[str, Any]:
+    """Switch the site; its schedule and zones stay."""
+    key = ObjectKey("arming", "", "")
+    found = await blocking(visit.desk.parts.changes.view, visit.who, key)
+    before = msgspec.json.decode(found.body, type=Arming)
+    after = msgspec.structs.replace(before, armed=bool(armed), maintenance=bool(maintenance))
+    await blocking(visit.desk.parts.changes.put, visit.who, key, after, expected=found.version)
+    return await arming_of(visit)
+
+
+def whole(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """An object's body with what it leaves to the defaults."""
+    return defaults()[body["kind"] if kind == "rule" else kind] | body
+
+
+def _shown(view: ObjectView) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(view.body)
+    return {
+        "key": f"{view.kind}/{view.camera}/{view.name}",
+        "kind": view.kind,
+        "camera": view.camera,
+        "name": view.name,
+        "origin": view.origin,
+        "version": view.version,
+        "body": whole(view.kind, body),
+    }
+
+
+def _key(kind: str, camera: str, name: str) -> ObjectKey:
+    if kind not in SHAPES_AND_RULES:
+        raise Refused(f"there is no object of kind {kind[:20]!r}")
+    return ObjectKey(kind, camera, name)  # type: ignore[arg-type]
+
+
+def _camera(visit: Visit, name: str) -> dict[str, Any]:
+    masks = visit.desk.config.cameras[name].masks
+    return {
+        "name": name,
+        "title": visit.desk.camera_name(name),
+        "masks": [{"name": mask, "points": one.coordinates} for mask, one in masks.items()],
+    }

@@ -1,0 +1,53 @@
+// The bar above every page: navigation, whether the site is armed, the site's time, theme and account.
+import { Icon, Panel, Toasts } from "/assets/panel.js";
+
+export default {
+  mixins: [Panel],
+  components: { Icon, Toasts },
+  data: () => ({ open: false, theme: document.documentElement.dataset.theme, status: null, lost: false }),
+  async mounted() {
+    this.polling = setInterval(() => this.look(), 5000);
+    // The socket needs a moment: the first look is asked for when it is there.
+    setTimeout(() => this.look(), 300);
+  },
+  unmounted() { clearInterval(this.polling); },
+  computed: {
+    arming() { return this.status?.arming; },
+    armed() { return !this.arming ? "" : this.arming.maintenance ? "maintenance" : !this.arming.armed ? "disarmed" : this.arming.schedule.length ? "scheduled" : "armed"; },
+  },
+  methods: {
+    async look() {
+      try { this.status = await this.call("status"); this.lost = false; }
+      catch (error) { if (error.message === this.t.ended) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search)); else this.lost = true; }
+    },
+    setTheme() {
+      this.theme = this.theme === "dark" ? "light" : "dark";
+      document.documentElement.dataset.theme = this.theme;
+      try { localStorage.setItem("vedette.theme", this.theme); } catch { /* private mode: for this page */ }
+      dispatchEvent(new Event("vedette-theme"));
+    },
+    async arm(change) {
+      this.status = { ...this.status, arming: await this.call("arm", change) };
+      this.$refs.arming.removeAttribute("open");
+    },
+  },
+  template: `
+<header class="bar">
+  <a class="skip" href="#content">{{ t.skip }}</a>
+  <button class="iconbutton narrow" :aria-label="t.menu" :aria-expanded="open" @click="open = !open"><Icon name="menu"/></button>
+  <a class="brand" href="/" :aria-label="t.product"><span v-html="start.mark" style="display:grid;width:24px" aria-hidden="true"></span><span class="wide">{{ t.product }}</span></a>
+  <nav :class="{ open }" :aria-label="t.nav"><a v-for="link in start.links" :key="link.path" :href="link.path" :aria-current="link.here ? 'page' : null">{{ link.text }}</a></nav>
+  <span class="grow"></span>
+  <span v-if="status && !status.broker" class="badge bad" role="alert"><span class="dot bad"></span>{{ t.broker_bad }}</span>
+  <details v-if="arming" ref="arming" class="menu right"><summary class="button small"><span :class="['dot', armed === 'armed' || armed === 'scheduled' ? 'good' : 'warn']"></span>{{ t[armed] }}</summary>
+    <div class="drop stack" style="width:280px"><p class="dim">{{ t.arm_hint }}</p>
+      <button class="button" :disabled="!me.may_arm" @click="arm({ armed: !arming.armed, maintenance: arming.maintenance })">{{ arming.armed ? t.disarm : t.arm }}</button>
+      <button class="button" :disabled="!me.may_arm" @click="arm({ armed: arming.armed, maintenance: !arming.maintenance })">{{ arming.maintenance ? t.maintenance_off : t.maintenance_on }}</button></div></details>
+  <div class="clock wide"><b>{{ at(clock, 'time') }}</b><span>{{ start.site }} · {{ at(clock, 'day') }}</span></div>
+  <button class="iconbutton" :aria-label="t.theme" :title="t.theme" @click="setTheme"><Icon :name="theme === 'dark' ? 'sun' : 'moon'"/></button>
+  <details class="menu right"><summary class="iconbutton" :aria-label="t.account + ': ' + me.name" :title="me.name"><span class="avatar" aria-hidden="true">{{ me.name[0] }}</span></summary>
+    <div class="drop stack"><div style="padding:4px 8px"><b>{{ me.name }}</b><div class="dim">{{ t['role_' + me.role] }}</div></div>
+      <form method="post" action="/logout"><button class="item">{{ t.sign_out }}</button></form></div></details>
+  <Toasts :toasts="toasts" />
+</header>`,
+};

@@ -1,0 +1,67 @@
+// One alert, opened: what, where, who, how sure, why; what was done about it; and the buttons to answer.
+import { Icon, at, lasting, percent, filled } from "/assets/panel.js";
+import { Overlay } from "/assets/overlay.js";
+
+export const Detail = {
+  props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
+  emits: ["act", "close"],
+  components: { Icon, Overlay },
+  data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
+  watch: { "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
+  computed: {
+    state() { return this.row ?? this.d; },
+    others() { return this.seeing.filter((name) => name !== this.me.name); },
+    /** The picture enlarged so that the box fills half of it. */
+    zoom() {
+      const box = this.d.evidence?.xyxy;
+      if (!this.zoomed || !box) return {};
+      const { width, height } = this.d.evidence, scale = Math.min(5, Math.max(1.5, 0.5 / Math.max((box[2] - box[0]) / width, (box[3] - box[1]) / height)));
+      const shift = (low, high, whole) => { const middle = (low + high) / 2 / whole; return Math.min(0, Math.max(1 - scale, 0.5 - middle * scale)) * 100; };
+      return { transformOrigin: "0 0", transform: `translate(${shift(box[0], box[2], width)}%, ${shift(box[1], box[3], height)}%) scale(${scale})` };
+    },
+    lasted() { return (this.d.ended_at_ms || Math.max(this.d.at_ms, this.d.state === "end" ? 0 : this.clock)) - this.d.started_at_ms; },
+  },
+  methods: {
+    at(ms, style = "time") { return at(ms, this.zone, style); }, lasting, percent, filled,
+    toggleOverlay() { this.drawn = !this.drawn; }, toggleZoom() { this.zoomed = !this.zoomed; },
+    loaded(event) { this.size = [event.target.naturalWidth, event.target.naturalHeight]; this.failed = false; },
+  },
+  template: `
+<div>
+<div class="answerbar" role="toolbar" :aria-label="t.answers">
+  <button class="button narrow" @click="$emit('close')">{{ t.back }}</button>
+  <button :class="['button', state.status === 'open' ? 'primary' : '']" :disabled="!me.may_answer || state.status !== 'open'" @click="$emit('act', 'a')">{{ t.key_a }} <kbd>a</kbd></button><span class="sep"></span>
+  <button v-for="[key, value] in [['t', 'true'], ['f', 'false'], ['n', 'nuisance']]" :key="key" :class="['button', value]" :aria-pressed="state.verdict === value" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button><span class="sep"></span>
+  <button v-for="key in ['c', 'm', 'e', 's']" :key="key" class="button" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button>
+  <span class="grow"></span>
+  <span v-if="others.length" class="viewers"><span v-for="who in others" :key="who" class="badge accent"><span class="avatar" style="width:16px;height:16px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ filled(t.also_here, { who }) }}</span></span>
+</div>
+<article class="wide">
+  <header class="headline">
+    <div class="row"><span :class="['sev', d.severity]">{{ t['severity_' + d.severity] }}</span>
+      <span v-if="state.verdict" :class="['badge', state.verdict === 'true' ? 'good' : 'bad']">{{ t['verdict_' + state.verdict] }}</span><span v-else :class="['badge', state.status === 'open' ? 'warn' : 'accent']">{{ t['status_' + state.status] }}</span>
+      <span v-if="d.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="d.late" class="badge warn" :title="t.late_hint">{{ t.late }}</span><span v-if="state.escalated_at_ms" class="badge bad">{{ t.escalated }}</span><span v-if="state.assigned_to" class="badge">→ {{ state.assigned_to }}</span></div>
+    <h1>{{ d.why }}</h1>
+    <p class="facts"><span><b>{{ d.camera_name }}</b><template v-if="d.zone"> · {{ d.zone }}</template></span><span><b>{{ at(d.started_at_ms, 'full') }}</b> · {{ filled(t.ago, { time: lasting(clock - d.started_at_ms) }) }}</span>
+      <span>{{ d.state === 'end' ? filled(t.lasted, { time: lasting(lasted) }) : filled(t.lasting, { time: lasting(lasted) }) }}</span>
+      <span v-if="d.evidence && d.evidence.xyxy">{{ d.label }} <b>{{ percent(d.evidence.confidence) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: d.evidence.confidence * 100 + '%' }"></i></span></span></p>
+  </header>
+  <div class="stack" style="gap:14px">
+    <figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
+        <img v-if="d.frame && !failed" :key="d.frame" :src="d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
+        <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>
+      <p v-if="!d.frame || failed" class="missing">{{ d.missed || t.no_picture }}</p>
+      <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button></div>
+    </figure>
+    <p v-if="d.evidence" class="dim" style="font-size:12.5px">{{ filled(t.taken, { time: at(d.evidence.captured_at_ms, 'full'), width: d.evidence.width, height: d.evidence.height }) }}</p>
+    <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
+  </div>
+  <div class="columns">
+    <section class="card"><h2>{{ t.why_values }}</h2><table class="table trace"><thead><tr><th scope="col">{{ t.condition }}</th><th scope="col">{{ t.wanted }}</th><th scope="col">{{ t.got }}</th></tr></thead>
+      <tbody><tr v-for="one in d.trace" :key="one.name"><td>{{ one.name }}</td><td>{{ one.wanted }}</td><td :class="['got', one.met ? 'good' : 'bad']">{{ one.got }}<span class="sr">{{ one.met ? t.met : t.not_met }}</span></td></tr></tbody></table></section>
+    <section class="card"><h2>{{ t.history }}</h2><ol class="history"><li v-for="(one, i) in d.history" :key="i"><time>{{ at(one.at_ms) }}</time><span><b v-if="one.who">{{ one.who }} </b>{{ one.text }}<q v-if="one.words">{{ one.words }}</q></span></li></ol></section>
+    <section class="card"><h2>{{ t.versions }}</h2><dl class="values"><template v-for="[name, value] in d.versions" :key="name"><dt>{{ name }}</dt><dd class="mono">{{ value || '–' }}</dd></template></dl></section>
+  </div>
+</article>
+</div>`,
+};
