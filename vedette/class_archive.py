@@ -19,6 +19,7 @@ from vedette.java import Java
 
 QUIET = ("-Xlog:cds=off", "-Xlog:class+path=off")
 """One that doesn't fit after all is not used: no reason for lines in a log."""
+UNUSED_S = 30 * 86400
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ClassArchive:
     def options(self, *, record: bool) -> tuple[str, ...]:
         """For the JVM's command: use the archive, or where there is none write down what is loaded (if `record`)."""
         if self.path.is_file():
+            os.utime(self.path)  # in use: see Making.is_done
             return (f"-XX:SharedArchiveFile={self.path}", *QUIET)
         if not record:
             return ()
@@ -95,7 +97,15 @@ class Making:
         code = self.process.poll()
         if code == 0 and self.unfinished.is_file():
             self.unfinished.replace(self.path)
+            self._remove_unused()
         return code is not None
+
+    def _remove_unused(self) -> None:
+        """Those of other Javas or jars that no start has used for long; each takes some 70 MB."""
+        part = self.path.name.rpartition("-")[0]
+        for other in self.path.parent.glob(f"{part}-*.jsa"):
+            if other.stat().st_mtime < self.path.stat().st_mtime - UNUSED_S:
+                other.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Give up what is not done."""

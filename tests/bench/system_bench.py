@@ -178,7 +178,7 @@ def start(shared: Path, _seconds: float, say: Say) -> list[Row]:
         config = demo_config(clip, manifest)
         with Up(config, folder) as first:
             first_s = first.lines_until(".jpg")[-1].at_s
-            time.sleep(5.0)
+            time.sleep(FIRST_RUN_S)
         with Up(config, folder) as second:
             lines = second.lines_until(".jpg")
             stages = start_stages(second, lines)
@@ -188,6 +188,8 @@ def start(shared: Path, _seconds: float, say: Say) -> list[Row]:
 
 
 FRESH = "first alert of a new picture"
+FIRST_RUN_S = 45.0
+"""A first look at the demo takes so long at least; meanwhile the class archives of the next start are made."""
 
 
 def start_stages(up: Up, lines: list[Line]) -> dict[str, float]:

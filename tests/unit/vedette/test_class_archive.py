@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 import zipfile
@@ -30,6 +31,9 @@ def java(archive: ClassArchive, *options: str) -> str:
 def test_the_first_run_writes_down_and_later_ones_map(archive: ClassArchive) -> None:
     assert archive.options(record=False) == ()
     java(archive, *archive.options(record=True))
+    for name, age_days in (("part-old.jsa", 31), ("part-other.jsa", 29), ("another-old.jsa", 31)):
+        (archive.path.parent / name).touch()
+        os.utime(archive.path.parent / name, 2 * (time.time() - age_days * 86400,))
     maker = ArchiveMaker([archive], due_s=10.0)
     maker.check(9.9)
     assert not list(archive.path.parent.glob("*.unfinished"))
@@ -39,7 +43,8 @@ def test_the_first_run_writes_down_and_later_ones_map(archive: ClassArchive) -> 
         assert time.monotonic() < deadline
         time.sleep(0.05)
     maker.stop()
-    assert [path.name for path in archive.path.parent.iterdir()] == [archive.path.name]
+    left = sorted(path.name for path in archive.path.parent.iterdir())
+    assert left == sorted([archive.path.name, "part-other.jsa", "another-old.jsa"])
     # -Xshare:on refuses to start where the archive does not fit.
     assert "sharing" in java(archive, "-Xshare:on", *archive.options(record=True))
 
