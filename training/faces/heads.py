@@ -68,6 +68,7 @@ class HeadWindows(Dataset[tuple[Tensor, Tensor, HeadTargets]]):
         self._faces = faces
         self._recipe = recipe
         self._length = length
+        self._decoded: dict[str, Picture] = {}  # a few hundred pictures, each of which is cut many times
 
     def __len__(self) -> int:
         return self._length
@@ -85,7 +86,9 @@ class HeadWindows(Dataset[tuple[Tensor, Tensor, HeadTargets]]):
     def _from_picture(self, rng: Generator) -> Window:
         chosen = self._sets[int(rng.choice(len(self._sets), p=self._shares))]
         sample = chosen.samples[int(rng.integers(len(chosen.samples)))]
-        picture, found = read_picture(sample.path), self._labels[sample.key]
+        if sample.key not in self._decoded:
+            self._decoded[sample.key] = read_picture(sample.path)
+        picture, found = self._decoded[sample.key], self._labels[sample.key]
         config = self._recipe.heads
         sure = np.flatnonzero(found.scores >= self._recipe.sure)
         if len(sure) == 0 or rng.random() < config.empty:
