@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -93,7 +94,7 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
         feed.start()
         watch.start(system.bootstrap, stop)
         _say("running; waiting for the jobs and the first pictures")
-        run_until(system, stop.is_set)
+        run_until(system, stop.is_set, _browser(system))
     finally:
         stop.set()
         _say("ending")
@@ -102,10 +103,28 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
     return 0
 
 
+def _browser(system: LocalSystem) -> Callable[[], None]:
+    """Opens the console once it is up, for a person who sits before a screen."""
+    screen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    opened = not (screen and sys.stdout.isatty())
+
+    def look() -> None:
+        nonlocal opened
+        if not opened and system.console.open_at:
+            opened = True
+            webbrowser.open(system.console.open_at)
+
+    return look
+
+
 def _warn_of_secrets(config: Config) -> None:
     """One camera that can't be opened is no reason to watch none, and the file may be meant for another machine."""
     for fault in missing_secrets(config, os.environ):
         print(f"warning: {fault}", file=sys.stderr)
+
+
+def _console_port(config: Config) -> int:
+    return config.console.port if config.console.enabled else 0
 
 
 def _now_ms() -> int:
@@ -114,7 +133,11 @@ def _now_ms() -> int:
 
 def _doctor(given: argparse.Namespace) -> int:
     config = load(given.config) if given.config else None
-    ports = (config.kafka.port, config.edge.metrics_port, config.stream.metrics_port) if config else ()
+    ports = (
+        (config.kafka.port, config.edge.metrics_port, config.stream.metrics_port, _console_port(config))
+        if config
+        else ()
+    )
     manifests = (manifest_path(config, given.config),) if config else (BUNDLED,)
     scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests, config)
     return doctor.print_checks(doctor.run_checks(scope))
