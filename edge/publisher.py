@@ -56,6 +56,7 @@ OLD_MS = 60_000
 retention would delete it unread, or the broker refuse it."""
 
 TICK_S = 0.25
+FAILED_S = 1.0
 CLOSE_S = 0.3
 
 
@@ -189,14 +190,22 @@ class Publisher:
         while not self._stopping:
             self._wake.wait(self._pause_s())
             self._wake.clear()
-            self._settle()
-            if self._link is None or self._failure is not None or self._stuck():
-                self._reconnect()
-            self._send_late()
-            self._keep()
+            try:
+                self._turn()
+            except Exception as error:
+                log.exception("the publisher failed; it goes on with a new connection")
+                self._fail(error)
+                time.sleep(FAILED_S)
         if self._link is not None:
             self._link.close(CLOSE_S)
             self._settle()
+
+    def _turn(self) -> None:
+        self._settle()
+        if self._link is None or self._failure is not None or self._stuck():
+            self._reconnect()
+        self._send_late()
+        self._keep()
 
     def _pause_s(self) -> float:
         if self._link is None or not self._lanes.waiting:
@@ -257,16 +266,28 @@ class Publisher:
             with self._lock:
                 if record.done:
                     continue
-                if isinstance(result, int):
-                    self._progress_s = time.monotonic()
-                    self._lanes.acknowledged(record, result)
-                elif isinstance(result, RefusedError) and self._blocks:
-                    self._refused = PublishError(f"the broker refused a frame of {record.camera}: {result}")
-                elif isinstance(result, RefusedError):
-                    self._lanes.refused(record, result)
-                elif link is self._link:
-                    self._failure = result
+                try:
+                    self._note(link, record, result)
+                except Exception as error:
+                    # Whatever it is, it is not the camera's fault that happened to look.
+                    log.exception("an acknowledgement was not taken; all is sent again")
+                    self._fail(error)
                 self._changed.notify_all()
+
+    def _note(self, link: Link, record: Record, result: int | BusError) -> None:
+        if isinstance(result, int):
+            self._progress_s = time.monotonic()
+            self._lanes.acknowledged(record, result)
+        elif isinstance(result, RefusedError) and self._blocks:
+            self._refused = PublishError(f"the broker refused a frame of {record.camera}: {result}")
+        elif isinstance(result, RefusedError):
+            self._lanes.refused(record, result)
+        elif link is self._link:
+            self._failure = result
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or BusError(f"{type(error).__name__}: {error}")
+        self._wake.set()
 
     def _send_late(self) -> None:
         """Send what is due of the late lane."""

@@ -16,6 +16,7 @@ its frame was never accepted. Damage in the middle costs the records that it hit
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import struct
@@ -29,6 +30,8 @@ import msgspec
 
 from contracts.messages import Lane
 from edge.sampler import WORTHS, Worth
+
+log = logging.getLogger(__name__)
 
 MAGIC = 0x56444631  # "VDF1"
 _HEAD = struct.Struct("<IHIII")
@@ -235,11 +238,15 @@ class Spool:
                 self._delete(worth, last)
 
     def _delete(self, worth: Worth, segment: Segment) -> None:
-        if self._is_current(worth, segment):
-            self._open.pop(worth).close()
+        current = self._open.pop(worth) if self._is_current(worth, segment) else None
         self._chains[worth].remove(segment)
-        self.disk_bytes -= segment.size
-        segment.path.unlink(missing_ok=True)
+        try:
+            if current is not None:
+                current.close()
+            segment.path.unlink(missing_ok=True)
+            self.disk_bytes -= segment.size
+        except OSError as error:  # its records are done with; its bytes go on counting
+            log.error("a segment of the spool can't be deleted", extra={"file": str(segment.path), "error": str(error)})
 
     def _sweep(self) -> None:
         for worth in WORTHS:

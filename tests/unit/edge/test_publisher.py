@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -360,6 +361,58 @@ def test_a_disk_that_fails_is_counted_and_live_goes_on(broker: Broker, tmp_path:
         setup.publisher._failure = BusError("gone")
         setup.publish(1)
         assert setup.meters.of("gate").counters().dropped == {"spool_error": 1}
+
+
+def test_a_segment_that_can_not_be_deleted_stops_nothing(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.away = True
+    with Setup(broker, tmp_path) as setup:
+        setup.publish(*range(5))
+
+        def refuse(path: Path, missing_ok: bool = False) -> None:
+            raise OSError(errno.EROFS, "read-only", str(path))
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        broker.away = False
+        assert setup.arrived(LATE, 5) == list(range(5))
+        # The segment that is written to is deleted when the spool closes; this one by its last acknowledgement.
+        for worth in ("heartbeat", "motion", "detail"):
+            setup.publisher._lanes._disk.spool._close(worth)  # type: ignore[union-attr,arg-type]
+        setup.publish(5)
+        assert setup.arrived(LIVE, 1) == [5]
+        assert setup.publisher.drain(5)
+        assert setup.meters.of("gate").counters().dropped == {}
+    assert "can't be deleted" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["acknowledged", "next_late", "save"])
+def test_whatever_fails_in_the_publisher_it_goes_on(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    broker.away = True
+    with Setup(broker, tmp_path) as setup:
+        setup.publish(0, 1)
+        lanes, right, failures = setup.publisher._lanes, getattr(setup.publisher._lanes, where), iter(range(3))
+
+        def fails(*arguments: object) -> object:
+            if next(failures, None) is not None:
+                raise RuntimeError("on purpose")
+            return right(*arguments)
+
+        monkeypatch.setattr(lanes, where, fails)
+        broker.away = False
+        wait_until(lambda: setup.publisher.spool_bytes == 0 and not lanes.late, 10, "the late frames are through")
+        setup.publish(2, 3)
+        wait_until(lambda: next(failures, None) is None, 10, "it failed often enough")
+        assert setup.publisher.drain(5)
+        setup.publish(4)
+        assert setup.publisher.drain(5)
+        assert setup.publisher._thread.is_alive()
+    taken = [as_decide_takes_them(broker.frames(topic)) for topic in (LATE, LIVE)]
+    assert sorted(taken[0] + taken[1]) == [(1, index) for index in range(5)]
+    assert "on purpose" in caplog.text
+    assert setup.meters.of("gate").counters().dropped == {}
 
 
 class TestWithoutDisk:
