@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -63,11 +64,14 @@ def main(arguments: list[str] | None = None) -> int:
                 access_log=False,  # one-time links are paths
                 server_header=False,
                 ws_max_size=1024 * 1024,
-                timeout_graceful_shutdown=2,
+                timeout_graceful_shutdown=1,
                 ssl_certfile=console.tls_certificate or None,
                 ssl_keyfile=console.tls_key or None,
             )
         )
+        # Uvicorn raises the signals that it got once more when it is done: these handlers let us end in order then.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         with running(parts, reader):
             server.run(sockets=[listening])
     return 0
