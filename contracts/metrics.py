@@ -53,6 +53,9 @@ RULES_FIRED = Metric("vedette_rules_fired_total", "Events by rule", "counter", (
 ALERTS = Metric("vedette_alerts_total", "Alert revisions by state", "counter", ("camera", "severity", "state"))
 REPLAYED = Metric("vedette_frames_replayed_total", "Frames that decide had already seen", "counter")
 DEAD_LETTERS = Metric("vedette_dead_letters_total", "Messages that could not be handled", "counter", ("source",))
+TASK_RESTARTS = Metric(
+    "vedette_task_restarts_total", "Times that Flink opened a task again after a failure", "counter", ("task",)
+)
 LATE_RECORDS = Metric("vedette_late_records_total", "Records after their window's close", "counter", ("camera",))
 MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge", ("name", "version"))
 MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))

@@ -21,7 +21,7 @@ from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, write
-from stream.jobs.process import ProcessSettings, process_of
+from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.sort import Sort, sorted_type
 from stream.rules import AlertPolicy, CameraRules, PolicyState, Rulebook
 from stream.windows.baseline import Baseline, BaselineConfig, BaselineState
@@ -52,7 +52,7 @@ class Analytics(KeyedBroadcastProcessFunction):
         self._config = config
 
     def open(self, context: Any) -> None:
-        process = process_of(self._config.settings)
+        process = opened(self._config.settings, context, NAME)
         site = self._config.config
         self._metrics = process.metrics
         self._guard = Guard(NAME, process.metrics)

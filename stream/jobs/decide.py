@@ -22,7 +22,7 @@ from stream.jobs.decider import Decider, Decision, LaneState
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import KEY, OFFSET, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, write
-from stream.jobs.process import ProcessSettings, process_of
+from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.sort import Sort, sorted_type
 from stream.jobs.ticks import TICK, ticks
 
@@ -53,7 +53,7 @@ class Decide(KeyedBroadcastProcessFunction):
         self._config = config
 
     def open(self, context: Any) -> None:
-        self._process = process_of(self._config.settings)
+        self._process = opened(self._config.settings, context, NAME)
         self._decider = Decider(self._config.config)
         self._guard = Guard(NAME, self._process.metrics)
         self._outputs = Outputs(self._process.metrics)

@@ -18,7 +18,7 @@ from contracts.messages import Frame, FrameDetections, FrameRef
 from stream.jobs.clock import now_ms
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
-from stream.jobs.process import ProcessSettings, process_of
+from stream.jobs.process import ProcessSettings, opened
 
 NAME = "detect"
 
@@ -38,8 +38,8 @@ class Detect(ProcessFunction):
     def __init__(self, config: DetectConfig) -> None:
         self._config = config
 
-    def open(self, _context: Any) -> None:
-        self._process = process_of(self._config.settings)
+    def open(self, context: Any) -> None:
+        self._process = opened(self._config.settings, context, NAME)
         self._detector = self._process.detector()
         self._metrics = self._process.metrics
         self._guard = Guard(NAME, self._metrics)

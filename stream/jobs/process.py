@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from contracts import metrics as names
 from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
@@ -96,3 +97,12 @@ def process_of(settings: ProcessSettings) -> Process:
         if settings not in _processes:
             _processes[settings] = Process(settings, _metrics, now_ms())
         return _processes[settings]
+
+
+def opened(settings: ProcessSettings, context: Any, task: str) -> Process:
+    """The Process, for an operator in its `open`: one that Flink opens again after a failure is counted."""
+    process = process_of(settings)
+    # PyFlink 2.3's own `get_attempt_number` calls a Java method that is no more.
+    if context._runtime_context.getTaskInfo().getAttemptNumber() > 0:
+        process.metrics.counter(names.TASK_RESTARTS, task).inc()
+    return process

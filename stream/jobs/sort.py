@@ -17,7 +17,7 @@ from contracts.errors import ContractError
 from contracts.messages import EdgeStatus, FrameDetections, FrameTracks, Message
 from stream.jobs.guard import Guard
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, bytes_type
-from stream.jobs.process import ProcessSettings, process_of
+from stream.jobs.process import ProcessSettings, opened
 
 KINDS: dict[str, type[Message]] = {
     topics.DETECTIONS: FrameDetections,
@@ -44,8 +44,8 @@ class Sort(ProcessFunction):
         self._settings = settings
         self._letters = letters
 
-    def open(self, _context: Any) -> None:
-        self._guard = Guard(self._source, process_of(self._settings).metrics)
+    def open(self, context: Any) -> None:
+        self._guard = Guard(self._source, opened(self._settings, context, self._source).metrics)
 
     def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
         return self._guard.handle(value, self._sort if self._letters else self._sort_good)

@@ -49,7 +49,7 @@ class Flink:
         """The last failures, the oldest first. Raises OSError or ValueError when there is no answer."""
         entries = self._get("/exceptions?maxExceptions=20")["exceptionHistory"]["entries"]
         found = [
-            Failure(entry["timestamp"], entry.get("taskName") or "the job", root_cause(entry["stacktrace"]))
+            Failure(entry["timestamp"], task_name(entry.get("taskName") or ""), root_cause(entry["stacktrace"]))
             for entry in entries
         ]
         return sorted(found)
@@ -61,6 +61,13 @@ class Flink:
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self._url + path, timeout=5) as answer:  # noqa: S310  our own http address
             return json.load(answer)
+
+
+def task_name(chain: str) -> str:
+    """The operator of ours in Flink's name of a task, which is the whole chain from the source to the writers."""
+    parts = [part.strip(" (") for part in chain.partition(" (1/")[0].split("->")]
+    ours = [part for part in parts if part and not part.startswith(("Source:", "to ")) and not part.endswith(" rows")]
+    return ours[0] if ours else chain or "the job"
 
 
 def root_cause(trace: str) -> str:

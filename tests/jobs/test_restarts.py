@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import urllib.request
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,9 @@ import pytest
 
 from contracts import topics
 from contracts.messages import FrameTracks
+from stream.jobs.ports import free_port
 from stream.jobs.supervise import EXIT_LOOP
-from tests.jobs.world import SiteUnderTest, visits
+from tests.jobs.world import CONFIG, SiteUnderTest, visits
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -44,7 +46,8 @@ def _checkpoints(site: SiteUnderTest) -> list[Path]:
 
 
 def test_a_loop_of_restarts_ends_with_its_cause_in_the_terminal(tmp_path: Path) -> None:
-    site = SiteUnderTest(tmp_path)
+    port = free_port()
+    site = SiteUnderTest(tmp_path, {**CONFIG, "stream": {"model": "manifest.json", "metrics_port": port}})
     garbage = b"no model at all"
     (tmp_path / site.manifest.file).write_bytes(garbage)
     manifest = msgspec.structs.replace(site.manifest, sha256=hashlib.sha256(garbage).hexdigest())
@@ -53,6 +56,7 @@ def test_a_loop_of_restarts_ends_with_its_cause_in_the_terminal(tmp_path: Path) 
     site.system.say = said.append
     with site:
         child = site.system.child("jobs")
+        site.wait("a count", lambda: _counted(port, 'vedette_task_restarts_total{task="detect"}') >= 2.0)
         site.wait("the end of the loop", lambda: child.code is not None, timeout_s=400.0)
         site.wait("its words", lambda: any("given up" in line for line in said), timeout_s=5.0)
     assert child.code == EXIT_LOOP
@@ -61,3 +65,32 @@ def test_a_loop_of_restarts_ends_with_its_cause_in_the_terminal(tmp_path: Path) 
     assert all("detect" in line and "ModelError" in line for line in again)
     assert [line for line in said if "given up after 10 restarts" in line and "ModelError" in line]
     assert "jobs: the jobs run" not in said
+
+
+def _counted(port: int, sample: str) -> float:
+    """The metric's value, 0 as long as there is none."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return 0.0
+    return float(next((line.rsplit(" ", 1)[1] for line in lines if line.startswith(sample)), "0"))
+
+
+def test_a_camera_that_the_config_has_no_more_stops_no_job(tmp_path: Path) -> None:
+    """Its state is in the checkpoint, and its frames are still in the topic."""
+    with SiteUnderTest(tmp_path) as site:
+        site.send([*visits("gate", 60), *visits("yard", 60)])
+        site.wait("both cameras", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 120)
+        site.wait("a checkpoint", lambda: len(_checkpoints(site)) >= 1)
+    cameras: dict[str, object] = CONFIG["cameras"]  # type: ignore[assignment]
+    with SiteUnderTest(tmp_path, {**CONFIG, "cameras": {"gate": cameras["gate"]}}) as site:
+        site.send([*visits("yard", 80)[60:], *visits("gate", 160)[60:]])
+        site.wait(
+            "the rest of the other one",
+            lambda: sum(track.camera == "gate" for track in site.messages(topics.TRACKS, FrameTracks)) >= 160,
+        )
+        log = (site.system.state_dir / "logs" / "jobs.log").read_text()
+        assert "goes on from" in log
+        assert "is started again" not in log
+        assert site.system.child("jobs").failures == 0

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from stream.jobs.supervise import Failure, Limits, Watch, root_cause
+from stream.jobs.supervise import Failure, Limits, Watch, root_cause, task_name
 
 JAVA = """org.apache.flink.runtime.JobException: Recovery is suppressed
 \tat org.apache.flink.A.b(A.java:1)
@@ -21,6 +21,22 @@ def test_the_root_cause_is_the_last_one() -> None:
     assert root_cause(JAVA) == "<class 'contracts.errors.ModelError'>: x.onnx is not the file of its manifest"
     assert root_cause("java.io.IOException: gone\n\tat A.b") == "java.io.IOException: gone"
     assert root_cause("") == "no word"
+
+
+@pytest.mark.parametrize(
+    ("chain", "name"),
+    [
+        (
+            "Source: KafkaSource-vedette.kafka.records -> detect-source rows -> detect -> (to detections: Writer -> "
+            "to detections: Committer, to dead-letters: Writer -> to dead-letters: Committer) (1/1) - execution #3",
+            "detect",
+        ),
+        ("decide -> (to tracks: Writer -> to tracks: Committer) (1/2) - execution #0", "decide"),
+        ("", "the job"),
+    ],
+)
+def test_a_task_is_named_after_its_operator(chain: str, name: str) -> None:
+    assert task_name(chain) == name
 
 
 def test_each_failure_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
