@@ -35,13 +35,15 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `layout` is how the outputs are read: `boxes` is boxes[N,M,4] (xyxy in input pixels), scores[N,M], classes[N,M];
     `yolox` is the raw head [N,A,5+C] of the YOLOX family. `thresholds` has the least confidence of a label
-    (`default` for the rest); `low_threshold` is how far down the tracker still looks. `file` is relative to the
-    manifest. `label_map` renames labels and drops those that it does not name (empty: all stay as they are).
+    (`default` for the rest); `low_threshold` is how far down the tracker still looks. `embedding` is the length D of
+    each box's appearance vector, which the layout `boxes` gives as embeddings[N,M,D] (zeros: a box without); 0 for a
+    model without. `file` is relative to the manifest. `label_map` renames labels and drops those that it does not name
+    (empty: all stay as they are).
     """
 
     name: str
     version: str
-    task: Literal["detector"]
+    task: Literal["detector", "face-localiser", "face-embedder"]
     file: str
     sha256: str
     input: ModelInput
@@ -51,6 +53,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: dict[str, float] = msgspec.field(default_factory=lambda: {"default": 0.4})
     low_threshold: float = 0.1
     nms_iou: float = 0.65
+    embedding: int = 0
     metrics: dict[str, float] = {}
     provenance: Provenance
     created_at: str = ""

@@ -1,15 +1,19 @@
 """The types of tracking: what comes in, what is kept between frames, what goes out."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.geometry import Bools, Floats, as_boxes
+from stream.geometry import Bools, Floats, as_boxes, coverage
 from stream.tracking.kalman import AXES, Motion
 
 STATE_VERSION = 1
+
+COVERING_CONFIDENCE = 0.4
+"""Doubtful boxes are mostly parts of the one that they seem to cover."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.xyxy)
+
+    @cached_property
+    def visible(self) -> Floats:
+        """The share [N] of each box that each sure one in front (with a lower lower edge) leaves, at the least."""
+        nearer = (self.xyxy[None, :, 3] > self.xyxy[:, None, 3]) & (self.confidence >= COVERING_CONFIDENCE)
+        return np.asarray(1.0 - (coverage(self.xyxy, self.xyxy) * nearer).max(axis=1, initial=0.0))
 
     def at_least(self, confidence: float) -> Bools:
         """Which boxes [N] are certain, where a box without a `certain` of its own needs this confidence."""

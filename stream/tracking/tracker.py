@@ -12,7 +12,8 @@ import numpy as np
 
 from stream.geometry import Bools, Floats, area, clip_to_picture, coverage, cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from stream.tracking import kalman
-from stream.tracking.association import Indices, assign_among, buffered_iou, cosine, heading, height_ratio
+from stream.tracking.appearance import AppearanceConfig, Looks, come_back, looks, remembered, weighed
+from stream.tracking.association import Indices, assign_among, buffered_iou, heading, height_ratio
 from stream.tracking.kalman import Motion, MotionModel
 from stream.tracking.model import (
     STATE_VERSION,
@@ -64,9 +65,7 @@ class TrackerConfig:
     tentative_similarity: float = 0.15
     max_distance: float = 40.0  # squared Mahalanobis; 99.9 % of true pairs lie within 13.8 if the model is right
     heading_weight: float = 0.2  # how much a turn of direction counts
-    appearance_weight: float = 0.8  # the share that a box loses when it looks like a stranger
-    stranger_cosine: float = 0.4  # the cosine of two people's embeddings
-    appearance_memory: float = 0.9  # how much of its appearance a track keeps with a new box
+    appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     motion: MotionModel = field(default_factory=MotionModel)
     label_groups: tuple[tuple[str, ...], ...] = (("car", "truck", "bus"), ("bicycle", "motorcycle"))
 
@@ -107,12 +106,17 @@ class Tracker:
 
     def _living(self, state: TrackerState, captured_at_ms: int) -> tuple[_Moment, tuple[TrackState, ...]]:
         """This frame's time, and the tracks that are not too old for it."""
-        lost_ms = self._config.lost_ms
-        if captured_at_ms < state.last_at_ms - lost_ms:
+        if captured_at_ms < state.last_at_ms - self._config.lost_ms:
             return _Moment(captured_at_ms, captured_at_ms), ()
         now_ms = max(captured_at_ms, state.last_at_ms)
-        living = tuple(track for track in state.tracks if now_ms - track.last_seen_at_ms <= lost_ms)
+        living = tuple(track for track in state.tracks if now_ms - track.last_seen_at_ms <= self._life_ms(track))
         return _Moment(now_ms, state.last_at_ms), living
+
+    def _life_ms(self, track: TrackState) -> int:
+        """How long a track is kept unseen: longer where its looks may find it again."""
+        config = self._config
+        known = track.embedding and track.evidence >= config.appearance.back_evidence
+        return max(config.lost_ms, config.appearance.back_ms) if known else config.lost_ms
 
     def _associate(self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, at: _Moment) -> Indices:
         """The detection [N] that each track takes, -1 for none."""
@@ -123,6 +127,7 @@ class Tracker:
         confirmed = np.array([track.confirmed for track in tracks])
         recent_ms = min(at.before_ms, at.now_ms - config.rescue_ms)
         recent = np.array([track.last_seen_at_ms >= recent_ms for track in tracks])
+        followed = confirmed & (at.ages_s(tracks) * 1000 <= config.lost_ms)
         high = frame.at_least(config.high_confidence)
         low = (frame.confidence >= config.low_confidence) & ~high
 
@@ -130,44 +135,46 @@ class Tracker:
         expected, seen = cxcywh_to_xyxy(predicted.value), cxcywh_to_xyxy(last.value)
         allowed = self._allowed(tracks, predicted, frame)
         turn = heading(last.value[:, :2], last.rate[:, :2], xyxy_to_cxcywh(frame.xyxy)[:, :2], predicted.scale())
-        near = self._similarity(tracks, expected, self._margin(predicted, config.buffer), frame)
+        seen_looks = looks(tracks, frame)
+        near = self._similarity(expected, self._margin(predicted, config.buffer), frame, seen_looks)
         near = np.where(allowed, near - config.heading_weight * turn, 0.0)
         exact = np.where(allowed, iou(expected, frame.xyxy), 0.0)
-        around = self._similarity(tracks, seen, self._margin(predicted, config.recover_buffer), frame)
+        around = self._similarity(seen, self._margin(predicted, config.recover_buffer), frame, seen_looks)
         around = np.where(allowed, around, 0.0)
 
-        assign_among(taken, near, confirmed, high, config.first_similarity)
-        assign_among(taken, exact, confirmed & recent, low, config.rescue_similarity)
-        assign_among(taken, around, confirmed, high, config.recover_similarity)
+        assign_among(taken, near, followed, high, config.first_similarity)
+        assign_among(taken, exact, followed & recent, low, config.rescue_similarity)
+        assign_among(taken, around, followed, high, config.recover_similarity)
         assign_among(taken, near, ~confirmed, high, config.tentative_similarity)
+        if seen_looks is not None:
+            back = come_back(tracks, seen_looks, frame, at.now_ms, config.appearance)
+            back = np.where(self._one_group(tracks, frame), back, 0.0)
+            new = np.isin(np.arange(len(frame)), self._free(frame, taken))
+            assign_among(taken, back, confirmed & ~recent, new, config.appearance.back_cosine)
         return taken
 
     def _allowed(self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections) -> Bools:
         """Which pairs [N,M] can be the same object: labels of one group, and a place within reach."""
         cxcywh = xyxy_to_cxcywh(frame.xyxy)
         variance = kalman.measurement_variance(cxcywh, frame.confidence, self._config.motion)
+        reachable = kalman.distance(predicted, cxcywh, variance) <= self._config.max_distance
+        return np.asarray(self._one_group(tracks, frame) & reachable)
+
+    def _one_group(self, tracks: tuple[TrackState, ...], frame: Detections) -> Bools:
+        """Which pairs [N,M] have labels of one group."""
         own = np.array([self._group_of(track.label) for track in tracks])
         other = np.array([self._group_of(label) for label in frame.labels])
-        reachable = kalman.distance(predicted, cxcywh, variance) <= self._config.max_distance
-        return np.asarray((own[:, None] == other[None, :]) & reachable)
+        return np.asarray(own[:, None] == other[None, :])
 
     def _margin(self, predicted: Motion, buffer: float) -> Floats:
         """How far [N,2] around each track a detection is looked for, px: more, the less is known of its place."""
         uncertain = self._config.uncertain_buffer * np.sqrt(predicted.variance[:, :2])
         return np.asarray(buffer * predicted.value[:, 2:] + uncertain)
 
-    def _similarity(self, tracks: tuple[TrackState, ...], xyxy: Floats, margin: Floats, frame: Detections) -> Floats:
+    def _similarity(self, xyxy: Floats, margin: Floats, frame: Detections, seen: Looks | None) -> Floats:
         """How well each track at `xyxy` fits each detection [N,M]: place, height and, where known, appearance."""
-        config = self._config
         similarity = buffered_iou(xyxy, frame.xyxy, margin) * height_ratio(xyxy, frame.xyxy)
-        if frame.embeddings is None:
-            return np.asarray(similarity)
-        width = frame.embeddings.shape[1]
-        own = np.stack([_vector_of(track.embedding, width) for track in tracks])
-        alike, known = cosine(own, frame.embeddings.astype(np.float64))
-        likeness = np.clip((alike - config.stranger_cosine) / (1.0 - config.stranger_cosine), 0.0, 1.0)
-        weight = config.appearance_weight * known
-        return np.asarray(similarity * (1.0 - weight * (1.0 - likeness)))
+        return weighed(np.asarray(similarity), seen, self._config.appearance)
 
     def _refresh(
         self, tracks: tuple[TrackState, ...], predicted: Motion, frame: Detections, taken: Indices, at: _Moment
@@ -243,7 +250,7 @@ class Tracker:
             anchor=(x, y) if moved else track.anchor,
             motion=motion,
             votes=votes,
-            embedding=self._remembered(track.embedding, frame, column),
+            embedding=remembered(track.embedding, frame, column, float(frame.visible[column]), self._config.appearance),
         )
 
     def _smoothed(self, track: TrackState, confidence: float, at: _Moment) -> float:
@@ -253,15 +260,6 @@ class Tracker:
         fresh = 1.0 - math.exp(-frame_ms / memory_ms)
         kept = math.exp(-(at.now_ms - track.last_seen_at_ms) / memory_ms)
         return kept * track.confidence + fresh * confidence
-
-    def _remembered(self, embedding: bytes, frame: Detections, column: int) -> bytes:
-        """The track's mean appearance after one more box."""
-        if frame.embeddings is None or not frame.embeddings[column].any():
-            return embedding
-        new = _unit(frame.embeddings[column].astype(np.float64))
-        old = _vector_of(embedding, len(new))
-        memory = self._config.appearance_memory if old.any() else 0.0
-        return _unit(memory * old + (1.0 - memory) * new).astype("<f2").tobytes()
 
     def _report(self, held: tuple[Held, ...], frame: Detections, at: _Moment) -> tuple[Track, ...]:
         """The confirmed tracks where they are now: those that were seen, and unseen ones that must still be there."""
@@ -307,14 +305,3 @@ class Tracker:
 
     def _group_of(self, label: str) -> str:
         return self._group.get(label, label)
-
-
-def _vector_of(embedding: bytes, width: int) -> Floats:
-    """The kept appearance [width]; zeros for none, or for one of another model."""
-    vector = np.frombuffer(embedding, dtype="<f2").astype(np.float64)
-    return vector if len(vector) == width else np.zeros(width)
-
-
-def _unit(vector: Floats) -> Floats:
-    length = float(np.linalg.norm(vector))
-    return vector / length if length > 0 else vector

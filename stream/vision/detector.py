@@ -47,8 +47,17 @@ def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) 
     rows: list[list[float]] = xyxy[keep].tolist()
     confidence: list[float] = boxes.confidence[keep].astype(np.float32).tolist()
     label_ids: NDArray[np.int64] = boxes.label_ids[keep]
+    looks = _encoded(boxes.embeddings[keep]) if boxes.embeddings is not None else [b""] * len(keep)
     found = [
-        Detection(xyxy=(x1, y1, x2, y2), confidence=sure, label=names[label_id])
-        for (x1, y1, x2, y2), sure, label_id in zip(rows, confidence, label_ids.tolist(), strict=True)
+        Detection(xyxy=(x1, y1, x2, y2), confidence=sure, label=names[label_id], embedding=look)
+        for (x1, y1, x2, y2), sure, label_id, look in zip(rows, confidence, label_ids.tolist(), looks, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: (-one.confidence, one.label, one.xyxy)))
+
+
+def _encoded(embeddings: NDArray[np.float32]) -> list[bytes]:
+    """Each appearance [N,D] as little-endian float16; empty for a row of zeros or one that is no numbers."""
+    with np.errstate(over="ignore"):  # what float16 can't hold becomes endless, and is no look
+        halves = embeddings.astype("<f2")
+    there = np.isfinite(halves).all(axis=1) & halves.any(axis=1)
+    return [half.tobytes() if is_there else b"" for half, is_there in zip(halves, there.tolist(), strict=True)]

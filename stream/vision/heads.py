@@ -20,20 +20,28 @@ MAX_CANDIDATES = 1000
 """Boxes that enter suppression, the most confident ones: its time grows with their square, and a street full of
 people gives some 300."""
 
+MAX_EMBEDDING = 512
+"""The longest appearance vector, numbers: as float16 1 KB a box on the wire."""
+
 MAX_SIDE = 4096
 """The largest side of a model's input, px: 200 MB as float32. Detectors in use have up to 1280."""
 
 
 class Boxes(NamedTuple):
-    """Boxes in one picture, in pixels of the model's input; `label_ids` index the names that the head was given."""
+    """Boxes in one picture, in pixels of the model's input; `label_ids` index the names that the head was given.
+
+    `embeddings` float32[N,D] are their appearance (a row of zeros for a box without), None from a model without.
+    """
 
     xyxy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     label_ids: NDArray[np.int64]
+    embeddings: NDArray[np.float32] | None = None
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Boxes:
         """The boxes that a mask or an index chooses."""
-        return Boxes(self.xyxy[keep], self.confidence[keep], self.label_ids[keep])
+        looks = None if self.embeddings is None else self.embeddings[keep]
+        return Boxes(self.xyxy[keep], self.confidence[keep], self.label_ids[keep], looks)
 
 
 class Labels:
@@ -80,20 +88,29 @@ def head_of(manifest: ModelManifest, labels: Labels) -> Head:
         raise ModelError(f"{manifest.id}: an input of {width}x{height}; sides are from 1 to {MAX_SIDE}")
     if not manifest.labels:
         raise ModelError(f"{manifest.id}: has no labels")
+    if not 0 <= manifest.embedding <= MAX_EMBEDDING:
+        raise ModelError(f"{manifest.id}: an embedding of {manifest.embedding}; it has 0 to {MAX_EMBEDDING} numbers")
+    if manifest.embedding and manifest.layout != "boxes":
+        raise ModelError(f"{manifest.id}: only the layout boxes gives embeddings, not {manifest.layout}")
     return YoloxHead(manifest, labels) if manifest.layout == "yolox" else BoxesHead(manifest, labels)
 
 
 class BoxesHead:
-    """Post-processing inside the model: uint8 NHWC in; boxes[M,4] xyxy, scores[M], classes[M] out (-1: none)."""
+    """Post-processing inside the model: uint8 NHWC in; boxes[M,4] xyxy, scores[M], classes[M] out (-1: none).
+
+    And embeddings[M,D] where the manifest says so.
+    """
 
     input_type = "tensor(uint8)"
-    outputs: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("boxes", ("tensor(float)",)),
-        ("scores", ("tensor(float)",)),
-        ("classes", ("tensor(int64)", "tensor(int32)")),
-    )
 
     def __init__(self, manifest: ModelManifest, labels: Labels) -> None:
+        self.outputs: tuple[tuple[str, tuple[str, ...]], ...] = (
+            ("boxes", ("tensor(float)",)),
+            ("scores", ("tensor(float)",)),
+            ("classes", ("tensor(int64)", "tensor(int32)")),
+        )
+        if manifest.embedding:
+            self.outputs += (("embeddings", ("tensor(float)",)),)
         self.input_shape = (manifest.input.height, manifest.input.width, 3)
         self._manifest = manifest
         self._labels = labels
@@ -107,19 +124,24 @@ class BoxesHead:
         """What is wrong with the shapes, or nothing."""
         shapes = [output.shape for output in outputs]
         count = len(outputs[1]) if outputs[1].ndim else 0
-        wanted = [(count, 4), (count,), (count,)]
-        return "" if shapes == wanted else f"boxes, scores and classes have the shapes {shapes}, not [M,4], [M] and [M]"
+        width = self._manifest.embedding
+        wanted: list[tuple[int, ...]] = [(count, 4), (count,), (count,)]
+        if width:
+            wanted.append((count, width))
+        names = ", ".join(name for name, _ in self.outputs)
+        return "" if shapes == wanted else f"{names} have the shapes {shapes}, not {wanted}"
 
     def read(self, outputs: Outputs) -> Boxes:
         """The boxes of one picture; ModelError for a class that the manifest doesn't name."""
-        xyxy, scores, classes = outputs
+        xyxy, scores, classes, *rest = outputs
         sure = (scores >= self._manifest.low_threshold) & (classes >= 0)
         known = classes[sure]
         if known.size and known.max() >= len(self._labels.of_class):
             raise ModelError(
                 f"{self._manifest.id}: gave class {known.max()}, the manifest has {len(self._labels.of_class)}"
             )
-        found = Boxes(xyxy[sure], scores[sure], self._labels.of_class[known])
+        looks = np.asarray(rest[0][sure], np.float32) if rest else None
+        found = Boxes(xyxy[sure], scores[sure], self._labels.of_class[known], looks)
         return found.where(found.label_ids >= 0)
 
 

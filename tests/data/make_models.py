@@ -1,11 +1,12 @@
-"""Writes the two tiny detectors of the tests: they see a box wherever a cell of the picture is bright.
+"""Writes the tiny detectors of the tests: they see a box wherever a cell of the picture is bright.
 
     python tests/data/make_models.py        needs the package `onnx` (the extra `training`)
 
-Both take 64x64 pictures and know three labels: blue, green and red, by the brightest channel. A cell's confidence is
+All take 64x64 pictures and know three labels: blue, green and red, by the brightest channel. A cell's confidence is
 the mean of that channel over the cell / 255.
 
 bright_boxes.onnx: layout `boxes`, any batch; cells of 16x16 px; the box is the cell.
+bright_looks.onnx: the same with embeddings: the means of the cell's three channels / 255, zeros for cells below .2.
 bright_yolox.onnx: layout `yolox`, batch of one; cells of 8, 16 and 32 px; the box is the cell, moved up and left by
 half a cell (a YOLOX cell with zero offsets has its centre in its top left corner).
 """
@@ -33,8 +34,8 @@ def save(name, nodes, inputs, outputs, constants):
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
 
 
-def boxes():
-    """uint8[N,64,64,3] → boxes[N,16,4], scores[N,16], classes[N,16]."""
+def boxes(looks=False):
+    """uint8[N,64,64,3] → boxes[N,16,4], scores[N,16], classes[N,16] and, with `looks`, embeddings[N,16,3]."""
     cells = np.array([[x, y, x + 16, y + 16] for y in range(0, SIDE, 16) for x in range(0, SIDE, 16)], np.float32)
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
@@ -48,16 +49,27 @@ def boxes():
         helper.make_node("Unsqueeze", ["zeros", "last"], ["zeros_4"]),
         helper.make_node("Add", ["zeros_4", "cells"], ["boxes"]),
     ]
+    outputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 16, 4]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 16]),
+        helper.make_tensor_value_info("classes", TensorProto.INT64, ["N", 16]),
+    ]
+    if looks:
+        nodes += [
+            helper.make_node("Transpose", ["cells_by_channel"], ["channels_by_cell"], perm=[0, 2, 1]),
+            helper.make_node("GreaterOrEqual", ["scores", "least_look"], ["worth"]),
+            helper.make_node("Cast", ["worth"], ["worth_1"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["worth_1", "last"], ["worth_3"]),
+            helper.make_node("Mul", ["channels_by_cell", "worth_3"], ["embeddings"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["N", 16, 3]))
     save(
-        "bright_boxes",
+        "bright_looks" if looks else "bright_boxes",
         nodes,
         [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
+        outputs,
         [
-            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["N", 16, 4]),
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 16]),
-            helper.make_tensor_value_info("classes", TensorProto.INT64, ["N", 16]),
-        ],
-        [
+            *([constant("least_look", np.float32(0.2))] if looks else []),
             constant("white", np.float32(255)),
             constant("zero", np.float32(0)),
             constant("flat", np.array([0, 3, 16], np.int64)),
@@ -96,4 +108,5 @@ def yolox():
 
 if __name__ == "__main__":
     boxes()
+    boxes(looks=True)
     yolox()

@@ -318,3 +318,39 @@ def test_a_box_below_the_models_threshold_keeps_a_track_alive():
 def test_certain_is_one_number_a_box():
     with pytest.raises(ValueError, match="certain"):
         certain(walk(frames=1), 0.5, 0.5)
+
+
+RED_BLUE = np.eye(8, dtype=np.float32)[:2]
+
+
+def seen_for(seconds, x, look, start_ms=0):
+    """A person standing at x, ten frames a second, with this appearance."""
+    return [frame(start_ms + 100 * k, [(x, 200, 30, 80)], embeddings=[look]) for k in range(10 * seconds)]
+
+
+@pytest.mark.parametrize(
+    ("x", "away_ms", "look", "same"),
+    [
+        (160, 5000, 0, True),  # later than motion can say, near, looks the same
+        (160, 5000, 1, False),  # somebody else
+        (900, 5000, 0, False),  # nobody walks ten heights in five seconds
+        (160, 11_000, 0, False),  # too long ago
+    ],
+)
+def test_a_lost_track_is_found_again_by_its_looks(x, away_ms, look, same):
+    state, before = run(seen_for(1, 100, RED_BLUE[0]))
+    state, _ = run([frame(2000, [])], state=state)
+    _, after = run(seen_for(1, x, RED_BLUE[look], start_ms=900 + away_ms), state=state)
+    assert (ids(after[-1]) == ids(before[-1])) == same
+
+
+def test_what_stands_in_front_is_not_remembered_as_ones_own_looks():
+    state, _ = run(seen_for(1, 100, RED_BLUE[0]))
+    boxes = [(100, 200, 30, 80), (118, 206, 40, 80)]
+    covered = [frame(1000 + 100 * k, boxes, embeddings=[RED_BLUE[1], RED_BLUE[1]]) for k in range(20)]
+    uncovered = [frame(1000 + 100 * k, boxes[:1], embeddings=[RED_BLUE[1]]) for k in range(20)]
+    kept, changed = (
+        np.frombuffer(run(frames, state=state)[0].tracks[0].embedding, "<f2") for frames in (covered, uncovered)
+    )
+    assert kept[0] > 0.9
+    assert changed[0] < 0.5

@@ -223,3 +223,28 @@ def test_yolox_gives_what_its_own_demo_gives():
 def test_a_detection_is_a_message(bright):
     found, _ = bright.detect(jpeg_of(painted(64, 64, (16, 16, 32, 32, RED))), 64, 64)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=tuple[Detection, ...]) == found
+
+
+def test_a_box_carries_its_appearance_as_float16_where_the_model_gives_one():
+    found, _ = detector_of(manifest_of(DATA / "bright_looks.onnx", embedding=3, low_threshold=0.1)).detect(
+        jpeg_of(painted(64, 64, (16, 32, 32, 48, (51, 0, 255)), (48, 0, 64, 16, (46, 38, 38)))), 64, 64
+    )
+    assert [one.label for one in found] == ["red", "blue"]
+    assert np.frombuffer(found[0].embedding, "<f2") == pytest.approx([0.2, 0.0, 1.0], abs=0.05)
+    assert found[1].embedding == b""  # below .2 the model gives zeros: no look was taken
+
+
+def test_a_model_that_gives_an_appearance_may_be_read_without():
+    found, _ = detector_of(manifest_of(DATA / "bright_looks.onnx")).detect(
+        jpeg_of(painted(64, 64, (16, 32, 32, 48, RED))), 64, 64
+    )
+    assert [one.embedding for one in found] == [b""]
+
+
+def test_an_appearance_that_is_no_number_is_none():
+    looks = np.array([[np.nan, 1.0], [1e9, 0.0], [0.6, 0.8]], np.float32)  # 1e9 is endless in float16
+    boxes = Boxes(
+        np.array([[0, 0, 8, 8]] * 3, np.float32), np.array([0.9, 0.8, 0.7], np.float32), np.zeros(3, np.int64), looks
+    )
+    found = detections(boxes, ("red",), (64, 64), (64, 64))
+    assert [len(one.embedding) for one in found] == [0, 0, 4]

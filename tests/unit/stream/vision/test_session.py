@@ -14,7 +14,7 @@ from contracts.metrics import Metrics
 from stream.vision.session import ModelSlot, Session, SessionOptions
 from tests.builders import DATA, manifest_of, solid
 
-BOXES, YOLOX = DATA / "bright_boxes.onnx", DATA / "bright_yolox.onnx"
+BOXES, LOOKS, YOLOX = DATA / "bright_boxes.onnx", DATA / "bright_looks.onnx", DATA / "bright_yolox.onnx"
 CPU = SessionOptions(device="cpu")
 PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
@@ -51,6 +51,11 @@ def slot(registry):
         (YOLOX, {"input": sized(1 << 20, 1 << 20)}, "sides are from 1 to 4096"),  # terabytes
         (YOLOX, {"labels": ()}, "has no labels"),
         (BOXES, {"label_map": {"pink": "red"}}, "label_map names pink"),
+        (BOXES, {"embedding": 3}, "output embeddings is missing"),
+        (LOOKS, {"embedding": 4}, r"embeddings have the shapes .*\(16, 3\)\], not .*\(16, 4\)\]"),
+        (LOOKS, {"embedding": -1}, "it has 0 to 512 numbers"),
+        (LOOKS, {"embedding": 4096}, "it has 0 to 512 numbers"),
+        (YOLOX, {"embedding": 3}, "only the layout boxes gives embeddings"),
     ],
 )
 def test_a_model_is_what_its_manifest_says_or_is_refused(path, changes, reason):
