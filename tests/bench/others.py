@@ -1,4 +1,4 @@
-"""The benches of single parts as rows of the table: vision, edge, tracking, rules and faults."""
+"""The benches of single parts as rows of the table: vision, edge, outage, tracking, rules and faults."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from contracts.manifest import load_manifest
+from tests import edge_outage
 from tests.bench import edge_bench, faults_bench, rules_bench, tracking_bench, vision_bench
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.bench.site import write_manifest
@@ -23,6 +24,7 @@ SCENES = 40
 """Scenes of each kind at each rate: three minutes in all."""
 SEEDS = 5
 EDGE_S = 15.0
+OUTAGE_S = 60.0
 
 
 def vision(shared: Path, _python: Path | None, _say: Say) -> list[Row]:
@@ -56,6 +58,23 @@ def edge(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
             what = f"agent's CPU a camera, {label}, against {'read + encode' if label == 'sending' else 'read'}"
             rows.append(at_most("edge", what, cost / wanted, 1.5))
     return rows
+
+
+def outage(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Broker away for a minute, kill -9 of the agent in the middle: what it had accepted and what arrived."""
+    with tempfile.TemporaryDirectory() as name:
+        found = edge_outage.outage(Path(name), OUTAGE_S)
+    say(
+        f"  {sum(map(len, found.frames.values()))} records; live frames {found.live_after_s:.1f} s after the broker, "
+        f"the spool empty after {found.drained_after_s:.0f} s"
+    )
+    what = f"of {len(found.accepted)} frames accepted and open at the kill, missing in their lane"
+    dropped = sum(sum(status.counters.dropped.values()) for status in found.last_status.values())
+    return [
+        at_most("outage", what, len(found.missing), 0, digits=0),
+        at_most("outage", "frames that reach the rules in both lanes", len(found.twice), 0, digits=0),
+        at_most("outage", "frames dropped, or still on disk", dropped + len(found.left), 0, digits=0),
+    ]
 
 
 def tracking(shared: Path, python: Path | None, say: Say) -> list[Row]:
@@ -128,6 +147,7 @@ def _clip_rows(table: str) -> list[Row]:
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
+    "outage": outage,
     "tracking": tracking,
     "rules": rules,
     "faults": faults_bench.faults,
