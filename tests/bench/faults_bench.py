@@ -17,7 +17,7 @@ from pathlib import Path
 
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Alert, Budget, DeadLetter, EdgeControl, FrameTracks
+from contracts.messages import Alert, Budget, DeadLetter, EdgeControl, Frame, FrameTracks
 from tests.bench.report import Row, table
 from tests.edge_tools import RunningAgent, write_clip
 from tests.jobs.faults import READ_BY_JOBS, READ_BY_OTHERS, killed, send_mixed
@@ -45,7 +45,7 @@ def malformed(count: int, seed: int, say: Say) -> list[Row]:
             RunningAgent(_agent_config(folder), site.system.bootstrap, folder / "edge") as agent,
         ):
             _send_budgets(site, 0)
-            good = [one for pair in zip(visits("gate", FRAMES), visits("yard", FRAMES), strict=True) for one in pair]
+            good = _frames()
             began_s = time.monotonic()
             sent = send_mixed(site, good, kinds, count, random.Random(seed))
             _send_budgets(site, 1)
@@ -75,7 +75,7 @@ def malformed(count: int, seed: int, say: Say) -> list[Row]:
 
 def kills(number: int, seed: int, say: Say) -> list[Row]:
     """The alerts over the same recorded frames, undisturbed and with Flink killed at random moments."""
-    frames = [*visits("gate", FRAMES), *visits("yard", FRAMES)]
+    frames = _frames()
     stories = []
     for times in (0, number):
         began_s = time.monotonic()
@@ -95,6 +95,11 @@ def faults(_shared: Path, _python: Path | None, say: Say) -> Sequence[Row]:
 
 def _row(what: str, measured: str, met: bool) -> Row:
     return Row("faults", what, measured, "all" if "malformed" in what else "the same", met)
+
+
+def _frames() -> list[Frame]:
+    """Those of both cameras as they come."""
+    return [one for pair in zip(visits("gate", FRAMES), visits("yard", FRAMES), strict=True) for one in pair]
 
 
 def _tracks(site: SiteUnderTest) -> list[FrameTracks]:

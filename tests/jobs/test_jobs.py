@@ -67,7 +67,7 @@ def test_frames_become_alerts_whatever_else_is_on_the_topics(tmp_path: Path) -> 
 
 
 def test_alerts_are_the_same_when_flink_is_killed(tmp_path: Path) -> None:
-    frames = [*visits("gate", 600), *visits("yard", 600)]
+    frames = [one for pair in zip(visits("gate", 600), visits("yard", 600), strict=True) for one in pair]
     calm, disturbed = (killed(tmp_path / str(kills), frames, kills, random.Random(7)) for kills in (0, 2))
     assert disturbed == calm
     assert Counter(state for _, _, state, _ in calm)["new"] == 16
