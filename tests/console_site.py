@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import random
@@ -35,13 +36,16 @@ from contracts.messages import (
     FrameRef,
     FrameTracks,
     Message,
+    Point,
     TrackedObject,
+    Xyxy,
 )
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of
 
 PASSWORD = "a vedette keeps watch"
 CLIP = Path(__file__).parents[2] / "shared" / "data" / "videos" / "vtest_480x360.mp4"
+TRUTH = CLIP.parents[1] / "tracking" / "MOT15" / "PETS09-S2L1" / "gt" / "gt.txt"
 CONFIG = """
 site: {name: harbour, friendly_name: Harbour office, time_zone: Europe/Berlin}
 detect: {heartbeat_s: 1}
@@ -69,6 +73,9 @@ rules:
   camera-down: {kind: camera_down}
 """
 MORE_CAMERAS = 40
+FRAMES = 700
+"""Of the clip's pictures so many are used."""
+
 AREAS = {
     "lawn": ((0.62, 0.2), (0.98, 0.25), (0.98, 0.6), (0.62, 0.55)),
     "crossing": ((0.25, 0.45), (0.62, 0.38), (0.78, 0.62), (0.35, 0.8)),
@@ -82,11 +89,29 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@functools.cache
+def person_at(number: int) -> tuple[Xyxy, tuple[Point, ...]]:
+    """A person's box in frame `number` and the way they came, from the clip's ground truth where it is there."""
+    if not (CLIP.is_file() and TRUTH.is_file()):
+        left = 288.0 + number % 40
+        return (left, 140.0, left + 26, 212.0), tuple((left - 70 + 12 * step, 205.0) for step in range(7))
+    rows = [[float(one) for one in line.split(",")] for line in TRUTH.read_text().splitlines()]
+    boxes: dict[int, dict[int, Xyxy]] = {}
+    for frame, track, x, y, wide, high, *_ in rows:  # of 768x576: 0.625 of it is the clip
+        box = (x * 0.625, y * 0.625, (x + wide) * 0.625, (y + high) * 0.625)
+        boxes.setdefault(int(track), {})[int(frame) - 1] = box
+    here = [track for track in boxes.values() if number in track and number - 12 in track]
+    here = here or [track for track in boxes.values() if number in track]
+    track = max(here, key=lambda one: one[number][3])
+    way = [track[frame] for frame in range(number - 60, number + 1, 4) if frame in track]
+    return track[number], tuple(((x1 + x2) / 2, y2) for x1, _, x2, y2 in way)
+
+
 def scene(number: int) -> np.ndarray:
     """A picture of 480x360 (BGR) for frame `number`: of the recorded clip where it is, else drawn."""
     if CLIP.is_file():
         video = cv2.VideoCapture(str(CLIP))
-        video.set(cv2.CAP_PROP_POS_FRAMES, number % 700)
+        video.set(cv2.CAP_PROP_POS_FRAMES, number % FRAMES)
         found, picture = video.read()
         video.release()
         assert found
@@ -131,9 +156,7 @@ class ConsoleSite:
     def __enter__(self) -> ConsoleSite:
         create_topics(self.bootstrap, topics.specs("harbour", 2))
         self.state.mkdir(parents=True)
-        more = "\n".join(
-            f"  gate-{n:02d}: {{inputs: [{{url: gate.mp4}}], enabled: false}}" for n in range(MORE_CAMERAS)
-        )
+        more = "\n".join(f"  gate-{n:02d}: {{inputs: [{{url: gate.mp4}}]}}" for n in range(MORE_CAMERAS))
         (self.folder / "site.yaml").write_text(CONFIG.replace("CAMERAS", more))
         self.start()
         self.first_link = (self.state / "first-link").read_text()
@@ -209,8 +232,13 @@ class ConsoleSite:
 
     def send(self, topic: str, message: Message, key: str = "forecourt") -> None:
         """Put a message onto a topic, and wait for the broker's word."""
-        self._producer.produce(topic, codec.encode(message), key.encode())
+        self.put(topic, codec.encode(message), key)
         self._producer.flush(10)
+
+    def put(self, topic: str, value: bytes, key: str) -> None:
+        """Hand a record to the producer, which sends it at once; don't wait."""
+        self._producer.produce(topic, value, key.encode())
+        self._producer.poll(0)
 
     def alert(self, *, picture: bool = True, **changes: Any) -> Alert:
         """Put an alert onto the topic, with its evidence in the folder as the evidence service would have it."""
@@ -218,7 +246,7 @@ class ConsoleSite:
         if not picture:
             alert = msgspec.structs.replace(alert, evidence=None)
         if alert.evidence is not None:
-            number = random.randrange(700)
+            number = alert.evidence.ref.offset % FRAMES
             self._frames.frames[alert.evidence.ref] = frame_of(alert.camera, number, alert.evidence.captured_at_ms)
             self._evidence.write(alert)
         self.send(topics.ALERTS, alert, alert.camera)
@@ -259,11 +287,10 @@ def frame_of(camera: str, number: int, captured_at_ms: int) -> Frame:
 
 def tracks_of(frame: Frame) -> FrameTracks:
     """Two tracks on a frame."""
-    things = (
-        TrackedObject(
-            track_id=7, xyxy=(290.0, 120.0, 330.0, 210.0), confidence=0.9, label="person", first_seen_at_ms=1
-        ),
-        TrackedObject(track_id=8, xyxy=(400.0, 40.0, 460.0, 90.0), confidence=0.8, label="car", first_seen_at_ms=1),
+    boxes = {"person": person_at(frame.index % FRAMES)[0], "car": (390.0, 40.0, 440.0, 85.0)}
+    things = tuple(
+        TrackedObject(track_id=7 + number, xyxy=xyxy, confidence=0.9, label=label, first_seen_at_ms=1)
+        for number, (label, xyxy) in enumerate(boxes.items())
     )
     return FrameTracks(
         site=frame.site,
@@ -303,6 +330,8 @@ def status_of(camera: str, state: str = "up", **changes: Any) -> EdgeStatus:
 def alert_now(**changes: Any) -> Alert:
     """An alert that began just now; every one is another."""
     at_ms = changes.get("started_at_ms") or now_ms()
+    offset = random.randrange(2**40)
+    xyxy, trail = person_at(offset % FRAMES)
     zone = changes.get("zone", "lawn")
     values: dict[str, Any] = {
         "id": str(uuid.uuid4()),
@@ -324,16 +353,16 @@ def alert_now(**changes: Any) -> Alert:
         "instructions": "Look whether it is staff. If not, call the guard on 4711.",
         "trace": (Condition("zone", zone, "inside"), Condition("confidence", ">= 0.50", "0.87")),
         "area": AREAS.get(zone, ()),
-        "trail": tuple((250.0 + 8 * step, 170.0 + 6 * step) for step in range(8)),
+        "trail": trail,
         "model": "detector@1",
         "config_version": "ddeb1ae6e2bd",
         "decided_at_ms": at_ms + 42,
         "evidence": Evidence(
-            ref=FrameRef("frames.harbour", 0, random.randrange(2**40)),
+            ref=FrameRef("frames.harbour", 0, offset),
             captured_at_ms=at_ms,
             width=480,
             height=360,
-            xyxy=(290.0, 120.0, 330.0, 212.0),
+            xyxy=xyxy,
             confidence=0.87,
             detail=True,
         ),

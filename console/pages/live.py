@@ -33,7 +33,8 @@ class LiveWall(Panel, component="live.js"):
 
 async def live_page(visit: Visit) -> None:
     """What is at /live."""
-    cameras = [_camera(visit, name) for name in visit.desk.config.cameras if visit.who.sees(name)]
+    config = visit.desk.config.cameras
+    cameras = [_camera(visit, name) for name in config if config[name].enabled and visit.who.sees(name)]
     start = {"cameras": cameras, "large": visit.request.query_params.get("camera", "")}
     LiveWall({}, visit.check, visit.props(texts.LIVE, start))
 
@@ -43,7 +44,6 @@ def _camera(visit: Visit, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "title": visit.desk.camera_name(name),
-        "enabled": camera.enabled,
         "zones": [{"name": zone, "points": one.coordinates} for zone, one in camera.zones.items()],
         "lines": [{"name": line, "points": one.coordinates} for line, one in camera.lines.items()],
     }

@@ -104,7 +104,7 @@ export default {
   },
   template: `
 <div class="setup">
-  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['cameras', 'rules']" :key="name" role="tab" :aria-selected="tab === name" :aria-pressed="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
+  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['cameras', 'rules']" :key="name" role="tab" :aria-selected="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
     <template v-if="tab === 'cameras'"><label class="row"><span class="sr">{{ t.camera }}</span><select v-model="camera" @change="draft = null; chosen = ''; drawing = ''"><option v-for="one in start.cameras" :key="one.name" :value="one.name">{{ one.title }}</option></select></label>
     <button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'zone'" @click="begin('zone')"><Icon name="plus"/>{{ t.new_zone }}</button><button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'line'" @click="begin('line')"><Icon name="plus"/>{{ t.new_line }}</button><button class="button small quiet" @click="refreshed++">{{ t.new_picture }}</button></template>
     <button v-else class="button small" :disabled="!me.may_configure" @click="newRule"><Icon name="plus"/>{{ t.new_rule }}</button><span class="grow"></span><span v-if="!me.may_configure" class="dim">{{ t.read_only }}</span></div>
@@ -128,7 +128,7 @@ export default {
         <p v-if="!one.body" class="dim">{{ t.was_removed }}</p><p v-else-if="!versions[i + 1]" class="dim">{{ one.note || t.first_version }}</p><ul v-else class="dim"><li v-for="diff in changes(versions[i + 1].body, one.body)" :key="diff.name">{{ t['field_' + diff.name] ?? diff.name }}: {{ short(diff.before) }} → {{ short(diff.after) }}</li></ul></li></ol>
     </form></aside>
   </div>
-  <dialog ref="naming" :aria-label="t.naming" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" v-model="naming.name" required pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>
+  <dialog ref="naming" :aria-label="naming ? t['new_' + naming.kind] : t.naming" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" v-model="naming.name" required pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>
     <label v-if="naming.kind === 'rule'" class="field">{{ t.kind }}<select v-model="naming.rule"><option v-for="kind in start.kinds" :key="kind" :value="kind">{{ t['rule_' + kind] }}</option></select><span class="dim">{{ t['about_' + naming.rule] }}</span></label>
     <div class="actions"><button type="button" class="button" @click="$refs.naming.close()">{{ t.cancel }}</button><button class="button primary">{{ naming.kind === 'rule' ? t.go_on : t.save }}</button></div></form></dialog>
   <Toasts :toasts="toasts" />

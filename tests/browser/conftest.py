@@ -5,21 +5,18 @@ Without Chromium these tests are skipped and say so; where there is one, nothing
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from tests.browser.chromium import CHROMIUM
 from tests.console_site import ConsoleSite
 from vedette.broker import Broker, BrokerConfig
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -277,6 +277,7 @@ def test_the_queue_on_a_phone(site: ConsoleSite, opened: Opened, shot: Shot) -> 
     shot(page, "phone-queue")
     row(page, alert_id).locator("button.open").click()
     expect(page.locator(".detail h1")).to_contain_text(word)
+    page.wait_for_function("document.querySelector('.detail img')?.naturalWidth > 0")
     shot(page, "phone-alert")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="False").click()

@@ -47,6 +47,7 @@ export const Detail = {
       <span v-if="d.evidence && d.evidence.xyxy">{{ d.label }} <b>{{ percent(d.evidence.confidence) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: d.evidence.confidence * 100 + '%' }"></i></span></span></p>
   </header>
   <div class="stack" style="gap:14px">
+    <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
     <figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
         <img v-if="d.frame && !failed" :key="d.frame" :src="d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
         <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>
@@ -54,12 +55,11 @@ export const Detail = {
       <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button></div>
     </figure>
     <p v-if="d.evidence" class="dim" style="font-size:12.5px">{{ filled(t.taken, { time: at(d.evidence.captured_at_ms, 'full'), width: d.evidence.width, height: d.evidence.height }) }}</p>
-    <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
   </div>
   <div class="columns">
     <section class="card"><h2>{{ t.why_values }}</h2><table class="table trace"><thead><tr><th scope="col">{{ t.condition }}</th><th scope="col">{{ t.wanted }}</th><th scope="col">{{ t.got }}</th></tr></thead>
       <tbody><tr v-for="one in d.trace" :key="one.name"><td>{{ one.name }}</td><td>{{ one.wanted }}</td><td :class="['got', one.met ? 'good' : 'bad']">{{ one.got }}<span class="sr">{{ one.met ? t.met : t.not_met }}</span></td></tr></tbody></table></section>
-    <section class="card"><h2>{{ t.history }}</h2><ol class="history"><li v-for="(one, i) in d.history" :key="i"><time>{{ at(one.at_ms) }}</time><span><b v-if="one.who">{{ one.who }} </b>{{ one.text }}<q v-if="one.words">{{ one.words }}</q></span></li></ol></section>
+    <section class="card"><h2>{{ t.history }}</h2><ol class="history"><li v-for="(one, i) in d.history" :key="i"><time>{{ at(one.at_ms) }}</time><span><b v-if="one.who">{{ one.who }}</b>{{ (one.who ? ' ' : '') + one.text }}<q v-if="one.words">{{ one.words }}</q></span></li></ol></section>
     <section class="card"><h2>{{ t.versions }}</h2><dl class="values"><template v-for="[name, value] in d.versions" :key="name"><dt>{{ name }}</dt><dd class="mono">{{ value || '–' }}</dd></template></dl></section>
   </div>
 </article>

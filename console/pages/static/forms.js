@@ -14,14 +14,14 @@ export const Field = {
     number(text) { this.$emit("change", text === "" ? null : Number(text)); },
     tick(value) { const list = this.value ?? []; this.$emit("change", list.includes(value) ? list.filter((one) => one !== value) : [...list, value]); },
     period(i, change) { this.$emit("change", this.value.map((one, n) => (n === i ? { ...one, ...change } : one))); },
-    day(i, day) { const days = this.value[i].days; this.period(i, { days: days.includes(day) ? days.filter((one) => one !== day) : ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter((one) => days.includes(one) || one === day) }); },
+    toggleDay(i, day) { const days = this.value[i].days; this.period(i, { days: days.includes(day) ? days.filter((one) => one !== day) : ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter((one) => days.includes(one) || one === day) }); },
     add() { this.$emit("change", [...(this.value ?? []), { days: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from: "22:00", until: "06:00" }]); },
   },
   template: `
 <label v-if="field.type === 'switch'" class="check"><input type="checkbox" :checked="value" :disabled="disabled" @change="$emit('change', $event.target.checked)">{{ label }}</label>
 <fieldset v-else-if="field.type === 'choices'" :disabled="disabled"><legend>{{ label }}</legend><div class="ticks"><label v-for="one in choices" :key="one" class="check"><input type="checkbox" :checked="(value ?? []).includes(one)" @change="tick(one)">{{ named(one) }}</label></div><p v-if="hint" class="dim hint">{{ hint }}</p></fieldset>
 <fieldset v-else-if="field.type === 'schedule'" :disabled="disabled"><legend>{{ label }}</legend><p v-if="!(value ?? []).length" class="dim">{{ t.always }}</p>
-  <div v-for="(one, i) in value" :key="i" class="period"><span class="days"><label v-for="day in ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']" :key="day"><input type="checkbox" class="sr" :checked="one.days.includes(day)" @change="day && this.day(i, day)"><span>{{ t['day_' + day] }}</span></label></span>
+  <div v-for="(one, i) in value" :key="i" class="period"><span class="days"><label v-for="day in ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']" :key="day"><input type="checkbox" class="sr" :checked="one.days.includes(day)" @change="toggleDay(i, day)"><span>{{ t['day_' + day] }}</span></label></span>
     <input type="text" pattern="([01][0-9]|2[0-3]):[0-5][0-9]" size="5" :aria-label="t.from" :value="one.from" @change="period(i, { from: $event.target.value })">–<input type="text" pattern="([01][0-9]|2[0-3]):[0-5][0-9]|24:00" size="5" :aria-label="t.until" :value="one.until" @change="period(i, { until: $event.target.value })">
     <button type="button" class="button small quiet" @click="$emit('change', value.filter((_, n) => n !== i))">{{ t.remove }}</button></div>
   <button type="button" class="button small" @click="add">{{ t.add_period }}</button></fieldset>

@@ -54,6 +54,10 @@ export function closingMenus() {
 }
 if (!globalThis.vedetteMenus) { globalThis.vedetteMenus = true; closingMenus(); }
 
+/** What the server says no to: it has been shown, nothing else is wrong. */
+class Refusal extends Error {}
+addEventListener("unhandledrejection", (event) => event.reason instanceof Refusal && event.preventDefault());
+
 /** The base of each page's component. `t` holds the page's texts, `zone` the site's time zone. */
 export const Panel = {
   props: { t: Object, zone: String, now_ms: Number, me: Object, start: Object },
@@ -82,7 +86,7 @@ export const Panel = {
         this.waiting.set(n, { resolve, reject });
         this.$emit("call", { n, name, args });
         setTimeout(() => {
-          if (this.waiting.delete(n)) { this.say(this.t.no_answer, "bad"); reject(new Error(this.t.no_answer)); }
+          if (this.waiting.delete(n)) { this.say(this.t.no_answer, "bad"); reject(new Refusal(this.t.no_answer)); }
         }, 15000);
       });
     },
@@ -91,7 +95,7 @@ export const Panel = {
       const asked = this.waiting.get(n);
       if (!asked) return;
       this.waiting.delete(n);
-      if (error) { this.say(error, "bad"); asked.reject(new Error(error)); } else asked.resolve(value);
+      if (error) { this.say(error, "bad"); asked.reject(new Refusal(error)); } else asked.resolve(value);
     },
     say(text, kind = "", action = null) {
       const toast = { id: ++this.number, text, kind, action };

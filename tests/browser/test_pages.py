@@ -1,0 +1,295 @@
+"""The other pages in a real browser: live pictures, zones drawn and rules changed, figures, accounts, the door."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from contracts import topics
+from contracts.config import Arming
+from contracts.controls import Control, SetArming, SetLine, SetRule, SetZone
+from tests.console_site import PASSWORD, ConsoleSite, frame_of, now_ms, status_of, tracks_of
+
+Opened = Callable[..., Page]
+Shot = Callable[[Page, str], None]
+
+
+@contextmanager
+def camera_running(site: ConsoleSite, camera: str = "forecourt", state: str = "up") -> Iterator[threading.Event]:
+    """An agent's pictures and word, five times and once a second, until the event is set or the block ends."""
+    stopped = threading.Event()
+
+    def run() -> None:
+        index = 10_000 + int(time.time()) % 100_000
+        while not stopped.is_set():
+            index += 1
+            frame = frame_of(camera, index, now_ms())
+            site.send(topics.frames("harbour"), frame, camera)
+            site.send(topics.TRACKS, tracks_of(frame), camera)
+            if index % 5 == 0:
+                site.send(topics.EDGE_STATUS, status_of(camera, state), camera)
+            stopped.wait(0.2)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield stopped
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def controls(site: ConsoleSite, kind: type, name: str = "") -> list[Control]:
+    """What was told to the jobs of one thing."""
+    for _ in range(10):
+        told = [
+            one
+            for one in site.read(topics.CONTROLS, Control, 10_000, 2.0)
+            if isinstance(one.change, kind) and getattr(one.change, "name", "") == name
+        ]
+        if told:
+            return told
+    return []
+
+
+def test_the_first_administrator_is_made_by_the_link(
+    site: ConsoleSite, browser: Browser, shot: Shot, tmp_path: Path
+) -> None:
+    with ConsoleSite(tmp_path, site.bootstrap) as fresh:
+        page = browser.new_context(base_url=fresh.address, viewport={"width": 1280, "height": 800}).new_page()
+        page.goto("/")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.goto(fresh.first_link)
+        page.get_by_label("Name").fill("admin")
+        page.get_by_label("Password", exact=False).first.fill(PASSWORD)
+        page.get_by_label("Password again").fill("another one altogether")
+        page.get_by_role("button", name="Make account").click()
+        expect(page.get_by_role("alert")).to_contain_text("not the same")
+        shot(page, "first-administrator")
+        page.get_by_label("Password", exact=False).first.fill(PASSWORD)
+        page.get_by_label("Password again").fill(PASSWORD)
+        page.get_by_role("button", name="Make account").click()
+        expect(page.get_by_role("link", name="Accounts")).to_be_visible()
+        page.get_by_label("Your account: admin").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.goto(fresh.first_link)
+        expect(page.get_by_role("heading", name="This link is void")).to_be_visible()
+        page.goto("/health")
+        page.get_by_label("Name").fill("admin")
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("Wrong name or password")
+        shot(page, "login")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Health")).to_be_visible()
+        page.context.close()
+
+
+def test_live_pictures_move_and_are_never_old(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    with camera_running(site) as stopped, camera_running(site, "hall"):
+        page = opened("/live")
+        tile = page.locator('.tile[data-camera="forecourt"]')
+        drawn = "element => Number(element.querySelector('canvas').dataset.drawn ?? 0)"
+        page.wait_for_function(f"({drawn})(document.querySelector('[data-camera=forecourt]')) > 3")
+        expect(tile).not_to_have_class(re.compile("stale"))
+        expect(tile.locator("svg .mark")).to_have_count(2)
+        expect(page.locator('.tile[data-camera="gate-01"]')).to_contain_text("Not live")
+        shot(page, "live")
+        tile.click()
+        expect(page.get_by_role("heading", name="Forecourt")).to_be_visible()
+        assert "camera=forecourt" in page.url
+        page.wait_for_function(f"({drawn})(document.querySelector('[data-camera=forecourt]')) > 3")
+        expect(page.locator(".values")).to_contain_text("edge-1")
+        page.keyboard.press("o")
+        expect(tile.locator("svg .mark")).to_have_count(0)
+        page.keyboard.press("o")
+        page.keyboard.press("z")
+        expect(tile.locator("svg .zone")).to_have_count(0)
+        page.keyboard.press("z")
+        shot(page, "live-one")
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_role("heading", name="Entrance hall")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("heading", name="Live")).to_be_visible()
+        stopped.set()
+        expect(tile).to_contain_text("Not live", timeout=20_000)
+        expect(tile).to_contain_text("Last picture")
+        shot(page, "live-old")
+    site.send(topics.EDGE_STATUS, status_of("forecourt", "down", reason="connection refused"))
+    expect(tile).to_contain_text("The camera delivers nothing. (connection refused)")
+
+
+def test_a_zone_is_drawn_by_mouse_and_a_line_by_keyboard(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    zone, line = ("x" + uuid.uuid4().hex[:6] for _ in range(2))
+    with camera_running(site):
+        page = opened("/setup?camera=forecourt")
+        page.wait_for_function("document.querySelector('.drawing img')?.naturalWidth > 0")
+        page.get_by_role("button", name="New zone").click()
+        area = page.locator(".drawing svg").bounding_box()
+        assert area
+        corners = ((0.1, 0.3), (0.3, 0.3), (0.3, 0.7), (0.1, 0.7), (0.1, 0.3))
+        for x, y in corners:
+            page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
+        page.get_by_label("Name").fill(zone)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").get_by_text(f"{zone} saved")).to_be_visible()
+        (told,) = controls(site, SetZone, zone)
+        assert [tuple(round(v, 2) for v in point) for point in told.change.zone.coordinates] == list(corners[:4])
+        assert told.effective_from_ms <= now_ms() + 1000
+        handle = page.get_by_role("button", name=re.compile("^Corner 3"))
+        handle.focus()
+        for _ in range(5):
+            page.keyboard.press("ArrowRight")
+        page.get_by_label("Loitering after (s)").fill("12")
+        shot(page, "setup-zone")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Versions").click()
+        expect(page.locator(".versions")).to_contain_text("Loitering after (s): 30 → 12")
+        shot(page, "setup-versions")
+        page.get_by_role("button", name="Restore").click()
+        expect(page.get_by_label("Loitering after (s)")).to_have_value("30")
+        page.get_by_role("button", name="New line").click()
+        for key in ("ArrowLeft", "Space", *["ArrowRight"] * 20, "ArrowDown", "Space"):
+            page.keyboard.press(key)
+        page.get_by_label("Name").fill(line)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").get_by_text(f"{line} saved")).to_be_visible()
+        (told,) = controls(site, SetLine, line)
+        assert [tuple(round(v, 2) for v in point) for point in told.change.line.coordinates] == [
+            (0.49, 0.5),
+            (0.69, 0.51),
+        ]
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Remove").click()
+        expect(page.get_by_role("status").get_by_text(f"{line} removed")).to_be_visible()
+
+
+def test_a_rule_is_adopted_changed_and_undone(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    page = opened("/setup")
+    page.get_by_role("tab", name="Rules").click()
+    page.get_by_role("button", name="loitering-at-the-crossing").click()
+    expect(page.get_by_label("For how long (s)")).to_be_disabled()
+    shot(page, "setup-rules")
+    page.get_by_role("button", name="Adopt").click()
+    expect(page.get_by_label("For how long (s)")).to_be_enabled()
+    page.get_by_label("For how long (s)").fill("9")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_label("For how long (s)")).to_have_value("5")
+    page.get_by_label("For how long (s)").fill("9")
+    page.get_by_role("button", name="Add a period").click()
+    page.locator(".days label", has_text="Su").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").get_by_text("loitering-at-the-crossing saved")).to_be_visible()
+    told = controls(site, SetRule, "loitering-at-the-crossing")[-1].change.rule
+    assert told.after_s == 9
+    assert told.schedule[0].days == ("mon", "tue", "wed", "thu", "fri", "sat")
+    shot(page, "setup-rule")
+    page.get_by_role("button", name="New rule").click()
+    page.get_by_label("Name").fill("crowd-on-the-lawn")
+    page.get_by_role("dialog").get_by_label("Kind").select_option("Crowd")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("How many").fill("4")
+    page.get_by_label("Zone", exact=True).select_option("lawn")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="crowd-on-the-lawn")).to_be_visible()
+    assert controls(site, SetRule, "crowd-on-the-lawn")[-1].change.rule.count == 4
+
+
+def test_what_makes_no_sense_is_refused_with_its_place(site: ConsoleSite, opened: Opened) -> None:
+    page = opened("/setup?rule=path-in")
+    page.get_by_role("button", name="Adopt").click()
+    page.get_by_label(re.compile("Least confidence")).fill("7")
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_label(re.compile("Least confidence")).evaluate("field => !field.validity.valid")
+    assert not controls(site, SetRule, "nothing")
+
+
+def test_the_site_is_disarmed_from_any_page(site: ConsoleSite, opened: Opened) -> None:
+    page = opened("/health")
+    page.get_by_text("Armed", exact=True).click()
+    page.get_by_role("button", name="Disarm").click()
+    expect(page.get_by_text("Disarmed", exact=True)).to_be_visible()
+    assert controls(site, SetArming)[-1].change.arming == Arming(armed=False)
+    page.get_by_text("Disarmed", exact=True).click()
+    page.get_by_role("button", name="Arm", exact=True).click()
+    expect(page.get_by_text("Armed", exact=True)).to_be_visible()
+
+
+def test_health_tells_of_agents_jobs_and_broker(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    with camera_running(site):
+        page = opened("/health")
+        expect(page.get_by_role("row", name="Forecourt")).to_contain_text("Live", timeout=20_000)
+        expect(page.get_by_text("Alerts are read")).to_be_visible()
+        expect(page.get_by_text(re.compile("Pictures are decided on within"))).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("row", name="gate-01")).to_contain_text("Waiting")
+        shot(page, "health")
+
+
+def test_audit_holds_who_did_what_and_is_whole(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    page = opened("/audit?who=maria")
+    expect(page.get_by_role("row", name=re.compile("look")).first).to_be_visible()
+    page.get_by_role("button", name="Check the chain").click()
+    expect(page.get_by_text("The chain is whole")).to_be_visible()
+    shot(page, "audit")
+
+
+def test_analytics_and_hand_over(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    word = uuid.uuid4().hex[:8]
+    site.alert(why=f"left for the next shift {word}")
+    page = opened("/analytics?last=8h")
+    expect(page.locator(".chart svg")).to_have_count(3)
+    page.get_by_text("As a table").first.click()
+    expect(page.get_by_role("table").first).to_be_visible()
+    shot(page, "analytics")
+    page = opened("/handover", color_scheme="light")
+    expect(page.get_by_text(f"left for the next shift {word}")).to_be_visible()
+    expect(page.get_by_role("table", name=None).first).to_be_visible()
+    shot(page, "handover")
+
+
+def test_people_are_invited_changed_and_locked_out(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    name = "p" + uuid.uuid4().hex[:8]
+    page = opened("/accounts")
+    page.get_by_role("button", name="Invite").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Role").select_option("Viewer")
+    page.get_by_label("All cameras, also new ones").uncheck()
+    page.get_by_label("Entrance hall").check()
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.get_by_role("textbox", name="One-time link")).to_have_value(re.compile(r"/enter/[\w-]{20,}"))
+    shot(page, "accounts-link")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("row", name=name)).to_contain_text("Invited")
+    expect(page.get_by_role("row", name=name)).to_contain_text("Entrance hall")
+    page.get_by_role("button", name=f"Change {name}").click()
+    page.get_by_label("Disabled: may not come in").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name=name)).to_contain_text("Disabled")
+    shot(page, "accounts")
+
+
+def test_a_session_that_ends_leads_to_the_door(site: ConsoleSite, opened: Opened) -> None:
+    name = "s" + uuid.uuid4().hex[:8]
+    page = opened("/", name)
+    expect(page.get_by_text("Armed", exact=True)).to_be_visible()
+    session = site.api("GET", "/api/session")
+    site.api("DELETE", f"/api/accounts/{name}", csrf=session["csrf"])
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=30_000)
+
+
+def test_an_operator_has_no_way_to_what_is_not_theirs(site: ConsoleSite, opened: Opened) -> None:
+    page = opened("/audit", "otto")
+    expect(page.get_by_role("region", name="Alert queue")).to_be_visible()
+    assert page.get_by_role("link", name="Accounts").count() == 0
+    page.goto("/setup?rule=camera-down")
+    expect(page.get_by_text("You may look, but not change.")).to_be_visible()
+    expect(page.get_by_role("button", name="New rule")).to_be_disabled()

@@ -1,0 +1,130 @@
+"""The pages' pure parts: forms from types, history in words, the part of a picture, texts, addresses."""
+
+import re
+
+import msgspec
+import pytest
+
+from console.overlay import body_of
+from console.pages import texts
+from console.pages.detail import history_of
+from console.pages.forms import KINDS, defaults, forms
+from console.pages.live import part
+from console.pages.login import _inside
+from console.pages.panel import STATIC
+from console.pages.pictures import around
+from console.pages.times import lasting, stamp
+from console.store.rows import AnswerRow, RevisionRow
+
+PAGES = STATIC.parent
+
+
+def test_every_field_of_every_kind_is_in_its_form_with_a_text():
+    described, empty = forms(), defaults()
+    assert set(described) == {"zone", "line", *KINDS}
+    for kind, fields in described.items():
+        names = {field["name"] for field in fields}
+        assert names == set(empty[kind]) - {"kind", "coordinates"}
+        assert {f"field_{name}" for name in names} <= set(texts.SETUP)
+        if kind in KINDS:
+            assert {f"rule_{kind}", f"about_{kind}"} <= set(texts.SETUP)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_rule_can_be_kept(kind):
+
+    given = {name: value for name, value in defaults()[kind].items() if value is not None}
+    assert msgspec.structs.asdict(body_of("rule", msgspec.json.encode(given)))["enabled"] is True
+
+
+def test_every_text_that_a_component_asks_for_is_there():
+    pages = {
+        "queue.js": texts.ALERTS, "live.js": texts.LIVE, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
+        "accounts.js": texts.ACCOUNTS, "static/detail.js": texts.ALERTS, "static/asking.js": texts.ALERTS,
+        "static/drawing.js": texts.SETUP, "static/forms.js": texts.SETUP,
+    }  # fmt: skip
+    for name, page in pages.items():
+        script = (PAGES / name).read_text()
+        asked = set(re.findall(r"\bt\.([a-z_]+)", script))
+        assert asked <= set(page | texts.COMMON), name
+        for prefix in re.findall(r"\bt\[[`'\"]([a-z_]+)_['\"] \+", script):
+            assert any(key.startswith(prefix + "_") for key in page | texts.COMMON), (name, prefix)
+
+
+def test_no_component_has_texts_of_its_own():
+    for script in [*PAGES.glob("*.js"), *STATIC.glob("*.js")]:
+        for template in re.findall(r"template: `(.*?)`", script.read_text(), re.DOTALL):
+            bare = re.sub(r'"[^"]*"|\{\{.*?\}\}', " ", template, flags=re.DOTALL)
+            shown = re.sub(r"<[^>]*>", " ", bare)
+            words = set(re.findall(r"[A-Za-z]{3,}", shown)) - {"Esc", "Ctrl"}
+            assert not words, (script.name, words)
+
+
+def test_nothing_is_fetched_from_elsewhere():
+    for file in [*PAGES.rglob("*.js"), *PAGES.rglob("*.css"), *PAGES.rglob("*.py")]:
+        found = re.findall(r"https?://[^\s\"'`)]+", file.read_text())
+        assert set(found) <= {"http://www.w3.org/2000/svg", "https://..."}, file
+
+
+def test_history_is_in_the_order_of_time():
+    revisions = [RevisionRow(0, "new", 1000, "person entered"), RevisionRow(1, "end", 9000, "over after 8 s")]
+    answers = [
+        AnswerRow(id="1", alert="a", operator="maria", at_ms=3000, action="comment", text="the cat"),
+        AnswerRow(id="2", alert="a", operator="", at_ms=2000, action="escalate"),
+        AnswerRow(id="3", alert="a", operator="otto", at_ms=4000, action="verdict", verdict="false"),
+    ]
+    told = [(one["who"], one["text"], one["words"]) for one in history_of(revisions, answers)]
+    assert told == [
+        ("", "Alert: person entered", ""),
+        ("", "Not acknowledged in time: escalated", ""),
+        ("maria", "commented", "the cat"),
+        ("otto", "answered: false alarm", ""),
+        ("", "Ended: over after 8 s", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        # a quarter of the picture at least, around the box's middle
+        ((0.5, 0.5, 0.52, 0.54), (230.4, 189.6, 422.4, 309.6)),
+        # the whole picture in the wanted shape
+        ((0.0, 0.0, 1.0, 1.0), (0.0, 40.0, 640.0, 440.0)),
+        # at the edge it is moved inside
+        ((0.98, 0.0, 1.0, 0.1), (448.0, 0.0, 640.0, 120.0)),
+    ],
+)
+def test_the_part_of_a_picture(share, expected):
+    found = around(share, (640, 480), 1.6)
+    left, top, right, bottom = found
+    assert (right - left) / (bottom - top) == pytest.approx(1.6)
+    assert 0 <= left < right <= 640
+    assert 0 <= top < bottom <= 480
+    assert found == pytest.approx(expected)
+
+
+def test_a_part_of_the_stream_says_its_lengths():
+    made = part({"a": 1}, b"jpeg")
+    text, jpeg = int.from_bytes(made[:4], "big"), int.from_bytes(made[4:8], "big")
+    assert (made[8 : 8 + text], made[8 + text :], jpeg) == (b'{"a": 1}', b"jpeg", 4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "led"),
+    [("/live?camera=a", "/live?camera=a"), ("https://evil", "/"), ("//evil", "/"), ("/\\evil", "/"), ("", "/")],
+)
+def test_next_stays_inside(asked, led):
+    assert _inside(asked) == led
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(8_400, "8 s"), (185_000, "3:05 min"), (7_800_000, "2 h 10 min"), (273_600_000, "3 d 4 h"), (-5, "0 s")],
+)
+def test_durations(ms, text):
+    assert lasting(ms) == text
+
+
+def test_times_are_in_the_sites_zone():
+    assert stamp(1_767_571_200_000, "Europe/Berlin") == "5 Jan, 01:00:00"
+    assert stamp(0, "UTC") == "\N{EN DASH}"
