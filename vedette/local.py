@@ -72,7 +72,7 @@ class LocalSystem:
         self.console = ConsoleNews(self.state_dir / "console")
 
     def start(self) -> None:
-        """Start the parts, broker first. Raises SetupError or BrokerError; then nothing is left running."""
+        """Start the parts; returns once the broker answers. Raises SetupError or BrokerError: nothing is left then."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
@@ -89,14 +89,15 @@ class LocalSystem:
                 self.config.site.name, self.config.kafka.partitions, keep_forever=self.options.keep_forever
             )
             create_topics(self.bootstrap, specs)
+            if "agent" in self.options.parts:
+                self.say(f"starting the agent: {', '.join(self.config.cameras)}")
+                self._start("agent", "edge", *self.options.agent_arguments)
+            # After the agent: every second of pictures counts, and these two read what is kept.
             if "evidence" in self.options.parts:
                 self._start("evidence", "archive.evidence")
             if "console" in self.options.parts and self.config.console.enabled:
                 self.console.forget()
                 self._start("console", "console")
-            if "agent" in self.options.parts:
-                self.say(f"starting the agent: {', '.join(self.config.cameras)}")
-                self._start("agent", "edge", *self.options.agent_arguments)
             run_file = self.state_dir / RUN_FILE
             run_file.parent.mkdir(exist_ok=True)
             run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
@@ -34,7 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
         host, port = config.stream.metrics_host, config.stream.metrics_port
         if port and not is_free(port, host):
             raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")
-        jvm = Jvm(options.connector_jar)
+        return _run(config, options, stop)
+    except ConfigError as error:
+        log.error("%s", error)
+        return EXIT_CONFIG
+    except VedetteError as error:
+        log.error("%s", error)
+        return EXIT_FAILED
+
+
+def _run(config: Config, options: argparse.Namespace, stop: threading.Event) -> int:
+    jvm = Jvm(options.connector_jar)
+    code = EXIT_FAILED
+    try:
         # Only now: these imports take as long as the JVM's start, which goes on beside them.
         from stream.jobs.run import RunOptions, run
 
@@ -47,13 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
             jobs=tuple(options.jobs),
             drain=options.drain,
         )
-        return run(config, chosen, stop)
-    except ConfigError as error:
-        log.error("%s", error)
-        return EXIT_CONFIG
-    except VedetteError as error:
-        log.error("%s", error)
-        return EXIT_FAILED
+        code = run(config, chosen, stop)
+        return code
+    finally:
+        if code:
+            jvm.kill()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -30,12 +30,11 @@ def test_a_torn_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path: Pa
     os.truncate(newest, newest.stat().st_size // 2)
     with site:
         site.send(frames[100:])
-        site.wait("the second half", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 200)
+        # Frames between the two checkpoints are tracked once more: places count, not records.
+        site.wait("the second half", lambda: len({t.index for t in site.messages(topics.TRACKS, FrameTracks)}) == 200)
         log = (site.system.state_dir / "logs" / "jobs.log").read_text()
         assert f"the checkpoint {newest.parent} is torn" in log
         assert f"goes on from {older.parent}" in log
-        indexes = [track.index for track in site.messages(topics.TRACKS, FrameTracks)]
-        assert sorted(set(indexes)) == list(range(200))
     assert not newest.parent.exists()
     assert newest.parent.with_name(f"torn-{newest.parent.name}").is_dir()
 
