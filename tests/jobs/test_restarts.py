@@ -93,3 +93,6 @@ def test_a_camera_that_the_config_has_no_more_stops_no_job(tmp_path: Path) -> No
         assert "goes on from" in log
         assert "is started again" not in log
         assert site.system.child("jobs").failures == 0
+        flink_log = (site.system.state_dir / "logs" / "flink.log").read_text()
+        assert "Starting Flink Mini Cluster" in flink_log
+        assert "Name collision" not in flink_log  # eight lines a checkpoint: 400 MB a day
