@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 SOURCE = "console"
 BATCH = 500
 POLL_S = 0.25
-REFRESH_S = 60.0
-"""How often it looks for partitions that the topic got since."""
+REFRESH_S = 5.0
+"""How often it asks the broker whether it is there, and for partitions that the topic got since."""
 RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 MAX_PAYLOAD = 64 * 1024
 
@@ -64,7 +64,7 @@ class AlertConsumer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self.alive_at_ms = 0
-        """When it last spoke with the broker, or waited for it in vain for nothing to come."""
+        """When the broker last gave it an answer."""
 
     def start(self) -> None:
         """Begin to read."""
@@ -117,7 +117,10 @@ class AlertConsumer:
                     self._read_all()
             except KafkaException as error:
                 log.warning("alerts can't be read, again: %s", error)
-                self._stop.wait(1.0)
+                self._stop.wait(RETRY_S[2])
+            except Exception:
+                log.exception("reading alerts failed; it begins anew from its places")
+                self._stop.wait(RETRY_S[-1])
 
     def _read_all(self) -> None:
         aside = Aside()
@@ -137,8 +140,8 @@ class AlertConsumer:
                 if time.monotonic() >= refresh_s:
                     cluster, assigned = self._assign(consumer, assigned)
                     refresh_s = time.monotonic() + REFRESH_S
+                    self.alive_at_ms = self._clock_ms()
                 records = _batch(consumer)
-                self.alive_at_ms = self._clock_ms()
                 if records:
                     self._take_for_sure(cluster, records)
         finally:

@@ -64,6 +64,9 @@ class Outbox:
                 continue
             try:
                 self._serve(link)
+            except Exception:
+                log.exception("sending failed; again with a new connection")
+                self._stop.wait(RETRY_S)
             finally:
                 link.close(0.5)
 

@@ -99,6 +99,8 @@ class Upkeep:
                 self.step(self._clock_ms())
             except OperationalError as error:
                 log.warning("the store is away, again in a second: %s", error.orig)
+            except Exception:
+                log.exception("upkeep failed, again in a second")
 
 
 def meter(measured: Metrics) -> Callable[[Change], None]:

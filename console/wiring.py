@@ -80,7 +80,7 @@ def api(parts: Parts) -> FastAPI:
     base.install(app)
     for module in (session, alerts, objects, accounts, system):
         app.include_router(module.router)
-    app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, secure=parts.secure)
+    app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
     return app
 
 

@@ -51,6 +51,8 @@ HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
 
+HEADERS_OF_TLS = {"strict-transport-security": "max-age=31536000"}
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -70,11 +72,13 @@ def caller_of(connection: HTTPConnection) -> Caller:
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, clock_ms: Callable[[], int], *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, clock_ms: Callable[[], int], *, address: str) -> None:
         self._app = app
         self._gate = gate
         self._clock_ms = clock_ms
-        self._headers = HEADERS | ({"strict-transport-security": "max-age=31536000"} if secure else {})
+        own = urlsplit(address)
+        self._own_host = own.netloc
+        self._headers = HEADERS | (HEADERS_OF_TLS if own.scheme == "https" else {})
         # A page asks for a hundred files at once; 50 a second is far beyond any person.
         self._rate = Limit(burst=600, per_s=50)
 
@@ -125,7 +129,8 @@ class Guard:
         if not changes or (caller.who is not None and caller.session is None):
             return None
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        # A proxy may ask us by another name than browsers ask it.
+        if origin is not None and urlsplit(origin).netloc not in (headers.get("host"), self._own_host):
             return _problem(403, "this request comes from another site")
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return _problem(403, "this request comes from another site")

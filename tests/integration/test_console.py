@@ -90,7 +90,7 @@ def console(broker: Broker, tmp_path: Path) -> Iterator[ConsoleProcess]:
     console.stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_killed_while_alerts_flow_every_alert_and_answer_is_there_once(broker: Broker, console: ConsoleProcess) -> None:
     operator = Operator(console.administrator())
     operator.start()

@@ -31,7 +31,7 @@ from contracts.config_file import parse
 from tests.console_process import CONFIG
 from tests.console_tools import alert_of, take
 
-EXAMPLES = 8
+EXAMPLES = 6
 """Right and wrong requests, each, an operation and role."""
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -181,6 +181,8 @@ def attack(served: Served, role: Role | None, operation: Any, path: tuple[str, s
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Any) -> None:
             response = case.call(base_url=served.url, headers=headers)
+            if response.text == "Invalid HTTP request received.":
+                return  # an address of more than 64 KiB: the server refuses it before it is asked of the console
             case.validate_response(response, checks=CHECKS)
             group = f"{response.status_code // 100}xx"
             statuses[group] = statuses.get(group, 0) + 1
