@@ -11,6 +11,7 @@ import msgspec
 
 from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
+from training import commands
 from training.bundle import bundle_detector, spread, write_manifest
 from training.dataset import list_skipped, read_sets
 from training.detector import train
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
+    if options.model_kind == "appearance":
+        print(commands.train_appearance(options))
+        return
     if options.model_kind != "detector":
         faces.train(options)
         return
@@ -47,7 +51,8 @@ def _bundle(options: argparse.Namespace) -> None:
     if options.model_kind != "detector":
         faces.bundle(options)
         return
-    manifest = bundle_detector(options.out / "weights.pt", options.data, options.out, options.models, options.int8)
+    weights = options.out / "weights.pt"
+    manifest = bundle_detector(weights, options.data, options.out, options.models, options.int8, options.appearance)
     print(f"{manifest.id}: {manifest.thresholds}")
 
 
@@ -81,29 +86,36 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="training", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    kinds = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, help="the recipe; training/recipes has one for each model")
     shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
     shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
-    training = commands.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
-    training.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))
+    training = kinds.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
+    training.add_argument("model_kind", choices=(*KINDS, "appearance"), metavar="|".join((*KINDS, "appearance")))
+    manifest = Path("models/detector.json")
+    training.add_argument("--manifest", type=Path, default=manifest, help="the detector that an appearance head is for")
     training.set_defaults(run=_train)
-    bundle = commands.add_parser(
-        "bundle", parents=[shared], help="export a run's weights, with thresholds and manifest"
-    )
+    bundle = kinds.add_parser("bundle", parents=[shared], help="export a run's weights, with thresholds and manifest")
     bundle.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))
     bundle.add_argument("--models", type=Path, required=True, help="the folder that gets the ONNX file and manifest")
     bundle.add_argument("--int8", action="store_true", help="write the INT8 variant too")
+    bundle.add_argument("--appearance", type=Path, help="a head for these weights: appearance.pt of its training run")
     bundle.set_defaults(run=_bundle)
-    evaluate = commands.add_parser("evaluate", parents=[shared], help="measure a bundled model on the test sets")
-    evaluate.add_argument("model_kind", choices=("detector", "faces"), metavar="detector|faces")
+    evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
+    measured = evaluate.add_subparsers(dest="model_kind", required=True, metavar="detector|faces|tracking")
+    commands.add_tracking(measured.add_parser("tracking", help="tracks of `vedette replay` against the truth"))
+    for kind in ("detector", "faces"):
+        _add_evaluate(measured.add_parser(kind, parents=[shared], help=f"a bundled model on the test sets: {kind}"))
+    return parser
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--manifest", type=Path, required=True, help="the bundled model's manifest")
     evaluate.add_argument("--model", help="another file beside the manifest's, e.g. the INT8 variant")
     evaluate.add_argument("--against", type=Path, help="the public ONNX file to compare with: YOLOX, or MobileFaceNet")
     evaluate.add_argument("--record", action="store_true", help="write the figures into the manifest")
     evaluate.set_defaults(run=_evaluate)
-    return parser
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import ModelInput, ModelManifest, Provenance
+from training.appearance import NUMBERS, AppearanceNet, load_appearance
 from training.dataset import DataSet, letterbox, read_picture, read_sets
 from training.detector import load_trained
 from training.evaluate import evaluate_set, match, threshold_at_precision
@@ -23,30 +24,34 @@ from training.recipe import DetectorRecipe
 
 PARITY_PICTURES = 100
 CALIBRATION_PICTURES = 64
-# The issue's bounds: half a pixel, a thousandth.
-MOST_BOX_PX, MOST_SCORE = 0.5, 0.001
+# The promised bounds: half a pixel, a thousandth, and for appearance vectors a cosine.
+MOST_BOX_PX, MOST_SCORE, LEAST_COSINE = 0.5, 0.001, 0.9999
 # Where a label has no picture in the validation sets, nothing was calibrated; this is YOLOX's usual operating point.
 UNCALIBRATED_THRESHOLD = 0.4
 # With fewer boxes one lucky or unlucky picture would set the threshold.
 LEAST_BOXES = 20
 
 
-def bundle_detector(weights: Path, data: Path, work: Path, models: Path, int8: bool) -> ModelManifest:
+def bundle_detector(
+    weights: Path, data: Path, work: Path, models: Path, int8: bool, appearance: Path | None = None
+) -> ModelManifest:
     """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
 
-    `work` keeps the unpacked frames. Thresholds come from the recipe's `validate` sets, at its precision.
+    `work` keeps the unpacked frames. Thresholds come from the recipe's `validate` sets, at its precision. `appearance`
+    is the `appearance.pt` of a head that was trained on these very weights.
     """
     recipe, net = load_trained(weights)
     models.mkdir(parents=True, exist_ok=True)
     path = models / f"{recipe.name}.onnx"
-    export_detector(net, recipe.groups, recipe.size, path)
+    head = load_appearance(appearance, net) if appearance is not None else None
+    export_detector(net, recipe.groups, recipe.size, path, head)
     sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
-    _check_parity(Exported(net, recipe.groups).eval(), path, spread(sets, PARITY_PICTURES, recipe.size))
+    _check_parity(Exported(net, recipe.groups).eval(), head, path, spread(sets, PARITY_PICTURES, recipe.size))
     if int8:
         train = [item for item in sets if item.config.role == "train"]
         quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), models / f"{recipe.name}.int8.onnx")
     validate = [item for item in sets if item.config.role == "validate"]
-    manifest = _manifest(recipe, path, _thresholds(path, validate, recipe))
+    manifest = _manifest(recipe, path, _thresholds(path, validate, recipe), NUMBERS if head is not None else 0)
     write_manifest(manifest, models / f"{recipe.name}.json")
     return manifest
 
@@ -68,10 +73,10 @@ def write_manifest(manifest: ModelManifest, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _check_parity(model: Exported, path: Path, pictures: list[NDArray[np.uint8]]) -> None:
-    found = compare(model, open_session(path, 1), pictures)
+def _check_parity(model: Exported, head: AppearanceNet | None, path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    found = compare(model, open_session(path, 1), pictures, head)
     print(f"ONNX against torch: {found}")
-    if found.unmatched or found.box_px > MOST_BOX_PX or found.score > MOST_SCORE:
+    if found.unmatched or found.box_px > MOST_BOX_PX or found.score > MOST_SCORE or found.cosine < LEAST_COSINE:
         raise ModelError(f"{path.name}: says something else than torch: {found}")
 
 
@@ -87,7 +92,7 @@ def _thresholds(path: Path, validate: list[DataSet], recipe: DetectorRecipe) -> 
     return thresholds
 
 
-def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float]) -> ModelManifest:
+def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], embedding: int) -> ModelManifest:
     return ModelManifest(
         name=recipe.name,
         version=recipe.version,
@@ -98,6 +103,7 @@ def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float]) 
         labels=tuple(recipe.labels),
         thresholds=thresholds,
         nms_iou=NMS_IOU,
+        embedding=embedding,
         provenance=Provenance(
             licence=recipe.licence,
             trained_from=recipe.start,

@@ -13,6 +13,7 @@ import torch
 from onnx import compose, numpy_helper
 from torch import Tensor, nn
 
+from training.appearance import NUMBERS, AppearanceNet
 from training.loss import corners
 from training.network import DetectorNet
 
@@ -23,12 +24,15 @@ MOST_CELLS = 300
 # Below one in a hundred nothing is believed by any rule or tracker; it bounds the suppression's work.
 LEAST_SCORE = 0.01
 NMS_IOU = 0.65
+# Boxes of less only keep a track alive by their place: their looks would cost as much as all others' together.
+LEAST_LOOK_SCORE = 0.25
 
 
 class Exported(nn.Module):
     """The network with its pre-processing and decoding: uint8[N,S,S,3] to xyxy [N,A,4] and scores [N,A,L].
 
-    A label's score is objectness times the best of its channels' probabilities.
+    A label's score is objectness times the best of its channels' probabilities. The backbone's stages that the
+    appearance head reads come out too.
     """
 
     def __init__(self, net: DetectorNet, groups: tuple[tuple[int, ...], ...]) -> None:
@@ -36,23 +40,31 @@ class Exported(nn.Module):
         self.net = net
         self.groups = groups
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        raw = self.net(images.permute(0, 3, 1, 2).float())
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        raw, (stage2, stage3) = self.net.with_stages(images.permute(0, 3, 1, 2).float())
         logits = raw[..., 5:]
         labels = torch.cat([logits[..., list(group)].amax(-1, keepdim=True) for group in self.groups], -1)
-        return corners(raw), raw[..., 4:5].sigmoid() * labels.sigmoid()
+        return corners(raw), raw[..., 4:5].sigmoid() * labels.sigmoid(), stage2, stage3
 
 
-def export_detector(net: DetectorNet, groups: tuple[tuple[int, ...], ...], size: int, path: Path) -> None:
+def export_detector(
+    net: DetectorNet,
+    groups: tuple[tuple[int, ...], ...],
+    size: int,
+    path: Path,
+    appearance: AppearanceNet | None = None,
+) -> None:
     """Write the ONNX file: `images` uint8[N,S,S,3] to `boxes` f32[N,M,4], `scores` f32[N,M], `classes` i64[N,M].
 
-    Boxes are xyxy in pixels of the input, best first, padded with score 0; M is 100 and N is free.
+    Boxes are xyxy in pixels of the input, best first, padded with score 0; M is 100 and N is free. With an appearance
+    head also `embeddings` f32[N,M,64], zeros for boxes of less than LEAST_LOOK_SCORE.
     """
     network = _network(Exported(net, groups).eval(), size)
-    tail = _suppression(len(groups))
-    tail.ir_version = network.ir_version
-    links = [("cell_boxes", "cell_boxes"), ("cell_scores", "cell_scores")]
-    whole = compose.merge_models(network, tail, io_map=links)
+    stages = ["stage2", "stage3"] if appearance is not None else []
+    whole = _joined(network, _suppression(len(groups)), ["boxes", "scores", "classes", *stages])
+    if appearance is not None:
+        looks = _looks(_appearance(appearance.eval(), net, size))
+        whole = _joined(whole, looks, ["boxes", "scores", "classes", "embeddings"])
     whole.producer_name, whole.producer_version, whole.doc_string = "vedette training", "", ""
     del whole.opset_import[1:]  # the merge lists the one opset of both halves twice
     for entry in whole.graph.node:
@@ -61,23 +73,101 @@ def export_detector(net: DetectorNet, groups: tuple[tuple[int, ...], ...], size:
     path.write_bytes(whole.SerializeToString())
 
 
+def _joined(first: onnx.ModelProto, then: onnx.ModelProto, outputs: list[str]) -> onnx.ModelProto:
+    """Two graphs as one: what the first gives under a name that the second takes is handed on."""
+    then.ir_version = first.ir_version
+    given = {value.name for value in first.graph.output}
+    links = [(value.name, value.name) for value in then.graph.input if value.name in given]
+    return compose.merge_models(first, then, io_map=links, outputs=outputs)
+
+
 def _network(model: Exported, size: int) -> onnx.ModelProto:
-    """The part before the suppression, by torch's exporter (tracing: the graph has no branch)."""
+    """The part before the suppression."""
+    pictures = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    outputs = ["cell_boxes", "cell_scores", "stage2", "stage3"]
+    return _traced(model, (pictures,), ["images"], outputs, {name: {0: "batch"} for name in ("images", *outputs)})
+
+
+def _appearance(head: AppearanceNet, net: DetectorNet, size: int) -> onnx.ModelProto:
+    """The head on K boxes of any pictures."""
+    _, stages = net.with_stages(torch.zeros(2, 3, size, size))
+    boxes = torch.tensor([[0, 1.0, 1, 50, 100], [1, 3, 3, 60, 120]])
+    axes = {"stage2": {0: "batch"}, "stage3": {0: "batch"}, "looks": {0: "count"}, "vectors": {0: "count"}}
+    return _traced(
+        head, (*(stage.detach() for stage in stages), boxes), ["stage2", "stage3", "looks"], ["vectors"], axes
+    )
+
+
+def _traced(
+    model: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
+) -> onnx.ModelProto:
+    """A module by torch's exporter (tracing: the graph has no branch)."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # torch asks for its newer exporter, which wants another package and names no axis `batch` by itself.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        path = Path(folder) / "network.onnx"
+        # RoIAlign checks that its boxes have five columns; that is the same for every picture.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, message=".*Python boolean.*")
+        path = Path(folder) / "part.onnx"
         torch.onnx.export(
             model,
-            (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
+            example,
             str(path),
-            input_names=["images"],
-            output_names=["cell_boxes", "cell_scores"],
-            dynamic_axes={name: {0: "batch"} for name in ("images", "cell_boxes", "cell_scores")},
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )
         return onnx.load(str(path))
+
+
+def _looks(head: onnx.ModelProto) -> onnx.ModelProto:
+    """The head between the suppression's boxes and a tensor whose size is the same for every picture.
+
+    The boxes that are worth a look are gathered from all pictures of the batch, and their vectors scattered back.
+    """
+    text = f"""
+    <ir_version: 8, opset_import: ["" : {OPSET}]>
+    gather (float[batch, {MOST_BOXES}, 4] boxes, float[batch, {MOST_BOXES}] scores)
+        => (float[count, 5] looks, int64[count, 2] look_places, float[batch, {MOST_BOXES}, {NUMBERS}] blank)
+    {{
+        worth = GreaterOrEqual (scores, least_look_score)
+        found = NonZero (worth)
+        look_places = Transpose <perm = [1, 0]> (found)
+        worth_boxes = GatherND (boxes, look_places)
+        picture_of = Slice (look_places, slice_from, slice_to, slice_axis)
+        pictures = Cast <to = 1> (picture_of)
+        looks = Concat <axis = 1> (pictures, worth_boxes)
+        look_score_shape = Shape (scores)
+        blank_shape = Concat <axis = 0> (look_score_shape, numbers)
+        blank = ConstantOfShape (blank_shape)
+    }}
+    """
+    gather = onnx.parser.parse_model(text)
+    constants: dict[str, np.ndarray] = {
+        "least_look_score": np.array([LEAST_LOOK_SCORE], np.float32),
+        "slice_from": np.array([0]),
+        "slice_to": np.array([1]),
+        "slice_axis": np.array([1]),
+        "numbers": np.array([NUMBERS]),
+    }
+    gather.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    text = f"""
+    <ir_version: 8, opset_import: ["" : {OPSET}]>
+    scatter (float[batch, {MOST_BOXES}, {NUMBERS}] blank, int64[count, 2] look_places, float[count, {NUMBERS}] vectors)
+        => (float[batch, {MOST_BOXES}, {NUMBERS}] embeddings)
+    {{ embeddings = ScatterND (blank, look_places, vectors) }}
+    """
+    gathered = _joined(
+        gather,
+        compose.add_prefix(head, "appearance/", rename_inputs=False, rename_outputs=False),
+        ["look_places", "blank", "vectors"],
+    )
+    return _joined(gathered, onnx.parser.parse_model(text), ["embeddings"])
 
 
 def _suppression(labels: int) -> onnx.ModelProto:

@@ -98,7 +98,7 @@ class SpatialPyramid(nn.Module):
 
 
 class Backbone(nn.Module):
-    """uint8-range pixels [N,3,H,W] to features at strides 8, 16 and 32."""
+    """uint8-range pixels [N,3,H,W] to features at strides 4, 8, 16 and 32."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -112,10 +112,11 @@ class Backbone(nn.Module):
             DepthwiseConv(8 * w, 16 * w, 2), SpatialPyramid(16 * w), CspLayer(16 * w, 16 * w, 1, shortcut=False)
         )
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        c3 = self.dark3(self.dark2(self.stem(x)))
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        c2 = self.dark2(self.stem(x))
+        c3 = self.dark3(c2)
         c4 = self.dark4(c3)
-        return c3, c4, self.dark5(c4)
+        return c2, c3, c4, self.dark5(c4)
 
 
 class Neck(nn.Module):
@@ -172,12 +173,16 @@ class DetectorNet(nn.Module):
         self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
 
     def forward(self, x: Tensor) -> Tensor:
-        levels = self.neck(*self.backbone(x))
+        return self.with_stages(x)[0]
+
+    def with_stages(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The predictions, and the backbone's features at strides 4 and 8, which the appearance head reads."""
+        c2, c3, c4, c5 = self.backbone(x)
         outputs = []
-        for head, stride, level in zip(self.heads, STRIDES, levels, strict=True):
+        for head, stride, level in zip(self.heads, STRIDES, self.neck(c3, c4, c5), strict=True):
             raw = head(level)
             outputs.append(_decode(raw, stride))
-        return torch.cat(outputs, 1)
+        return torch.cat(outputs, 1), (c2, c3)
 
 
 def _decode(raw: Tensor, stride: int) -> Tensor:
@@ -225,6 +230,26 @@ def load_yolox(network: DetectorNet, weights: Path, channels: Sequence[str]) -> 
         with torch.no_grad():
             module.weight.copy_(torch.from_numpy(weight.copy()))
             module.bias.copy_(torch.from_numpy(bias.copy()))
+
+
+def load_exported(file: Path) -> DetectorNet:
+    """The network of a detector that was exported here; ModelError when the file holds another."""
+    tensors = exported_tensors(file, "net.")
+    try:
+        network = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
+        network.load_state_dict(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(f"{file.name}: not a detector of this project: {error}") from error
+    return network.eval()
+
+
+def exported_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
+    """The weights of an exported file by their names behind the prefix: export.py keeps the parameters' names."""
+    return {
+        tensor.name.removeprefix(prefix): torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(str(file)).graph.initializer
+        if tensor.name.startswith(prefix)
+    }
 
 
 def _focus_to_conv6(weight: np.ndarray) -> np.ndarray:

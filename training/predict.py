@@ -16,6 +16,8 @@ from training.network import COCO_NAMES
 from training.recipe import DetectorRecipe, TeacherConfig
 from training.teachers import Boxes, Teacher
 
+OUTPUTS = ("boxes", "scores", "classes")
+
 
 class Detects(Protocol):
     """Anything that finds boxes: xyxy [N,4] in pixels of the picture, scores [N], label numbers [N]."""
@@ -35,7 +37,7 @@ class ExportedDetector:
 
     def detect(self, picture: Picture) -> Boxes:
         canvas, scale = letterbox(picture, self.size)
-        boxes, scores, classes = (output[0] for output in self.session.run(None, {"images": canvas[None]}))
+        boxes, scores, classes = (output[0] for output in self.session.run(OUTPUTS, {"images": canvas[None]}))
         found = scores > 0
         height, width = picture.shape[:2]
         clipped = np.clip(boxes[found] / scale, 0, np.array([width, height, width, height]))

@@ -9,9 +9,7 @@ exchange MOTChallenge text in a temporary folder: frames from 1, x y w h in pixe
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,10 +23,11 @@ from numpy.typing import NDArray
 
 from stream.geometry import Floats, iou
 from stream.tracking import Detections, Tracker, TrackerState
+from training.tracking import COLUMNS, REFERENCE, figures_of, write_clip
+
+__all__ = ["REFERENCE", "write_clip"]
 
 INPUT = 416  # YOLOX-nano's picture
-COLUMNS = ("MOTA", "IDF1", "IDSW", "HOTA", "FP", "FN")
-REFERENCE = Path(__file__).with_name("tracking_reference.py")
 
 
 @dataclass(frozen=True)
@@ -123,18 +122,6 @@ def follow(frames: list[Floats], fps: float, picture: tuple[float, float]) -> tu
     return np.array(rows, dtype=np.float64).reshape(-1, 9), elapsed_ms
 
 
-def write_clip(folder: Path, truth: Floats, frames: list[Floats], tracked: Floats) -> None:
-    """Fills a clip's folder for the evaluation, in MOTChallenge text."""
-    rows = [
-        (index, -1, *box[:2], *(box[2:4] - box[:2]), box[4])
-        for index, people in enumerate(frames, start=1)
-        for box in people
-    ]
-    folder.mkdir()
-    for name, table_of in (("det", np.array(rows)), ("gt", truth), ("Vedette", tracked)):
-        np.savetxt(folder / f"{name}.txt", table_of, delimiter=",", fmt="%.6g")
-
-
 def ground_truth(path: Path, every: int) -> Floats:
     """MOTChallenge rows with confidence, class and visibility 1, of each `every`th frame, numbered from 1."""
     rows = np.loadtxt(path, delimiter=",")[:, :9]
@@ -179,9 +166,8 @@ def main() -> None:
         for clip in CLIPS:
             every = max(1, round(clip.fps / options.fps)) if options.fps else 1
             elapsed_ms[clip.name] = prepare(clip, options.shared, Path(folder) / clip.name, detector, every)
-        command = [str(options.trackers_python), str(REFERENCE), folder]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    print(table(json.loads(output.splitlines()[-1]), elapsed_ms))
+        figures = figures_of(Path(folder), options.trackers_python)
+    print(table(figures, elapsed_ms))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ TUD-Campus take no part in it.
 
 import argparse
 import itertools
-import json
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from stream.geometry import Floats, clip_to_picture, iou
-from tests.bench.tracking_bench import REFERENCE, follow, table, write_clip
+from tests.bench.tracking_bench import follow, table
+from training.tracking import figures_of, write_clip
 
 PICTURE = (384.0, 288.0)
 CAPTURED_FPS = 25
@@ -278,9 +277,7 @@ def main() -> None:
                 truth, frames = play(seed, make_scene(seed, stock, step), step)
                 tracked, elapsed_ms[name] = follow(frames, CAPTURED_FPS / step, PICTURE)
                 write_clip(Path(folder) / name, truth, frames, tracked)
-        command = [str(options.trackers_python), str(REFERENCE), folder]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    report = json.loads(output.splitlines()[-1])
+        report = figures_of(Path(folder), options.trackers_python)
     print(table(report, elapsed_ms))
     every_ms = list(itertools.chain.from_iterable(elapsed_ms.values()))
     print(table({"all scenes": summed(list(report.values()))}, {"all scenes": every_ms}))

@@ -1,0 +1,66 @@
+"""The commands of the appearance head and of tracking: what to read, what to run, where it goes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from contracts.errors import ConfigError
+from contracts.manifest import load_manifest, model_bytes
+from training.appearance import AppearanceRecipe, train
+from training.network import load_exported
+from training.predict import ExportedDetector
+from training.reid import ReidTeachers
+from training.tracking import Followed, measure, read_boxes, read_mot, table, write_report
+from training.tracklets import gather
+
+RECIPE = Path(__file__).parent / "recipes" / "appearance.yaml"
+
+
+def train_appearance(options: argparse.Namespace) -> Path:
+    """Cut the looks out of the recipe's clips with a bundled detector, and train a head for it."""
+    recipe = load_recipe(options.config or RECIPE)
+    manifest = load_manifest(options.manifest)
+    model_bytes(manifest, options.manifest.parent)
+    file = options.manifest.parent / manifest.file
+    teachers = ReidTeachers(recipe.teachers, options.data, recipe.threads)
+    clips = tuple(clip for clip in recipe.clips if clip.role == "train")
+    looks = gather(clips, ExportedDetector(file), manifest.labels, teachers, options.data, options.out / "cache")
+    return train(recipe, looks, load_exported(file), manifest.input.width, options.out)
+
+
+def load_recipe(path: Path) -> AppearanceRecipe:
+    """Read the head's recipe; ConfigError says which key of it is wrong."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=AppearanceRecipe)
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or "can't be read") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(path.name, str(error)) from error
+
+
+def evaluate_tracking(options: argparse.Namespace) -> None:
+    """Hold what `vedette replay --mot --detections` wrote against the truth, beside four other trackers."""
+    clip = Followed(
+        options.tracks.stem,
+        read_mot(options.truth),
+        read_mot(options.tracks, options.scale),
+        read_boxes(options.detections, options.label, options.scale),
+    )
+    figures = measure([clip], options.trackers_python)
+    write_report(figures, options.out)
+    print(table(figures))
+
+
+def add_tracking(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `evaluate_tracking`."""
+    parser.add_argument("--tracks", type=Path, required=True, help="the text that `vedette replay --mot` wrote")
+    parser.add_argument("--detections", type=Path, required=True, help="what `vedette replay --detections` wrote")
+    parser.add_argument("--truth", type=Path, required=True, help="the ground truth as MOTChallenge text")
+    parser.add_argument("--scale", type=float, default=1.0, help="from the clip's pixels to the truth's")
+    parser.add_argument("--label", default="person", help="what the truth is of")
+    parser.add_argument("--out", type=Path, required=True, help="metrics.json and report.md go here")
+    parser.add_argument("--trackers-python", type=Path, required=True, help="Python that has trackers==2.6.1")
+    parser.set_defaults(run=evaluate_tracking)
