@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import msgspec
 import numpy as np
+import psutil
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
@@ -184,6 +185,12 @@ class ConsoleSite:
             except OSError:
                 time.sleep(0.2)
         raise AssertionError("the console did not start: " + (self.folder / "console.log").read_text())
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the console has used since its start."""
+        assert self._process is not None
+        used = psutil.Process(self._process.pid).cpu_times()
+        return float(used.user + used.system)
 
     def stop(self) -> None:
         """End the process."""

@@ -19,6 +19,8 @@ WIDTHS_MS = {"8h": 900_000, "24h": 3_600_000, "7d": 6 * 3_600_000, "30d": 86_400
 COLOURS = {"critical": "#e5484d", "high": "#f5843c", "medium": "#e0b52c", "low": "#2ba899", "info": "#7d93a8"}
 VERDICTS = {"true": "#46a758", "false": "#e5484d", "nuisance": "#e0b52c", "": "#7d93a8"}
 TOP = 12
+FONT = '"Inter", "Segoe UI", system-ui, -apple-system, "Roboto", "Helvetica Neue", sans-serif'
+"""The style's: what is drawn is also what was measured."""
 
 
 async def analytics_page(visit: Visit) -> None:
@@ -125,6 +127,7 @@ def chart(series: list[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], la
         "animation": False,
         "aria": {"enabled": True},
         "backgroundColor": "transparent",
+        "textStyle": {"fontFamily": FONT},
         "grid": {"left": 8, "right": 16, "top": 40, "bottom": 8, "containLabel": True},
         "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 12, "icon": "roundRect"},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},

@@ -56,8 +56,8 @@ class Desk:
         known = self.config.cameras.get(camera)
         return (known.friendly_name if known else "") or camera
 
-    async def identify(self, request: Request) -> Who | None:
-        """Who makes a request, None when nobody is signed in (or no longer): asked again at each call of a page."""
+    async def still(self, request: Request) -> Who | None:
+        """Who made a request, None when their session is over by now: asked again at each call of an open page."""
         secret = request.cookies.get(COOKIE, "")
         found = await blocking(self.parts.gate.by_cookie, secret, self.now_ms()) if secret else None
         return found[1] if found else None
@@ -73,7 +73,7 @@ class Visit:
 
     async def check(self) -> None:
         """Raise Refused when the session is over, or the role has changed."""
-        if await self.desk.identify(self.request) != self.who:
+        if await self.desk.still(self.request) != self.who:
             raise Refused(texts.COMMON["ended"])
 
     def need(self, permission: Permission, camera: str | None = None) -> None:

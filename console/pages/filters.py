@@ -84,5 +84,8 @@ def lets_through(wanted: Filter, row: AlertRow) -> bool:
         return False
     if row.started_at_ms < wanted.since_ms or (wanted.until_ms and row.started_at_ms >= wanted.until_ms):
         return False
+    wanted_words = words_of(wanted.text)
+    if not wanted_words:
+        return True
     said = [word for text in (row.why, row.camera, row.zone, row.rule, row.kind, row.label) for word in words_of(text)]
-    return all(any(word.startswith(start) for word in said) for start in words_of(wanted.text))
+    return all(any(word.startswith(start) for word in said) for start in wanted_words)

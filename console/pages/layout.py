@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from nicegui import ui
 
+from console.auth.guard import caller_of
 from console.pages import parts, texts
 from console.pages.desk import Desk, Visit
 from console.pages.panel import Answer, Panel
@@ -51,14 +52,14 @@ def page(desk: Desk, name: str, build: Build, calls: Callable[[Visit], dict[str,
     title = f"{texts.SHELL[name]} – {texts.COMMON['product']}"
 
     async def shown(request: Request) -> Response | None:
-        who = await desk.identify(request)
+        who = caller_of(request).who
         if who is None:
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/login?next={quote(path + query)}", 303)
         visit = Visit(desk, request, who)
         if not who.may(permission):
             return RedirectResponse("/", 303)
-        _bar(visit, name, calls(visit))
+        await _bar(visit, name, calls(visit))
         with parts.element("div", classes="fill", id="content", tabindex="-1"):
             await build(visit)
         return None
@@ -66,7 +67,7 @@ def page(desk: Desk, name: str, build: Build, calls: Callable[[Visit], dict[str,
     ui.page(path, title=title)(shown)
 
 
-def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:
+async def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:
     ui.add_head_html(HEAD)
     links = [
         {"path": path, "text": texts.SHELL[known], "here": known == name}
@@ -74,6 +75,7 @@ def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:
         if visit.who.may(permission)
     ]
     start: dict[str, Any] = {
+        "status": await calls["status"](),
         "links": links,
         "site": visit.desk.config.site.friendly_name or visit.desk.config.site.name,
         "mark": MARK,

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
+from console.auth.guard import caller_of
 from console.live.wall import GRACE_MS, Picture, Place, Wall
 from console.pages import texts
 from console.pages.desk import Desk, Visit, blocking
@@ -55,8 +56,8 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/stream")
     async def stream(request: Request, camera: str = "") -> StreamingResponse:
-        who = await desk.identify(request)
-        if who is None:
+        who = caller_of(request).who
+        if who is None or not who.may("see"):
             raise HTTPException(401)
         wanted = frozenset(name for name in desk.wall.cameras() if who.sees(name) and camera in ("", name))
         await blocking(
@@ -71,8 +72,8 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/picture/{camera}.jpg")
     async def picture(request: Request, camera: str) -> Response:
-        who = await desk.identify(request)
-        if who is None:
+        who = caller_of(request).who
+        if who is None or not who.may("see"):
             raise HTTPException(401)
         if camera not in desk.wall.cameras() or not who.sees(camera):
             raise HTTPException(404)
@@ -113,7 +114,7 @@ async def _parts(desk: Desk, wanted: frozenset[str], request: Request, who: Who)
         while True:
             now_ms = desk.now_ms()
             if now_ms - told_at_ms >= STATE_S * 1000:
-                if await desk.identify(request) != who:  # signed out, or not allowed any more
+                if await desk.still(request) != who:  # signed out, or not allowed any more
                     return
                 told_at_ms = now_ms
                 yield part({"now_ms": now_ms, "states": {name: _state(desk.wall, name, now_ms) for name in wanted}})

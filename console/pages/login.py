@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from console.auth.gate import AccountError, Entered, LoginError, TooOftenError
-from console.auth.guard import COOKIE, address_of
+from console.auth.guard import COOKIE, address_of, caller_of
 from console.pages.desk import Desk, blocking
 from console.pages.layout import HEAD, MARK
 from console.pages.texts import COMMON, SIGN_IN
@@ -28,7 +28,7 @@ def routes(desk: Desk) -> APIRouter:
 def _add_login(router: APIRouter, desk: Desk) -> None:
     @router.get("/login")
     async def login(request: Request, next: str = "/") -> Response:
-        if await desk.identify(request) is not None:
+        if caller_of(request).who is not None:
             return RedirectResponse(_inside(next), 303)
         return _page(SIGN_IN["title"], _login_form(_inside(next)))
 

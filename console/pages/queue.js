@@ -1,9 +1,10 @@
 // The alerts page: the live queue on the left, the open alert beside it, and the keys for both.
-import { Icon, Panel, Ticks, Toasts, filled, lasting, typing } from "/assets/panel.js";
+import { Icon, Panel, Ticks, Toasts, filled, typing } from "/assets/panel.js";
 import { RANK, incidents } from "/assets/incidents.js";
 import { Attention } from "/assets/attention.js";
 import { Detail } from "/assets/detail.js";
 import { Asking, KEYS } from "/assets/asking.js";
+import { Row } from "/assets/row.js";
 
 const KEPT = 600; // rows in the browser: four screens of scrolling at 3840 lines; what is beyond comes back by paging
 const SHOWN_UNDER = 2; // others of an incident that are shown before it is unfolded
@@ -11,11 +12,11 @@ const LISTS = ["cameras", "zones", "rules", "labels", "severities"];
 
 export default {
   mixins: [Panel],
-  components: { Asking, Detail, Icon, Ticks, Toasts },
+  components: { Asking, Detail, Icon, Row, Ticks, Toasts },
   data() {
     return {
-      rows: new Map(this.start.rows.map((row) => [row.id, row])), more: this.start.more, filter: this.start.filter,
-      chosen: "", detail: null, ticked: new Set(), unfolded: new Set(), fresh: new Map(), seeing: this.start.seeing, pill: 0, asking: null,
+      rows: new Map(this.start.rows.map((row) => [row.id, Object.freeze(row)])), more: this.start.more, filter: this.start.filter,
+      chosen: "", detail: null, ticked: new Set(), unfolded: new Set(), seeing: this.start.seeing, pill: 0, asking: null,
       sound: true, notify: false, announced: "", loading: false, stale: false,
     };
   },
@@ -24,13 +25,15 @@ export default {
     /** The ids in the order of the screen. */
     order() { return this.groups.flatMap((group) => [group.lead, ...this.shownUnder(group)]).map((row) => row.id); },
     open() { return [...this.rows.values()].filter((row) => row.status === "open").length; },
-    minute() { return Math.floor(this.clock / 10_000); },
+    /** The time in steps of ten seconds: what shows how old an alert is needs no more. */
+    minute() { return Math.floor(this.clock / 10_000) * 10_000; },
     timeLabel() { return this.filter.last ? this.t["last_" + this.filter.last] : this.filter.since_ms || this.filter.until_ms ? `${this.at(this.filter.since_ms, "short")} – ${this.at(this.filter.until_ms, "short")}` : ""; },
     filtered() { return LISTS.some((name) => this.filter[name].length) || this.filter.text || this.timeLabel; },
     targets() { return this.ticked.size ? [...this.ticked] : this.chosen ? [this.chosen] : []; },
   },
   watch: { open: { immediate: true, handler(value) { this.attention?.count(value); } } },
   created() {
+    this.arrived = new Map();
     this.attention = new Attention(document.title);
     this.sound = this.attention.sound;
     this.notify = this.attention.notify;
@@ -45,7 +48,7 @@ export default {
   methods: {
     shownUnder(group) { return this.unfolded.has(group.id) ? group.under : group.under.slice(0, SHOWN_UNDER); },
     closed(row) { return row.status === "answered" || row.status === "snoozed"; },
-    memo(row) { return [row, row.id === this.chosen, this.ticked.has(row.id), this.fresh.has(row.id), this.minute, this.seeing[row.id]]; },
+    isFresh(row) { return Date.now() - (this.arrived.get(row.id) ?? 0) < 1600; },
 
     /** From the server, at most every 50 ms: rows that are new or changed, and ids that the filter no longer takes. */
     batch(rows, gone) {
@@ -53,10 +56,11 @@ export default {
       for (const row of rows) {
         const known = this.rows.get(row.id);
         if (known && known.revision > row.revision) continue;
-        this.rows.set(row.id, row);
+        this.rows.set(row.id, Object.freeze(row)); // frozen, so that Vue makes no proxy of each
       }
       for (const id of gone) if (this.rows.delete(id)) this.ticked.delete(id);
-      for (const row of brandNew) { this.fresh.set(row.id, true); setTimeout(() => this.fresh.delete(row.id), 1700); }
+      for (const row of brandNew) this.arrived.set(row.id, Date.now());
+      if (this.arrived.size > 500) this.arrived = new Map([...this.arrived].slice(-100));
       this.trim();
       if (!brandNew.length) return;
       if (this.$refs.list?.scrollTop > 40) this.pill += brandNew.length;
@@ -83,7 +87,7 @@ export default {
       this.loading = true;
       try {
         const { rows, more } = await this.call("page", { filter: this.filter, after: null });
-        this.rows = new Map(rows.map((row) => [row.id, row]));
+        this.rows = new Map(rows.map((row) => [row.id, Object.freeze(row)]));
         this.more = more;
         this.ticked = new Set();
       } finally { this.loading = false; }
@@ -94,7 +98,7 @@ export default {
       const last = [...this.rows.values()].sort((a, b) => RANK[b.severity] - RANK[a.severity] || b.started_at_ms - a.started_at_ms || b.number - a.number).at(-1);
       try {
         const { rows, more } = await this.call("page", { filter: this.filter, after: { severity: last.severity, started_at_ms: last.started_at_ms, number: last.number } });
-        for (const row of rows) this.rows.set(row.id, row);
+        for (const row of rows) this.rows.set(row.id, Object.freeze(row));
         this.more = more;
       } finally { this.loading = false; }
     },
@@ -168,7 +172,7 @@ export default {
       if (!this.me.may_answer) return this.say(this.t.may_not, "bad");
       const next = ["true", "false", "nuisance"].includes(action.verdict) || action.action === "snooze" ? this.following(ids) : "";
       const { rows } = await this.call("answer", { ids, action });
-      for (const row of rows) if (this.rows.has(row.id)) this.rows.set(row.id, row);
+      for (const row of rows) if (this.rows.has(row.id)) this.rows.set(row.id, Object.freeze(row));
       this.ticked = new Set();
       this.say(filled(this.t["done_" + (action.verdict || action.action)], { count: rows.length, to: action.to ?? "", minutes: action.minutes ?? "" }));
       if (next && ids.includes(this.chosen)) this.choose(next, { focus: true });
@@ -203,9 +207,6 @@ export default {
     },
 
     title(row) { return `${this.t["severity_" + row.severity]} · ${row.camera_name}${row.zone ? " · " + row.zone : ""}`; },
-    since(row) { return lasting(this.now() - row.started_at_ms); },
-    late(row) { return row.status === "open" && row.escalated_at_ms > 0; },
-    spoken(row) { return [this.t["severity_" + row.severity], row.camera_name, row.zone, row.why, this.at(row.started_at_ms), this.t["status_" + row.status]].filter(Boolean).join(", "); },
     scrolled(event) {
       const list = event.target;
       if (list.scrollTop < 40) this.pill = 0;
@@ -246,19 +247,7 @@ export default {
     <ul class="list" ref="list" tabindex="-1" :aria-label="t.queue" :aria-busy="loading" @scroll.passive="scrolled">
       <li v-if="pill" style="border:0;content-visibility:visible"><button class="pill" @click="top">{{ filled(t.new_above, { count: pill }) }}</button></li>
       <li v-for="group in groups" :key="group.id" class="group">
-        <div v-for="(row, place) in [group.lead, ...shownUnder(group)]" :key="row.id" v-memo="[...memo(row), place, group.under.length]" :data-id="row.id" :class="['alert', row.severity, { under: place, chosen: row.id === chosen, done: closed(row), fresh: fresh.has(row.id) }]">
-          <label><input type="checkbox" :checked="ticked.has(row.id)" :aria-label="t.tick + ' ' + spoken(row)" @change="tick(group, row)"></label>
-          <span v-if="!place" class="thumb" @click="choose(row.id)"><img v-if="row.snapshot" :src="row.snapshot" alt="" loading="lazy" decoding="async" @error="$event.target.style.display = 'none'"><Icon v-else name="camera"/></span>
-          <button class="open" :aria-current="row.id === chosen" :aria-label="spoken(row)" @click="choose(row.id)">
-            <span class="top"><span class="sev">{{ t['severity_' + row.severity] }}</span><b>{{ row.camera_name }}<template v-if="row.zone"> · {{ row.zone }}</template></b><time>{{ at(row.started_at_ms) }}</time></span>
-            <span class="why">{{ row.why }}</span>
-            <span v-if="!place" class="meta"><span v-if="row.status === 'open'" :class="['badge', late(row) ? 'bad' : 'warn']">{{ late(row) ? t.escalated : t.status_open }} · {{ since(row) }}</span>
-              <span v-else class="badge" :class="{ accent: row.status === 'acknowledged', good: row.verdict === 'true', bad: row.verdict === 'false' }">{{ row.verdict ? t['verdict_' + row.verdict] : t['status_' + row.status] }}</span>
-              <span v-if="row.assigned_to" class="badge">→ {{ row.assigned_to }}</span><span v-if="row.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="row.late" class="badge warn">{{ t.late }}</span>
-              <span v-for="who in seeing[row.id] || []" :key="who" class="badge accent"><span class="avatar" style="width:15px;height:15px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ who }}</span>
-              <span class="rule">{{ row.rule }}</span></span>
-          </button>
-        </div>
+        <Row v-for="(row, place) in [group.lead, ...shownUnder(group)]" :key="row.id" :row="row" :under="place > 0" :chosen="row.id === chosen" :ticked="ticked.has(row.id)" :minute="closed(row) ? 0 : minute" :seeing="seeing[row.id]" :fresh="isFresh(row)" :t="t" :zone="zone" @choose="choose(row.id)" @tick="tick(group, row)" />
         <button v-if="group.under.length > 2" class="unfold" :aria-expanded="unfolded.has(group.id)" @click="unfolded.has(group.id) ? unfolded.delete(group.id) : unfolded.add(group.id)">{{ unfolded.has(group.id) ? t.fold : filled(t.unfold, { count: group.under.length - 2 }) }}</button>
       </li>
       <li v-if="!rows.size && !loading" class="empty"><h2>{{ filtered ? t.none_filtered : t['none_' + filter.status] }}</h2><p>{{ filtered ? t.none_filtered_hint : t.none_hint }}</p></li>

@@ -4,12 +4,8 @@ import { Icon, Panel, Toasts } from "/assets/panel.js";
 export default {
   mixins: [Panel],
   components: { Icon, Toasts },
-  data: () => ({ open: false, theme: document.documentElement.dataset.theme, status: null, lost: false }),
-  async mounted() {
-    this.polling = setInterval(() => this.look(), 5000);
-    // The socket needs a moment: the first look is asked for when it is there.
-    setTimeout(() => this.look(), 300);
-  },
+  data() { return { open: false, theme: document.documentElement.dataset.theme, status: this.start.status }; },
+  mounted() { this.polling = setInterval(() => this.look(), 5000); },
   unmounted() { clearInterval(this.polling); },
   computed: {
     arming() { return this.status?.arming; },
@@ -17,8 +13,8 @@ export default {
   },
   methods: {
     async look() {
-      try { this.status = await this.call("status"); this.lost = false; }
-      catch (error) { if (error.message === this.t.ended) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search)); else this.lost = true; }
+      try { this.status = await this.call("status"); }
+      catch (error) { if (error.message === this.t.ended) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search)); }
     },
     setTheme() {
       this.theme = this.theme === "dark" ? "light" : "dark";

@@ -41,6 +41,7 @@ def test_every_text_that_a_component_asks_for_is_there():
     pages = {
         "queue.js": texts.ALERTS, "live.js": texts.LIVE, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
         "accounts.js": texts.ACCOUNTS, "static/detail.js": texts.ALERTS, "static/asking.js": texts.ALERTS,
+        "static/row.js": texts.ALERTS,
         "static/drawing.js": texts.SETUP, "static/forms.js": texts.SETUP,
     }  # fmt: skip
     for name, page in pages.items():
