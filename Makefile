@@ -13,7 +13,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit train-test jobs integration bench lock clean
+.PHONY: help setup demo test check format unit train-test jobs integration browser bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -33,7 +33,7 @@ $(DEV):
 demo: $(RUN) ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
 	@$(PY) -m vedette demo
 
-test: check unit jobs integration ## Check and test everything
+test: check unit jobs integration browser ## Check and test everything
 
 check: $(DEV) ## Format, lint, types, import rules
 	$(PY) -m ruff format --check
@@ -57,6 +57,9 @@ jobs: $(DEV) ## The jobs in a real Flink mini cluster
 
 integration: $(DEV) ## The parts together, with a real broker
 	$(TESTS) tests/integration
+
+browser: $(DEV) ## The console's pages in a real Chromium; pictures of them in build/screenshots
+	$(TESTS) tests/browser
 
 bench: $(DEV) ## Measure what the README promises
 	$(PY) -m tests.bench --shared ../shared

@@ -13,7 +13,7 @@ import numpy as np
 
 from contracts.manifest import load_manifest
 from tests import edge_outage
-from tests.bench import edge_bench, faults_bench, rules_bench, tracking_bench, vision_bench
+from tests.bench import edge_bench, faults_bench, rules_bench, tracking_bench, visible_bench, vision_bench
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.bench.site import write_manifest
 from tests.rule_worlds import WORLDS, anomalies, f1, health
@@ -144,6 +144,11 @@ def _clip_rows(table: str) -> list[Row]:
     ]
 
 
+def visible(_shared: Path, _python: Path | None, _say: Say) -> list[Row]:
+    """An alert's way from the topic to the screen of a browser, beside nine more clients."""
+    return visible_bench.visible()
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -151,4 +156,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "tracking": tracking,
     "rules": rules,
     "faults": faults_bench.faults,
+    "visible": visible,
 }
