@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +11,11 @@ import numpy as np
 
 from contracts.manifest import load_manifest
 from tests import edge_outage
-from tests.bench import edge_bench, faults_bench, rules_bench, tracking_bench, visible_bench, vision_bench
+from tests.bench import console_bench, edge_bench, faults_bench, replay_bench, rules_bench, tracking_bench, visible_bench, vision_bench
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.bench.site import write_manifest
 from tests.rule_worlds import WORLDS, anomalies, f1, health
+from training import tracking as evaluation
 from vedette.broker import Broker, BrokerConfig
 
 Say = Callable[[str], None]
@@ -78,22 +77,14 @@ def outage(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
 
 
 def tracking(shared: Path, python: Path | None, say: Say) -> list[Row]:
-    """Our tracker against the best of four others on YOLOX-nano's boxes."""
+    """The bundled model's tracks through `vedette replay` against the best of four others on the same boxes."""
     what = "against SORT, ByteTrack, OC-SORT and C-BIoU"
     if python is None or not shared.is_dir():
         return [missing("tracking", what, "needs --shared and --trackers-python", "better than the best")]
-    data = shared / "data"
-    detector = tracking_bench.PersonDetector(data / "weights/yolox_nano.onnx", score=0.1, nms=0.45)
-    with tempfile.TemporaryDirectory() as folder:
-        elapsed_ms = {
-            clip.name: tracking_bench.prepare(clip, data, Path(folder) / clip.name, detector, every=1)
-            for clip in tracking_bench.CLIPS
-        }
-        command = [str(python), str(tracking_bench.REFERENCE), folder]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    report = json.loads(output.splitlines()[-1])
-    say(tracking_bench.table(report, elapsed_ms))
-    return [row for clip, figures in report.items() for row in _tracking_rows(clip, figures)]
+    clips = [replay_bench.followed(clip, (shared / "data").resolve(), fps=None) for clip in tracking_bench.CLIPS]
+    figures = evaluation.measure(clips, python)
+    say(evaluation.table(figures))
+    return [row for clip, trackers in figures.items() for row in _tracking_rows(clip, trackers)]
 
 
 def _tracking_rows(clip: str, figures: dict[str, dict[str, float]]) -> list[Row]:
@@ -149,6 +140,11 @@ def visible(_shared: Path, _python: Path | None, _say: Say) -> list[Row]:
     return visible_bench.visible()
 
 
+def queue(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """A page of the console's queue out of a million alerts, under any filter."""
+    return console_bench.bench(console_bench.ALERTS, console_bench.DATABASES, say)
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -157,4 +153,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "rules": rules,
     "faults": faults_bench.faults,
     "visible": visible,
+    "queue": queue,
 }
