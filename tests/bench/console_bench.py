@@ -9,7 +9,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -207,11 +207,17 @@ def queue(store: Store, name: str, count: int, say: Callable[[str], None]) -> Ro
     return at_most("console", f"page of {LIMIT} out of {count:,} alerts, any filter, p95, {name}", p95, 150.0, " ms")
 
 
-def bench(count: int, say: Callable[[str], None]) -> list[Row]:
+DATABASES = ("SQLite", "PostgreSQL")
+
+
+def bench(count: int, databases: Sequence[str], say: Callable[[str], None]) -> list[Row]:
     """Both databases; PostgreSQL only where there is a server."""
     made = []
-    with tempfile.TemporaryDirectory(prefix="vedette-queue-") as folder:
-        made.append(queue(Store(f"sqlite:///{Path(folder)}/console.db"), "SQLite", count, say))
+    if "SQLite" in databases:
+        with tempfile.TemporaryDirectory(prefix="vedette-queue-") as folder:
+            made.append(queue(Store(f"sqlite:///{Path(folder)}/console.db"), "SQLite", count, say))
+    if "PostgreSQL" not in databases:
+        return made
     if binaries() is None:
         return [*made, missing("console", "queue on PostgreSQL", MISSING)]
     with postgres() as url:
@@ -222,4 +228,6 @@ def bench(count: int, say: Callable[[str], None]) -> list[Row]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alerts", type=int, default=ALERTS)
-    print(table(bench(parser.parse_args().alerts, lambda line: print(line, flush=True))))
+    parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
+    given = parser.parse_args()
+    print(table(bench(given.alerts, given.databases, lambda line: print(line, flush=True))))
