@@ -254,6 +254,8 @@ def unfit(one: Alert) -> str:
             return f"{name} has {len(value)} characters, at most {MAX_NAME} can be kept"
         if "\0" in value:
             return f"{name} holds a zero byte"
+    if not one.id:
+        return "id is empty"
     return "" if 0 <= one.revision < 2**31 else f"revision {one.revision} is out of range"
 
 
