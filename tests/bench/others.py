@@ -11,7 +11,16 @@ import numpy as np
 
 from contracts.manifest import load_manifest
 from tests import edge_outage
-from tests.bench import console_bench, edge_bench, faults_bench, replay_bench, rules_bench, tracking_bench, visible_bench, vision_bench
+from tests.bench import (
+    console_bench,
+    edge_bench,
+    faults_bench,
+    replay_bench,
+    rules_bench,
+    tracking_bench,
+    visible_bench,
+    vision_bench,
+)
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.bench.site import write_manifest
 from tests.rule_worlds import WORLDS, anomalies, f1, health
