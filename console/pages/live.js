@@ -70,7 +70,7 @@ export default {
       const since = state?.picture_at_ms ? " " + this.filled(this.t.last_picture, { time: this.at(state.picture_at_ms, "stamp") }) : "";
       return this.t["standing_" + standing] + (standing === "down" && state.reason ? ` (${state.reason})` : "") + (standing === "waiting" ? "" : since);
     },
-    age(name) { const state = this.states[name]; return state ? this.lasting(state.age_ms + Math.max(0, this.clock - this.heardAt)) : "–"; },
+    age(name) { const state = this.states[name]; return state?.picture_at_ms ? this.lasting(state.age_ms + Math.max(0, this.clock - this.heardAt)) : "–"; },
     choose(name) {
       this.large = name; this.heads = {}; this.heardAt = this.now();
       history.replaceState(history.state, "", location.pathname + (name ? "?camera=" + encodeURIComponent(name) : ""));

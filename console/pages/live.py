@@ -18,7 +18,7 @@ from console.pages.desk import Desk, Visit, blocking
 from console.pages.panel import Panel
 from console.pages.pictures import last_kept
 from console.rights import Who
-from contracts.config import detect_of
+from contracts.config import Camera, detect_of
 
 TICK_S = 0.04
 FRESH_MS = 2_000
@@ -34,14 +34,14 @@ class LiveWall(Panel, component="live.js"):
 
 async def live_page(visit: Visit) -> None:
     """What is at /live."""
-    config = visit.desk.config.cameras
-    cameras = [_camera(visit, name) for name in config if config[name].enabled and visit.who.sees(name)]
+    config = (await blocking(visit.desk.parts.changes.config)).cameras
+    shown = [name for name in config if config[name].enabled and visit.who.sees(name)]
+    cameras = [_camera(visit, name, config[name]) for name in shown]
     start = {"cameras": cameras, "large": visit.request.query_params.get("camera", "")}
     LiveWall({}, visit.check, visit.props(texts.LIVE, start))
 
 
-def _camera(visit: Visit, name: str) -> dict[str, Any]:
-    camera = visit.desk.config.cameras[name]
+def _camera(visit: Visit, name: str, camera: Camera) -> dict[str, Any]:
     return {
         "name": name,
         "title": visit.desk.camera_name(name),

@@ -16,7 +16,7 @@ from console.pages.detail import detail_of
 from console.pages.filters import Narrowed, from_address, lets_through
 from console.pages.panel import Answer, Panel, Refused
 from console.store.rows import SEVERITIES, AlertRow, Cursor
-from contracts.config import LABELS
+from contracts.config import LABELS, Config
 
 PAGE = 60
 BATCH_S = 0.05
@@ -56,14 +56,16 @@ class AlertsPage:
         who = self._visit.who.name
         await blocking(audit.record, at_ms=now_ms, who=who, action="look", subject="alert queue", details=details)
         rows, more = await self._page(None)
+        lookers = {row["id"]: list(self._desk.parts.hub.lookers(row["id"])) for row in rows}
+        self._seeing = {alert: names for alert, names in lookers.items() if names}
         start = {
             "rows": rows,
             "more": more,
             "filter": msgspec.to_builtins(self._narrowed),
             "chosen": chosen,
-            "options": _options(self._visit),
+            "options": _options(self._visit, await blocking(self._desk.parts.changes.config)),
             "operators": await self._operators(),
-            "seeing": {},
+            "seeing": self._seeing,
         }
         calls: dict[str, Answer] = {
             "page": self._search,
@@ -175,9 +177,8 @@ class AlertsPage:
         return [{"name": one.name, "role": one.role, "leads": one.role != "operator"} for one in able]
 
 
-def _options(visit: Visit) -> dict[str, list[dict[str, str]]]:
-    """What the filters offer: the config's names that this person may see."""
-    config = visit.desk.config
+def _options(visit: Visit, config: Config) -> dict[str, list[dict[str, str]]]:
+    """What the filters offer: the names of the config in force that this person may see."""
     cameras = {name: camera for name, camera in config.cameras.items() if visit.who.sees(name)}
     zones = sorted({zone for camera in cameras.values() for zone in (*camera.zones, *camera.lines)})
 

@@ -10,7 +10,7 @@ export default {
   components: { Drawing, Field, Icon, Toasts },
   data() {
     return {
-      objects: this.start.objects, tab: this.start.rule ? "rules" : "cameras", camera: this.start.camera || this.start.cameras[0]?.name || "",
+      objects: this.start.objects, site: this.start.site, tab: this.start.rule ? "rules" : "cameras", camera: this.start.camera || this.start.cameras[0]?.name || "",
       chosen: this.start.rule ? "rule//" + this.start.rule : "", draft: null, drawing: "", versions: null, naming: null, undone: [], refreshed: 0, busy: false,
     };
   },
@@ -19,7 +19,11 @@ export default {
     ofCamera() { return this.objects.filter((one) => one.camera === this.camera && (one.kind === "zone" || one.kind === "line")); },
     rules() { return this.objects.filter((one) => one.kind === "rule"); },
     object() { return this.objects.find((one) => one.key === this.chosen); },
-    changed() { return this.draft && JSON.stringify(this.draft.body) !== JSON.stringify(this.object?.body ?? null); },
+    siteFields() {
+      return [{ name: "armed", type: "switch" }, { name: "maintenance", type: "switch" }, { name: "schedule", type: "schedule" }, { name: "disarmed_zones", type: "choices", options: this.zones }, { name: "maintained", type: "choices", options: this.start.cameras.map((one) => one.name) }];
+    },
+    siteChanged() { return JSON.stringify(this.site) !== JSON.stringify(this.start.site); },
+    changed() { return this.tab === "site" ? this.siteChanged : this.draft && JSON.stringify(this.draft.body) !== JSON.stringify(this.object?.body ?? null); },
     editable() { return this.me.may_configure && this.draft && (this.draft.fresh || this.object?.origin === "console"); },
     shapes() {
       const kept = this.ofCamera.filter((one) => one.key !== this.draft?.key).map((one) => ({ key: one.key, kind: one.kind, name: one.name, points: one.body.coordinates }));
@@ -86,6 +90,10 @@ export default {
       const { kind, camera, name, version, body, key } = this.draft;
       if (await this.run("save", { kind, camera, name, version, body }, this.filled(this.t.saved, { name }))) { this.draft = this.drafted(this.objects.find((one) => one.key === key)); this.undone = []; }
     },
+    async saveSite() {
+      this.busy = true;
+      try { this.site = await this.call("save_site", { site: this.site }); this.start.site = clone(this.site); this.say(this.t.site_saved); } finally { this.busy = false; }
+    },
     async remove() {
       const { kind, camera, name, version } = this.draft;
       if (confirm(this.filled(this.usedBy.length ? this.t.remove_used : this.t.remove_sure, { name, rules: this.usedBy.map((one) => one.name).join(", ") })) && (await this.run("remove", { kind, camera, name, version }, this.filled(this.t.removed, { name })))) { this.draft = null; this.chosen = ""; }
@@ -100,20 +108,23 @@ export default {
     optionsOf(field) { return field.from === "zones" ? this.zones : field.from === "lines" ? this.lines : field.from === "cameras" ? this.start.cameras.map((one) => one.name) : null; },
     placeOf(rule) { return rule.body.zone || rule.body.line || this.t.whole_picture; },
     short(value) { return value === undefined || value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value); },
-    show(tab) { if (this.changed && !confirm(this.t.drop_changes)) return; this.tab = tab; this.draft = null; this.chosen = ""; this.drawing = ""; },
+    show(tab) { if (this.changed && !confirm(this.t.drop_changes)) return; this.tab = tab; this.site = clone(this.start.site); this.draft = null; this.chosen = ""; this.drawing = ""; },
   },
   template: `
 <div class="setup">
-  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['cameras', 'rules']" :key="name" role="tab" :aria-selected="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
+  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['cameras', 'rules', 'site']" :key="name" role="tab" :aria-selected="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
     <template v-if="tab === 'cameras'"><label class="row"><span class="sr">{{ t.camera }}</span><select v-model="camera" @change="draft = null; chosen = ''; drawing = ''"><option v-for="one in start.cameras" :key="one.name" :value="one.name">{{ one.title }}</option></select></label>
     <button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'zone'" @click="begin('zone')"><Icon name="plus"/>{{ t.new_zone }}</button><button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'line'" @click="begin('line')"><Icon name="plus"/>{{ t.new_line }}</button><button class="button small quiet" @click="refreshed++">{{ t.new_picture }}</button></template>
-    <button v-else class="button small" :disabled="!me.may_configure" @click="newRule"><Icon name="plus"/>{{ t.new_rule }}</button><span class="grow"></span><span v-if="!me.may_configure" class="dim">{{ t.read_only }}</span></div>
+    <button v-if="tab === 'rules'" class="button small" :disabled="!me.may_configure" @click="newRule"><Icon name="plus"/>{{ t.new_rule }}</button><span class="grow"></span><span v-if="!me.may_configure" class="dim">{{ t.read_only }}</span></div>
   <div :class="['setupbody', { open: draft }]">
     <section v-if="tab === 'cameras'" class="canvas" :aria-label="t.picture">
       <p v-if="drawing" class="note">{{ t['draw_hint_' + drawing] }}</p>
       <Drawing :picture="picture" :shapes="shapes" :chosen="chosen" :editable="!!editable" :drawing="drawing" :t="t" @choose="choose" @change="reshape" @drawn="drawn" @cancel="drawing = ''" />
       <div class="chips"><button v-for="one in ofCamera" :key="one.key" class="button small" :aria-pressed="one.key === chosen" @click="choose(one.key)"><span :class="'mark ' + one.kind" aria-hidden="true"></span>{{ one.name }}<span v-if="one.origin === 'file'" class="badge">{{ t.from_file }}</span></button><p v-if="!ofCamera.length && !drawing" class="dim">{{ t.no_shapes }}</p></div>
     </section>
+    <section v-else-if="tab === 'site'" class="scroll site" :aria-label="t.tab_site" tabindex="0"><form class="card stack" style="gap:14px" @submit.prevent="saveSite"><h2>{{ t.tab_site }}</h2><p class="dim">{{ t.site_hint }}</p>
+      <Field v-for="field in siteFields" :key="field.name" :field="field" :value="site[field.name]" :t="t" :disabled="!me.may_arm" @change="(value) => (site = { ...site, [field.name]: value })" />
+      <div class="row"><button class="button primary" :disabled="!me.may_arm || busy || !siteChanged">{{ t.save }}</button></div></form></section>
     <section v-else class="scroll" :aria-label="t.tab_rules" tabindex="0"><table class="table rules"><thead><tr><th scope="col">{{ t.rule }}</th><th scope="col">{{ t.kind }}</th><th scope="col">{{ t.where }}</th><th scope="col">{{ t.camera }}</th><th scope="col">{{ t.severity }}</th><th scope="col">{{ t.when }}</th><th scope="col">{{ t.origin }}</th></tr></thead>
       <tbody><tr v-for="one in rules" :key="one.key" :class="{ chosen: one.key === chosen }"><td><button class="linklike" :aria-current="one.key === chosen" @click="choose(one.key)">{{ one.name }}</button> <span v-if="one.body.enabled === false" class="badge warn">{{ t.off }}</span></td><td>{{ t['rule_' + one.body.kind] }}</td><td>{{ placeOf(one) }}</td><td>{{ (one.body.cameras ?? []).join(', ') || t.all_cameras }}</td><td><span :class="['sev', one.body.severity]">{{ t['severity_' + one.body.severity] }}</span></td><td>{{ (one.body.schedule ?? []).length ? one.body.schedule.map((p) => p.from + '–' + p.until).join(', ') : t.always }}</td><td>{{ one.origin === 'file' ? t.from_file : t.version + ' ' + one.version }}</td></tr></tbody></table>
       <div v-if="!rules.length" class="empty"><h2>{{ t.no_rules }}</h2></div></section>

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from console.changes import Changes, ObjectView
 from console.overlay import body_of
@@ -14,7 +15,7 @@ from console.pages.forms import KINDS, defaults, forms
 from console.pages.panel import Answer, Panel, Refused
 from console.rights import Who
 from console.store.objects import Kind, ObjectKey
-from contracts.config import Arming
+from contracts.config import Arming, Period
 
 SHAPES_AND_RULES = ("zone", "line", "rule")
 
@@ -36,6 +37,7 @@ class SetupPage:
         start = {
             "cameras": [_camera(self._visit, name) for name in self._visit.desk.config.cameras if self._sees(name)],
             "objects": await self._objects(),
+            "site": await self._site(),
             "forms": forms(),
             "defaults": defaults(),
             "kinds": KINDS,
@@ -47,6 +49,7 @@ class SetupPage:
             "remove": self._remove,
             "adopt": self._adopt,
             "versions": self._versions,
+            "save_site": self._save_site,
         }
         Setup(calls, self._visit.check, self._visit.props(texts.SETUP, start))
 
@@ -55,6 +58,13 @@ class SetupPage:
 
     async def _objects(self) -> list[dict[str, Any]]:
         return await blocking(objects_shown, self._changes, self._visit.who)
+
+    async def _site(self) -> dict[str, Any]:
+        return await blocking(site_shown, self._changes, self._visit.who)
+
+    async def _save_site(self, site: dict[str, Any]) -> dict[str, Any]:
+        await blocking(change_site, self._changes, self._visit.who, msgspec.convert(site, SiteArming))
+        return await self._site()
 
     async def _save(
         self, kind: str, camera: str, name: str, version: int, body: dict[str, Any]
@@ -97,6 +107,48 @@ def objects_shown(changes: Changes, who: Who) -> list[dict[str, Any]]:
     return [_shown(one) for one in changes.views(who) if one.kind in SHAPES_AND_RULES]
 
 
+class SiteArming(msgspec.Struct, frozen=True):
+    """When the site's rules may alert, and which cameras are worked on."""
+
+    armed: bool
+    maintenance: bool
+    schedule: tuple[Period, ...]
+    disarmed_zones: tuple[str, ...]
+    maintained: tuple[str, ...]
+
+
+def site_shown(changes: Changes, who: Who) -> dict[str, Any]:
+    """The arming of the site and of its cameras, as one form. Blocks."""
+    views = {
+        one.camera: msgspec.json.decode(one.body, type=Arming) for one in changes.views(who) if one.kind == "arming"
+    }
+    site = views.pop("")
+    shown = SiteArming(
+        armed=site.armed,
+        maintenance=site.maintenance,
+        schedule=site.schedule,
+        disarmed_zones=site.disarmed_zones,
+        maintained=tuple(camera for camera, arming in views.items() if arming.maintenance),
+    )
+    told: dict[str, Any] = msgspec.to_builtins(shown)
+    whole_week = msgspec.to_builtins(Period().days)
+    told["schedule"] = [{"days": whole_week, "from": "00:00", "until": "24:00"} | one for one in told["schedule"]]
+    return told
+
+
+def change_site(changes: Changes, who: Who, wanted: SiteArming) -> None:
+    """Write what differs: the site's arming, and each camera's maintenance. Blocks."""
+    for view in [one for one in changes.views(who) if one.kind == "arming"]:
+        before = msgspec.json.decode(view.body, type=Arming)
+        if view.camera:
+            after = replace(before, maintenance=view.camera in wanted.maintained)
+        else:
+            fields = ("armed", "maintenance", "schedule", "disarmed_zones")
+            after = replace(before, **{name: getattr(wanted, name) for name in fields})
+        if after != before:
+            changes.put(who, ObjectKey("arming", view.camera, ""), after, expected=view.version)
+
+
 async def arming_of(visit: Visit) -> dict[str, Any]:
     """Whether the site is armed."""
     found = await blocking(visit.desk.parts.changes.view, visit.who, ObjectKey("arming", "", ""))
@@ -111,7 +163,7 @@ async def arm(visit: Visit, armed: bool, maintenance: bool) -> dict[str, Any]:
     key = ObjectKey("arming", "", "")
     found = await blocking(visit.desk.parts.changes.view, visit.who, key)
     before = msgspec.json.decode(found.body, type=Arming)
-    after = msgspec.structs.replace(before, armed=bool(armed), maintenance=bool(maintenance))
+    after = replace(before, armed=bool(armed), maintenance=bool(maintenance))
     await blocking(visit.desk.parts.changes.put, visit.who, key, after, expected=found.version)
     return await arming_of(visit)
 

@@ -33,14 +33,12 @@ export const Detail = {
   <button :class="['button', state.status === 'open' ? 'primary' : '']" :disabled="!me.may_answer || state.status !== 'open'" @click="$emit('act', 'a')">{{ t.key_a }} <kbd>a</kbd></button><span class="sep"></span>
   <button v-for="[key, value] in [['t', 'true'], ['f', 'false'], ['n', 'nuisance']]" :key="key" :class="['button', value]" :aria-pressed="state.verdict === value" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button><span class="sep"></span>
   <button v-for="key in ['c', 'm', 'e', 's']" :key="key" class="button" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button>
-  <span class="grow"></span>
-  <span v-if="others.length" class="viewers"><span v-for="who in others" :key="who" class="badge accent"><span class="avatar" style="width:16px;height:16px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ filled(t.also_here, { who }) }}</span></span>
 </div>
 <article class="wide">
   <header class="headline">
     <div class="row"><span :class="['sev', d.severity]">{{ t['severity_' + d.severity] }}</span>
       <span v-if="state.verdict" :class="['badge', state.verdict === 'true' ? 'good' : 'bad']">{{ t['verdict_' + state.verdict] }}</span><span v-else :class="['badge', state.status === 'open' ? 'warn' : 'accent']">{{ t['status_' + state.status] }}</span>
-      <span v-if="d.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="d.late" class="badge warn" :title="t.late_hint">{{ t.late }}</span><span v-if="state.escalated_at_ms" class="badge bad">{{ t.escalated }}</span><span v-if="state.assigned_to" class="badge">→ {{ state.assigned_to }}</span></div>
+      <span v-if="d.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="d.late" class="badge warn" :title="t.late_hint">{{ t.late }}</span><span v-if="state.escalated_at_ms" class="badge bad">{{ t.escalated }}</span><span v-if="state.assigned_to" class="badge">→ {{ state.assigned_to }}</span><span v-for="who in others" :key="who" class="badge accent"><span class="avatar" style="width:16px;height:16px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ filled(t.also_here, { who }) }}</span></div>
     <h1>{{ d.why }}</h1>
     <p class="facts"><span><b>{{ d.camera_name }}</b><template v-if="d.zone"> · {{ d.zone }}</template></span><span><b>{{ at(d.started_at_ms, 'full') }}</b> · {{ filled(t.ago, { time: lasting(clock - d.started_at_ms) }) }}</span>
       <span>{{ d.state === 'end' ? filled(t.lasted, { time: lasting(lasted) }) : filled(t.lasting, { time: lasting(lasted) }) }}</span>
