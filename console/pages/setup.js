@@ -16,8 +16,8 @@ export default {
   },
   computed: {
     cameraNow() { return this.start.cameras.find((one) => one.name === this.camera); },
-    ofCamera() { return this.objects.filter((one) => one.camera === this.camera && (one.kind === "zone" || one.kind === "line")); },
-    rules() { return this.objects.filter((one) => one.kind === "rule"); },
+    ofCamera() { return this.objects.filter((one) => one.camera === this.camera && (one.kind === "zone" || one.kind === "line")).sort((a, b) => b.kind.localeCompare(a.kind) || a.name.localeCompare(b.name)); },
+    rules() { return this.objects.filter((one) => one.kind === "rule").sort((a, b) => a.name.localeCompare(b.name)); },
     object() { return this.objects.find((one) => one.key === this.chosen); },
     siteFields() {
       return [{ name: "armed", type: "switch" }, { name: "maintenance", type: "switch" }, { name: "schedule", type: "schedule" }, { name: "disarmed_zones", type: "choices", options: this.zones }, { name: "maintained", type: "choices", options: this.start.cameras.map((one) => one.name) }];

@@ -56,13 +56,17 @@ def opened(site: ConsoleSite, browser: Browser) -> Iterator[Callable[..., Page]]
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_page(path: str = "/", who: str = "maria", *, width: int = 1600, height: int = 950, **more: object) -> Page:
+    def open_page(
+        path: str = "/", who: str = "maria", *, width: int = 1600, height: int = 950, script: str = "", **more: object
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, base_url=site.address, **({"color_scheme": "dark"} | more)
         )
         contexts.append(context)
         context.set_default_timeout(30_000)  # two cores for browser, broker, console, and whoever else is at work
         context.add_cookies([site.cookie(who)])
+        if script:
+            context.add_init_script(script)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -59,6 +60,38 @@ def test_an_alert_is_seen_opened_and_explained(site: ConsoleSite, opened: Opened
     assert f"alert={alert.id}" in page.url
     assert page.locator(".detail img").evaluate("image => image.naturalWidth") == 480
     shot(page, "alerts")
+
+
+LISTENING = """
+    window.heard = { notes: 0, notifications: [] };
+    const note = AudioContext.prototype.createOscillator;
+    AudioContext.prototype.createOscillator = function () { window.heard.notes++; return note.call(this); };
+    window.Notification = class extends Notification {
+      constructor(title, options) { super(title, options); window.heard.notifications.push([title, options.body]); }
+    };
+    Object.defineProperty(document, "hidden", { get: () => window.away ?? false });
+"""
+
+
+def test_a_new_alert_calls(site: ConsoleSite, opened: Opened) -> None:
+    page = opened("/", permissions=["notifications"], script=LISTENING)
+    page.get_by_role("button", name="Browser notifications").click()
+    page.evaluate("window.away = true")
+    alert = site.alert(why="person entered lawn while nobody looked", severity="critical")
+    expect(row(page, alert.id)).to_be_visible()
+    heard = page.evaluate("window.heard")
+    assert heard["notifications"] == [["Critical · Forecourt · lawn", "person entered lawn while nobody looked"]]
+    assert heard["notes"] == 3
+    assert re.match(r"\(\d+\+?\) Alerts", page.title())
+    # in silence, when that is wanted, also after the page was loaded anew
+    page.get_by_role("button", name="Sound for new alerts").click()
+    page.reload()
+    page.wait_for_selector("#content")
+    expect(page.get_by_role("button", name="Sound for new alerts")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Shift")
+    quiet = site.alert(why="person entered lawn in silence", severity="critical")
+    expect(row(page, quiet.id)).to_be_visible()
+    assert page.evaluate("window.heard.notes") == 0
 
 
 def test_the_worst_is_first_and_an_incident_is_one(site: ConsoleSite, opened: Opened) -> None:
