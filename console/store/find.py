@@ -23,6 +23,9 @@ Key = tuple[int, int, int]
 MANY_VALUES = 64
 """A dimension with more wanted values doesn't lead: that would be as many look-ups in its index."""
 
+PROBE = 2000
+"""So many alerts are looked at first: frequent words are met among them, and the index of words would list them all."""
+
 FEW_FOUND = 3000
 """So many alerts found by words are read and sorted; more are so dense that the leading index meets them soon."""
 
@@ -71,10 +74,29 @@ def find(
 ) -> list[Key]:
     """The keys of the first `limit` alerts behind `after`. `counts` says how many alerts a dimension's value has."""
     if wanted.words:
+        plain = Wanted(wanted.dimensions, wanted.severities, wanted.since_ms, wanted.until_ms)
+        first = _in_order(connection, plain, after, PROBE, counts, sqlite=sqlite)
+        having = set(connection.scalars(_having([key[2] for key in first], wanted.words)))
+        keys = [key for key in first if key[2] in having]
+        if len(keys) >= limit or len(first) < PROBE:
+            return keys[:limit]
         narrowed = {name: values for name, values in wanted.dimensions.items() if name not in ("status", "verdict")}
         found = connection.scalars(matching(wanted.words, narrowed, sqlite=sqlite).limit(FEW_FOUND + 1)).all()
         if len(found) <= FEW_FOUND:
             return _of_these(connection, found, wanted, after, limit)
+    return _in_order(connection, wanted, after, limit, counts, sqlite=sqlite)
+
+
+def _in_order(
+    connection: Connection,
+    wanted: Wanted,
+    after: Cursor | None,
+    limit: int,
+    counts: Mapping[tuple[str, int], int],
+    *,
+    sqlite: bool,
+) -> list[Key]:
+    """Severity by severity from the leading index."""
     leading = _leading(wanted.dimensions, counts)
     keys: list[Key] = []
     for severity in sorted(wanted.severities, reverse=True):
@@ -146,9 +168,17 @@ def _conditions(wanted: Wanted, leading: str | None) -> list[ColumnElement[bool]
         conditions.append(alerts.c.started_at_ms >= wanted.since_ms)
     if wanted.until_ms:
         conditions.append(alerts.c.started_at_ms < wanted.until_ms)
-    for word in wanted.words:  # dense ones: the same as the index of words would say
-        conditions.append(or_(alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}")))
-    return conditions
+    return [*conditions, *(_has(word) for word in wanted.words)]
+
+
+def _having(numbers: Sequence[int], words: Sequence[str]) -> Select[int]:
+    """Which of these alerts have all of the words."""
+    return select(alerts.c.number).where(alerts.c.number.in_(numbers), *(_has(word) for word in words))
+
+
+def _has(word: str) -> ColumnElement[bool]:
+    """The same as the index of words would say."""
+    return or_(alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}"))
 
 
 def _behind(cursor: Cursor) -> ColumnElement[bool]:
