@@ -22,6 +22,8 @@ class Writer:
         more = {
             "message.max.bytes": MAX_MESSAGE_BYTES,
             "linger.ms": 0,
+            # In order, as the agent sends: else a batch that a new topic's leader refuses comes after the next one.
+            "enable.idempotence": True,
             "message.timeout.ms": 20_000,
             "partitioner": "murmur2_random",
         }
