@@ -57,6 +57,8 @@ class Session:
     @classmethod
     def open(cls, manifest: ModelManifest, folder: Path, options: SessionOptions) -> Session:
         """Read the model from `folder`, hold it against its manifest and run it once; raises ModelError."""
+        if manifest.task != "detector":
+            raise ModelError(f"{manifest.id}: is a {manifest.task}, not a detector")
         labels = Labels(manifest)
         head = head_of(manifest, labels)
         opened = open_runtime(manifest, model_bytes(manifest, folder), options)

@@ -136,7 +136,7 @@ def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> Mode
 
 @torch.no_grad()
 def compare_localiser(model: ExportedLocaliser, path: Path, heads: Pictures) -> Difference:
-    """Faces of ONNX against torch with torchvision's suppression; a partner has the same score to 0.01."""
+    """Faces of ONNX against torch with torchvision's suppression; those below LOW_THRESHOLD are nobody's."""
     session = open_session(path, 1)
     count, unmatched, worst = 0, 0, np.zeros(3)
     for head in heads:
@@ -144,8 +144,9 @@ def compare_localiser(model: ExportedLocaliser, path: Path, heads: Pictures) -> 
         best = scores[:, 0].topk(MOST_CELLS).indices
         best = best[scores[best, 0] > LEAST_SCORE]
         kept = best[nms(boxes[best], scores[best, 0], NMS_IOU)][:MOST_FACES]
+        kept = kept[scores[kept, 0] >= LOW_THRESHOLD]
         theirs = [value[0] for value in session.run(["boxes", "scores", "points"], {"images": head[None]})]
-        found = theirs[1] > 0
+        found = theirs[1] >= LOW_THRESHOLD
         count += len(kept)
         if len(kept) != int(found.sum()):
             unmatched += abs(len(kept) - int(found.sum()))

@@ -14,6 +14,7 @@ from torch.nn import functional
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.dataset import read_sets
+from training.detector import blend
 from training.faces.fit import Task, fit
 from training.faces.heads import HeadTargets, HeadWindows, collate
 from training.faces.people import read_people
@@ -58,7 +59,7 @@ def train_localiser(recipe: LocaliserRecipe, data: Path, out: Path) -> Path:
         recipe.schedule,
         collate=collate,
     )
-    trained = fit(net, task, place, out)
+    trained = blend(start, fit(net, task, place, out), recipe.blend)
     if place.rank == 0:
         checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": trained.state_dict()}, out / "weights.pt")
     return out / "weights.pt"

@@ -113,7 +113,8 @@ class LocaliserRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     points are believed. `loss` weighs the parts of the detector's loss, `points` that of the five points; `distil`
     within `loss` pulls what is said of a spoilt window towards what the start says of the clean one. `false_boxes` is
     how many a picture the threshold may let through on the validation sets. `one_person` names the sets whose pictures
-    are of one person each: others in the background need not be found.
+    are of one person each: others in the background need not be found. `blend` is how much of the trained weights goes
+    into the result, the rest being the start's (arXiv:2109.01903).
     """
 
     name: str
@@ -133,6 +134,7 @@ class LocaliserRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     schedule: ScheduleConfig
     false_boxes: Fraction = 0.01
     one_person: tuple[str, ...] = ()
+    blend: Fraction = 1.0
     licence: str = "BSD-3-Clause"
     data_note: str = ""
 
