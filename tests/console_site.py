@@ -247,16 +247,23 @@ class ConsoleSite:
         self._producer.produce(topic, value, key.encode())
         self._producer.poll(0)
 
-    def alert(self, *, picture: bool = True, **changes: Any) -> Alert:
-        """Put an alert onto the topic, with its evidence in the folder as the evidence service would have it."""
+    def alert(self, *, picture: bool = True, late_s: float = 0.0, **changes: Any) -> Alert:
+        """Put an alert onto the topic, with its evidence in the folder as the evidence service would have it.
+
+        With `late_s` the picture comes so long after the alert, as it does from the service.
+        """
         alert = alert_now(**changes)
         if not picture:
             alert = msgspec.structs.replace(alert, evidence=None)
+        if late_s:
+            self.send(topics.ALERTS, alert, alert.camera)
+            time.sleep(late_s)
         if alert.evidence is not None:
             number = alert.evidence.ref.offset % FRAMES
             self._frames.frames[alert.evidence.ref] = frame_of(alert.camera, number, alert.evidence.captured_at_ms)
             self._evidence.write(alert)
-        self.send(topics.ALERTS, alert, alert.camera)
+        if not late_s:
+            self.send(topics.ALERTS, alert, alert.camera)
         return alert
 
     def read(self, topic: str, kind: type[Any], wanted: int, timeout_s: float = 20.0) -> list[Any]:

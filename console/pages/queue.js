@@ -81,7 +81,7 @@ export default {
     reload() { this.search(); },
     presence(seeing) { this.seeing = seeing; },
     /** From the server: the open alert has changed. */
-    refresh(detail) { if (this.detail && this.detail.id === detail.id) this.detail = detail; },
+    refresh(detail) { if (this.detail && this.detail.id === detail.id) this.show(detail); },
 
     async search() {
       this.loading = true;
@@ -133,8 +133,18 @@ export default {
       clearTimeout(this.opening);
       this.opening = setTimeout(async () => {
         const detail = await this.call("open", { id });
-        if (this.chosen === id) this.detail = detail;
+        if (this.chosen === id) this.show(detail);
       }, this.detail ? 90 : 0); // holding j passes many alerts: only the one that is stayed on is fetched (and audited)
+    },
+    /** Draw an alert; its picture may come a moment later than itself. */
+    show(detail, tries = 12) {
+      this.detail = detail;
+      clearTimeout(this.looking);
+      if (detail.evidence && !detail.frame && !detail.missed && tries)
+        this.looking = setTimeout(async () => {
+          const later = await this.call("open", { id: detail.id });
+          if (this.detail?.id === detail.id) this.show(later, tries - 1);
+        }, 800);
     },
     close() {
       const id = this.chosen;

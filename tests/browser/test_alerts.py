@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Callable
 
@@ -107,6 +108,19 @@ def test_the_worst_is_first_and_an_incident_is_one(site: ConsoleSite, opened: Op
     shown = page.locator(".alert").evaluate_all("rows => rows.map(row => row.dataset.id)")
     assert shown == [ids["critical"], ids["medium"], ids["low"], ids["high"], later]
     assert page.locator(".group").count() == 3
+
+
+def test_a_picture_that_comes_later_is_shown(site: ConsoleSite, opened: Opened) -> None:
+    word = "w" + uuid.uuid4().hex[:10]
+    page = opened(f"/?text={word}")
+    coming = threading.Thread(target=lambda: site.alert(why=f"person entered lawn {word}", late_s=3.0))
+    coming.start()
+    expect(page.locator(".alert")).to_have_count(1)
+    page.keyboard.press("j")
+    expect(page.get_by_text("There is no picture of this alert.")).to_be_visible()
+    coming.join()
+    page.wait_for_function("document.querySelector('.detail img')?.naturalWidth > 0")
+    page.wait_for_function("document.querySelector('.thumb img')?.naturalWidth > 0")
 
 
 def test_filters_stand_in_the_address(site: ConsoleSite, opened: Opened, shot: Shot) -> None:

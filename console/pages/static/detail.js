@@ -7,7 +7,7 @@ export const Detail = {
   emits: ["act", "close"],
   components: { Icon, Overlay },
   data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
-  watch: { "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
+  watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
   computed: {
     state() { return this.row ?? this.d; },
     others() { return this.seeing.filter((name) => name !== this.me.name); },

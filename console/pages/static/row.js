@@ -1,12 +1,23 @@
 // One alert in the queue. It is drawn again only when something of it changes.
 import { Icon, at, lasting } from "/assets/panel.js";
 
+// The alert is here before its picture: evidence has to fetch the frame first. Ends after half a minute.
+const AGAIN_MS = [600, 1200, 2500, 5000, 10000, 10000];
+
 export const Row = {
   // minute: the time in coarse steps; fresh: whether it has just come, asked once.
   props: { row: Object, under: Boolean, chosen: Boolean, ticked: Boolean, minute: Number, seeing: Array, fresh: Boolean, t: Object, zone: String },
   emits: ["choose", "tick"],
   components: { Icon },
-  data() { return { came: this.fresh, pictured: true }; },
+  data() { return { came: this.fresh, pictured: true, tries: 0 }; },
+  watch: { "row.snapshot"() { this.pictured = true; this.tries = 0; } },
+  unmounted() { clearTimeout(this.waiting); },
+  methods: {
+    again() {
+      this.pictured = false;
+      if (this.tries < AGAIN_MS.length) this.waiting = setTimeout(() => { this.pictured = true; }, AGAIN_MS[this.tries++]);
+    },
+  },
   computed: {
     done() { return this.row.status === "answered" || this.row.status === "snoozed"; },
     time() { return at(this.row.started_at_ms, this.zone); },
@@ -17,7 +28,7 @@ export const Row = {
   template: `
 <div :data-id="row.id" :class="['alert', row.severity, { under, chosen, done, fresh: came }]">
   <label><input type="checkbox" :checked="ticked" :aria-label="t.tick + ' ' + spoken" @change="$emit('tick')"></label>
-  <span v-if="!under" class="thumb" @click="$emit('choose')"><img v-if="row.snapshot && pictured" :src="row.snapshot" alt="" loading="lazy" decoding="async" @error="pictured = false"><Icon v-else name="camera"/></span>
+  <span v-if="!under" class="thumb" @click="$emit('choose')"><img v-if="row.snapshot && pictured" :src="row.snapshot + (tries ? '&try=' + tries : '')" alt="" loading="lazy" decoding="async" @error="again"><Icon v-else name="camera"/></span>
   <button class="open" :aria-current="chosen" :aria-label="spoken" @click="$emit('choose')">
     <span class="top"><span class="sev">{{ t['severity_' + row.severity] }}</span><b>{{ row.camera_name }}<template v-if="row.zone"> · {{ row.zone }}</template></b><time>{{ time }}</time></span>
     <span class="why">{{ row.why }}</span>

@@ -1,0 +1,22 @@
+"""Every text that the pages show, in one place: a translation is another package with the same names and keys."""
+
+from __future__ import annotations
+
+from console.pages.texts.alerts import ALERTS
+from console.pages.texts.common import COMMON, SHELL, SIGN_IN
+from console.pages.texts.others import ACCOUNTS, ANALYTICS, AUDIT, HANDOVER, HEALTH, LIVE
+from console.pages.texts.setup import SETUP
+
+__all__ = [
+    "ACCOUNTS",
+    "ALERTS",
+    "ANALYTICS",
+    "AUDIT",
+    "COMMON",
+    "HANDOVER",
+    "HEALTH",
+    "LIVE",
+    "SETUP",
+    "SHELL",
+    "SIGN_IN",
+]
