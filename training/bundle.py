@@ -108,7 +108,7 @@ def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], 
             licence=recipe.licence,
             trained_from=recipe.start,
             data=recipe.data_note,
-            recipe="training/recipes/detector.yaml",
+            recipe=f"training/recipes/{recipe.name}.yaml",
         ),
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
