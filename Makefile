@@ -5,6 +5,9 @@ PY := $(VENV)/bin/python
 # What running needs, and what checks and tests need as well.
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
+# Other trackers to measure against: beside .venv, since they bring an OpenCV with a window system.
+TRACKERS := $(CURDIR)/.venv-trackers
+TRACKERS_PINS := tests/bench/trackers.txt
 TESTS := $(PY) -m pytest
 
 # As if .venv were activated: Flink's JVM looks for its Python on PATH.
@@ -61,12 +64,17 @@ integration: $(DEV) ## The parts together, with a real broker
 browser: $(DEV) ## The console's pages in a real Chromium; pictures of them in build/screenshots
 	$(TESTS) tests/browser
 
-bench: $(DEV) ## Measure what the README promises
-	$(PY) -m tests.bench --shared ../shared
+bench: $(DEV) $(TRACKERS)/made.stamp ## Measure what the README promises
+	$(PY) -m tests.bench --shared ../shared --trackers-python $(TRACKERS)/bin/python
+
+$(TRACKERS)/made.stamp: $(TRACKERS_PINS) | $(DEV)
+	$(PY) -m venv --clear $(TRACKERS)
+	$(TRACKERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKERS_PINS)
+	@touch $@
 
 lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks
 	$(PY) -m vedette.jars lock
 
-clean: ## Remove the environment, caches and what was built (not the downloads, not the recorded state)
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove the environments, caches and what was built (not the downloads, not the recorded state)
+	rm -rf $(VENV) $(TRACKERS) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,7 +3,7 @@
     python -m tests.bench.tracking_bench --shared DIR --trackers-python PY [--fps 5] [--score .1] [--nms .45]
 
 PY is the Python of an environment in which `trackers` 2.6.1 is installed, apart from ours because the package brings an
-OpenCV with a window system: `uv venv trackers-env && uv pip install --python trackers-env/bin/python trackers==2.6.1`.
+OpenCV with a window system; `make bench` makes it as .venv-trackers (`tests/bench/trackers.txt`).
 DIR holds the clips with their ground truth and YOLOX-nano (`videos/`, `tracking/MOT15/`, `weights/`). The two sides
 exchange MOTChallenge text in a temporary folder: frames from 1, x y w h in pixels, class and visibility 1.
 """
