@@ -69,10 +69,14 @@ class ConsoleProcess:
         self._process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
+        """SIGTERM; returns the exit code, also when it ended before."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(20)
+        try:
+            return self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
 
     @property
     def log(self) -> str:
