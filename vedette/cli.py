@@ -52,6 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_FAILED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"vedette: {where}{error.strerror or error}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
 
@@ -163,9 +167,11 @@ def _config_schema(given: argparse.Namespace) -> int:
 
 def _tail(given: argparse.Namespace) -> int:
     tail.kind_of(given.topic)  # a topic that nobody has is said first
-    bootstrap = given.bootstrap or running_bootstrap(given.state or STATE) or running_bootstrap(STATE / "demo")
+    folders = (given.state,) if given.state else (STATE, STATE / "demo")
+    bootstrap = given.bootstrap or next(filter(None, map(running_bootstrap, folders)), None)
     if bootstrap is None:
-        raise VedetteError("no system is running here; say where with --state DIR or --bootstrap HOST:PORT")
+        where = f"on {given.state}" if given.state else "here"
+        raise VedetteError(f"no system is running {where}; say where with --state DIR or --bootstrap HOST:PORT")
     for line in tail.follow(bootstrap, given.topic, from_beginning=given.from_beginning, count=given.count):
         print(line, flush=True)
     return 0

@@ -21,7 +21,7 @@ from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config, Input
-from contracts.errors import ContractError, VedetteError
+from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.messages import Alert, FrameDetections, FrameTracks, Message
 from vedette.clips import Clip, check_room, room_bytes
 from vedette.local import LocalOptions, LocalSystem, manifest_of
@@ -58,9 +58,11 @@ class Recording:
 
 
 def replay(config: Config, config_file: Path, options: ReplayOptions, say: Callable[[str], None]) -> Recording:
-    """Run the clips through and return what came out; also writes the wanted files."""
-    if options.state_dir is not None:
-        options.state_dir.mkdir(parents=True, exist_ok=True)
+    """Run the clips through and return what came out; also writes the wanted files.
+
+    Raises ConfigError before anything starts where one of them can't be written.
+    """
+    check_outputs(options)
     with tempfile.TemporaryDirectory(prefix="vedette-replay-", dir=options.state_dir) as folder:
         check_room(room_bytes(options.clips, config), Path(folder))
         system = _system(config, config_file, options, Path(folder), say)
@@ -180,14 +182,48 @@ def _read(bootstrap: str) -> Recording:
     )
 
 
+def check_outputs(options: ReplayOptions) -> None:
+    """Raises ConfigError for a place that can't be written, or that would overwrite a clip; makes missing folders."""
+    wanted = [("--alerts", options.alerts), ("--detections", options.detections)]
+    wanted += [("--mot", path) for path in _mot_files(options).values()]
+    clips = {clip.path.resolve() for clip in options.clips.values()}
+    try:
+        if options.state_dir is not None:
+            options.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("--state", f"{options.state_dir}: {error.strerror}") from error
+    for option, path in wanted:
+        if path is None:
+            continue
+        if path.resolve() in clips:
+            raise ConfigError(option, f"{path} is a clip that is replayed: it would be overwritten")
+        try:
+            _try_to_write(path)
+        except OSError as error:
+            raise ConfigError(option, f"{path} can't be written: {error.strerror}") from error
+
+
+def _try_to_write(path: Path) -> None:
+    """What an earlier run wrote stays until this one has something; nothing new is left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    with path.open("ab"):
+        pass
+    if new:
+        path.unlink()
+
+
+def _mot_files(options: ReplayOptions) -> dict[str, Path]:
+    """Each camera's file: the one that was named, or one of its own in that folder."""
+    if options.mot is None:
+        return {}
+    single = len(options.clips) == 1
+    return {camera: options.mot if single else options.mot / f"{camera}.txt" for camera in options.clips}
+
+
 def _write(recording: Recording, options: ReplayOptions) -> None:
-    if options.mot is not None:
-        for camera in options.clips:
-            lines = mot_lines(frame for frame in recording.tracks if frame.camera == camera)
-            single = len(options.clips) == 1
-            path = options.mot if single else options.mot / f"{camera}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(lines))
+    for camera, path in _mot_files(options).items():
+        path.write_text("".join(mot_lines(frame for frame in recording.tracks if frame.camera == camera)))
     if options.alerts is not None:
         _write_lines(options.alerts, (encode(alert) for alert in recording.alerts))
     if options.detections is not None:
@@ -208,7 +244,6 @@ def mot_lines(frames: Iterator[FrameTracks]) -> Iterator[str]:
 
 
 def _write_lines(path: Path, lines: Iterable[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"".join(line + b"\n" for line in lines))
 
 

@@ -14,6 +14,8 @@ from edge.encode import encode_jpeg
 from tests.edge_tools import write_clip
 from vedette.cli import main
 from vedette.clips import OVERHEAD_BYTES, SPARE_BYTES, open_clip, room_bytes
+from vedette.local import RUN_FILE
+from vedette.replay import ReplayOptions, check_outputs
 
 GOOD = "cameras: {gate: {inputs: [{url: gate.mp4}]}}\n"
 
@@ -54,6 +56,31 @@ def test_tail_without_a_system_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     monkeypatch.chdir(tmp_path)
     assert main(["tail", "alerts"]) == 1
     assert "no system is running here" in capsys.readouterr().err
+
+
+def test_tail_of_a_named_folder_never_takes_another_system(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demo runs, and is what `tail` takes without a word; who names a folder means that one."""
+    monkeypatch.chdir(tmp_path)
+    run_file = tmp_path / ".vedette" / "demo" / RUN_FILE
+    run_file.parent.mkdir(parents=True)
+    run_file.write_text('{"bootstrap": "demo:1"}')
+    taken: list[str] = []
+    monkeypatch.setattr("vedette.tail.follow", lambda bootstrap, *_, **__: taken.append(bootstrap) or ())
+    assert main(["tail", "alerts"]) == 0
+    assert taken == ["demo:1"]
+    assert main(["tail", "alerts", "--state", "mine"]) == 1
+    assert "no system is running on mine" in capsys.readouterr().err
+    assert taken == ["demo:1"]
+
+
+def test_what_the_machine_refuses_is_said_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["demo", "--state", str(tmp_path / "file" / "state")]) == 1
+    assert capsys.readouterr().err == f"vedette: {tmp_path / 'file' / 'state'}: Not a directory\n"
 
 
 @pytest.fixture
@@ -108,6 +135,37 @@ def test_replay_looks_for_room_before_it_starts(
     assert "--state DIR" in said
     assert [folder.parent for folder in looked] == [state]
     assert list(state.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        ("--alerts", "{folder}", "--alerts: {folder} can't be written: Is a directory"),
+        ("--mot", "{folder}", "--mot: {folder} can't be written: Is a directory"),
+        ("--detections", "{clip}/x.jsonl", "--detections: {clip}/x.jsonl can't be written: "),
+        ("--alerts", "{clip}", "--alerts: {clip} is a clip that is replayed"),
+        ("--state", "{clip}", "--state: {clip}: File exists"),
+    ],
+)
+@pytest.mark.usefixtures("no_system")
+def test_replay_looks_at_its_outputs_before_it_starts(
+    option: str, given: str, said: str, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, folder = write_clip(tmp_path / "clip.avi", 3), tmp_path / "folder"
+    folder.mkdir()
+    before = clip.read_bytes()
+    arguments = [str(clip), "--config", str(config), option, given.format(clip=clip, folder=folder)]
+    assert main(["replay", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(said.format(clip=clip, folder=folder))
+    assert clip.read_bytes() == before
+
+
+def test_looking_at_the_outputs_leaves_what_is_there(tmp_path: Path) -> None:
+    old = tmp_path / "old.jsonl"
+    old.write_text("earlier\n")
+    check_outputs(ReplayOptions({}, 0, alerts=old, detections=tmp_path / "new" / "d.jsonl"))
+    assert old.read_text() == "earlier\n"
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_the_room_of_a_clip_is_that_of_its_frames(config: Path, tmp_path: Path) -> None:
