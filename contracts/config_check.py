@@ -59,16 +59,18 @@ def check(config: Config) -> None:
 
 
 def missing_secrets(config: Config, secrets: Mapping[str, str]) -> list[ConfigError]:
-    """Each {NAME} in the file that `secrets` lacks, with its path; those of cameras that are off don't count."""
-    urls = {
+    """Each {NAME} in the file that `secrets` lacks, with its path; those of parts that are off don't count."""
+    texts = {
         f"cameras.{name}.inputs[{i}].url": source.url
         for name, camera in config.cameras.items()
         if camera.enabled
         for i, source in enumerate(camera.inputs)
     }
+    if config.console.enabled:
+        texts["console.database"] = config.console.database
     return [
         ConfigError(path, f"the secret {name[1:-1]} is not set in the environment")
-        for path, text in urls.items()
+        for path, text in texts.items()
         for name in _SECRET.findall(text)
         if name[1:-1] not in secrets
     ]

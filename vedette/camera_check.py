@@ -16,6 +16,7 @@ AT_ONCE = 16
 MEND = (
     "Look at the address, user and password (`ffplay` with the same address), and that this machine reaches the camera."
 )
+SECRET_MEND = "`export` it before `vedette up`, or have your service set it."
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ def camera_checks(config: Config, secrets: Mapping[str, str]) -> list[Check]:
 
 def _look(asked: _Asked, fault: Exception | None, secrets: Mapping[str, str]) -> Check:
     if fault is not None:
-        return Check(asked.path, "fail", str(fault), "`export` it before `vedette up`, or have your service set it.")
+        return Check(asked.path, "fail", str(fault), SECRET_MEND)
     # Imported here: OpenCV takes a third of a second that no other command should wait for.
     from edge.__main__ import set_up_opencv
     from edge.capture import OpenCvCapture
-    from edge.urls import fill_secrets
+    from edge.urls import fill_secrets, redact
 
     set_up_opencv()
     try:
@@ -56,4 +57,4 @@ def _look(asked: _Asked, fault: Exception | None, secrets: Mapping[str, str]) ->
         finally:
             capture.close()
     except CameraError as error:
-        return Check(asked.path, "fail", str(error), MEND)
+        return Check(asked.path, "fail", redact(str(error)), MEND)

@@ -90,10 +90,10 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
     enabled = [name for name, camera in config.cameras.items() if camera.enabled]
     more = f"More: `vedette tail alerts --state {state}`, logs in {system.state_dir / 'logs'}"
 
-    def all_seen() -> None:
+    def all_well() -> None:
         _say(f"all is well after {time.monotonic() - began_s:.0f} s: alerts come below, Ctrl-C ends. {more}")
 
-    watch = CameraWatch(enabled, started_ms, _say, all_seen)
+    watch = CameraWatch(enabled, started_ms, _say, all_well)
     try:
         feed.start()
         watch.start(system.bootstrap, stop)

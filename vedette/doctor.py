@@ -17,10 +17,11 @@ from typing import TextIO
 import psutil
 
 from contracts.config import Config
+from contracts.config_check import missing_secrets
 from contracts.errors import ModelError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from vedette import clip, jars
-from vedette.camera_check import camera_checks
+from vedette.camera_check import SECRET_MEND, camera_checks
 from vedette.check import GIB, Check, Verdict
 from vedette.errors import SetupError
 from vedette.java import child_environment, find_java
@@ -63,7 +64,9 @@ def run_checks(scope: Scope) -> list[Check]:
         _gpu,
     )
     found = [check(scope) for check in checks]
-    return found if scope.config is None else [*found, *camera_checks(scope.config, os.environ)]
+    return (
+        found if scope.config is None else [*found, *_secrets(scope.config), *camera_checks(scope.config, os.environ)]
+    )
 
 
 def print_checks(checks: Sequence[Check], stream: TextIO | None = None) -> int:
@@ -174,6 +177,12 @@ def _ports(scope: Scope) -> Check:
                 mend = "End what listens there (`ss -ltnp`), or name another port in the config."
                 return Check("ports", "fail", f"127.0.0.1:{port}: {error.strerror}", mend)
     return Check("ports", "ok", f"free: {', '.join(map(str, scope.ports))}" if scope.ports else "any free one is taken")
+
+
+def _secrets(config: Config) -> list[Check]:
+    """Those that are not set beside the cameras', which are named where the cameras are opened."""
+    missing = missing_secrets(config, os.environ)
+    return [Check(one.path, "fail", str(one), SECRET_MEND) for one in missing if not one.path.startswith("cameras.")]
 
 
 def _disk(scope: Scope) -> Check:

@@ -357,3 +357,22 @@ def test_secrets_that_are_not_set_are_named_with_their_path() -> None:
     assert missing_secrets(config, {"USER": "", "PASSWORD": "x"}) == []
     (fault,) = missing_secrets(config, {"USER": "a"})
     assert str(fault) == "cameras.gate.inputs[0].url: the secret PASSWORD is not set in the environment"
+
+
+def test_the_secret_of_the_database_counts_where_the_console_is_on() -> None:
+    database = "postgresql+psycopg://vedette:{DB_PASSWORD}@db/vedette"
+    config = parse(
+        yaml.safe_dump({"cameras": {"gate": {"inputs": [{"url": "gate.mp4"}]}}, "console": {"database": database}})
+    )
+    (fault,) = missing_secrets(config, {})
+    assert str(fault) == "console.database: the secret DB_PASSWORD is not set in the environment"
+    assert missing_secrets(config, {"DB_PASSWORD": "x"}) == []
+    off = parse(
+        yaml.safe_dump(
+            {
+                "cameras": {"gate": {"inputs": [{"url": "gate.mp4"}]}},
+                "console": {"database": database, "enabled": False},
+            }
+        )
+    )
+    assert missing_secrets(off, {}) == []
