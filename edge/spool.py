@@ -120,11 +120,13 @@ class Spool:
         return sorted(found, key=lambda record: record.place)
 
     def append(self, record: Record, payload: bytes) -> list[Record]:
-        """Write `record`; returns the living records that had to go for it, which may be itself (`segment` None).
+        """Write `record`; returns the living records that had to go for it, or only itself (`segment` None).
 
-        Only what is worth as much or less makes room for it.
+        Only what is worth as much or less makes room for it, and only if that is room enough.
         """
         data = _encode(record, payload)
+        if self.disk_bytes - self._yielding(record.worth) + len(data) > self._max_bytes:
+            return [record]
         lost: list[Record] = []
         while self.disk_bytes + len(data) > self._max_bytes:
             victim = self._cheapest(record.worth)
@@ -212,6 +214,10 @@ class Spool:
             self._open[worth] = path.open("xb", buffering=0)
             self._chains[worth].append(Segment(path, self._number))
         return self._chains[worth][-1], self._open[worth]
+
+    def _yielding(self, to: Worth) -> int:
+        """The bytes that may be deleted for a record of this worth."""
+        return sum(segment.size for worth in WORTHS[: WORTHS.index(to) + 1] for segment in self._chains[worth])
 
     def _cheapest(self, at_most: Worth) -> Segment | None:
         for worth in WORTHS[: WORTHS.index(at_most) + 1]:

@@ -169,6 +169,22 @@ def test_a_lesser_frame_makes_no_room_among_better_ones(tmp_path: Path) -> None:
     assert bytes_in(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("worth", "size"),
+    [
+        ("detail", MB + 1),  # more than the whole spool
+        ("motion", MB // 2),  # more than what is worth as much or less holds
+    ],
+)
+def test_nothing_is_deleted_for_what_has_no_room_anyway(tmp_path: Path, worth: Worth, size: int) -> None:
+    spool, _ = opened(tmp_path, MB)
+    for index in range(100):
+        assert spool.append(record(index, "heartbeat" if index < 20 else "detail"), payload_of(index)) == []
+    too_large = record(100, worth)
+    assert spool.append(too_large, bytes(size)) == [too_large]
+    assert [r.index for r in opened(tmp_path, MB)[1]] == list(range(100))
+
+
 def test_a_full_disk_is_an_error_and_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spool = filled(tmp_path, 2)
     file = spool._open["motion"]
