@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
 import msgspec
 
@@ -19,16 +20,29 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        fields = {
-            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
+        given = {
             "message": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _OWN},
         }
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return redact(msgspec.json.encode(fields, enc_hook=str).decode())
+            given["traceback"] = self.formatException(record.exc_info)
+        given = msgspec.to_builtins(given, enc_hook=str, str_keys=True)
+        fields = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            **_redacted(given),
+        }
+        return msgspec.json.encode(fields).decode()
+
+
+def _redacted(value: Any) -> Any:
+    """`value` of JSON's types with its texts redacted; once encoded, a password with a quote reads differently."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: _redacted(item) for name, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def set_up(level: int = logging.INFO, stream: TextIO = sys.stderr) -> None:

@@ -16,7 +16,7 @@ AT_ONCE = 16
 MEND = (
     "Look at the address, user and password (`ffplay` with the same address), and that this machine reaches the camera."
 )
-SECRET_MEND = "`export` it before `vedette up`, or have your service set it."
+EXPORT_IT = "`export` it before `vedette up`, or have your service set it."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def camera_checks(config: Config, secrets: Mapping[str, str]) -> list[Check]:
 
 def _look(asked: _Asked, fault: Exception | None, secrets: Mapping[str, str]) -> Check:
     if fault is not None:
-        return Check(asked.path, "fail", str(fault), SECRET_MEND)
+        return Check(asked.path, "fail", str(fault), EXPORT_IT)
     # Imported here: OpenCV takes a third of a second that no other command should wait for.
     from edge.__main__ import set_up_opencv
     from edge.capture import OpenCvCapture

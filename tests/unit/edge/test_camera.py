@@ -61,10 +61,10 @@ class Live:
         self.closed = True
 
 
-def ends_of(open_capture: Callable[[Input, str], Live]) -> Ends:
+def ends_of(open_capture: Callable[[Input, str], Live], password: str = "geheim") -> Ends:
     timing = Timing(lambda: time.time_ns() // 1_000_000)
     return Ends(
-        open_capture=open_capture, secrets={"PASS": "geheim"}, timing=timing, chance=random.Random(1),
+        open_capture=open_capture, secrets={"PASS": password}, timing=timing, chance=random.Random(1),
         backoff=Backoff(0.01, 0.05),
     )  # fmt: skip
 
@@ -72,11 +72,18 @@ def ends_of(open_capture: Callable[[Input, str], Live]) -> Ends:
 class Setup:
     """A camera whose frames are kept."""
 
-    def __init__(self, open_capture: Callable[[Input, str], Live], detail: Input | None = None) -> None:
+    def __init__(
+        self,
+        open_capture: Callable[[Input, str], Live],
+        detail: Input | None = None,
+        *,
+        sub: Input = SUB,
+        password: str = "geheim",
+    ) -> None:
         self.frames: list[tuple[Frame, Worth]] = []
         self.meter = CameraMeter(Metrics(CollectorRegistry()), "gate")
         self.camera = Camera(
-            SETTINGS, (SUB, detail), ends_of(open_capture), Pipeline(1, SETTINGS),
+            SETTINGS, (sub, detail), ends_of(open_capture, password), Pipeline(1, SETTINGS),
             lambda frame, worth: self.frames.append((frame, worth)), self.meter,
         )  # fmt: skip
 
@@ -166,6 +173,24 @@ def test_the_reason_holds_no_password_and_names_a_missing_secret() -> None:
         reader.stop()
         assert reader.join(5)
         assert "NOT_SET is not set" in reader.error
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://user:{PASS}@sub/x", "rtsp://user:***@sub/x"),
+        ("rtsp://sub/user=admin_password={PASS}_channel=1", "rtsp://sub/user=admin_password=***_channel=1"),
+        ("http://sub/{PASS}/video", "http://sub/***/video"),
+        ("rtsp://{PASS}@sub", "rtsp://***@sub"),
+    ],
+)
+def test_the_status_holds_no_password_wherever_it_stood(url: str, shown: str) -> None:
+    def fail(source: Input, filled: str) -> Live:
+        raise CameraError(f"{filled} can't be opened with geh/eim")
+
+    with Setup(fail, sub=Input(url=url), password="geh/eim") as setup:
+        wait_until(lambda: setup.status().reason != "", 5, "a reason")
+        assert setup.status().reason == f"{shown} can't be opened with ***"
 
 
 def test_a_read_that_hangs_is_declared_down_and_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
