@@ -22,10 +22,10 @@ from tests.bench import (
     vision_bench,
 )
 from tests.bench.report import Row, at_least, at_most, missing
-from tests.bench.site import write_manifest
 from tests.rule_worlds import WORLDS, anomalies, f1, health
 from training import tracking as evaluation
 from vedette.broker import Broker, BrokerConfig
+from vedette.local import BUNDLED
 
 Say = Callable[[str], None]
 SCENES = 40
@@ -40,16 +40,14 @@ def vision(shared: Path, _python: Path | None, _say: Say) -> list[Row]:
     if not shared.is_dir():
         return [missing("vision", "the detector against a bare loop", f"there is no {shared}", "<= 1.1")]
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
-        file = write_manifest(shared, Path(name))
-        manifest = load_manifest(file)
-        slot, batcher = vision_bench.detector_of(manifest, file.parent)
-        rows = []
-        for size, picture in vision_bench.PICTURES.items():
-            jpeg = vision_bench.picture_of(shared, size)
-            found = vision_bench.against_bare(jpeg, picture, manifest, file.parent, slot, batcher, rounds=60)
-            what = f"CPU a {size} frame against bare ({found['ours']:.1f} of {found['bare']:.1f} ms)"
-            rows.append(at_most("vision", what, found["ratio"], vision_bench.LIMIT))
+    manifest = load_manifest(BUNDLED)
+    slot, batcher = vision_bench.detector_of(manifest, BUNDLED.parent)
+    rows = []
+    for size, picture in vision_bench.PICTURES.items():
+        jpeg = vision_bench.picture_of(shared, size)
+        found = vision_bench.against_bare(jpeg, picture, manifest, BUNDLED.parent, slot, batcher, rounds=60)
+        what = f"CPU a {size} frame against bare ({found['ours']:.1f} of {found['bare']:.1f} ms)"
+        rows.append(at_most("vision", what, found["ratio"], vision_bench.LIMIT))
     return rows
 
 

@@ -6,6 +6,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+FAILED, NOT_MEASURED = 1, 3
+"""Exit codes; 2 is a wrong command line's."""
+VERDICTS = {True: "met", False: "NOT MET", None: "not measured"}
+"""By `Row.met`, which may be numpy's truth: equal to Python's, but not the same."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -20,7 +25,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """The last column."""
-        return {True: "met", False: "NOT MET", None: "not measured"}[self.met]
+        return VERDICTS[self.met]
 
 
 def at_most(bench: str, what: str, value: float, limit: float, unit: str = "", digits: int = 2) -> Row:
@@ -46,6 +51,21 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
+
+
+def outcome(rows: Iterable[Row]) -> tuple[int, list[str]]:
+    """The exit code, and what to say last: how many promises were kept, which not, which were not measured and why.
+
+    The code is 1 when a promise failed, else 3 when something was not measured or nothing was, else 0.
+    """
+    rows = list(rows)
+    by_verdict = {verdict: [row for row in rows if row.verdict == verdict] for verdict in VERDICTS.values()}
+    failed, unknown = by_verdict[VERDICTS[False]], by_verdict[VERDICTS[None]]
+    lines = [f"{len(rows) - len(failed) - len(unknown)} of {len(rows)} rows met"]
+    for those in filter(None, (failed, unknown)):
+        lines += [f"{len(those)} {those[0].verdict}:"]
+        lines += [f"  {row.bench}, {row.what}: {row.measured}" for row in those]
+    return (FAILED if failed else NOT_MEASURED if unknown or not rows else 0), lines
 
 
 def load() -> str:

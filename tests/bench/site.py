@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import psutil
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,8 +25,8 @@ from contracts.codec import decode
 from contracts.manifest import load_manifest
 from contracts.messages import Message
 from contracts.metrics import Metric
-from tests.builders import yolox_manifest
-from vedette.local import BUNDLED, running_bootstrap
+from vedette.clip import demo_clip
+from vedette.local import running_bootstrap
 
 M = TypeVar("M", bound=Message)
 
@@ -38,15 +36,13 @@ PATIENCE_S = 240.0
 """For a start on a machine that does much else; a calm one takes a tenth."""
 
 
-def write_manifest(shared: Path, folder: Path) -> Path:
-    """The bundled detector's manifest, or where there is none YOLOX-nano's, written into `folder`."""
-    if BUNDLED.is_file():
-        return BUNDLED
-    manifest, weights = yolox_manifest(shared)
-    shutil.copyfile(weights / manifest.file, folder / manifest.file)
-    file = folder / "manifest.json"
-    file.write_bytes(msgspec.json.encode(manifest))
-    return file
+def recorded_clip(shared: Path) -> Path:
+    """What the cameras show: the recorded data's clip, or where there is none the same scene as `make demo` gets it.
+
+    Raises SetupError when that can't be had either.
+    """
+    recorded = shared / CLIP
+    return (recorded if recorded.is_file() else demo_clip()).resolve()
 
 
 def model_name(manifest: Path) -> str:
