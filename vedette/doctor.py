@@ -21,7 +21,7 @@ from contracts.config_check import missing_secrets
 from contracts.errors import ModelError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from vedette import clip, jars
-from vedette.camera_check import SECRET_MEND, camera_checks
+from vedette.camera_check import EXPORT_IT, camera_checks
 from vedette.check import GIB, Check, Verdict
 from vedette.errors import SetupError
 from vedette.java import child_environment, find_java
@@ -182,7 +182,7 @@ def _ports(scope: Scope) -> Check:
 def _secrets(config: Config) -> list[Check]:
     """Those that are not set beside the cameras', which are named where the cameras are opened."""
     missing = missing_secrets(config, os.environ)
-    return [Check(one.path, "fail", str(one), SECRET_MEND) for one in missing if not one.path.startswith("cameras.")]
+    return [Check(one.path, "fail", str(one), EXPORT_IT) for one in missing if not one.path.startswith("cameras.")]
 
 
 def _disk(scope: Scope) -> Check:

@@ -48,7 +48,7 @@ def test_all_is_well_only_once_what_was_sent_meanwhile_is_worked_off() -> None:
         now_ms = T0_MS + 40_000 + second * 250
         for camera in ("gate", "yard"):
             watch.tracked(tracks(camera, T0_MS + second * 1000), now_ms)
-    assert said[2:] == ["catching up: 40 s behind", "catching up: 25 s behind", "all"]
+    assert said[2:] == ["catching up: 40 s behind", "catching up: 26 s behind", "all"]
 
 
 def test_one_camera_that_is_behind_is_enough_and_a_spool_does_not_count() -> None:
