@@ -131,11 +131,11 @@ class Broker:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """End the broker: asked first, killed when it takes longer than `stop_timeout_s`. Safe to call at any time."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """End the broker: asked first, killed after `timeout_s` (its own `stop_timeout_s`). Safe to call any time."""
         if self._process is not None:
             if self._process.poll() is None:
-                _end(psutil.Process(self._process.pid), self._config.stop_timeout_s)
+                _end(psutil.Process(self._process.pid), timeout_s or self._config.stop_timeout_s)
             self._process.wait()
             self._process = None
             _pid_file(self._config.state_dir).unlink(missing_ok=True)
@@ -283,7 +283,8 @@ def _check_free(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             raise BrokerError(
-                f"Port {port} is taken ({error.strerror})", "Choose another, or end what uses it."
+                f"Port {port} is taken ({error.strerror})",
+                "End what uses it, or name another as `kafka.port` in the config.",
             ) from None
     return port
 

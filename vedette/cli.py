@@ -150,8 +150,12 @@ def _doctor(given: argparse.Namespace) -> int:
 def _config_check(given: argparse.Namespace) -> int:
     config = load(given.file)
     _warn_of_secrets(config)
-    print(f"{given.file}: good; {len(config.cameras)} cameras, {len(config.rules)} rules")
+    print(f"{given.file}: good; {_count(len(config.cameras), 'camera')}, {_count(len(config.rules), 'rule')}")
     return 0
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _config_schema(given: argparse.Namespace) -> int:
@@ -236,11 +240,14 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", _up, "Run the whole system of a config on this machine, with its alerts in the terminal")
     up.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
     _add_state(up)
+    up.epilog = "Example: vedette up --config my.yaml"
     demo = add("demo", _demo, "Run the whole system on OpenCV's sample clip as two looping cameras")
     demo.add_argument("--clip", type=Path, metavar="FILE", help="the clip, where it can't be downloaded (vtest.avi)")
-    _add_state(demo)
+    _add_state(demo, str(STATE / "demo"))
     check = add("doctor", _doctor, "Say what of this machine is not as Vedette needs it, and how to mend it")
-    check.add_argument("--config", type=Path, metavar="FILE", help="also look at this config's ports and model")
+    check.add_argument(
+        "--config", type=Path, metavar="FILE", help="also look at this config's ports and model, and open its cameras"
+    )
     _add_state(check)
     _add_config(commands)
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
@@ -248,7 +255,8 @@ def _parser() -> argparse.ArgumentParser:
     tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")
     tail_.add_argument("-n", "--count", type=int, metavar="N", help="end after N records")
     tail_.add_argument("--bootstrap", metavar="HOST:PORT", help="of another broker than the running system's")
-    _add_state(tail_)
+    _add_state(tail_, f"{STATE}, or {STATE / 'demo'} where only the demo runs")
+    tail_.epilog = "Example: vedette tail alerts -n 5. CloudEvents are shown without their envelope."
     for name, text in (
         ("train", "Train a model from a recipe; `vedette train detector --help` says how"),
         ("evaluate", "Measure a model on a recipe's test sets, as a report"),
@@ -259,12 +267,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_state(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--state", type=Path, metavar="DIR", help=f"where everything is kept (default: {STATE})")
+def _add_state(command: argparse.ArgumentParser, default: str = str(STATE)) -> None:
+    command.add_argument("--state", type=Path, metavar="DIR", help=f"where everything is kept (default: {default})")
 
 
 def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    config = commands.add_parser("config", help="Check a config file, or print the schemas")
+    text = "Check a config file, or print the schemas"
+    config = commands.add_parser("config", help=text, description=text + ".")
     actions = config.add_subparsers(required=True, metavar="ACTION")
     check = actions.add_parser("check", help="Read a config; a wrong one ends with code 2 and the path of the fault")
     check.add_argument("file", type=Path)

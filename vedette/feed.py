@@ -90,7 +90,7 @@ class Feed:
     def stop(self) -> None:
         """End the thread."""
         self._stop.set()
-        self._thread.join(timeout=2.0)
+        self._thread.join(timeout=1.0)
 
     def show(self, alert: Alert) -> None:
         """Say the alert, unless it is an update or was said before: a crash of the jobs repeats what came last."""

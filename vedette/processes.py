@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,14 +111,16 @@ class Children:
 
     def stop(self, name: str, timeout_s: float) -> int | None:
         """Ask a child to end, and end it and all that it started after `timeout_s`; returns its code, if it lived."""
-        child = self.children.pop(name, None)
-        code = None
-        if child is not None and child.process is not None:
-            if child.process.poll() is None:
-                _end(child.process, timeout_s)
-            code = child.process.wait()
+        child = self.children.get(name)
+        process = child.process if child is not None else None
+        self.stop_all((name,), time.monotonic() + timeout_s)
+        return process.returncode if process is not None else None
+
+    def stop_all(self, names: Iterable[str], until_s: float) -> None:
+        """Ask some children to end, all at once, and end those that still live at `until_s` of the monotonic clock."""
+        children = [self.children.pop(name) for name in names if name in self.children]
+        _end([child.process for child in children if child.process is not None], until_s)
         self._remember()
-        return code
 
     def _log(self, child: Child) -> Path:
         return self.state_dir / "logs" / f"{child.name}.log"
@@ -149,20 +151,24 @@ def bound_log(path: Path, most: int = LOG_BYTES, kept: int = LOGS_KEPT) -> None:
     os.truncate(path, 0)
 
 
-def _end(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    """SIGTERM to the child, SIGKILL once the time is over, to it and all that it started (Flink's JVM)."""
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
-    process.terminate()
-    try:
-        # Not by psutil, which would take the exit code for itself.
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    _kill(family, 0.5)
+def _end(processes: Sequence[subprocess.Popen[bytes]], until_s: float) -> None:
+    """SIGTERM to the children, SIGKILL once the time is over, to them and all that they started (Flink's JVM)."""
+    family: list[psutil.Process] = []
+    for process in processes:
+        if process.poll() is None:
+            try:
+                family += psutil.Process(process.pid).children(recursive=True)
+            except psutil.NoSuchProcess:
+                continue
+            process.terminate()
+    for process in processes:
+        try:
+            # Not by psutil, which would take the exit code for itself.
+            process.wait(max(0.0, until_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    _kill(family, min(0.5, max(0.0, until_s - time.monotonic())))
 
 
 def _end_orphan(process: psutil.Process) -> None:

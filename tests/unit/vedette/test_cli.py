@@ -29,7 +29,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_a_good_config_is_said_to_be_good(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check", str(config)]) == 0
-    assert "good; 1 cameras, 0 rules" in capsys.readouterr().out
+    assert "good; 1 camera, 0 rules" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [["config", "check"], ["up", "--config"], ["doctor", "--config"]])

@@ -70,6 +70,23 @@ def test_one_that_does_not_listen_is_killed_with_all_that_it_started(tmp_path: P
     assert not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE
 
 
+def test_those_that_do_not_listen_are_ended_together_at_one_moment(tmp_path: Path) -> None:
+    script = (
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(60)"
+    )
+    children = Children(tmp_path)
+    parts = [child(script, name) for name in ("one", "two", "three")]
+    for part in parts:
+        children.start(part)
+        wait_for(lambda part=part: "deaf" in (tmp_path / "logs" / f"{part.name}.log").read_text())
+    processes_ = [part.process for part in parts]
+    began = time.monotonic()
+    children.stop_all(("one", "two", "three", "never started"), began + 2.0)
+    assert 2.0 <= time.monotonic() - began < 3.9  # one after the other: 6 s
+    assert [process.returncode for process in processes_ if process] == [-9, -9, -9]
+    assert children.children == {}
+
+
 def test_what_a_crash_left_behind_is_ended_by_the_next_start(tmp_path: Path) -> None:
     lost = Children(tmp_path)
     part = child("import time; time.sleep(60)")
