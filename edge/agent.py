@@ -95,7 +95,8 @@ class Agent:
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or until all recordings of a replay are delivered.
 
-        Raises AgentError, ConfigError (a replay of what is no file) or OSError (the state folder, a port).
+        Raises AgentError (also for a camera that only a new start brings back), ConfigError (a replay of what is no
+        file) or OSError (the state folder, a port).
         """
         self._options.state.mkdir(parents=True, exist_ok=True)
         with (self._options.state / "lock").open("w") as lock:
@@ -147,6 +148,9 @@ class Agent:
             next_s = max(next_s + STATUS_S, time.monotonic())
             self._report()
             for camera in self._cameras.values():
+                # It was said in the status; what started the agent (`vedette up`, a service) starts it again.
+                if camera.stuck:
+                    raise AgentError(f"camera {camera.name}: {camera.error}; the agent ends to be started again")
                 camera.watch()
 
     def _run_replay(self, stop: threading.Event) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -12,18 +11,14 @@ from contracts.messages import Budget, EdgeStatus, Frame, Masks
 from edge.detail import DetailReader
 from edge.metrics import CameraMeter
 from edge.pipeline import Pipeline
-from edge.reader import Ends, Reader
+from edge.reader import Ends
 from edge.sampler import Worth
 from edge.settings import CameraSettings, changed
 from edge.source import Shot
-
-log = logging.getLogger(__name__)
+from edge.watched import WatchedReader
 
 DOWN_AFTER_S = 8.0
 """Without a picture for so long a camera is down: said within 10 s, with the second between two statuses."""
-
-MAX_ABANDONED = 5
-"""Readers that hang in a call are left behind; each holds a thread and a connection, so not without end."""
 
 State = Literal["starting", "up", "down", "ended"]
 
@@ -51,16 +46,15 @@ class Camera:
     ) -> None:
         """`inputs` are the one that drives and, where it is another one, the one that gives the full size."""
         self._file_settings = self._settings = settings
-        self._input, detail_input = inputs
-        self._ends, self._pipeline, self._publish, self._meter = ends, pipeline, publish, meter
+        source, detail_input = inputs
+        self._pipeline, self._publish, self._meter = pipeline, publish, meter
         self._detail = None if detail_input is None else DetailReader(settings.camera, detail_input, ends)
-        self._abandoned = 0
         self._started_s = time.monotonic()
         self._picture_s: float | None = None
         self._captured_at_ms = 0
         self._progress_ms = (0.0, 0.0)
         self._rates = Rates()
-        self._reader = self._new_reader()
+        self._reader = WatchedReader(settings.camera, source, ends, self._take, meter.reconnected)
 
     @property
     def name(self) -> str:
@@ -105,15 +99,16 @@ class Camera:
         """Take over new rates, thresholds or masks with the next picture; raises ValueError."""
         self._settings = changed(self._file_settings, self._settings, change)
 
+    @property
+    def stuck(self) -> bool:
+        """Whether only a new start of the agent can bring its pictures back."""
+        return self._reader.stuck
+
     def watch(self) -> None:
-        """Leave a reader behind that hangs in a call in spite of its time-outs, and begin with a new one."""
-        if not self._reader.hung or self._abandoned >= MAX_ABANDONED:
-            return
-        self._abandoned += 1
-        log.error("a read hangs; it is left behind", extra={"camera": self.name, "left_behind": self._abandoned})
-        self._reader.stop()
-        self._reader = self._new_reader()
-        self._reader.start()
+        """Replace what hangs of its readers; call it once a second."""
+        self._reader.watch()
+        if self._detail is not None:
+            self._detail.watch()
 
     def status(
         self, *, agent: str, session: int, at_ms: int, spool_bytes: int, clock_offset_ms: int | None
@@ -148,15 +143,6 @@ class Camera:
         if state == "down":
             return self.error or f"no picture for {DOWN_AFTER_S:g} s"
         return self.error if self._detail is None else self.error or self._detail.error
-
-    def _new_reader(self) -> Reader:
-        # The reader is bound late, so that one that was left behind is told from the one in charge.
-        def take(shot: Shot) -> None:
-            if not reader.stopped:
-                self._take(shot)
-
-        reader = Reader(self._settings.camera, self._input, self._ends, take, self._meter.reconnected)
-        return reader
 
     def _take(self, shot: Shot) -> None:
         self._picture_s, self._captured_at_ms = time.monotonic(), shot.captured_at_ms

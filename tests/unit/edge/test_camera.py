@@ -18,6 +18,7 @@ from contracts.errors import CameraError
 from contracts.messages import Budget, EdgeStatus, Frame, Masks
 from contracts.metrics import Metrics
 from edge import camera as module
+from edge import detail as detail_module
 from edge.camera import Camera, state_of
 from edge.metrics import CameraMeter
 from edge.pipeline import Pipeline
@@ -25,6 +26,7 @@ from edge.reader import Backoff, Ends, Reader
 from edge.sampler import Worth
 from edge.settings import CameraSettings
 from edge.source import Shot, Timing
+from edge.watched import MAX_HANGING, WatchedReader
 from tests.edge_tools import moving_square, wait_until
 
 SETTINGS = CameraSettings(
@@ -202,8 +204,8 @@ def test_a_read_that_hangs_is_declared_down_and_left_behind(monkeypatch: pytest.
         wait_until(lambda: setup.status().state == "down", 5, "down")
         assert setup.status().reason.startswith("no picture for")
         setup.camera.watch()
-        assert setup.camera._reader._thread.is_alive()  # its time-outs are not over yet
-        setup.camera._reader.alive_s -= 60
+        assert setup.camera._reader._reader._thread.is_alive()  # its time-outs are not over yet
+        overdue(setup.camera._reader)
         setup.camera.watch()
         wait_until(lambda: setup.status().state == "up", 5, "up again")
         before = len(setup.frames)
@@ -212,6 +214,73 @@ def test_a_read_that_hangs_is_declared_down_and_left_behind(monkeypatch: pytest.
         wait_until(lambda: len(setup.frames) > before + 5, 5, "frames")
     indices = [frame.index for frame, _ in setup.frames]
     assert indices == sorted(set(indices))
+
+
+def overdue(watched: WatchedReader) -> None:
+    """Let the time pass after which a call that is under way hangs."""
+    watched._reader.alive_s -= 60
+
+
+def test_a_main_stream_that_hangs_is_said_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detail_module, "SILENT_S", 0.5)
+    mains = iter([Live(20, 640, 480, hang=True), Live(10_000, 640, 480)])
+
+    def details() -> int:
+        return sum(frame.detail for frame, _ in setup.frames)
+
+    with Setup(lambda source, url: next(mains) if "main" in url else Live(10_000), MAIN) as setup:
+        detail = setup.camera._detail
+        assert detail is not None
+        wait_until(lambda: details() > 0, 5, "details")
+        wait_until(lambda: setup.status().reason == "no picture of the main stream for 0.5 s", 5, "the reason")
+        assert setup.status().state == "up"
+        began_s = time.monotonic()
+        assert detail.next(5) is None
+        assert time.monotonic() - began_s < 1  # it isn't waited for
+        setup.camera.watch()
+        assert setup.status().reason != ""  # its time-outs are not over yet
+        before = details()
+        overdue(detail._reader)
+        setup.camera.watch()
+        wait_until(lambda: details() > before + 3, 5, "details again")
+        assert setup.status().reason == ""
+
+
+def test_readers_that_came_back_don_t_count_and_too_many_that_hang_are_said() -> None:
+    captures: list[Live] = []
+
+    def open_capture(source: Input, url: str) -> Live:
+        captures.append(Live(0, hang=True))
+        captures[-1].release = threading.Event()
+        return captures[-1]
+
+    def hang_again() -> None:
+        opened = len(captures)
+        overdue(setup.camera._reader)
+        setup.camera.watch()
+        if not setup.camera.stuck:
+            wait_until(lambda: len(captures) > opened, 5, "a new reader")
+
+    with Setup(open_capture) as setup:
+        wait_until(lambda: len(captures) == 1, 5, "the first reader")
+        for i in range(2 * MAX_HANGING):  # each comes back in the end: it goes on for ever
+            hang_again()
+            captures[i].release.set()
+            wait_until(lambda i=i: captures[i].closed, 5, "it came back")  # type: ignore[misc]
+        assert not setup.camera.stuck
+        for _ in range(MAX_HANGING):
+            hang_again()
+        opened = len(captures)
+        hang_again()
+        assert setup.camera.stuck
+        assert len(captures) == opened
+        assert setup.status().reason == "6 reads hang, and only a new start of the agent ends them"
+        captures[-2].release.set()  # one comes back late
+        wait_until(lambda: captures[-2].closed, 5, "it came back")
+        wait_until(lambda: setup.camera.watch() or len(captures) > opened, 5, "a new reader")
+        assert not setup.camera.stuck
+        for capture in captures:
+            capture.release.set()
 
 
 def test_the_full_size_comes_from_the_other_input() -> None:
