@@ -17,6 +17,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.auth.gate import link_path
+from console.parts import Parts
 from console.wiring import Place, application, build, running
 from contracts.config import Console
 from contracts.config_file import load
@@ -39,54 +40,59 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    console = config.console
-    port = given.port if given.port is not None else console.port
+    host = given.host or config.console.host
+    port = given.port if given.port is not None else config.console.port
     try:
-        listening = _listen(given.host or console.host, port)
+        listening = _listen(host, port)
     except OSError as error:
-        print(f"console: {given.host or console.host}:{port}: {error.strerror}", file=sys.stderr)
+        print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        address = _address(console, listening)
-        parts = build(config, Place(given.bootstrap, given.state, database, address), _now_ms)
+        place = Place(given.bootstrap, given.state, database, _address(config.console, listening))
+        parts = build(config, place, _now_ms)
         try:
             parts.store.open()
         except SQLAlchemyError as error:
             print(f"console: the database: {error}", file=sys.stderr)
             return 1
-        secret = parts.gate.first_link(_now_ms())
-        _tell(given.state, address, secret)
-        app, reader = application(parts, given.bootstrap)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,  # one-time links are paths
-                server_header=False,
-                ws_max_size=1024 * 1024,
-                timeout_graceful_shutdown=1,
-                ssl_certfile=console.tls_certificate or None,
-                ssl_keyfile=console.tls_key or None,
-            )
-        )
-        # Uvicorn raises the signals that it got once more when it is done: these handlers let us end in order then.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-        with running(parts, reader):
-            server.run(sockets=[listening])
+        _tell(place, parts.gate.first_link(_now_ms()))
+        _serve(parts, place, listening)
     return 0
 
 
-def _tell(state: Path, address: str, secret: str | None) -> None:
+def _serve(parts: Parts, place: Place, listening: socket.socket) -> None:
+    """Answer on the socket until a signal comes; the store is open already."""
+    app, reader = application(parts, place.bootstrap)
+    console = parts.config.console
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # one-time links are paths
+            server_header=False,
+            ws_max_size=1024 * 1024,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=console.tls_certificate or None,
+            ssl_keyfile=console.tls_key or None,
+        )
+    )
+    # Uvicorn raises the signals that it got once more when it is done: these handlers let us end in order then.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    with running(parts, reader):
+        server.run(sockets=[listening])
+
+
+def _tell(place: Place, secret: str | None) -> None:
     """Say where the console is, in the log and in a file that only its owner reads; the link is in no log."""
-    logging.getLogger("console").info("the console is at %s", address)
-    state.mkdir(parents=True, exist_ok=True)
-    file = state / LINK_FILE
+    logging.getLogger("console").info("the console is at %s", place.address)
+    place.state.mkdir(parents=True, exist_ok=True)
+    file = place.state / LINK_FILE
     file.unlink(missing_ok=True)
     if secret is not None:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(address + link_path(secret))
-    (state / ADDRESS_FILE).write_text(address)  # last: whoever waits for it finds the link
+            out.write(place.address + link_path(secret))
+    (place.state / ADDRESS_FILE).write_text(place.address)  # last: whoever waits for it finds the link
 
 
 def _database(url: str, state: Path) -> str:
