@@ -2,138 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bus.errors import BusError, RefusedError, WrongClockError
-from bus.producer import Acked
-from contracts.codec import decode
-from contracts.messages import EdgeStatus, Frame
+from bus.errors import BusError, RefusedError
 from contracts.metrics import Metrics
 from edge import publisher as module
-from edge.acks import Acks
-from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.publisher import Publisher, PublishError
-from edge.spool import Spool
+from tests.edge_broker import LATE, LIVE, NOW_MS, Broker, Setup, frame
 from tests.edge_tools import as_decide_takes_them, wait_until
-
-NOW_MS = 1_700_000_000_000
-LIVE, LATE = "frames.yard", "frames-late.yard"
-
-
-class Broker:
-    """What stands in its topics; `away` refuses connections and keeps what was sent unacknowledged."""
-
-    def __init__(self) -> None:
-        self.topics: dict[str, list[tuple[str, int, int, bytes]]] = {}
-        self.away = False
-        self.links: list[Link] = []
-        self.refuse: Callable[[str, Frame], Exception | None] = lambda topic, frame: None
-        self.clock_ms = NOW_MS
-
-    def connect(self) -> Link:
-        if self.away:
-            raise BusError("no broker")
-        self.links.append(Link(self))
-        return self.links[-1]
-
-    def come_back(self) -> None:
-        self.away = False
-        for link in self.links:
-            link.flush()
-
-    def frames(self, topic: str, camera: str = "gate") -> list[Frame]:
-        return [decode(value, Frame) for key, _, _, value in self.topics.get(topic, []) if key == camera]
-
-
-class Link:
-    """A connection of the fake broker: acknowledges at once while it is there, on a thread of its own."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.broker, self.open, self.closed = broker, [], False  # type: ignore[var-annotated]
-
-    def partitions(self, topic: str) -> int:
-        return 2
-
-    def send(self, topic, key, value, *, partition, timestamp_ms, acked, failed) -> None:  # type: ignore[no-untyped-def]
-        self.open.append((topic, key, value, partition, timestamp_ms, acked, failed))
-        if not self.broker.away:
-            self.flush()
-
-    def flush(self) -> None:
-        waiting, self.open = self.open, []
-        if self.closed or not waiting:
-            return
-        thread = threading.Thread(target=lambda: [self._write(*item) for item in waiting])
-        thread.start()
-        thread.join()
-
-    def fail(self, error: Exception) -> None:
-        waiting, self.open = self.open, []
-        for *_, failed in waiting:
-            failed(error)
-
-    def close(self, timeout_s: float) -> None:
-        self.closed = True
-
-    def _write(self, topic, key, value, partition, timestamp_ms, acked, failed) -> None:  # type: ignore[no-untyped-def]
-        error = self.broker.refuse(topic, decode(value, Frame)) if topic.startswith("frames") else None
-        if error is not None:
-            failed(error)
-            return
-        written = self.broker.topics.setdefault(topic, [])
-        written.append((key, partition, timestamp_ms, value))
-        acked(Acked(partition, len(written) - 1, self.broker.clock_ms))
-
-
-def frame(index: int, camera: str = "gate", session: int = 1, size: int = 1000) -> Frame:
-    return Frame(
-        site="yard", camera=camera, session=session, index=index, captured_at_ms=NOW_MS + index, width=4, height=3,
-        detail=False, motion=0.1, sha256="", jpeg=b"x" * size,
-    )  # fmt: skip
-
-
-def status(camera: str = "gate") -> EdgeStatus:
-    return EdgeStatus(site="yard", camera=camera, agent="a", session=1, at_ms=NOW_MS, state="up")
-
-
-class Setup:
-    """A publisher over the fake broker, with its disk in `folder`."""
-
-    def __init__(self, broker: Broker, folder: Path, *, late_fps: float = 1000, max_mb: float = 100) -> None:
-        self.broker, self.now_ms = broker, NOW_MS
-        self.meters = Meters(Metrics(CollectorRegistry()))
-        disk = Disk(Spool(folder / "spool", round(max_mb * 1024 * 1024)), Acks(folder / "acks.json"), late_fps)
-        self.publisher = Publisher(
-            site="yard", slots={"gate": 0, "hall": 3}, connect=broker.connect, now_ms=lambda: self.now_ms,
-            meters=self.meters, disk=disk,
-        )  # fmt: skip
-
-    def __enter__(self) -> Setup:
-        self.publisher.start()
-        if not self.broker.away:
-            assert self.publisher.wait_connected(5)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.publisher.close(0.0)
-
-    def publish(self, *indices: int, camera: str = "gate", session: int = 1) -> None:
-        for index in indices:
-            self.publisher.publish(frame(index, camera, session), "motion")
-
-    def arrived(self, topic: str, count: int, camera: str = "gate") -> list[int]:
-        wait_until(lambda: len(self.broker.frames(topic, camera)) >= count, 10, f"{count} frames on {topic}")
-        time.sleep(0.05)
-        return [f.index for f in self.broker.frames(topic, camera)]
 
 
 @pytest.fixture
@@ -289,133 +173,6 @@ def test_a_full_spool_drops_the_least_and_counts_it(broker: Broker, tmp_path: Pa
     assert len(kept) + counters.dropped["spool_full"] == 3000
     assert sum(index % 2 == 0 for index in kept) < 0.1 * len(kept)  # a step of room may be left for some
     assert kept == sorted(kept)
-
-
-@pytest.mark.parametrize(
-    ("error", "dropped", "late"),
-    [
-        (RefusedError("too large"), {"refused": 1}, []),  # it never will be taken
-        (WrongClockError("an hour ahead"), {}, [1]),  # it will when the clock is right
-    ],
-)
-def test_a_refused_frame_holds_nothing_up(
-    broker: Broker, tmp_path: Path, error: Exception, dropped: dict[str, int], late: list[int]
-) -> None:
-    broker.refuse = lambda topic, f: error if topic == LIVE and f.index == 1 else None
-    with Setup(broker, tmp_path) as setup:
-        setup.publish(0, 1, 2)
-        assert setup.arrived(LIVE, 2) == [0, 2]
-        assert setup.arrived(LATE, len(late)) == late
-        assert setup.meters.of("gate").counters().dropped == dropped
-        assert len(broker.links) == 1
-
-
-@pytest.mark.parametrize(("offset_s", "topic"), [(50, LIVE), (-50, LIVE), (70, LATE), (-70, LATE)])
-def test_a_wrong_clock_is_reported_and_waited_for(broker: Broker, tmp_path: Path, offset_s: int, topic: str) -> None:
-    broker.clock_ms = NOW_MS - offset_s * 1000
-    with Setup(broker, tmp_path) as setup:
-        setup.publisher.send_status(status())
-        wait_until(lambda: setup.publisher.clock_offset_ms is not None, 5, "the offset is known")
-        assert setup.publisher.clock_offset_ms == offset_s * 1000
-        setup.publish(0)
-        if topic == LATE:
-            time.sleep(0.6)
-            assert LATE not in broker.topics
-            broker.clock_ms = NOW_MS  # the clock is put right
-            setup.publisher.send_status(status())
-        assert setup.arrived(topic, 1) == [0]
-
-
-def test_what_waited_long_carries_the_broker_s_time(broker: Broker, tmp_path: Path) -> None:
-    broker.away, broker.clock_ms = True, NOW_MS + 7_200_000 - 5000
-    with Setup(broker, tmp_path) as setup:
-        setup.publish(0)
-        setup.now_ms = NOW_MS + 7_200_000
-        broker.away = False
-        setup.arrived(LATE, 1)
-    # The clock's offset was not known yet, so it is the agent's time.
-    assert broker.topics[LATE][0][2] == NOW_MS + 7_200_000
-    assert broker.frames(LATE)[0].captured_at_ms == NOW_MS
-
-
-def test_one_status_a_camera_is_under_way(broker: Broker, tmp_path: Path) -> None:
-    with Setup(broker, tmp_path) as setup:
-        broker.away = True
-        for _ in range(5):
-            setup.publisher.send_status(status())
-            setup.publisher.send_status(status("hall"))
-        broker.come_back()
-        assert [key for key, *_ in broker.topics["edge-status"]] == ["gate", "hall"]
-        setup.publisher.send_status(status())
-        assert len(broker.topics["edge-status"]) == 3
-
-
-def test_a_disk_that_fails_is_counted_and_live_goes_on(broker: Broker, tmp_path: Path) -> None:
-    with Setup(broker, tmp_path) as setup:
-        for worth in ("heartbeat", "motion", "detail"):
-            (tmp_path / "spool" / worth).rmdir()
-        setup.publish(0)
-        assert setup.arrived(LIVE, 1) == [0]
-        broker.away = True
-        broker.links[0].fail(BusError("gone"))
-        setup.publisher._failure = BusError("gone")
-        setup.publish(1)
-        assert setup.meters.of("gate").counters().dropped == {"spool_error": 1}
-
-
-def test_a_segment_that_can_not_be_deleted_stops_nothing(
-    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    broker.away = True
-    with Setup(broker, tmp_path) as setup:
-        setup.publish(*range(5))
-
-        def refuse(path: Path, missing_ok: bool = False) -> None:
-            raise OSError(errno.EROFS, "read-only", str(path))
-
-        monkeypatch.setattr(Path, "unlink", refuse)
-        broker.away = False
-        assert setup.arrived(LATE, 5) == list(range(5))
-        # The segment that is written to is deleted when the spool closes; this one by its last acknowledgement.
-        for worth in ("heartbeat", "motion", "detail"):
-            setup.publisher._lanes._disk.spool._close(worth)  # type: ignore[union-attr,arg-type]
-        setup.publish(5)
-        assert setup.arrived(LIVE, 1) == [5]
-        assert setup.publisher.drain(5)
-        assert setup.meters.of("gate").counters().dropped == {}
-    assert "can't be deleted" in caplog.text
-
-
-@pytest.mark.parametrize("where", ["acknowledged", "next_late", "save"])
-def test_whatever_fails_in_the_publisher_it_goes_on(
-    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
-) -> None:
-    broker.away = True
-    with Setup(broker, tmp_path) as setup:
-        setup.publish(0, 1)
-        lanes, right, failed = setup.publisher._lanes, getattr(setup.publisher._lanes, where), []
-
-        def fails(*arguments: object) -> object:
-            if len(failed) < 2:
-                failed.append(where)
-                raise RuntimeError("on purpose")
-            return right(*arguments)
-
-        def all_through() -> bool:
-            return setup.publisher.drain(1) and setup.publisher.spool_bytes == 0 and not lanes.late
-
-        monkeypatch.setattr(lanes, where, fails)
-        broker.away = False
-        wait_until(all_through, 10, "the late frames are through")
-        setup.publish(2, 3)
-        wait_until(lambda: len(failed) == 2 and all_through(), 10, "it failed, and all is through")
-        setup.publish(4)
-        wait_until(all_through, 10, "the last frame is through")
-        assert setup.publisher._thread.is_alive()
-    taken = [as_decide_takes_them(broker.frames(topic)) for topic in (LATE, LIVE)]
-    assert sorted(taken[0] + taken[1]) == [(1, index) for index in range(5)]
-    assert "on purpose" in caplog.text
-    assert setup.meters.of("gate").counters().dropped == {}
 
 
 class TestWithoutDisk:
