@@ -13,13 +13,15 @@ from msgspec import Meta
 from contracts.messages import Point, Severity
 
 # `$` alone would let a line feed follow, and names become topics and folders.
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$(?!\n)")]
+_NAME = "a name of a-z, 0-9, - and _ (64 at most, - and _ not first or last)"
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$(?!\n)", description=_NAME)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 # Up to 1e9: 31 years in seconds. What is beyond is a slip of the keyboard.
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Fps = Annotated[float, Meta(gt=0, le=120)]
-Clock = Annotated[str, Meta(pattern=r"^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)")]
+_CLOCK = r"^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)$(?!\n)"
+Clock = Annotated[str, Meta(pattern=_CLOCK, description="a time like 22:00")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Origin = Literal["file", "console"]
 

@@ -22,7 +22,6 @@ MAX_MERGED = 10_000
 """Keys that one mapping may have after its `<<`: mappings that merge each other twice, and again, double each time."""
 
 _OWN_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_AT = re.compile(r" - at `.*`$")
 
 
 def load(path: Path) -> Config:
@@ -140,7 +139,7 @@ class _Walker:
             raise ConfigError(path, f"more than {MAX_VALUES} values in the file")
         match kind:
             case inspect.Metadata():
-                self.walk(value, kind.type, path)
+                _leaf(value, kind, path)
             case inspect.StructType():
                 self._struct(value, kind, path)
             case inspect.DictType():
@@ -218,11 +217,30 @@ def _sequence(value: Any, path: str) -> list[Any]:
 def _leaf(value: Any, kind: inspect.Type, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(path, f"expected a finite number, got {value}")
+    words = ""
+    if isinstance(kind, inspect.Metadata):
+        words, kind = str((kind.extra_json_schema or {}).get("description", "")), kind.type
     try:
         msgspec.convert(value, _annotation(kind))
     except (msgspec.ValidationError, OverflowError) as error:
-        hint = "; put it in quotes" if isinstance(kind, inspect.StrType) and not isinstance(value, list | dict) else ""
-        raise ConfigError(path, _AT.sub("", str(error)) + (hint if not isinstance(value, str) else "")) from error
+        hint = isinstance(kind, inspect.StrType) and not isinstance(value, str | list | dict)
+        text = f"expected {words or _wanted(kind)}, got {_describe(value)}"
+        raise ConfigError(path, text + ("; put it in quotes" if hint else "")) from error
+
+
+def _wanted(kind: inspect.Type) -> str:
+    """What a value is to be, as a person says it."""
+    match kind:
+        case inspect.FloatType(gt=gt, ge=ge, lt=lt, le=le) | inspect.IntType(gt=gt, ge=ge, lt=lt, le=le):
+            number = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+            bounds = (("above", gt), ("from", ge), ("below", lt), ("to", le))
+            return " ".join([number, *(f"{word} {bound:,.15g}" for word, bound in bounds if bound is not None)])
+        case inspect.LiteralType(values=values):
+            return f"{'one of ' if len(values) > 1 else ''}{', '.join(map(str, values))}"
+        case inspect.BoolType():
+            return "true or false"
+        case _:
+            return "text"
 
 
 def _describe(value: Any) -> str:
@@ -234,8 +252,12 @@ def _describe(value: Any) -> str:
             return "a mapping"
         case list():
             return "a list"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case str():
+            return f"the text `{value[:60]}`"
         case _:
-            return f"{type(value).__name__} `{str(value)[:60]}`"
+            return f"`{str(value)[:60]}`"
 
 
 def _annotation(kind: inspect.Type) -> Any:
