@@ -11,6 +11,7 @@ import cv2
 
 from contracts.config import Config, Detect, detect_of
 from contracts.errors import ConfigError, VedetteError
+from edge.__main__ import set_up_opencv
 from edge.encode import encode_jpeg
 from edge.motion import Image
 
@@ -56,6 +57,7 @@ def open_clip(path: Path) -> Clip:
     """Open a video and read some of its pictures. Raises ConfigError with the file where that can't be done."""
     if not path.is_file():
         raise ConfigError("", f"{path}: no such file")
+    set_up_opencv()  # what it says of a file that is no video, we say
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     try:
         frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))

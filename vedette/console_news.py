@@ -1,4 +1,4 @@
-"""What the console says when it is up: its address, and on the first start the link that makes the administrator."""
+"""What the console says when it is up: its address, and until it was used the link that makes the administrator."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from vedette.camera_check import EXPORT_IT, camera_checks
 from vedette.check import GIB, Check, Verdict
 from vedette.errors import SetupError
 from vedette.java import child_environment, find_java
+from vedette.local import own_ports
 
 DISK_LEAST, DISK_AMPLE = 2 * GIB, 10 * GIB
 """Frames keep up to 4 GiB a topic of a site; with evidence and checkpoints beside them 10 GiB last."""
@@ -168,7 +169,9 @@ def _clip(_scope: Scope) -> Check:
 
 def _ports(scope: Scope) -> Check:
     """Those that the config names; port 0 stands for any, which the broker takes."""
-    for port in scope.ports or (0,):
+    own = own_ports(scope.state_dir)
+    ours = [port for port in scope.ports if port in own]
+    for port in [port for port in scope.ports if port not in own] or (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -176,7 +179,11 @@ def _ports(scope: Scope) -> Check:
             except OSError as error:
                 mend = "End what listens there (`ss -ltnp`), or name another port in the config."
                 return Check("ports", "fail", f"127.0.0.1:{port}: {error.strerror}", mend)
-    return Check("ports", "ok", f"free: {', '.join(map(str, scope.ports))}" if scope.ports else "any free one is taken")
+    free = [port for port in scope.ports if port not in own]
+    said = [f"free: {', '.join(map(str, free))}"] if free else []
+    if ours:
+        said.append(f"the Vedette that runs on {scope.state_dir} has {', '.join(map(str, ours))}")
+    return Check("ports", "ok", "; ".join(said) or "any free one is taken")
 
 
 def _secrets(config: Config) -> list[Check]:

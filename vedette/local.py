@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
+import psutil
+
 from bus.admin import create_topics
 from contracts import topics
 from contracts.config import Config
@@ -227,6 +229,26 @@ def running_bootstrap(state_dir: Path) -> str | None:
         return str(json.loads((state_dir / RUN_FILE).read_text())["bootstrap"])
     except (OSError, ValueError, KeyError):
         return None
+
+
+def own_ports(state_dir: Path) -> frozenset[int]:
+    """The ports that the system which runs on this state folder listens on, by what its processes say."""
+    known: list[tuple[int, float]] = []
+    try:
+        broker = json.loads((state_dir / "kafka" / "broker.pid").read_text())
+        known = [(broker["pid"], broker["created"]), *json.loads((state_dir / "run" / "children.json").read_text())]
+    except (OSError, ValueError, KeyError):
+        return frozenset()
+    ports: set[int] = set()
+    for pid, born in known:
+        try:
+            process = psutil.Process(pid)
+            family = [process, *process.children(recursive=True)] if process.create_time() == born else []
+            listening = [one for member in family for one in member.net_connections("tcp") if one.status == "LISTEN"]
+        except psutil.Error:
+            continue
+        ports |= {one.laddr.port for one in listening}
+    return frozenset(ports)
 
 
 def run_until(system: LocalSystem, stopped: Callable[[], bool], every: Callable[[], None] = lambda: None) -> None:

@@ -179,3 +179,20 @@ def test_each_input_of_the_config_is_opened(tmp_path: Path, monkeypatch: pytest.
         "rtsp://127.0.0.1:9/password=***_1 can't be opened",
         "there is no file /gone/***",
     ]
+
+
+def test_ports_of_the_vedette_that_runs_here_are_its_own(tmp_path: Path) -> None:
+    """This process stands for its broker; the same port is a fault where the state is another's."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        (tmp_path / "kafka").mkdir()
+        (tmp_path / "run").mkdir()
+        me = psutil.Process()
+        (tmp_path / "kafka" / "broker.pid").write_text(json.dumps({"pid": me.pid, "created": me.create_time()}))
+        (tmp_path / "run" / "children.json").write_text("[]")
+        check = doctor._ports(doctor.Scope(tmp_path, (port,)))
+        assert check.verdict == "ok"
+        assert f"the Vedette that runs on {tmp_path} has {port}" in check.found
+        assert doctor._ports(doctor.Scope(tmp_path / "other", (port,))).verdict == "fail"
