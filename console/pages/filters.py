@@ -7,8 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from console.store.rows import AlertRow, Filter, Status
-from console.store.words import words_of
+from console.store.rows import Filter, Status
 from contracts.messages import Millis, Severity
 
 Shown = Literal["todo", "answered", "snoozed", "all"]
@@ -66,26 +65,3 @@ def from_address(query: Iterable[tuple[str, str]]) -> Narrowed:
         elif name in ("since_ms", "until_ms") and value.isascii() and value.isdecimal() and len(value) < 15:
             given[name] = int(value)
     return Narrowed(**given)
-
-
-def lets_through(wanted: Filter, row: AlertRow) -> bool:
-    """Whether the store would find this alert with this filter."""
-    chosen = (
-        (wanted.cameras, row.camera),
-        (wanted.zones, row.zone),
-        (wanted.rules, row.rule),
-        (wanted.kinds, row.kind),
-        (wanted.labels, row.label),
-        (wanted.severities, row.severity),
-        (wanted.statuses, row.status),
-        (wanted.verdicts, row.verdict),
-    )
-    if any(values and value not in values for values, value in chosen):
-        return False
-    if row.started_at_ms < wanted.since_ms or (wanted.until_ms and row.started_at_ms >= wanted.until_ms):
-        return False
-    wanted_words = words_of(wanted.text)
-    if not wanted_words:
-        return True
-    said = [word for text in (row.why, row.camera, row.zone, row.rule, row.kind, row.label) for word in words_of(text)]
-    return all(any(word.startswith(start) for word in said) for start in wanted_words)

@@ -13,8 +13,9 @@ from console.hub import News, Presence, Reload, Subscription
 from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.detail import detail_of
-from console.pages.filters import Narrowed, from_address, lets_through
+from console.pages.filters import Narrowed, from_address
 from console.pages.panel import Answer, Panel, Refused
+from console.store.find import lets_through
 from console.store.rows import SEVERITIES, AlertRow, Cursor
 from contracts.config import LABELS, Config
 
