@@ -1,0 +1,111 @@
+"""The site and the processes that serve it: broker, agent, jobs, evidence, console."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.config.base import Name, NonNegative, Period, Positive, Spec
+
+
+class Arming(Spec, frozen=True, kw_only=True):
+    """When rules may alert: the site's periods (empty = always), zones that are off, maintenance."""
+
+    armed: bool = True
+    schedule: tuple[Period, ...] = ()
+    disarmed_zones: tuple[str, ...] = ()
+    maintenance: bool = False
+
+
+class Site(Spec, frozen=True, kw_only=True):
+    """The place that is watched."""
+
+    name: Name = "site"
+    friendly_name: str = ""
+    time_zone: str = "UTC"
+    arming: Arming = Arming()
+
+
+class Kafka(Spec, frozen=True, kw_only=True):
+    """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free)."""
+
+    bootstrap_servers: tuple[str, ...] = ()
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
+    partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
+    heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
+
+
+class Spool(Spec, frozen=True, kw_only=True):
+    """The agent's disk for frames that the broker can't take."""
+
+    max_mb: Annotated[int, Meta(ge=1, le=2**30)] = 1024
+    late_fps: Positive = 20.0
+
+
+class Edge(Spec, frozen=True, kw_only=True):
+    """The agent. Its metrics are served on `metrics_host` (0.0.0.0: to all, as in a container)."""
+
+    spool: Spool = Spool()
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19101
+
+
+class Stream(Spec, frozen=True, kw_only=True):
+    """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's."""
+
+    model: str = ""
+    parallelism: Annotated[int, Meta(ge=1, le=256)] = 1
+    batch_max: Annotated[int, Meta(ge=1, le=64)] = 8
+    batch_wait_ms: NonNegative = 3.0
+    checkpoint_interval_s: Positive = 1.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
+    heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
+
+
+class Analytics(Spec, frozen=True, kw_only=True):
+    """Windows and baselines. A record more than `lateness_s` after its window's end is counted, not added."""
+
+    window_s: Positive = 60.0
+    lateness_s: NonNegative = 10.0
+    baseline_weeks: Positive = 4.0
+    min_windows: Annotated[int, Meta(ge=2, le=1_000_000)] = 30
+
+
+class EvidenceStore(Spec, frozen=True, kw_only=True):
+    """Where pictures of alerts are kept (empty: in the state folder), and for how long."""
+
+    folder: str = ""
+    keep_days: Positive = 30.0
+
+
+class EscalateAfter(Spec, frozen=True, kw_only=True):
+    """How many seconds an alert of each severity waits for its acknowledgement before it is escalated; 0 is never."""
+
+    critical: NonNegative = 60.0
+    high: NonNegative = 300.0
+    medium: NonNegative = 1800.0
+    low: NonNegative = 0.0
+    info: NonNegative = 0.0
+
+
+class Console(Spec, frozen=True, kw_only=True):
+    """The web console and its API.
+
+    `database` is an SQLAlchemy URL, e.g. postgresql+psycopg://vedette:{DB_PASSWORD}@db/vedette (empty: SQLite in the
+    state folder). `tls_certificate` and `tls_key` are PEM files; behind a proxy that speaks TLS itself, `address` is
+    the https:// address that browsers use. `keep_days` is how long alerts and their answers are kept, `session_hours`
+    how long a login lasts.
+    """
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 18080
+    address: str = ""
+    database: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    session_hours: Positive = 12.0
+    keep_days: Positive = 365.0
+    escalate_after_s: EscalateAfter = EscalateAfter()

@@ -1,0 +1,53 @@
+"""The whole file, and the values that are in force for a camera."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from contracts.config.base import Name, Spec
+from contracts.config.cameras import Camera, Detect, Motion
+from contracts.config.rules import Rule
+from contracts.config.services import Analytics, Console, Edge, EvidenceStore, Kafka, Site, Stream
+
+
+class Config(Spec, frozen=True, kw_only=True):
+    """The whole file."""
+
+    cameras: dict[Name, Camera]
+    site: Site = Site()
+    detect: Detect = Detect()
+    motion: Motion = Motion()
+    rules: dict[Name, Rule] = {}
+    kafka: Kafka = Kafka()
+    edge: Edge = Edge()
+    stream: Stream = Stream()
+    analytics: Analytics = Analytics()
+    evidence: EvidenceStore = EvidenceStore()
+    console: Console = Console()
+    version: Literal[1] = 1
+
+
+DETECT = Detect(fps=10.0, detail_fps=2.0, height=480, jpeg_quality=85, heartbeat_s=5.0)
+MOTION = Motion(enabled=True, threshold=16.0, area=0.0005, linger_s=3.0)
+"""`threshold` is MOG2's own default for its squared distance; `area` 0.0005 of 640x480 is a 12-pixel square."""
+
+S = TypeVar("S", bound=Spec)
+
+
+def overlaid(*layers: S) -> S:
+    """The first value that is set, field by field: what a camera says before what the file says before the default."""
+    values = {
+        name: next((value for layer in layers if (value := getattr(layer, name)) is not None), None)
+        for name in layers[0].__struct_fields__
+    }
+    return type(layers[0])(**values)
+
+
+def detect_of(config: Config, camera: str) -> Detect:
+    """The camera's `detect` with every value set."""
+    return overlaid(config.cameras[camera].detect, config.detect, DETECT)
+
+
+def motion_of(config: Config, camera: str) -> Motion:
+    """The camera's `motion` with every value set."""
+    return overlaid(config.cameras[camera].motion, config.motion, MOTION)
