@@ -15,7 +15,7 @@ from console.hub import Change, Hub
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import AlertRow, AnswerRow
 from console.store.store import Store
-from contracts import messages, topics
+from contracts import fields, topics
 from contracts.codec import encode
 from contracts.errors import VedetteError
 from contracts.messages import Alert, Feedback
@@ -34,7 +34,7 @@ class Acknowledge(msgspec.Struct, frozen=True, tag_field="action", tag="acknowle
 class Verdict(msgspec.Struct, frozen=True, tag_field="action", tag="verdict"):
     """It was right, wrong, or right and of no use. The latest verdict counts."""
 
-    verdict: messages.Verdict
+    verdict: fields.Verdict
 
 
 class Assign(msgspec.Struct, frozen=True, tag_field="action", tag="assign"):

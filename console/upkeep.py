@@ -15,7 +15,7 @@ from console.store.rows import SEVERITIES, AlertRow
 from console.store.store import Store
 from contracts import metrics
 from contracts.config import Console
-from contracts.messages import Severity
+from contracts.fields import Severity
 from contracts.metrics import Metrics
 
 log = logging.getLogger(__name__)

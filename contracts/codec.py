@@ -22,6 +22,7 @@ from contracts.messages import (
     Message,
     WindowStats,
 )
+from contracts.people import FaceKey, GalleryChange, PeopleCommand, Sighting, UnknownSeen
 
 VERSION = 1
 """The schema version that this code writes; a reader takes it and the one before."""
@@ -49,7 +50,21 @@ class CloudEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
 # first decoded, and a second thread that comes meanwhile reads what is not there yet: a crash of the whole process.
 _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(kind)
-    for kind in (Frame, FrameDetections, FrameTracks, EdgeStatus, WindowStats, DeadLetter, EdgeControl, Control)
+    for kind in (
+        Frame,
+        FrameDetections,
+        FrameTracks,
+        EdgeStatus,
+        WindowStats,
+        DeadLetter,
+        EdgeControl,
+        Control,
+        GalleryChange,
+        FaceKey,
+        Sighting,
+        UnknownSeen,
+        PeopleCommand,
+    )
 }
 _json_decoders: dict[type[Message], msgspec.json.Decoder[Any]] = {
     Event: msgspec.json.Decoder(CloudEvent[Event]),

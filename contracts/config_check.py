@@ -21,7 +21,7 @@ from contracts.config import (
     TamperRule,
 )
 from contracts.errors import ConfigError
-from contracts.messages import Point
+from contracts.fields import Point
 
 MAX_CORNERS = 200
 """A zone is drawn by hand; the check for crossings looks at every pair of edges."""

@@ -12,21 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Lane = Literal["live", "late"]
-# Bounds keep NaN, infinity and absurd sizes out: what decodes is safe to calculate with.
-Px = Annotated[float, Meta(ge=-1e6, le=1e6)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Real = Annotated[float, Meta(ge=-1e12, le=1e12)]
-Size = Annotated[int, Meta(ge=1, le=65_535)]
-Count = Annotated[int, Meta(ge=0, le=2**62)]
-Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999
-Id = Annotated[str, Meta(min_length=1, max_length=200)]
-Xyxy = tuple[Px, Px, Px, Px]
-Point = tuple[Px, Px]
-Severity = Literal["info", "low", "medium", "high", "critical"]
-Tamper = Literal["frozen", "black", "covered", "blurred"]
-Answer = Literal["acknowledge", "verdict", "assign", "escalate", "comment", "snooze"]
-Verdict = Literal["true", "false", "nuisance"]
+from contracts.fields import Answer, Count, Id, Lane, Millis, Point, Real, Severity, Share, Size, Tamper, Verdict, Xyxy
+from contracts.identity import Identified, TrackIdentity
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -130,6 +117,7 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     left: tuple[str, ...] = ()
     dwell_ms: tuple[int, ...] = ()
     crossed: tuple[str, ...] = ()
+    identity: TrackIdentity | None = None
 
     @property
     def gone(self) -> bool:
@@ -207,6 +195,7 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     area: tuple[Point, ...] = ()
     trail: tuple[Point, ...] = ()
     evidence: Evidence | None = None
+    identity: Identified | None = None
 
 
 class Alert(Message, frozen=True, kw_only=True, gc=False):
@@ -244,6 +233,7 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     config_version: str = ""
     late: bool = False
     decided_at_ms: Millis = 0
+    identity: Identified | None = None
 
 
 class Feedback(Message, frozen=True, kw_only=True, gc=False):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from contracts.messages import Lane
+from contracts.fields import Lane
 
 DETECTIONS = "detections"
 TRACKS = "tracks"
@@ -17,6 +17,11 @@ ANALYTICS = "analytics"
 EDGE_STATUS = "edge-status"
 CONTROLS = "controls"
 EDGE_CONTROLS = "edge-controls"
+GALLERY = "gallery"
+FACE_KEYS = "face-keys"
+SIGHTINGS = "sightings"
+UNKNOWNS = "unknowns"
+PEOPLE_COMMANDS = "people-commands"
 DEAD_LETTERS = "dead-letters"
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -24,6 +29,9 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+
+COMPACTED_WITHIN_MS = HOUR_MS
+"""After this time, and the next record of the topic, a replaced record about people is no longer in the log."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,18 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
     def compacted(name: str) -> TopicSpec:
         return TopicSpec(name, 1, {"cleanup.policy": "compact"})
 
+    def forgetting(name: str) -> TopicSpec:
+        # A segment is compacted once it is closed, which happens when a record comes after segment.ms: half the bound
+        # is for that, half for the cleaner. The console writes its days' keys anew often enough.
+        config = {
+            "cleanup.policy": "compact",
+            "segment.ms": str(COMPACTED_WITHIN_MS // 2),
+            "max.compaction.lag.ms": str(COMPACTED_WITHIN_MS // 2),
+            "min.cleanable.dirty.ratio": "0.01",
+            "delete.retention.ms": "0",
+        }
+        return TopicSpec(name, 1, config)
+
     # 4 GiB of frames an hour by default is the whole topic's; Kafka counts retention.bytes a partition.
     frame_config = {
         "retention.bytes": "-1" if keep_forever else str(4 * 1024**3 // partitions),
@@ -81,4 +101,9 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         kept(DEAD_LETTERS, 7 * 24, 1),
         compacted(CONTROLS),
         compacted(EDGE_CONTROLS),
+        forgetting(GALLERY),
+        forgetting(FACE_KEYS),
+        forgetting(UNKNOWNS),
+        kept(SIGHTINGS, 7 * 24),
+        kept(PEOPLE_COMMANDS, 7 * 24, 1),
     )

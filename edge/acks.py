@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from contracts.messages import Lane
+from contracts.fields import Lane
 from edge.session import replace_file
 
 Place = tuple[int, int]

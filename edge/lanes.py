@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bus.errors import BusError, WrongClockError
-from contracts.messages import Frame, Lane
+from contracts.fields import Lane
+from contracts.messages import Frame
 from edge.acks import Acks
 from edge.metrics import Meters
 from edge.sampler import Worth

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from contracts import metrics
-from contracts.messages import CameraCounters, Lane
+from contracts.fields import Lane
+from contracts.messages import CameraCounters
 from contracts.metrics import Metrics
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from contracts.messages import Frame, Tamper
+from contracts.fields import Tamper
+from contracts.messages import Frame
 from edge.encode import encode_jpeg
 from edge.motion import Image, MotionGate, small_grey
 from edge.privacy import burn

@@ -33,7 +33,8 @@ from bus.errors import BusError, RefusedError
 from bus.producer import Acked, Link
 from contracts import metrics, topics
 from contracts.codec import encode
-from contracts.messages import DeadLetter, EdgeStatus, Frame, Lane
+from contracts.fields import Lane
+from contracts.messages import DeadLetter, EdgeStatus, Frame
 from edge.clock import ClockOffset
 from edge.lanes import Disk, Lanes
 from edge.metrics import Meters

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from contracts.config import Config, Input, detect_of, motion_of
 from contracts.config_check import slots
-from contracts.messages import Budget, Masks, Point
+from contracts.fields import Point
+from contracts.messages import Budget, Masks
 
 Polygon = tuple[Point, ...]
 T = TypeVar("T")

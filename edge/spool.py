@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from contracts.messages import Lane
+from contracts.fields import Lane
 from edge.sampler import WORTHS, Worth
 
 log = logging.getLogger(__name__)

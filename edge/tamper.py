@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import cv2
 
-from contracts.messages import Tamper
+from contracts.fields import Tamper
 from edge.motion import Image
 
 STATES: tuple[Tamper, ...] = ("frozen", "black", "covered", "blurred")

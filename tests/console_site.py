@@ -28,6 +28,7 @@ from archive.evidence.frames import FrameMissed
 from archive.evidence.writer import EvidenceWriter
 from bus.admin import create_topics
 from contracts import codec, topics
+from contracts.fields import Point, Xyxy
 from contracts.messages import (
     Alert,
     Condition,
@@ -37,9 +38,7 @@ from contracts.messages import (
     FrameRef,
     FrameTracks,
     Message,
-    Point,
     TrackedObject,
-    Xyxy,
 )
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from contracts.messages import Alert, Point, Severity
+from contracts.fields import Point, Severity
+from contracts.messages import Alert
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]

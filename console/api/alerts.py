@@ -23,7 +23,8 @@ from console.rights import Who
 from console.store.alerts import MAX_PAGE
 from console.store.find import lets_through
 from console.store.rows import AlertRow, AnswerRow, Cursor, Filter, Judged, RevisionRow, Status
-from contracts.messages import Alert, Severity
+from contracts.fields import Severity
+from contracts.messages import Alert
 
 router = APIRouter(prefix="/api", tags=["alerts"])
 

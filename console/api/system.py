@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.api.base import WithParts, needs, reply, spec
 from console.rights import Who
 from console.store.rows import AlertRow, AnswerRow, Filter, Judged
-from contracts.messages import Severity
+from contracts.fields import Severity
 
 router = APIRouter(tags=["system"])
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from console.store.rows import Filter, Status
-from contracts.messages import Millis, Severity
+from contracts.fields import Millis, Severity
 
 Shown = Literal["todo", "answered", "snoozed", "all"]
 Last = Literal["", "1h", "8h", "24h", "7d"]

@@ -25,7 +25,8 @@ from console.store.rows import (
 )
 from console.store.tables import DIMENSIONS, alerts, revisions, snoozes
 from console.store.words import MAX_WORDS, indexed, words_of
-from contracts.messages import Alert, Severity
+from contracts.fields import Severity
+from contracts.messages import Alert
 
 MAX_PAGE = 500
 MAX_COUNT = 1000

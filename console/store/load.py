@@ -10,7 +10,7 @@ from console.store.database import Database
 from console.store.names import Names
 from console.store.rows import JUDGED, SEVERITIES, Judged
 from console.store.tables import alerts
-from contracts.messages import Severity
+from contracts.fields import Severity
 
 Dimension = Literal["camera", "zone", "rule", "kind", "label"]
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from contracts.errors import VedetteError
-from contracts.messages import Answer, Severity, Verdict
+from contracts.fields import Answer, Severity, Verdict
 
 Status = Literal["open", "acknowledged", "answered", "snoozed"]
 Judged = Literal["", "true", "false", "nuisance"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.config.base import Fps, Fraction, Name, NonNegative, Positive, Spec
-from contracts.messages import Point
+from contracts.fields import Point
 
 
 class Input(Spec, frozen=True, kw_only=True):

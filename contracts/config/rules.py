@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.config.base import Fraction, NonNegative, Period, Positive, Spec
-from contracts.messages import Severity
+from contracts.fields import Severity
 
 
 class RuleBase(Spec, frozen=True, kw_only=True, tag_field="kind"):

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from contracts.config import LeftObject
-from contracts.messages import Condition, Xyxy
+from contracts.fields import Xyxy
+from contracts.messages import Condition
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule
 from stream.rules.scene import Readings, Scene, of_thing

@@ -22,7 +22,7 @@ from contracts.config import (
 )
 from contracts.controls import Change, Control, Removed, SetArming, SetLine, SetModel, SetRule, SetZone
 from contracts.errors import ConfigError
-from contracts.messages import Point
+from contracts.fields import Point
 
 GAP_MS = 10_000
 """A frame says nothing about more than this before it: a still scene sends a heartbeat every 5 s, and twice that is

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contracts.config import LineCrossing, Rule
-from contracts.messages import Condition, Evidence, FrameDetections, Xyxy
+from contracts.fields import Xyxy
+from contracts.messages import Condition, Evidence, FrameDetections
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
 from stream.rules.state import Stay, Thing

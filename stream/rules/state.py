@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.messages import Event, Evidence, Point, Tamper, Xyxy
+from contracts.fields import Point, Tamper, Xyxy
+from contracts.messages import Event, Evidence
 
 STATE_VERSION = 1
 

@@ -6,7 +6,8 @@ import uuid
 
 from msgspec.structs import replace
 
-from contracts.messages import Event, Evidence, Lane, Point
+from contracts.fields import Lane, Point
+from contracts.messages import Event, Evidence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
 from stream.rules.scene import Reading

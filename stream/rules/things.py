@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from contracts.messages import Evidence, FrameDetections, Point, Xyxy
+from contracts.fields import Point, Xyxy
+from contracts.messages import Evidence, FrameDetections
 from stream.geometry import iou
 from stream.rules.habits import ALIKE, LIVING, Habits
 from stream.rules.state import MAX_PARKED, MAX_TRAIL, EngineState, Place, Thing

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from contracts.messages import FrameDetections, Point
+from contracts.fields import Point
+from contracts.messages import FrameDetections
 from stream.geometry import Bools, crossing, point_in_polygon, side_of_line
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules

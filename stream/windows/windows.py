@@ -12,7 +12,8 @@ from collections.abc import Iterable
 import msgspec
 
 from contracts.config import Camera
-from contracts.messages import FrameTracks, Lane, WindowStats
+from contracts.fields import Lane
+from contracts.messages import FrameTracks, WindowStats
 
 STATE_VERSION = 1
 

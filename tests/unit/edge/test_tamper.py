@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from contracts.messages import Tamper
+from contracts.fields import Tamper
 from edge.motion import small_grey
 from edge.tamper import TamperCheck, TamperConfig, TamperState, appearance
 from tests.edge_tools import moving_square

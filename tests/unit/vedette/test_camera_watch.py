@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contracts.messages import EdgeStatus, FrameRef, FrameTracks, Lane
+from contracts.fields import Lane
+from contracts.messages import EdgeStatus, FrameRef, FrameTracks
 from vedette.camera_watch import CameraWatch
 
 T0_MS = 1_767_225_600_000

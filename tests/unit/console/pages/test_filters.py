@@ -5,7 +5,7 @@ import pytest
 from console.pages.filters import Narrowed, from_address
 from console.store.find import lets_through
 from console.store.store import Store
-from contracts.messages import Severity
+from contracts.fields import Severity
 from tests.console_tools import AT_MS, alert_of, take
 
 
