@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 
+from contracts.people import FaceKey
 from vault.errors import VaultError
+from vault.master import MasterKey
 from vault.sealing import Key, opened, sealed
 
 DAY_MS = 86_400_000
@@ -16,6 +18,7 @@ class DayKeys:
     """The keys of a site's days, by day (days since the epoch, UTC). Threads may share it."""
 
     def __init__(self, site: str) -> None:
+        self.site = site
         self._about = f"{site}/faces/".encode()
         self._keys: dict[int, Key] = {}
 
@@ -31,6 +34,15 @@ class DayKeys:
     def drop(self, day: int) -> None:
         """What was sealed on `day` can't be opened any more."""
         self._keys.pop(day, None)
+
+    def take(self, message: FaceKey, master: MasterKey) -> None:
+        """Put or drop the key of a day as the topic `face-keys` says; raises VaultError where `master` is another."""
+        if message.site != self.site:
+            return
+        if message.wrapped:
+            self.put(message.day, master.unwrap(message.wrapped, key_name(message.site, message.day)))
+        else:
+            self.drop(message.day)
 
     def seal(self, at_ms: int, plain: bytes) -> bytes:
         """`plain` under the key of that time's day (33 bytes longer); raises VaultError where there is none."""
@@ -49,6 +61,11 @@ class DayKeys:
         if key is None:
             raise VaultError(f"{self._about.decode()}{day}: the key of this day is not there")
         return key
+
+
+def key_name(site: str, day: int) -> str:
+    """The name under which the key of a day is wrapped."""
+    return f"day/{site}/{day}"
 
 
 def day_of(at_ms: int) -> int:

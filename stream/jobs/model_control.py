@@ -7,14 +7,11 @@ the Kafka source, and every frame would be copied once more (measured: 54.5 inst
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bus.consuming import Record
-from bus.errors import BusError
-from bus.reader import Reader
+from bus.follower import Follower
 from contracts.codec import decode
 from contracts.controls import Control, SetModel
 from contracts.errors import ContractError, ModelError
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     from stream.vision import ModelSlot
 
 log = logging.getLogger(__name__)
-
-POLL_S = 10.0
 
 
 class ModelControl:
@@ -38,19 +33,7 @@ class ModelControl:
 
     def start(self) -> None:
         """Apply what the topic holds now, so that it is before the first frame, then go on in a thread of its own."""
-        reader = Reader(self._bootstrap, self._topic)
-        for record in reader.held():
-            self._take(record)
-        threading.Thread(target=self._follow, args=(reader,), name="model-control", daemon=True).start()
-
-    def _follow(self, reader: Reader) -> None:
-        while True:
-            try:
-                for record in reader.read(POLL_S):
-                    self._take(record)
-            except BusError:
-                log.exception("reading %s failed; trying again", self._topic)
-                time.sleep(1.0)
+        Follower(self._bootstrap, self._topic, self._take).start()
 
     def _take(self, record: Record) -> None:
         if record.value is not None:

@@ -14,6 +14,7 @@ import pytest
 from bus import consuming, producer
 from bus.admin import create_topics
 from bus.errors import BusError, GoneError, NoTopicError, RefusedError, WrongClockError
+from bus.follower import Follower
 from bus.group import GroupReader
 from bus.lookup import Lookup
 from bus.producer import Acked, KafkaLink
@@ -316,3 +317,23 @@ def test_single_records_are_found_by_their_place(broker: Broker) -> None:
     finally:
         lookup.close()
         broker.start()
+
+
+def test_a_follower_has_what_a_topic_holds_before_it_goes_on_with_what_comes(broker: Broker) -> None:
+    taken: list[bytes | None] = []
+
+    def take(record: consuming.Record) -> None:
+        taken.append(record.value)
+        if record.value == b"bad":
+            raise ValueError("this one is bad")
+
+    with Writer(broker.bootstrap) as writer:
+        for number in range(3):
+            writer.put(topics.FACE_KEYS, b"%d" % number, f"bus/{number}")
+        follower = Follower(broker.bootstrap, topics.FACE_KEYS, take)
+        follower.start()
+        assert taken == [b"0", b"1", b"2"]
+        writer.put(topics.FACE_KEYS, b"bad", "bus/3")
+        writer.put(topics.FACE_KEYS, b"4", "bus/4")
+        wait_until(lambda: len(taken) == 5, 10, "both")
+    follower.stop()

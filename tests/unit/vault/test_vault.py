@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault import DayKeys, Key, VaultError, day_of, master_key, new_key, opened, sealed, sealed_day
+from contracts.people import FaceKey
+from vault import DayKeys, Key, MasterKey, VaultError, day_of, key_name, master_key, new_key, opened, sealed, sealed_day
 
 AT_MS = 1_767_571_200_123
 KEY = Key(bytes(range(32)))
@@ -107,3 +108,16 @@ def test_a_day_of_another_site_or_another_day_opens_nothing() -> None:
 def test_what_no_day_sealed_is_said(data: bytes) -> None:
     with pytest.raises(VaultError, match="not sealed by a day's key"):
         sealed_day(data)
+
+
+def test_the_keys_of_days_come_and_go_with_their_topic() -> None:
+    master, key, days = MasterKey(new_key()), new_key(), DayKeys("home")
+    wrapped = master.wrap(key, key_name("home", 20_458))
+    days.take(FaceKey(site="elsewhere", day=20_458, wrapped=wrapped), master)
+    assert days.days == ()
+    days.take(FaceKey(site="home", day=20_458, wrapped=wrapped), master)
+    assert days.open(days.seal(AT_MS, b"a face")) == b"a face"
+    with pytest.raises(VaultError):
+        days.take(FaceKey(site="home", day=20_457, wrapped=wrapped), master)  # another day's
+    days.take(FaceKey(site="home", day=20_458), master)
+    assert days.days == ()

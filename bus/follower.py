@@ -1,0 +1,59 @@
+"""Follows a compacted topic in a thread: first what it holds, before anything else happens, then what comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from bus.consuming import Record
+from bus.errors import BusError
+from bus.reader import Reader
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0
+
+
+class Follower:
+    """Gives each record of `topic` to `take`: in `start` those that are there, later ones from a thread of its own.
+
+    What `take` raises for a record is logged, and the next one is taken.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, take: Callable[[Record], None]) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._take = take
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Returns once all that the topic holds has been taken; raises BusError where it can't be read."""
+        reader = Reader(self._bootstrap, self._topic)
+        for record in reader.held():
+            self._give(record)
+        self._thread = threading.Thread(target=self._follow, args=(reader,), name=f"follow {self._topic}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within two seconds."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(2 * POLL_S)
+
+    def _follow(self, reader: Reader) -> None:
+        while not self._stopped.is_set():
+            try:
+                for record in reader.read(POLL_S):
+                    self._give(record)
+            except BusError:
+                log.exception("reading %s failed; trying again", self._topic)
+                self._stopped.wait(1.0)
+        reader.close()
+
+    def _give(self, record: Record) -> None:
+        try:
+            self._take(record)
+        except Exception:
+            log.exception("%s[%d] %d was not taken", record.topic, record.partition, record.offset)
