@@ -14,11 +14,15 @@ from contracts.config import (
     Config,
     Console,
     Input,
+    KnownPerson,
     LineCrossing,
     Period,
+    ReturningUnknown,
     Rule,
     Running,
     TamperRule,
+    UnknownPerson,
+    detect_of,
 )
 from contracts.errors import ConfigError
 from contracts.fields import Point
@@ -47,6 +51,7 @@ def check(config: Config) -> None:
     slots: dict[int, str] = {}
     for name, camera in config.cameras.items():
         _camera(camera, f"cameras.{name}", bundled=not config.stream.model)
+        _faces(config, name)
         if camera.slot is not None:
             other = slots.setdefault(camera.slot, name)
             if other != name:
@@ -131,6 +136,19 @@ def _camera(camera: Camera, path: str, *, bundled: bool) -> None:
         _labels((label,), f"{path}.objects.filters", bundled=bundled)
         if rule.min_area > rule.max_area:
             raise ConfigError(f"{path}.objects.filters.{label}.min_area", "is greater than max_area")
+
+
+def _faces(config: Config, name: str) -> None:
+    """To identify people needs a purpose, and frames that are large enough for faces."""
+    faces, path = config.cameras[name].faces, f"cameras.{name}.faces"
+    if not faces.identify:
+        return
+    if not faces.purpose.strip():
+        raise ConfigError(f"{path}.purpose", "is missing: say for what people are identified here")
+    if not detect_of(config, name).detail_fps:
+        raise ConfigError(f"{path}.identify", "needs full-size frames, and this camera's detect.detail_fps is 0")
+    if "person" not in config.cameras[name].objects.track:
+        raise ConfigError(f"{path}.identify", "needs `person` in this camera's objects.track")
 
 
 def _inputs(inputs: Sequence[Input], path: str) -> None:
@@ -252,14 +270,24 @@ def _rule(config: Config, rule: Rule, path: str) -> None:
         return
     names = rule.cameras or tuple(config.cameras)
     _followed(rule.labels, [config.cameras[name] for name in names], f"{path}.labels")
+    _identified(config, rule, path)
     if isinstance(rule, LineCrossing):
         _exists({n: config.cameras[n].lines for n in names}, rule.line, rule.cameras, f"{path}.line", "line")
-    elif rule.zone:
-        _exists({n: config.cameras[n].zones for n in names}, rule.zone, rule.cameras, f"{path}.zone", "zone")
+    elif zone := getattr(rule, "zone", ""):
+        _exists({n: config.cameras[n].zones for n in names}, zone, rule.cameras, f"{path}.zone", "zone")
     if isinstance(rule, Running) and rule.unit == "metres":
         for name in names:
             if config.cameras[name].metres_per_pixel is None:
                 raise ConfigError(f"{path}.unit", f"camera `{name}` has no metres_per_pixel")
+
+
+def _identified(config: Config, rule: Rule, path: str) -> None:
+    """Rules about people need a camera that says who they are: each that is named, or one at least."""
+    if not isinstance(rule, KnownPerson | UnknownPerson | ReturningUnknown):
+        return
+    blind = [name for name in rule.cameras or config.cameras if not config.cameras[name].faces.identify]
+    if (rule.cameras and blind) or len(blind) == len(config.cameras):
+        raise ConfigError(f"{path}.cameras", f"camera `{blind[0]}` identifies nobody: its faces.identify is off")
 
 
 def _followed(labels: Sequence[str], cameras: Sequence[Camera], path: str) -> None:

@@ -16,6 +16,9 @@ LAST = ("min_confidence", "cooldown_s", "instructions", "always_armed")
 FROM = {"zone": "zones", "line": "lines", "cameras": "cameras"}
 """Fields whose choices are what there is."""
 
+WORDS = ("people", "groups", "except_groups")
+"""Lists of free words."""
+
 EMPTY = {("loitering", "after_s"): "the zone's"}
 
 
@@ -61,7 +64,7 @@ def _place(field: dict[str, Any]) -> int:
     return 100 + LAST.index(name) if name in LAST else 50
 
 
-def _field(field: inspect.Field, tag: str) -> dict[str, Any]:
+def _field(field: inspect.Field, tag: str) -> dict[str, Any]:  # noqa: C901  one case a type
     name, kind = field.encode_name, field.type
     told: dict[str, Any] = {"name": name, "required": field.required}
     if isinstance(kind, inspect.UnionType):  # a value or None
@@ -82,6 +85,8 @@ def _field(field: inspect.Field, tag: str) -> dict[str, Any]:
             return told | {"type": "long" if name == "instructions" else "text"}
         case inspect.VarTupleType() if name == "schedule":
             return told | {"type": "schedule"}
+        case inspect.VarTupleType() if name in WORDS:
+            return told | {"type": "words"}
         case inspect.VarTupleType(item_type=inspect.LiteralType() as item):
             return told | {"type": "choices", "options": list(item.values)}
         case _:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.config.base import Fps, Fraction, Name, NonNegative, Positive, Spec
+from contracts.config.faces import CameraFaces
 from contracts.fields import Point
 
 
@@ -99,4 +100,5 @@ class Camera(Spec, frozen=True, kw_only=True):
     zones: dict[Name, Zone] = {}
     lines: dict[Name, Line] = {}
     objects: Objects = Objects()
+    faces: CameraFaces = CameraFaces()
     maintenance: bool = False

@@ -114,6 +114,33 @@ class Anomaly(RuleBase, frozen=True, kw_only=True, tag="anomaly"):
     severity: Severity = "low"
 
 
+class KnownPerson(RuleBase, frozen=True, kw_only=True, tag="known_person"):
+    """Somebody of the gallery is seen: a watch-list match, or a known person where or when they may not be.
+
+    `people` are ids or names, `groups` those of the gallery; with neither everybody who is enrolled counts. Who is of
+    `except_groups` never does.
+    """
+
+    zone: str = ""
+    people: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    except_groups: tuple[str, ...] = ()
+    severity: Severity = "high"
+
+
+class UnknownPerson(RuleBase, frozen=True, kw_only=True, tag="unknown_person"):
+    """Somebody is seen whose face was good enough to be known by, and who is nobody of the gallery."""
+
+    zone: str = ""
+
+
+class ReturningUnknown(RuleBase, frozen=True, kw_only=True, tag="returning_unknown"):
+    """The same unknown person came `times` times within `days`, over all of the rule's cameras."""
+
+    times: Annotated[int, Meta(ge=2, le=1000)] = 3
+    days: Positive = 7.0
+
+
 Rule = (
     ZoneEntry
     | Loitering
@@ -126,4 +153,7 @@ Rule = (
     | CameraDown
     | TamperRule
     | Anomaly
+    | KnownPerson
+    | UnknownPerson
+    | ReturningUnknown
 )

@@ -6,6 +6,7 @@ from typing import Literal, TypeVar
 
 from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
+from contracts.config.faces import Faces
 from contracts.config.rules import Rule
 from contracts.config.services import Analytics, Console, Edge, EvidenceStore, Kafka, Site, Stream
 
@@ -21,6 +22,7 @@ class Config(Spec, frozen=True, kw_only=True):
     kafka: Kafka = Kafka()
     edge: Edge = Edge()
     stream: Stream = Stream()
+    faces: Faces = Faces()
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()
     console: Console = Console()

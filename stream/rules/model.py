@@ -15,6 +15,7 @@ from contracts.config import (
     Config,
     Line,
     LineCrossing,
+    ReturningUnknown,
     Rule,
     TamperRule,
     Zone,
@@ -114,7 +115,7 @@ class CameraRules:
         shape: Zone | Line | None
         if isinstance(rule, LineCrossing):
             place, shape = rule.line, self.spec.lines.get(rule.line)
-        elif isinstance(rule, CameraDown | TamperRule) or not rule.zone:
+        elif isinstance(rule, CameraDown | TamperRule | ReturningUnknown) or not rule.zone:
             return ActiveRule(name, _version(rule, None), rule, "", ())
         else:
             place, shape = rule.zone, self.spec.zones.get(rule.zone)

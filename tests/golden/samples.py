@@ -5,7 +5,7 @@ A file, once written, stays for ever. When a type gets a field, add a sample und
 
 from __future__ import annotations
 
-from contracts.config import Anomaly, Arming, Line, LineCrossing, Loitering, Period, Zone
+from contracts.config import Anomaly, Arming, KnownPerson, Line, LineCrossing, Loitering, Period, Zone
 from contracts.controls import Control, Removed, SetArming, SetLine, SetModel, SetRule, SetZone
 from contracts.identity import Identified, RunnerUp, TrackIdentity
 from contracts.manifest import ModelInput, ModelManifest, Provenance
@@ -330,6 +330,11 @@ SAMPLES: dict[str, Message] = {
     ),
     "control_rule_line": _control(SetRule(name="fence", rule=LineCrossing(line="fence", direction="out"))),
     "control_rule_anomaly": _control(SetRule(name="odd", rule=Anomaly(zone="yard", score=5.0))),
+    "control_rule_known_person": _control(
+        SetRule(
+            name="watch", rule=KnownPerson(groups=("banned",), people=("Ann",), except_groups=("vip",), zone="yard")
+        )
+    ),
     "control_arming": _control(
         SetArming(
             arming=Arming(armed=False, schedule=(Period(),), disarmed_zones=("yard",), maintenance=True), camera="gate"

@@ -1,6 +1,6 @@
 // Forms made from descriptions of fields: what a rule, zone or line may hold comes from the config's own types.
 
-/** One field: {name, type: number|text|long|switch|choice|choices|schedule, options, min, max, required, empty}. */
+/** One field: {name, type: number|text|long|switch|choice|choices|words|schedule, options, min, max, required, empty}. */
 export const Field = {
   props: { field: Object, value: null, t: Object, disabled: Boolean, options: Array },
   emits: ["change"],
@@ -12,6 +12,7 @@ export const Field = {
   methods: {
     named(value) { return this.t["value_" + value] ?? this.t["severity_" + value] ?? value; },
     number(text) { this.$emit("change", text === "" ? null : Number(text)); },
+    words(text) { this.$emit("change", text.split(",").map((one) => one.trim()).filter(Boolean)); },
     tick(value) { const list = this.value ?? []; this.$emit("change", list.includes(value) ? list.filter((one) => one !== value) : [...list, value]); },
     period(i, change) { this.$emit("change", this.value.map((one, n) => (n === i ? { ...one, ...change } : one))); },
     toggleDay(i, day) { const days = this.value[i].days; this.period(i, { days: days.includes(day) ? days.filter((one) => one !== day) : ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter((one) => days.includes(one) || one === day) }); },
@@ -29,6 +30,7 @@ export const Field = {
   <select v-if="field.type === 'choice'" :value="value ?? ''" :disabled="disabled" :required="field.required" @change="$emit('change', $event.target.value)"><option v-if="!field.required" value="">{{ t.whole_picture }}</option><option v-for="one in choices" :key="one" :value="one">{{ named(one) }}</option></select>
   <textarea v-else-if="field.type === 'long'" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"></textarea>
   <input v-else-if="field.type === 'number'" type="number" :value="value" :min="field.min" :max="field.max" :step="field.whole ? 1 : 'any'" :required="field.required" :placeholder="field.empty" :disabled="disabled" @input="number($event.target.value)">
+  <input v-else-if="field.type === 'words'" type="text" :value="(value ?? []).join(', ')" :disabled="disabled" @change="words($event.target.value)">
   <input v-else type="text" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"><span v-if="hint" class="dim hint">{{ hint }}</span></label>`,
 };
 

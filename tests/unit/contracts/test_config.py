@@ -134,6 +134,13 @@ MISTAKES = [
     ("console", {"database": "mysql://db/vedette"}, "console.database", "postgresql"),
     ("console", {"database": "postgresql+psycopg://vedette:secret@db/v"}, "console.database", "environment variable"),
     ("console", {"escalate_after_s": {"critical": -1}}, "console.escalate_after_s.critical", "a number from 0 "),
+    ("cameras.gate.faces", {"identify": True}, "cameras.gate.faces.purpose", "say for what"),
+    ("cameras.gate.faces", {"identify": True, "purpose": " "}, "cameras.gate.faces.purpose", "say for what"),
+    ("faces", {"wanted_rate": 0}, "faces.wanted_rate", "a number above 0 to 0.5"),
+    ("faces", {"unknowns": {"max_people": 0}}, "faces.unknowns.max_people", "a whole number from 1 "),
+    ("rules.who", {"kind": "known_person"}, "rules.who.cameras", "camera `gate` identifies nobody"),
+    ("rules.who", {"kind": "unknown_person", "cameras": ["hall"]}, "rules.who.cameras", "`hall` identifies nobody"),
+    ("rules.who", {"kind": "returning_unknown", "times": 1}, "rules.who.times", "a whole number from 2 "),
     ("version", 2, "version", "2"),
 ]
 
@@ -146,6 +153,45 @@ def test_a_typical_mistake_is_named_with_its_path(place: str, value: object, pat
     found = fault(changed(keys, value))
     assert found.path == path
     assert words in found.reason
+
+
+FACES = {"identify": True, "purpose": "watch-list"}
+BLIND = [
+    # what a camera that identifies lacks, the path, words of the reason
+    ({"detect": {"detail_fps": 0}}, "cameras.gate.faces.identify", "detail_fps is 0"),
+    ({"objects": {"track": ["car"]}}, "cameras.gate.faces.identify", "`person`"),
+]
+
+
+@pytest.mark.parametrize(("camera", "path", "words"), BLIND)
+def test_a_camera_that_identifies_must_see_faces(camera: dict[str, object], path: str, words: str) -> None:
+    gate = {"inputs": [{"url": "a"}], "faces": FACES}
+    assert parse(yaml.safe_dump({"cameras": {"gate": gate}})).cameras["gate"].faces.identify
+    found = fault(yaml.safe_dump({"cameras": {"gate": gate | camera}}))
+    assert found.path == path
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "path"),
+    [
+        ({"kind": "known_person", "groups": ["banned"]}, ""),
+        ({"kind": "known_person", "people": ["Ann"], "zone": "yard", "cameras": ["gate"]}, ""),
+        ({"kind": "unknown_person", "zone": "yard"}, ""),
+        ({"kind": "returning_unknown", "times": 3, "days": 7}, ""),
+        ({"kind": "known_person", "cameras": ["gate", "hall"]}, "rules.who.cameras"),
+        ({"kind": "unknown_person", "zone": "attic"}, "rules.who.zone"),
+        ({"kind": "returning_unknown", "zone": "yard"}, "rules.who.zone"),
+    ],
+)
+def test_rules_about_people_need_a_camera_that_identifies(rule: dict[str, object], path: str) -> None:
+    yard = {"coordinates": [[0, 0], [1, 0], [1, 1]]}
+    gate = {"inputs": [{"url": "a"}], "faces": FACES, "zones": {"yard": yard}}
+    text = yaml.safe_dump({"cameras": {"gate": gate, "hall": {"inputs": [{"url": "b"}]}}, "rules": {"who": rule}})
+    if path:
+        assert fault(text).path == path
+    else:
+        assert parse(text).rules["who"].severity in ("medium", "high")
 
 
 BAD_TEXTS = [

@@ -1,0 +1,49 @@
+"""Faces: which cameras identify people, and how the site does it. Off everywhere until a camera says for what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.config.base import Fraction, Positive, Spec
+
+
+class CameraFaces(Spec, frozen=True, kw_only=True):
+    """Whether a camera says who people are, and for which purpose (one is needed: it stands in the audit).
+
+    `anonymise` blurs every face that is on no watch-list before a frame is shown or kept.
+    """
+
+    identify: bool = False
+    purpose: Annotated[str, Meta(max_length=500)] = ""
+    anonymise: bool = False
+
+
+class Unknowns(Spec, frozen=True, kw_only=True):
+    """People whom nobody enrolled: what is remembered of them under a pseudonym.
+
+    `wanted_rate` is the share of strangers who may be taken for somebody who was here before; a track that shows less
+    of a face than `min_strength` gets no pseudonym; who is seen again after `visit_gap_s` has come again.
+    """
+
+    wanted_rate: Annotated[float, Meta(gt=0, le=0.5)] = 0.01
+    min_strength: Fraction = 0.5
+    visit_gap_s: Positive = 300.0
+    max_people: Annotated[int, Meta(ge=1, le=100_000)] = 2000
+
+
+class Faces(Spec, frozen=True, kw_only=True):
+    """How people are identified at this site.
+
+    `wanted_rate` is the share of strangers' tracks that may be given a name, over the whole gallery. The `most` largest
+    heads of a full-size frame are looked at. What cameras saw of faces can be read for `keep_days`: then the key of its
+    day is thrown away. `localiser` and `embedder` are manifests' paths (default: the bundled ones).
+    """
+
+    wanted_rate: Annotated[float, Meta(gt=0, le=0.5)] = 0.01
+    most: Annotated[int, Meta(ge=1, le=64)] = 8
+    keep_days: Positive = 30.0
+    localiser: str = ""
+    embedder: str = ""
+    unknowns: Unknowns = Unknowns()
