@@ -7,12 +7,12 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from contracts.controls import Control
+from contracts.controls import Control, EdgeControl
 from contracts.errors import ContractError
 from contracts.messages import (
     Alert,
+    CameraProbe,
     DeadLetter,
-    EdgeControl,
     EdgeStatus,
     Event,
     Feedback,
@@ -55,6 +55,7 @@ _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
         FrameDetections,
         FrameTracks,
         EdgeStatus,
+        CameraProbe,
         WindowStats,
         DeadLetter,
         EdgeControl,

@@ -33,6 +33,8 @@ MAX_CORNERS = 200
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 DATABASES = ("sqlite", "postgresql+psycopg")
 _SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+_USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@:]*:(?P<password>[^/?#]*)@")
+_SECRET_QUERY = re.compile(r"[?&](?:password|passwd|pwd|pass|token|key|secret|auth)=(?P<value>[^\s&#]+)", re.IGNORECASE)
 
 
 def check(config: Config) -> None:
@@ -119,6 +121,19 @@ def _touch(a: Point, b: Point, c: Point, d: Point) -> bool:
     return any(value == 0 and within(*end) for value, end in zip(s, ends, strict=True))
 
 
+def check_camera(name: str, camera: Camera, *, bundled: bool) -> None:
+    """Raise ConfigError at the first value of one camera that can't be meant; `bundled` is whose labels count."""
+    _camera(camera, f"cameras.{name}", bundled=bundled)
+
+
+def literal_password(url: str) -> bool:
+    """Whether a password stands in the URL itself: before its host, or as a value of its query."""
+    user_info = _USER_INFO.match(url)
+    if user_info and user_info["password"] and not _SECRET.search(user_info["password"]):
+        return True
+    return any(not _SECRET.search(found["value"]) for found in _SECRET_QUERY.finditer(url))
+
+
 def _camera(camera: Camera, path: str, *, bundled: bool) -> None:
     _inputs(camera.inputs, f"{path}.inputs")
     for name, mask in camera.masks.items():
@@ -171,15 +186,17 @@ def _input(source: Input, path: str) -> None:
         return
     try:
         parts = urlsplit(_SECRET.sub("x", source.url))
-        port, password = parts.port, urlsplit(source.url.replace("{", "").replace("}", "")).password
+        port = parts.port
     except ValueError as error:
         raise ConfigError(f"{path}.url", f"no URL: {error}") from error
     if parts.scheme not in SCHEMES:
         raise ConfigError(f"{path}.url", f"`{parts.scheme}` is none of {', '.join(SCHEMES)}")
     if parts.scheme != "file" and (not parts.hostname or port == 0):
         raise ConfigError(f"{path}.url", "has no host")
-    if password and not _SECRET.search(source.url.rsplit("@", 1)[0].split("://", 1)[1]):
-        raise ConfigError(f"{path}.url", "holds a password; write {NAME} and set the environment variable NAME")
+    if literal_password(source.url):
+        name = re.sub(r"[^A-Z0-9]+", "_", path.split(".")[1].upper()) + "_PASSWORD"
+        way = f"write {{{name}}} in its place, and set the environment variable {name} where the agent runs"
+        raise ConfigError(f"{path}.url", f"holds a password, which must not travel: {way}")
 
 
 def _console(console: Console) -> None:

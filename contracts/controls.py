@@ -1,4 +1,4 @@
-"""Changes that reach the jobs while they run: zones, lines, rules, arming and models on the `controls` topic."""
+"""Changes while everything runs: for the jobs on `controls`, for the agents on `edge-controls`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from typing import Literal
 
 import msgspec
 
-from contracts.config import Arming, Line, Origin, Rule, Zone
+from contracts.config import Arming, Camera, Input, Line, Origin, Rule, Zone
+from contracts.fields import Id, Millis, Point
 from contracts.manifest import ModelManifest
 from contracts.messages import Message
+
+
+class SetCamera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
+    """A camera is new or changed, told without its inputs; zones, lines and maintenance are changes of their own."""
+
+    camera: str
+    spec: Camera
 
 
 class SetZone(msgspec.Struct, frozen=True, kw_only=True, tag="zone"):
@@ -49,14 +57,14 @@ class SetModel(msgspec.Struct, frozen=True, kw_only=True, tag="model"):
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True, tag="removed"):
-    """Something is no more. A value, since the jobs' source never sees a tombstone."""
+    """Something is no more. A value, since the jobs' source never sees a tombstone. A camera has no `name`."""
 
-    kind: Literal["zone", "line", "rule"]
-    name: str
+    kind: Literal["camera", "zone", "line", "rule"]
+    name: str = ""
     camera: str = ""
 
 
-Change = SetZone | SetLine | SetRule | SetArming | SetModel | Removed
+Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | Removed
 
 
 class Control(Message, frozen=True, kw_only=True):
@@ -72,6 +80,8 @@ class Control(Message, frozen=True, kw_only=True):
 def key(change: Change) -> str:
     """The record key, so that compaction keeps the last word on each thing: `kind/camera/name`."""
     match change:
+        case SetCamera(camera=camera):
+            return f"camera/{camera}/"
         case SetZone(camera=camera, name=name):
             return f"zone/{camera}/{name}"
         case SetLine(camera=camera, name=name):
@@ -84,3 +94,65 @@ def key(change: Change) -> str:
             return f"model//{manifest.task}"
         case Removed(kind=kind, camera=camera, name=name):
             return f"{kind}/{camera}/{name}"
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
+    """What one camera may send: overrides its `detect` section until changed again; None leaves a value."""
+
+    camera: Id
+    fps: float | None = None
+    detail_fps: float | None = None
+    heartbeat_s: float | None = None
+    motion_threshold: float | None = None
+    motion_area: float | None = None
+
+
+class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
+    """A camera's privacy masks, each a polygon in 0-1 of the picture: replaces all earlier ones."""
+
+    camera: Id
+    polygons: dict[str, tuple[Point, ...]]
+
+
+class RunCamera(msgspec.Struct, frozen=True, kw_only=True, tag="run_camera"):
+    """The agent reads this camera from now on, as it stands here and not as the agent's file has it."""
+
+    camera: Id
+    spec: Camera
+
+
+class StopCamera(msgspec.Struct, frozen=True, kw_only=True, tag="stop_camera"):
+    """The agent no longer reads this camera, also where its file has it."""
+
+    camera: Id
+
+
+class ProbeCamera(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
+    """Open this input once and answer on `camera-probes`; after `until_ms` (broker's time) nobody waits any more."""
+
+    id: Id
+    source: Input
+    until_ms: Millis
+
+
+EdgeChange = Budget | Masks | RunCamera | StopCamera | ProbeCamera
+
+
+class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
+    """A change for the agent of `site`."""
+
+    site: Id
+    change: EdgeChange
+
+
+def edge_key(site: str, change: EdgeChange) -> str:
+    """The record key on `edge-controls`: the last word on each camera stays, and of all questions the last."""
+    match change:
+        case Budget(camera=camera):
+            return f"{site}/budget/{camera}"
+        case Masks(camera=camera):
+            return f"{site}/masks/{camera}"
+        case RunCamera(camera=camera) | StopCamera(camera=camera):
+            return f"{site}/camera/{camera}"
+        case ProbeCamera():
+            return f"{site}/probe"

@@ -339,26 +339,21 @@ class DeadLetter(Message, frozen=True, kw_only=True, gc=False):
     at_ms: Millis
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
-    """What one camera may send: overrides its `detect` section until changed again; None leaves a value."""
+class CameraProbe(Message, frozen=True, kw_only=True, gc=False):
+    """What an agent saw when it was asked to open an address: a picture of it, or why there is none.
 
-    camera: Id
-    fps: float | None = None
-    detail_fps: float | None = None
-    heartbeat_s: float | None = None
-    motion_threshold: float | None = None
-    motion_area: float | None = None
-
-
-class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
-    """A camera's privacy masks, each a polygon in 0-1 of the picture: replaces all earlier ones."""
-
-    camera: Id
-    polygons: dict[str, tuple[Point, ...]]
-
-
-class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
-    """A change for the agent of `site`."""
+    `id` is the question's. `jpeg` is at most 640 pixels wide, `width` and `height` are the input's own; `fps` and
+    `codec` are what the input says of itself (0 and "" where it says nothing). `error` holds no secret.
+    """
 
     site: Id
-    change: Budget | Masks
+    id: Id
+    agent: str
+    at_ms: Millis
+    took_s: float
+    error: str = ""
+    jpeg: bytes = b""
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    codec: str = ""

@@ -22,6 +22,7 @@ FACE_KEYS = "face-keys"
 SIGHTINGS = "sightings"
 UNKNOWNS = "unknowns"
 PEOPLE_COMMANDS = "people-commands"
+CAMERA_PROBES = "camera-probes"
 DEAD_LETTERS = "dead-letters"
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -98,6 +99,7 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         kept(FEEDBACK, 365 * 24, 1),
         kept(ANALYTICS, 30 * 24),
         kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
+        kept(CAMERA_PROBES, 1, 1),
         kept(DEAD_LETTERS, 7 * 24, 1),
         compacted(CONTROLS),
         compacted(EDGE_CONTROLS),

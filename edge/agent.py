@@ -15,10 +15,9 @@ import prometheus_client
 from prometheus_client import CollectorRegistry
 
 from bus.producer import KafkaLink
-from contracts.config import Config
-from contracts.config_check import slots
+from contracts.config import Config, Input
+from contracts.controls import Budget, EdgeChange, Masks, ProbeCamera, RunCamera, StopCamera
 from contracts.errors import ConfigError, VedetteError
-from contracts.messages import Budget, Masks
 from contracts.metrics import Metrics
 from edge.acks import Acks
 from edge.camera import Camera
@@ -27,8 +26,10 @@ from edge.controls import ControlFollower
 from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.pipeline import Pipeline
+from edge.probe import ProbeEnds, Prober
 from edge.publisher import Publisher
 from edge.reader import Ends
+from edge.roster import Roster
 from edge.session import next_session
 from edge.settings import input_of, settings_of
 from edge.source import Timing
@@ -41,6 +42,8 @@ CONNECT_S = 2.0
 """Cameras wait so long for a broker that is there, so that the first frames needn't take the late lane."""
 STOP_CAMERAS_S = 1.5
 STOP_PUBLISHER_S = 2.0
+STOP_ONE_S = 1.0
+"""A camera that is read anew waits so long for its old thread, that its pictures keep their order."""
 """Together less than the five seconds in which an agent has to be gone."""
 
 
@@ -70,12 +73,14 @@ class Agent:
     """All cameras of a config."""
 
     def __init__(self, config: Config, options: Options, registry: CollectorRegistry) -> None:
-        self._config, self._options = config, options
+        self._options = options
         self._replay = options.replay_start_ms is not None
+        self._roster = Roster(config, None if self._replay else options.state / "cameras")
+        self._slots = self._roster.slots()
         self._meters = Meters(Metrics(registry))
         self._publisher = Publisher(
             site=config.site.name,
-            slots=slots(config),
+            slots=self._slots,
             connect=lambda: KafkaLink(options.bootstrap),
             now_ms=options.now_ms,
             meters=self._meters,
@@ -89,7 +94,19 @@ class Agent:
             now_ms=options.now_ms,
             made=self._meters.metrics,
         )
+        self._prober = Prober(
+            ProbeEnds(
+                site=config.site.name,
+                agent=options.name,
+                open_capture=OpenCvCapture,
+                secrets=options.secrets,
+                now_ms=options.now_ms,
+                answer=self._publisher.send_probe,
+            )
+        )
+        # Never changed in place: the main thread goes through it while a control makes another.
         self._cameras: dict[str, Camera] = {}
+        self._next_index: dict[str, int] = {}
         self._session = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -105,6 +122,8 @@ class Agent:
             except BlockingIOError as error:
                 raise AgentError(f"another agent uses {self._options.state}") from error
             self._session = self._options.session or self._next_session()
+            self._roster.load()
+            self._slots.update(self._roster.slots())
             self._cameras = {name: self._camera(name) for name, c in self._config.cameras.items() if c.enabled}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
             host, registry = self._config.edge.metrics_host, self._meters.metrics.registry
@@ -121,13 +140,54 @@ class Agent:
                     server[0].shutdown()
                     server[0].server_close()
 
-    def change(self, change: Budget | Masks) -> None:
-        """Apply a control to the camera that it names; raises ValueError."""
-        camera = self._cameras.get(change.camera)
-        if camera is None:
-            raise ValueError(f"there is no camera `{change.camera}`")
-        camera.change(change)
+    @property
+    def _config(self) -> Config:
+        return self._roster.config
+
+    def change(self, change: EdgeChange) -> None:
+        """Apply a control; raises ValueError for one that makes no sense."""
+        match change:
+            case ProbeCamera():
+                # The topic keeps the last question for ever; nobody waits for the answer to an old one.
+                if self._options.now_ms() - (self._publisher.clock_offset_ms or 0) < change.until_ms:
+                    self._prober.ask(change)
+                return
+            case RunCamera() | StopCamera():
+                if not self._roster.take(change):
+                    return
+                self._slots.update(self._roster.slots())
+                self._run_anew(change.camera)
+            case Budget() | Masks():
+                camera = self._cameras.get(change.camera)
+                if camera is None:
+                    raise ValueError(f"there is no camera `{change.camera}`")
+                camera.change(change)
         log.info("changed", extra={"camera": change.camera, "change": type(change).__name__.lower()})
+
+    def _run_anew(self, name: str) -> None:
+        """Read the camera as the roster has it now: with new settings only, from new inputs, or not at all."""
+        spec = self._config.cameras.get(name)
+        old = self._cameras.get(name)
+        others = {other: camera for other, camera in self._cameras.items() if other != name}
+        if spec is None or not spec.enabled:
+            self._cameras = others
+            self._let_go(old)
+            return
+        if old is not None and old.inputs == self._inputs(name):
+            old.take_over(settings_of(self._config, name))
+            return
+        self._let_go(old)
+        camera = self._camera(name)
+        self._cameras = others | {name: camera}
+        camera.start()
+
+    def _let_go(self, camera: Camera | None) -> None:
+        if camera is None:
+            return
+        camera.stop()
+        if not camera.join(STOP_ONE_S):
+            log.warning("its read hangs; it is left behind", extra={"camera": camera.name})
+        self._next_index[camera.name] = camera.next_index
 
     def _next_session(self) -> int:
         try:
@@ -192,11 +252,16 @@ class Agent:
         if not self._publisher.close(STOP_PUBLISHER_S):
             log.warning("unacknowledged frames stay on disk for the next start")
 
-    def _camera(self, name: str) -> Camera:
-        settings = settings_of(self._config, name)
+    def _inputs(self, name: str) -> tuple[Input, Input | None]:
+        """The input that drives the camera, and the one for the full size where that is another."""
         detect, detail = input_of(self._config, name, "detect"), input_of(self._config, name, "detail")
         assert detect is not None, "the config's check says so"
-        if self._replay and not is_file(detect.url):
+        # A replay has one input for both roles: two recordings wouldn't come out the same twice.
+        return detect, detail if detail is not detect and not self._replay else None
+
+    def _camera(self, name: str) -> Camera:
+        settings, inputs = settings_of(self._config, name), self._inputs(name)
+        if self._replay and not is_file(inputs[0].url):
             raise ConfigError(f"cameras.{name}.inputs", "only files can be replayed")
         ends = Ends(
             open_capture=OpenCvCapture,
@@ -204,10 +269,10 @@ class Agent:
             timing=Timing(self._options.now_ms, self._options.replay_start_ms),
             chance=random.Random(f"{name}/{self._session}"),  # noqa: S311  jitter, no secret
         )
-        pipeline = Pipeline(self._session, settings, every_frame=self._options.every_frame)
-        # A replay has one input for both roles: two recordings wouldn't come out the same twice.
-        second = detail if detail is not detect and not self._replay else None
-        return Camera(settings, (detect, second), ends, pipeline, self._publisher.publish, self._meters.of(name))
+        pipeline = Pipeline(
+            self._session, settings, every_frame=self._options.every_frame, first_index=self._next_index.get(name, 0)
+        )
+        return Camera(settings, inputs, ends, pipeline, self._publisher.publish, self._meters.of(name))
 
     def _disk(self) -> Disk:
         state, settings = self._options.state, self._config.edge.spool

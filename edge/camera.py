@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from contracts.config import Input
-from contracts.messages import Budget, EdgeStatus, Frame, Masks
+from contracts.controls import Budget, Masks
+from contracts.messages import EdgeStatus, Frame
 from edge.detail import DetailReader
 from edge.metrics import CameraMeter
 from edge.pipeline import Pipeline
@@ -45,7 +46,9 @@ class Camera:
         meter: CameraMeter,
     ) -> None:
         """`inputs` are the one that drives and, where it is another one, the one that gives the full size."""
-        self._file_settings = self._settings = settings
+        self._base = self._settings = settings
+        self._budget: Budget | None = None
+        self.inputs = inputs
         source, detail_input = inputs
         self._pipeline, self._publish, self._meter = pipeline, publish, meter
         self._detail = None if detail_input is None else DetailReader(settings.camera, detail_input, ends)
@@ -96,8 +99,20 @@ class Camera:
         return self._reader.error
 
     def change(self, change: Budget | Masks) -> None:
-        """Take over new rates, thresholds or masks with the next picture; raises ValueError."""
-        self._settings = changed(self._file_settings, self._settings, change)
+        """Apply new rates, thresholds or masks with the next picture; raises ValueError."""
+        self._settings = changed(self._base, self._settings, change)
+        if isinstance(change, Budget):
+            self._budget = change
+
+    def take_over(self, base: CameraSettings) -> None:
+        """From the next picture on the camera is meant as `base` says; a budget goes on."""
+        self._base = base
+        self._settings = base if self._budget is None else changed(base, base, self._budget)
+
+    @property
+    def next_index(self) -> int:
+        """The index of the picture after the last."""
+        return self._pipeline.next_index
 
     @property
     def stuck(self) -> bool:

@@ -21,6 +21,7 @@ class Capture(Protocol):
 
     fps: float
     frame_count: int
+    codec: str
 
     def grab(self) -> bool:
         """Go to the next picture; False at the end, or when none came within the read time-out."""
@@ -64,6 +65,7 @@ class OpenCvCapture:
             raise CameraError(f"{self._name} can't be opened")
         self.fps: float = self._capture.get(cv2.CAP_PROP_FPS) or 0.0
         self.frame_count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+        self.codec = _code(int(self._capture.get(cv2.CAP_PROP_FOURCC)))
 
     def grab(self) -> bool:
         """See Capture."""
@@ -106,6 +108,12 @@ def is_file(url: str) -> bool:
 def is_device(url: str) -> bool:
     """Whether the address is a V4L2 device."""
     return url.startswith("/dev/video")
+
+
+def _code(number: int) -> str:
+    """The four characters that stand for a codec ("" where the input doesn't say)."""
+    text = (number & 0xFFFFFFFF).to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
+    return text.lower() if text.isprintable() else ""
 
 
 def _address(url: str) -> str:

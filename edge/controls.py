@@ -1,4 +1,4 @@
-"""Follows `edge-controls`: rates, thresholds and masks that are changed while the agent runs."""
+"""Follows `edge-controls`: cameras, rates and masks that are changed while the agent runs, and addresses to try."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from bus.errors import BusError
 from bus.reader import Reader
 from contracts import metrics
 from contracts.codec import decode
+from contracts.controls import EdgeChange, EdgeControl
 from contracts.errors import ContractError
-from contracts.messages import Budget, DeadLetter, EdgeControl, Masks
+from contracts.messages import DeadLetter
 from contracts.metrics import Metrics
 from contracts.topics import EDGE_CONTROLS
 
@@ -32,7 +33,7 @@ class ControlFollower:
         *,
         site: str,
         bootstrap: str,
-        apply: Callable[[Budget | Masks], None],
+        apply: Callable[[EdgeChange], None],
         dead_letter: Callable[[DeadLetter], None],
         now_ms: Callable[[], int],
         made: Metrics,

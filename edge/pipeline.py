@@ -28,10 +28,12 @@ Detail = Callable[[], tuple[Image, int] | None]
 class Pipeline:
     """Turns the shots of one camera into frames; one thread calls `take`."""
 
-    def __init__(self, session: int, settings: CameraSettings, *, every_frame: bool = False) -> None:
+    def __init__(
+        self, session: int, settings: CameraSettings, *, every_frame: bool = False, first_index: int = 0
+    ) -> None:
         self._session = session
         self._every_frame = every_frame
-        self._index = -1
+        self._index = first_index - 1
         self._sampling = SamplerState()
         self._gate = MotionGate(settings.motion_threshold)
         self._tamper_check = TamperCheck(TamperConfig())
@@ -65,6 +67,11 @@ class Pipeline:
         picture, captured_at_ms = fresh
         self.detail_size = (picture.shape[1], picture.shape[0])
         return self._frame(picture, shot, settings, captured_at_ms, motion, True), decision.worth
+
+    @property
+    def next_index(self) -> int:
+        """The index of the next picture: a camera that is read anew goes on with it."""
+        return self._index + 1
 
     def _sampler(self, settings: CameraSettings) -> Sampler:
         return Sampler(

@@ -30,11 +30,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from bus.errors import BusError, RefusedError
-from bus.producer import Acked, Link
+from bus.producer import BY_KEY, Acked, Link
 from contracts import metrics, topics
 from contracts.codec import encode
 from contracts.fields import Lane
-from contracts.messages import DeadLetter, EdgeStatus, Frame
+from contracts.messages import CameraProbe, DeadLetter, EdgeStatus, Frame
 from edge.clock import ClockOffset
 from edge.lanes import Disk, Lanes
 from edge.metrics import Meters
@@ -146,6 +146,12 @@ class Publisher:
         with self._lock:
             if self._link is not None and self._failure is None:
                 self._send(topics.DEAD_LETTERS, letter.topic, encode(letter), letter.at_ms, _ignore_ack, _log_failure)
+
+    def send_probe(self, probe: CameraProbe) -> None:
+        """Send what a probe saw, if there is a connection: without one nobody could have asked."""
+        with self._lock:
+            if self._link is not None and self._failure is None:
+                self._send(topics.CAMERA_PROBES, probe.site, encode(probe), probe.at_ms, _ignore_ack, _log_failure)
 
     @property
     def clock_offset_ms(self) -> int | None:
@@ -353,7 +359,8 @@ class Publisher:
         failed: Callable[[BusError], None],
     ) -> None:
         assert self._link is not None
-        partition = self._slots.get(camera, 0) % self._partitions[topic]
+        count = self._partitions.get(topic)
+        partition = BY_KEY if count is None else self._slots.get(camera, 0) % count
         try:
             self._link.send(
                 topic, camera, value, partition=partition, timestamp_ms=timestamp_ms, acked=acked, failed=failed
@@ -382,4 +389,4 @@ def _ignore_ack(at: Acked) -> None:
 
 
 def _log_failure(error: BusError) -> None:
-    log.warning("a dead letter was not taken", extra={"error": str(error)})
+    log.warning("a dead letter or a probe was not taken", extra={"error": str(error)})

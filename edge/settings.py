@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from contracts.config import Config, Input, detect_of, motion_of
 from contracts.config_check import slots
+from contracts.controls import Budget, Masks
 from contracts.fields import Point
-from contracts.messages import Budget, Masks
 
 Polygon = tuple[Point, ...]
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def input_of(config: Config, camera: str, role: str) -> Input | None:
 
 
 def changed(base: CameraSettings, now: CameraSettings, change: Budget | Masks) -> CameraSettings:
-    """`now` with `change` applied. A budget's None goes back to what `base`, the file, says.
+    """`now` with `change` applied. A budget's None goes back to what `base`, the camera's own word, says.
 
     Raises ValueError for values that make no sense: a change comes from outside and is not checked like the file.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from contracts.config import Input
@@ -37,7 +37,7 @@ class Timing:
 
 def shots(
     source: Input, url: str, open_capture: Callable[[Input, str], Capture], timing: Timing, stop: threading.Event
-) -> Iterator[Shot]:
+) -> Generator[Shot, None, None]:
     """Open the input and give its pictures until `stop` is set or a recording that doesn't loop is over.
 
     Raises CameraError when it can't be opened, when it ends that shouldn't, or when nothing came within its time-out.
@@ -53,7 +53,7 @@ def shots(
 
 def _live(
     source: Input, url: str, open_capture: Callable[[Input, str], Capture], timing: Timing, stop: threading.Event
-) -> Iterator[Shot]:
+) -> Generator[Shot, None, None]:
     capture = open_capture(source, url)
     try:
         while not stop.is_set():
@@ -72,7 +72,7 @@ def _recording(
     stop: threading.Event,
     *,
     looped: bool,
-) -> Iterator[Shot]:
+) -> Generator[Shot, None, None]:
     """One pass through a file. Looks one picture ahead, to know the last one when it comes."""
     capture = open_capture(source, url)
     real_time = source.pace == "real_time" and timing.replay_start_ms is None

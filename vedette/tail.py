@@ -11,12 +11,12 @@ import msgspec
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
-from contracts.controls import Control
+from contracts.controls import Control, EdgeControl
 from contracts.errors import ContractError, VedetteError
 from contracts.messages import (
     Alert,
+    CameraProbe,
     DeadLetter,
-    EdgeControl,
     EdgeStatus,
     Event,
     Feedback,
@@ -39,6 +39,7 @@ KINDS: dict[str, type[Message]] = {
     topics.EDGE_STATUS: EdgeStatus,
     topics.CONTROLS: Control,
     topics.EDGE_CONTROLS: EdgeControl,
+    topics.CAMERA_PROBES: CameraProbe,
     topics.DEAD_LETTERS: DeadLetter,
 }
 

@@ -14,7 +14,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.config import Anomaly, Config, detect_of
+from contracts.config import Anomaly, Config
 from contracts.controls import Control
 from contracts.messages import Alert, Event, FrameTracks, WindowStats
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
@@ -79,9 +79,9 @@ class Analytics(KeyedBroadcastProcessFunction):
 
     def _add(self, record: Row, context: Any) -> Iterator[Any]:
         tracks = decode(record[VALUE], FrameTracks)
-        if tracks.camera not in self._config.config.cameras:
-            return
         controls = self._controls.known(context)
+        if not self._rulebook.knows(tracks.camera, controls):
+            return
         windows = self._windows(tracks.camera, tracks.captured_at_ms, controls)
         before = _loaded(self._window_state, _WINDOWS, WindowState)
         after, rows = windows.step(before, tracks)
@@ -97,7 +97,8 @@ class Analytics(KeyedBroadcastProcessFunction):
 
     def on_timer(self, timestamp: int, context: Any) -> Iterator[Any]:
         state = _loaded(self._window_state, _WINDOWS, WindowState)
-        if state.camera not in self._config.config.cameras:  # the config of an earlier start had it
+        controls = self._controls.known(context)
+        if not self._rulebook.knows(state.camera, controls):  # the config of an earlier start had it
             self._window_state.clear()
             self._timer.clear()
             return
@@ -106,7 +107,6 @@ class Analytics(KeyedBroadcastProcessFunction):
             self._wake(context)
             return
         self._timer.clear()
-        controls = self._controls.known(context)
         after, rows = self._windows(state.camera, state.clock_ms, controls).flush(state)
         self._window_state.update(self._encoder.encode(after))
         yield from self._emit(rows, controls)
@@ -154,12 +154,11 @@ def _loaded(state: Any, decoder: msgspec.msgpack.Decoder[S], new: Callable[[], S
 
 
 def _window_config(config: Config, rules: CameraRules) -> WindowConfig:
-    heartbeat_s = detect_of(config, rules.camera).heartbeat_s or 0.0
     return WindowConfig(
         window_ms=int(config.analytics.window_s * 1000),
         lateness_ms=int(config.analytics.lateness_s * 1000),
         # Between two heartbeats of a still scene nothing changed: that time was observed.
-        interval_cap_ms=max(10_000, int(2 * heartbeat_s * 1000)),
+        interval_cap_ms=rules.gap_ms,
         always=cells_of(rules.spec),
     )
 

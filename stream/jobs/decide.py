@@ -110,11 +110,6 @@ class Decide(KeyedBroadcastProcessFunction):
         self._lane.update(self._encoder.encode(lane))
 
 
-def _watched(config: Config) -> tuple[str, ...]:
-    """The cameras whose agents have to speak."""
-    return tuple(name for name, camera in config.cameras.items() if camera.enabled)
-
-
 def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DecideConfig) -> None:
     """detections, edge-status (ticks, and controls to all) → Sort → Decide → tracks, events, alerts, dead-letters."""
     uid = "decide-sort"
@@ -122,9 +117,8 @@ def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DecideConfig
     messages = source.process(Sort(uid, config.prefix, config.settings), sorted_type()).name(uid).uid(uid)
     ends.sink(side_output(messages, dead_letters_tag()), topics.DEAD_LETTERS, uid)
     controls = controls_stream(env, ends, config.settings, "decide-controls", letters=True)
-    watched = _watched(config.config)
-    if config.watch and watched:
-        messages = messages.union(ticks(env, watched, "decide-ticks"))
+    if config.watch:
+        messages = messages.union(ticks(env, config.config, controls, "decide-ticks"))
     tracks = (
         messages.key_by(lambda row: row[0], Types.STRING())
         .connect(controls.broadcast(controls_state()))

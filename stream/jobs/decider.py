@@ -45,7 +45,6 @@ class Decider:
     """The decisions of one site: the config's rules, as the controls have changed them at a frame's time."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
         self._tracker = Tracker()
         self._rulebook = Rulebook(config)
 
@@ -56,7 +55,7 @@ class Decider:
         if (frame.session, frame.index) <= (state.session, state.index):
             return state, Decision()
         rules = self._rulebook.at(frame.camera, frame.captured_at_ms, controls)
-        tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, self._config.cameras[frame.camera]))
+        tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, rules.spec))
         engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks)
         policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
         after = msgspec.structs.replace(

@@ -10,32 +10,43 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyflink.common import Row, Types
-from pyflink.datastream import DataStream, ProcessFunction, StreamExecutionEnvironment
+from pyflink.datastream import BroadcastProcessFunction, DataStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
+from contracts.config import Config
+from stream.jobs.broadcast import Controls, controls_state
 from stream.jobs.clock import now_ms
 from stream.jobs.sort import sorted_type
+from stream.rules import Rulebook
 
 TICK = "tick"
 """Stands where other records have their topic; the time, ms since the epoch, where they have their offset."""
 
 
-class Ticks(ProcessFunction):
+class Ticks(BroadcastProcessFunction):
     """Each pulse as a record for every camera's live lane, in the form that `Sort` gives to messages."""
 
-    def __init__(self, cameras: tuple[str, ...]) -> None:
-        self._cameras = cameras
+    def __init__(self, config: Config) -> None:
+        self._config = config
 
-    def process_element(self, value: int, _context: Any) -> Iterator[Row]:
+    def open(self, _context: Any) -> None:
+        self._rulebook = Rulebook(self._config)
+        self._controls = Controls()
+
+    def process_element(self, value: int, context: Any) -> Iterator[Row]:
         at_ms = now_ms()
-        for camera in self._cameras:
+        for camera in self._rulebook.cameras(self._controls.known(context)):
             yield Row(f"{camera}|live", b"", TICK, 0, at_ms)
 
+    def process_broadcast_element(self, value: Row, context: Any) -> Iterator[Any]:
+        self._controls.take(value, context)
+        return iter(())
 
-def ticks(env: StreamExecutionEnvironment, cameras: tuple[str, ...], uid: str) -> DataStream:
-    """Once a second a record for each camera."""
-    stream = _pulse(env, f"{uid}-pulse").process(Ticks(cameras), sorted_type()).name(uid).uid(uid)
-    return stream.set_parallelism(1)
+
+def ticks(env: StreamExecutionEnvironment, config: Config, controls: DataStream, uid: str) -> DataStream:
+    """Once a second a record for each camera of the config and of the controls."""
+    pulse = _pulse(env, f"{uid}-pulse").connect(controls.broadcast(controls_state()))
+    return pulse.process(Ticks(config), sorted_type()).name(uid).uid(uid).set_parallelism(1)
 
 
 def _pulse(env: StreamExecutionEnvironment, uid: str) -> DataStream:

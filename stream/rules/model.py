@@ -21,7 +21,7 @@ from contracts.config import (
     Zone,
     detect_of,
 )
-from contracts.controls import Change, Control, Removed, SetArming, SetLine, SetModel, SetRule, SetZone
+from contracts.controls import Change, Control, Removed, SetArming, SetCamera, SetLine, SetModel, SetRule, SetZone
 from contracts.errors import ConfigError
 from contracts.fields import Point
 
@@ -80,7 +80,10 @@ class CameraRules:
         return next((rule for rule in self.active if (rule.name, rule.version) == (name, version)), None)
 
     def changed(self, control: Control) -> CameraRules:
-        """The rules after one change; the same object when it does not concern this camera."""
+        """The rules after one change; the same object when it does not concern this camera.
+
+        What the camera itself is, the Rulebook says before.
+        """
         change: Change = control.change
         match change:
             case SetRule(name=name, rule=rule):
@@ -89,7 +92,7 @@ class CameraRules:
                 return replace(self, rules=tuple(sorted(others + mine, key=_name_of)))
             case SetArming(arming=arming, camera=""):
                 return replace(self, arming=arming)
-            case SetModel():
+            case SetModel() | SetCamera() | Removed(kind="camera"):
                 return self
             case Removed(kind="rule", name=name):
                 return replace(self, rules=tuple(pair for pair in self.rules if pair[0] != name))

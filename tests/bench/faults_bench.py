@@ -17,7 +17,8 @@ from pathlib import Path
 
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Alert, Budget, DeadLetter, EdgeControl, Frame, FrameTracks
+from contracts.controls import Budget, EdgeControl
+from contracts.messages import Alert, DeadLetter, Frame, FrameTracks
 from tests.bench.report import Row, table
 from tests.edge_tools import RunningAgent, write_clip
 from tests.jobs.faults import READ_BY_JOBS, READ_BY_OTHERS, killed, send_mixed

@@ -5,18 +5,50 @@ A file, once written, stays for ever. When a type gets a field, add a sample und
 
 from __future__ import annotations
 
-from contracts.config import Anomaly, Arming, KnownPerson, Line, LineCrossing, Loitering, Period, Zone
-from contracts.controls import Control, Removed, SetArming, SetLine, SetModel, SetRule, SetZone
+import msgspec
+
+from contracts.config import (
+    Anomaly,
+    Arming,
+    Camera,
+    Detect,
+    Filter,
+    Input,
+    KnownPerson,
+    Line,
+    LineCrossing,
+    Loitering,
+    Mask,
+    Motion,
+    Objects,
+    Period,
+    Zone,
+)
+from contracts.controls import (
+    Budget,
+    Control,
+    EdgeControl,
+    Masks,
+    ProbeCamera,
+    Removed,
+    RunCamera,
+    SetArming,
+    SetCamera,
+    SetLine,
+    SetModel,
+    SetRule,
+    SetZone,
+    StopCamera,
+)
 from contracts.identity import Identified, RunnerUp, TrackIdentity
 from contracts.manifest import ModelInput, ModelManifest, Provenance
 from contracts.messages import (
     Alert,
-    Budget,
     CameraCounters,
+    CameraProbe,
     Condition,
     DeadLetter,
     Detection,
-    EdgeControl,
     EdgeStatus,
     Event,
     Evidence,
@@ -26,7 +58,6 @@ from contracts.messages import (
     FrameRef,
     FrameTracks,
     Look,
-    Masks,
     Message,
     TrackedObject,
     WindowStats,
@@ -56,6 +87,18 @@ EVIDENCE = Evidence(
     ref=REF, captured_at_ms=AT_MS, width=1920, height=1080, xyxy=(1.5, 2.5, 30.0, 40.0), confidence=0.75, detail=True
 )
 TRACE = (Condition("zone", "in yard", "in yard"), Condition("after_s", "30", "12.5", False))
+CAMERA = Camera(
+    inputs=(Input(url="rtsp://viewer:{GATE_PASSWORD}@gate/sub", roles=("detect",), open_timeout_s=5.0),),
+    enabled=False,
+    friendly_name="Gate",
+    slot=3,
+    position=(0.25, 0.5),
+    metres_per_pixel=0.125,
+    detect=Detect(fps=5.0, detail_fps=1.0, height=720, jpeg_quality=90, heartbeat_s=2.0),
+    motion=Motion(enabled=True, threshold=20.0, area=0.25, linger_s=1.0),
+    masks={"window": Mask(coordinates=SQUARE)},
+    objects=Objects(track=("person",), filters={"person": Filter(min_score=0.5, min_area=0.25, max_area=0.5)}),
+)
 MANIFEST = ModelManifest(
     name="vedette-nano",
     version="3",
@@ -300,6 +343,26 @@ SAMPLES: dict[str, Message] = {
         ),
     ),
     "edge_control_masks": EdgeControl(site="home", change=Masks(camera="gate", polygons={"window": SQUARE})),
+    "edge_control_run": EdgeControl(site="home", change=RunCamera(camera="gate", spec=CAMERA)),
+    "edge_control_stop": EdgeControl(site="home", change=StopCamera(camera="gate")),
+    "edge_control_probe": EdgeControl(
+        site="home", change=ProbeCamera(id="0b5c1f6e", source=CAMERA.inputs[0], until_ms=AT_MS)
+    ),
+    "camera_probe": CameraProbe(
+        site="home",
+        id="0b5c1f6e",
+        agent="edge-1",
+        at_ms=AT_MS,
+        took_s=1.5,
+        error="no",
+        jpeg=b"\xff\xd8\xff\xd9",
+        width=1920,
+        height=1080,
+        fps=25.0,
+        codec="h264",
+    ),
+    "control_camera": _control(SetCamera(camera="gate", spec=msgspec.structs.replace(CAMERA, inputs=()))),
+    "control_removed_camera": _control(Removed(kind="camera", camera="gate")),
     "control_zone": _control(
         SetZone(
             camera="gate",

@@ -17,7 +17,8 @@ import pytest
 from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Budget, DeadLetter, EdgeControl, Frame, Masks
+from contracts.controls import Budget, EdgeControl, Masks
+from contracts.messages import DeadLetter, Frame
 from contracts.topics import specs
 from tests.edge_tools import (
     MjpegServer,

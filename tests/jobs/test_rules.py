@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from contracts import topics
-from contracts.config import Anomaly, Arming
-from contracts.controls import Control, SetArming, SetRule
+from contracts.config import Anomaly, Arming, Camera, CameraDown, Zone, ZoneEntry
+from contracts.controls import Change, Control, Removed, SetArming, SetCamera, SetRule, SetZone
 from contracts.messages import Alert, FrameDetections, WindowStats
 from tests.edge_tools import RunningAgent, write_clip
 from tests.jobs.world import CONFIG, SiteUnderTest
@@ -125,7 +125,7 @@ def busy_hour(camera: str) -> Iterator[FrameDetections]:
         index += 1
 
 
-def change(name: str, change: SetRule | SetArming) -> Control:
+def change(name: str, change: Change) -> Control:
     return Control(site="site", origin="console", version=1, effective_from_ms=T0_MS, change=change)
 
 
@@ -142,6 +142,20 @@ def ended(site: SiteUnderTest) -> set[str]:
     return {camera for camera, alerts in alerts_of(site).items() if alerts[-1].state == "end"}
 
 
+ADDED = (
+    SetCamera(camera="annex", spec=Camera(inputs=())),
+    SetZone(camera="annex", name="middle", zone=Zone(coordinates=SQUARE)),
+    SetRule(name="annex_entry", rule=ZoneEntry(cameras=("annex",), zone="middle", cooldown_s=1)),
+    SetRule(name="annex_down", rule=CameraDown(cameras=("annex",), silent_s=2)),
+)
+"""A camera that the file doesn't name, its zone and its rules."""
+
+
+def open_rules(alerts: list[Alert]) -> set[str]:
+    """The rules whose alerts have begun and not ended."""
+    return {a.rule for a in alerts if a.state == "new"} - {a.rule for a in alerts if a.state == "end"}
+
+
 def agent_config(folder: Path) -> Path:
     """The agent of two of the cameras: a black picture, and a file that is not there."""
     dark = write_clip(folder / "dark.avi", 20, picture=lambda _: np.zeros((240, 320, 3), np.uint8))
@@ -156,6 +170,8 @@ def test_every_kind_of_rule_becomes_an_alert(tmp_path: Path) -> None:
         # Rules and maintenance that analytics hears of while it runs.
         site.control(change("unusual", SetRule(name="unusual", rule=Anomaly(cameras=("busy", "serviced")))))
         site.control(change("serviced", SetArming(camera="serviced", arming=Arming(maintenance=True))))
+        for one in ADDED:
+            site.control(change("annex", one))
         for kind, scene in SCENES.items():
             site.send_detections(seen(kind, scene))
         with RunningAgent(agent_config(tmp_path), site.system.bootstrap, tmp_path / "edge"):
@@ -164,6 +180,12 @@ def test_every_kind_of_rule_becomes_an_alert(tmp_path: Path) -> None:
                 site.send_detections(busy_hour(name))
             site.wait("the agent's cameras", lambda: {*AGENTS} <= {*alerts_of(site)}, 60)
             site.wait("the busy hour's end", lambda: "busy" in ended(site), 60)
+            # By now the jobs know of it, and miss its agent.
+            site.wait("the added camera is missed", lambda: "annex" in alerts_of(site), 60)
+            site.send_detections(replace(one, camera="annex") for one in seen("zone_entry", SCENES["zone_entry"]))
+            site.wait("its alerts", lambda: {a.rule for a in alerts_of(site)["annex"]} >= {"annex_down", "annex_entry"})
+            site.control(replace(change("annex", Removed(kind="camera", camera="annex")), version=2))
+            site.wait("their end", lambda: open_rules(alerts_of(site)["annex"]) == set(), 30)
         found = alerts_of(site)
         windows = site.messages(topics.ANALYTICS, WindowStats)
 

@@ -14,8 +14,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.config import Input
+from contracts.controls import Budget, Masks
 from contracts.errors import CameraError
-from contracts.messages import Budget, EdgeStatus, Frame, Masks
+from contracts.messages import EdgeStatus, Frame
 from contracts.metrics import Metrics
 from edge import camera as module
 from edge import detail as detail_module

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.codec import encode
-from contracts.messages import Budget, DeadLetter, EdgeControl, Masks
+from contracts.controls import Budget, EdgeControl, Masks
+from contracts.messages import DeadLetter
 from contracts.metrics import Metrics
 from edge.controls import ControlFollower
 

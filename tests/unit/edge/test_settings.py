@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.config_file import parse
-from contracts.messages import Budget, Masks
+from contracts.controls import Budget, Masks
 from edge.settings import CameraSettings, changed, input_of, settings_of
 
 CONFIG = parse(

@@ -6,12 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.config import Config, ZoneEntry
+from contracts.config import Camera, Config, Objects, ZoneEntry
 from contracts.config_file import parse
-from contracts.controls import Control, Removed, SetRule
+from contracts.controls import Change, Control, Removed, SetCamera, SetRule, SetZone
 from contracts.errors import ContractError
 from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef
 from stream.jobs.decider import Decider, LaneState
+from stream.rules import Rulebook
 
 T0_MS = 1_767_225_600_000
 CONFIG = """
@@ -146,6 +147,53 @@ def test_embeddings_of_one_size_reach_the_tracker_and_others_do_not() -> None:
         state, tracks, _ = run(Decider(config()), [detections(i, detections=seen) for i in range(5)])
         assert tracks[-1].tracks
         assert any(track.embedding for track in state.tracker.tracks) == (embeddings == (vector, b""))
+
+
+def control(at_ms: int, change: Change, version: int = 1) -> Control:
+    return Control(site="site", origin="console", version=version, effective_from_ms=at_ms, change=change)
+
+
+ANNEX = (
+    control(T0_MS + 500, SetCamera(camera="annex", spec=Camera(inputs=(), objects=Objects(track=("person",))))),
+    control(T0_MS + 600, SetZone(camera="annex", name="yard", zone=config().cameras["gate"].zones["yard"])),
+)
+
+
+def test_a_camera_of_the_controls_is_followed_and_watched_like_one_of_the_file() -> None:
+    decider = Decider(config())
+    # The first frames are from before its control is in force.
+    state, tracks, alerts = run(decider, [msgspec.structs.replace(f, camera="annex") for f in walk(110)], ANNEX)
+    assert all(frame is not None for frame in tracks)
+    assert [(a.camera, a.state) for a in alerts if a.state != "update"] == [("annex", "new"), ("annex", "end")]
+    state, _ = decider.silence(state, "annex", T0_MS + 60_000, ANNEX)
+    _, late = decider.silence(state, "annex", T0_MS + 90_000, ANNEX)
+    assert [(a.rule, a.state) for a in late.alerts] == [("down", "new")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Removed(kind="camera", camera="gate"), SetCamera(camera="gate", spec=Camera(inputs=(), enabled=False))],
+    ids=["removed", "switched off"],
+)
+def test_what_is_open_of_a_camera_that_is_no_more_ends_with_the_next_tick(change: Change) -> None:
+    decider = Decider(config())
+    state, _, alerts = run(decider, walk(110)[:20])
+    state, _ = decider.silence(state, "gate", T0_MS + 1)
+    state, late = decider.silence(state, "gate", T0_MS + 30_000)
+    assert [a.state for a in (*alerts, *late.alerts) if a.state != "update"] == ["new", "new"]
+    gone = (control(T0_MS + 31_000, change),)
+    _, end = decider.silence(state, "gate", T0_MS + 32_000, gone)
+    assert {(a.rule, a.state, a.end_reason) for a in end.alerts} == {
+        ("entry", "end", "rule removed"), ("down", "end", "rule removed"),
+    }  # fmt: skip
+
+
+def test_a_changed_camera_of_the_file_keeps_its_zones() -> None:
+    spec = Camera(inputs=(), objects=Objects(track=("car",)))
+    rulebook = Rulebook(config())
+    rules = rulebook.at("gate", T0_MS, (control(T0_MS, SetCamera(camera="gate", spec=spec)),))
+    assert (rules.spec.objects.track, set(rules.spec.zones)) == (("car",), {"yard"})
+    assert rulebook.cameras(ANNEX) == ("gate", "annex")
 
 
 def test_an_unknown_camera_is_a_fault_of_the_message() -> None:

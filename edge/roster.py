@@ -1,0 +1,65 @@
+"""Which cameras the agent reads: those of its file, as `edge-controls` have changed them since; kept on its disk.
+
+So a start without a broker reads what was read before, and the topic's word comes again with the connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from contracts.config import Camera, Config
+from contracts.config_check import check_camera, slots
+from contracts.controls import RunCamera, StopCamera
+from contracts.errors import ConfigError
+from edge.session import replace_file
+
+log = logging.getLogger(__name__)
+
+_DECODER = msgspec.msgpack.Decoder(dict[str, Camera | None])
+
+
+class Roster:
+    """The file's cameras with the changes laid over them. `path` None keeps nothing: a replay."""
+
+    def __init__(self, config: Config, path: Path | None) -> None:
+        self._file, self._path = config, path
+        self._changed: dict[str, Camera | None] = {}
+
+    def load(self) -> None:
+        """Take up what an earlier start kept; raises OSError. What can't be read is left to the topic."""
+        if self._path is None or not self._path.exists():
+            return
+        try:
+            self._changed = _DECODER.decode(self._path.read_bytes())
+        except msgspec.MsgspecError as error:
+            log.error("what was kept of the cameras can't be read", extra={"file": str(self._path), "why": str(error)})
+
+    @property
+    def config(self) -> Config:
+        """The config in force: cameras that were stopped are not in it."""
+        cameras = {name: spec for name, spec in (self._file.cameras | self._changed).items() if spec is not None}
+        return replace(self._file, cameras=cameras)
+
+    def take(self, change: RunCamera | StopCamera) -> bool:
+        """Keep a change; whether it changed anything. Raises ValueError for what makes no sense, or OSError."""
+        spec = change.spec if isinstance(change, RunCamera) else None
+        if spec is not None:
+            try:
+                check_camera(change.camera, spec, bundled=not self._file.stream.model)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        if self.config.cameras.get(change.camera) == spec:
+            return False
+        changed = self._changed | {change.camera: spec}
+        if self._path is not None:
+            replace_file(self._path, msgspec.msgpack.encode(changed), sync=True)
+        self._changed = changed
+        return True
+
+    def slots(self) -> dict[str, int]:
+        """The slot of each camera in force."""
+        return slots(self.config)
