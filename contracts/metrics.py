@@ -61,6 +61,7 @@ MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge",
 MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
 EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame was gone", "counter", ("reason",))
+HISTORY_ROWS = Metric("vedette_history_rows_total", "Rows kept of what was seen", "counter", ("kind",))
 CONSOLE_ALERTS = Metric("vedette_console_alerts_total", "Alert revisions kept", "counter", ("severity", "state"))
 ALERT_TO_CONSOLE = Metric("vedette_alert_to_console_seconds", "From the decision to the console's store", "histogram")
 OPEN_ALERTS = Metric(

@@ -1,4 +1,4 @@
-"""The whole system on one machine, with real parts: broker, agent, the jobs in one mini cluster, evidence, console."""
+"""The whole system on one machine, with real parts: broker, agent, the jobs in one mini cluster, archive, console."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ ARCHIVE_AFTER_S = 25.0
 """By then a start has loaded its classes, and what is made of them disturbs nobody."""
 # The serial collector has no threads of its own that would compete with the model for two cores.
 JOBS_COLLECTOR = ("-XX:+UseSerialGC",)
-PARTS = ("jobs", "evidence", "console", "agent")
+PARTS = ("jobs", "evidence", "history", "console", "agent")
 STOP_S = 9.0
 """A service manager, and a person, give it 10 s."""
-STOPS = ((("agent",), 3.0), (("jobs",), 5.5), (("evidence", "console"), 7.0))
+STOPS = ((("agent",), 3.0), (("jobs",), 5.5), (("evidence", "history", "console"), 7.0))
 """Who is ended after whom, and until when: what is together in a line doesn't depend on each other."""
 
 
@@ -98,9 +98,11 @@ class LocalSystem:
             if "agent" in self.options.parts:
                 self.say(f"starting the agent: {', '.join(self.config.cameras)}")
                 self._start("agent", "edge", *self.options.agent_arguments)
-            # After the agent: every second of pictures counts, and these two read what is kept.
+            # After the agent: every second of pictures counts, and these read what is kept.
             if "evidence" in self.options.parts:
                 self._start("evidence", "archive.evidence")
+            if "history" in self.options.parts and self.config.history.enabled:
+                self._start("history", "archive.history")
             if "console" in self.options.parts and self.config.console.enabled:
                 self.console.forget()
                 self._start("console", "console")
@@ -126,7 +128,7 @@ class LocalSystem:
             self._maker.check(time.monotonic())
 
     def child(self, name: str) -> Child:
-        """The child `agent`, `jobs`, `evidence` or `console`."""
+        """The child `agent`, `jobs`, `evidence`, `history` or `console`."""
         return self._children.children[name]
 
     def stop_child(self, name: str, timeout_s: float) -> int | None:

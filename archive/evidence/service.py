@@ -2,70 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
-from collections.abc import Callable
 
 from archive.evidence import paths
 from archive.evidence.frames import Stopped
 from archive.evidence.writer import EvidenceWriter
+from archive.letters import Clock, Letters
 from bus.consuming import Record
 from bus.errors import BusError
 from bus.group import GroupReader
-from bus.producer import KafkaLink, deliver
-from contracts import metrics, topics
-from contracts.codec import decode, encode
+from contracts import topics
+from contracts.codec import decode
 from contracts.errors import ContractError
-from contracts.messages import Alert, DeadLetter
-from contracts.metrics import Metrics
+from contracts.messages import Alert
 
 log = logging.getLogger(__name__)
 
 GROUP = "vedette-evidence"
 SOURCE = "evidence"
-MAX_PAYLOAD = 64 * 1024
-LETTER_S = 2.0
 BATCH = 20
 """Alerts between two commits: what is done again after a kill."""
 POLL_S = 0.25
-
-Clock = Callable[[], int]
-"""Milliseconds since the epoch."""
-
-
-class Letters:
-    """Puts what is no alert on `dead-letters`. Connects on the first one."""
-
-    def __init__(self, bootstrap: str, measured: Metrics, clock: Clock) -> None:
-        self._bootstrap = bootstrap
-        self._metrics = measured
-        self._clock = clock
-        self._made: KafkaLink | None = None
-
-    def send(self, record: Record, reason: str) -> None:
-        """Write one and wait until the broker has it; raises BusError."""
-        value = record.value or b""
-        letter = DeadLetter(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            source=SOURCE,
-            reason=reason[:4000],
-            sha256=hashlib.sha256(value).hexdigest(),
-            size=len(value),
-            payload=value[:MAX_PAYLOAD],
-            at_ms=self._clock(),
-        )
-        if self._made is None:
-            self._made = KafkaLink(self._bootstrap)
-        deliver(self._made, topics.DEAD_LETTERS, record.topic, encode(letter), letter.at_ms, LETTER_S)
-        self._metrics.counter(metrics.DEAD_LETTERS, SOURCE).inc()
-
-    def close(self) -> None:
-        """Give the connection up."""
-        if self._made is not None:
-            self._made.close(0.5)
 
 
 class Service:
@@ -116,22 +74,14 @@ class Service:
             written = self._writer.write(alert)
         except ContractError as error:
             log.warning("%s[%d] %d: %s", record.topic, record.partition, record.offset, error)
-            self._letter(record, error.reason)
+            if not self._letters.send_for_sure(record, error.reason, self._stop):
+                raise Stopped("while writing a dead letter") from error
             return
         about = {"camera": alert.camera, "alert": alert.id}
         if written.missed:
             log.warning("%s %s: no picture: %s", alert.camera, alert.id, written.missed, extra=about)
         elif written.pictures:
             log.info("%s %s: %s", alert.camera, alert.id, written.folder / paths.SNAPSHOT, extra=about)
-
-    def _letter(self, record: Record, reason: str) -> None:
-        while not self._stop.is_set():
-            try:
-                return self._letters.send(record, reason)
-            except BusError as error:
-                log.warning("dead letter not taken, again: %s", error)
-                self._stop.wait(0.5)
-        raise Stopped("while writing a dead letter")
 
     def _expire(self) -> None:
         now_ms = self._clock()

@@ -8,7 +8,7 @@ from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
 from contracts.config.faces import Faces
 from contracts.config.rules import Rule
-from contracts.config.services import Analytics, Console, Edge, EvidenceStore, Kafka, Site, Stream
+from contracts.config.services import Analytics, Console, Edge, EvidenceStore, History, Kafka, Site, Stream
 
 
 class Config(Spec, frozen=True, kw_only=True):
@@ -25,6 +25,7 @@ class Config(Spec, frozen=True, kw_only=True):
     faces: Faces = Faces()
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()
+    history: History = History()
     console: Console = Console()
     version: Literal[1] = 1
 

@@ -203,6 +203,7 @@ def part_of(process: psutil.Process) -> str:
         ("PythonGatewayServer", "jobs, JVM"),
         ("stream.jobs", "jobs, driver"),
         ("archive.evidence", "evidence"),
+        ("archive.history", "history"),
         ("-m edge", "agent"),
     ):
         if word in line:
