@@ -30,6 +30,33 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str = ""
 
 
+class ScoreTail(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all comparisons of two people `share` score above `start`; their excess is Pareto with `scale` and `shape`."""
+
+    start: float
+    share: float
+    scale: float
+    shape: float
+
+
+class ScoreLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of probes of at least this strength: strangers' tail, and where the enrolled person's own lie."""
+
+    strength: float
+    impostors: ScoreTail
+    genuine_mean: float
+    genuine_std: float
+
+
+class ScoreCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a face embedder's qualities and scores mean; stream.identity.Calibration says how it is used."""
+
+    qualities: tuple[float, ...]
+    cosines: tuple[float, ...]
+    levels: tuple[ScoreLevel, ...]
+    correlation: float
+
+
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one model.
 
@@ -38,7 +65,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     (`default` for the rest); `low_threshold` is how far down the tracker still looks. `embedding` is the length D of
     each box's appearance vector, which the layout `boxes` gives as embeddings[N,M,D] (zeros: a box without); 0 for a
     model without. `file` is relative to the manifest. `label_map` renames labels and drops those that it does not name
-    (empty: all stay as they are).
+    (empty: all stay as they are). An embedder without `calibration` can't identify anybody.
     """
 
     name: str
@@ -55,6 +82,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     nms_iou: float = 0.65
     embedding: int = 0
     metrics: dict[str, float] = {}
+    calibration: ScoreCalibration | None = None
     provenance: Provenance
     created_at: str = ""
     v: int = 1

@@ -102,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     bundle.add_argument("--int8", action="store_true", help="write the INT8 variant too")
     bundle.add_argument("--appearance", type=Path, help="a head for these weights: appearance.pt of its training run")
     bundle.set_defaults(run=_bundle)
+    calibrate = kinds.add_parser("calibrate", help="measure what a face embedder's scores mean, into its manifest")
+    calibrate.add_argument("--config", type=Path, help="the recipe, which says who the validation people are")
+    calibrate.add_argument(
+        "--data", type=Path, required=True, help="the folder that the recipe's paths are relative to"
+    )
+    calibrate.add_argument("--manifest", type=Path, required=True, help="the bundled embedder's manifest")
+    calibrate.set_defaults(run=faces.calibrate)
     evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
     measured = evaluate.add_subparsers(dest="model_kind", required=True, metavar="detector|faces|tracking")
     commands.add_tracking(measured.add_parser("tracking", help="tracks of `vedette replay` against the truth"))

@@ -1,6 +1,6 @@
 """Who somebody is: a gallery of enrolled people, looks fused over a track, open-set identification. Pure."""
 
-from stream.identity.calibration import Calibration, Level, rising
+from stream.identity.calibration import Calibration, Level, calibration_of, rising
 from stream.identity.fusion import FusedState, fuse
 from stream.identity.gallery import Denial, Gallery, Match, Person
 from stream.identity.identifier import Identifier, IdentifierConfig, Identity, IdentityState, Look
@@ -20,6 +20,7 @@ __all__ = [
     "Match",
     "Person",
     "Tail",
+    "calibration_of",
     "fit_tail",
     "fuse",
     "rising",

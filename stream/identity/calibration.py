@@ -8,28 +8,24 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from contracts.errors import ModelError
+from contracts.manifest import ModelManifest, ScoreCalibration, ScoreLevel
 from stream.identity.tail import Tail
 
 
-class Level(msgspec.Struct, frozen=True, kw_only=True):
+class Level(ScoreLevel, frozen=True, kw_only=True):
     """Scores of probes of at least this strength: the impostors' tail, and where the enrolled person's own lie."""
 
-    strength: float
     impostors: Tail
-    genuine_mean: float
-    genuine_std: float
 
 
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+class Calibration(ScoreCalibration, frozen=True, kw_only=True):
     """`qualities` and `cosines` map the embedder's quality to the cosine with the person (rising); levels rise too.
 
     `correlation` is the share of a look's noise that another look of the same track has in common with it.
     """
 
-    qualities: tuple[float, ...]
-    cosines: tuple[float, ...]
     levels: tuple[Level, ...]
-    correlation: float = 0.3
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip(self.qualities, self.qualities[1:], strict=False))
@@ -68,6 +64,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         """The share of enrolled people whose score would reach the threshold at this strength."""
         level = self.level(strength)
         return 0.5 * math.erfc((threshold - level.genuine_mean) / (level.genuine_std * math.sqrt(2)))
+
+
+def calibration_of(manifest: ModelManifest) -> Calibration:
+    """The calibration that an embedder's manifest holds; raises ModelError where there is none, or no usable one."""
+    if manifest.calibration is None:
+        raise ModelError(f"{manifest.id}: can't identify anybody: its manifest holds no calibration")
+    try:
+        return msgspec.convert(manifest.calibration, Calibration, from_attributes=True)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{manifest.id}: calibration: {error}") from error
 
 
 def rising(values: Sequence[float]) -> tuple[float, ...]:

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.manifest import ScoreTail
 
-class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """Of all impostor comparisons `share` score above `start`; their excess is Pareto with `scale` and `shape`."""
 
-    start: float
-    share: float
-    scale: float
-    shape: float
+class Tail(ScoreTail, frozen=True, kw_only=True):
+    """The tail as a function: from a score to how rare it is, and back."""
 
     def rate(self, score: float) -> float:
         """The share of impostor comparisons that score at least so high; at most `share`: only the tail is known."""

@@ -41,7 +41,7 @@ from contracts.controls import (
     StopCamera,
 )
 from contracts.identity import Identified, RunnerUp, TrackIdentity
-from contracts.manifest import ModelInput, ModelManifest, Provenance
+from contracts.manifest import ModelInput, ModelManifest, Provenance, ScoreCalibration, ScoreLevel, ScoreTail
 from contracts.messages import (
     Alert,
     CameraCounters,
@@ -115,6 +115,31 @@ MANIFEST = ModelManifest(
     metrics={"AP50": 0.625},
     provenance=Provenance(licence="Apache-2.0", trained_from="yolox", data="coco", recipe="finetune@1"),
     created_at="2026-01-05",
+)
+
+EMBEDDER = ModelManifest(
+    name="faces",
+    version="2",
+    task="face-embedder",
+    file="faces.onnx",
+    sha256=SHA256,
+    input=ModelInput(name="images", width=112, height=112),
+    labels=("face",),
+    embedding=128,
+    calibration=ScoreCalibration(
+        qualities=(0.25, 0.75),
+        cosines=(0.375, 0.875),
+        levels=(
+            ScoreLevel(
+                strength=0.5,
+                impostors=ScoreTail(start=0.25, share=0.0625, scale=0.125, shape=-0.5),
+                genuine_mean=0.625,
+                genuine_std=0.125,
+            ),
+        ),
+        correlation=0.5,
+    ),
+    provenance=Provenance(licence="Apache-2.0"),
 )
 
 
@@ -403,6 +428,7 @@ SAMPLES: dict[str, Message] = {
             arming=Arming(armed=False, schedule=(Period(),), disarmed_zones=("yard",), maintenance=True), camera="gate"
         )
     ),
+    "control_model_calibrated": _control(SetModel(manifest=EMBEDDER, folder="/models/faces/2")),
     "control_model": _control(SetModel(manifest=MANIFEST, folder="/models/vedette-nano/3")),
     "control_removed": _control(Removed(kind="zone", name="yard", camera="gate")),
     "frame_tracks_identity": FrameTracks(

@@ -16,14 +16,15 @@ from torchvision.ops import nms
 
 from contracts.errors import ModelError
 from contracts.manifest import ModelInput, ModelManifest, Provenance
-from stream.vision.faces import FaceLocaliser, shrunk
+from stream.vision.faces import FaceEmbedder, FaceLocaliser, shrunk
 from stream.vision.session import SessionOptions
 from training.bundle import write_manifest
 from training.dataset import read_picture, read_sets
 from training.export import LEAST_SCORE, MOST_CELLS
 from training.faces import measures
+from training.faces.calibrating import calibrate_embedder, rounded
 from training.faces.embedder import load_embedder
-from training.faces.evaluate import FALSE_ACCEPTS, find_faces, scored, threshold_for, true_faces
+from training.faces.evaluate import FALSE_ACCEPTS, embed_with, find_faces, scored, threshold_for, true_faces
 from training.faces.export import (
     MOST_FACES,
     NMS_IOU,
@@ -34,8 +35,9 @@ from training.faces.export import (
 )
 from training.faces.localiser import load_localiser
 from training.faces.mobilefacenet import VECTOR
-from training.faces.people import SIDE, read_people
+from training.faces.people import SIDE, Faces, read_people
 from training.faces.teachers import label_faces
+from training.faces.tracks import Embed, enrolled
 from training.predict import open_session
 from training.quantise import quantise
 
@@ -115,14 +117,12 @@ def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> Mode
         train = read_people(recipe.people, "train", data).pictures
         some = train[:: max(1, len(train) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
         quantise(path, list(some), models / f"{recipe.name}.int8.onnx")
-    session = open_session(path, 1)
-    vectors = np.concatenate([session.run(["vectors"], {"images": face[None]})[0] for face in faces.pictures])
-    _, threshold = measures.true_accepts(*measures.all_pairs(vectors, vectors, faces.persons), FALSE_ACCEPTS)
-    manifest = _manifest(
-        path, recipe.name, recipe.version, SIDE, {"default": round(threshold, 3)}, "face-embedder", VECTOR
-    )
+    manifest = _manifest(path, recipe.name, recipe.version, SIDE, {"default": 1.0}, "face-embedder", VECTOR)
+    embed = embed_with(FaceEmbedder.open(manifest, models, SessionOptions(device="cpu")))
     manifest = msgspec.structs.replace(
         manifest,
+        thresholds={"default": round(_verification_threshold(embed, faces), 3)},
+        calibration=rounded(calibrate_embedder(embed, recipe, data)),
         provenance=Provenance(
             licence=recipe.licence,
             trained_from=recipe.start,
@@ -132,6 +132,11 @@ def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> Mode
     )
     write_manifest(manifest, models / f"{recipe.name}.json")
     return manifest
+
+
+def _verification_threshold(embed: Embed, faces: Faces) -> float:
+    vectors = enrolled(faces, embed).vectors
+    return measures.true_accepts(*measures.all_pairs(vectors, vectors, faces.persons), FALSE_ACCEPTS)[1]
 
 
 @torch.no_grad()

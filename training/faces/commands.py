@@ -16,6 +16,7 @@ from training.bundle import write_manifest
 from training.dataset import list_skipped, read_sets
 from training.faces import evaluate as measure
 from training.faces.bundle import bundle_embedder, bundle_localiser
+from training.faces.calibrating import calibrate_embedder, rounded
 from training.faces.embedder import train_embedder
 from training.faces.localiser import train_localiser
 from training.faces.people import SIDE, read_people
@@ -44,6 +45,15 @@ def bundle(options: argparse.Namespace) -> None:
     else:
         manifest = bundle_embedder(weights, options.data, options.models, options.int8)
     print(f"{manifest.id}: {manifest.thresholds}")
+
+
+def calibrate(options: argparse.Namespace) -> None:
+    """Measure what the scores of a bundled embedder mean, into its manifest."""
+    manifest = load_manifest(options.manifest)
+    embedder = FaceEmbedder.open(manifest, options.manifest.parent, CPU)
+    calibration = calibrate_embedder(measure.embed_with(embedder), _embedder(options), options.data)
+    write_manifest(msgspec.structs.replace(manifest, calibration=rounded(calibration)), options.manifest)
+    print(f"{manifest.id}: calibrated in {len(calibration.levels)} levels")
 
 
 def evaluate(options: argparse.Namespace) -> None:

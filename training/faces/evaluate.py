@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +20,11 @@ from training.faces.mobilefacenet import DEVIATION, MEAN
 from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig, LocaliserRecipe
 from training.faces.teachers import FaceBoxes
+from training.faces.tracks import Embed
 from training.fusion import iou
 from training.predict import open_session
 
 Floats = NDArray[np.float32]
-Embed = Callable[[NDArray[np.uint8]], tuple[Floats, Floats]]
 
 FALSE_ACCEPTS = 1e-3
 # Misses are reported where this share of the strangers is named.
