@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from archive.evidence.kafka_frames import KafkaFrames
@@ -10,11 +11,15 @@ from archive.evidence.service import SOURCE, Service
 from archive.evidence.writer import EvidenceWriter
 from archive.letters import Letters
 from archive.process import begin, now_ms
+from archive.sightings.thread import begin_keeping
+from vault import VaultError, master_key
 
 ABOUT = (
     "Keep the pictures of alerts: for each one a folder with the frame as it was sent, the drawn snapshot, what was "
     "seen in it and the alert itself. Reads `alerts` as the group vedette-evidence."
 )
+
+STOP_S = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     if process is None:
         return 2
     config = process.config
+    try:
+        sightings = begin_keeping(process, master_key(os.environ))
+    except VaultError as error:
+        print(error, file=sys.stderr)  # noqa: T201  for the person who started it
+        return 2
     frames = KafkaFrames(process.bootstrap, process.stop)
     letters = Letters(process.bootstrap, SOURCE, process.metrics, now_ms)
     writer = EvidenceWriter(
@@ -39,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         frames.close()
         letters.close()
+        if sightings is not None:
+            sightings.join(STOP_S)
     return 0
 
 

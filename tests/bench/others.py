@@ -1,4 +1,4 @@
-"""The benches of single parts as rows of the table: vision, edge, outage, tracking, rules and faults."""
+"""The benches of single parts as rows of the table: vision, edge, rules, sightings ..."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.bench import (
     faults_bench,
     replay_bench,
     rules_bench,
+    sightings_bench,
     tracking_bench,
     visible_bench,
     vision_bench,
@@ -152,6 +153,19 @@ def queue(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     return console_bench.bench(console_bench.ALERTS, console_bench.DATABASES, say)
 
 
+def sightings(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Search back in time: a million sightings, written as in service, opened and searched by a fresh process."""
+    found = sightings_bench.bench()
+    say(f"  {found}")
+    count = f"{found['count']:,.0f} sightings"
+    return [
+        at_most("sightings", f"search in {count}: p95", found["p95_ms"], 200, " ms", digits=0),
+        at_most("sightings", f"memory of {count}", found["mib"], 300, " MiB", digits=0),
+        at_most("sightings", f"start with decryption of {count}", found["start_s"], 10, " s", digits=1),
+        at_least("sightings", "of 5 looks at each of 200 people, found first", found["found"], 1.0, digits=3),
+    ]
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -161,4 +175,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "faults": faults_bench.faults,
     "visible": visible,
     "queue": queue,
+    "sightings": sightings,
 }

@@ -1,0 +1,131 @@
+"""Keeps what cameras saw of faces: `sightings` into the folder, and out of it what may not be there any more.
+
+A day goes with its key, a person's sightings go with the person, both as soon as their topics say so.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from archive.sightings.folder import SightingsFolder
+from bus.consuming import Record
+from bus.errors import BusError
+from bus.follower import Follower
+from bus.group import GroupReader
+from contracts import topics
+from contracts.codec import decode
+from contracts.errors import ContractError
+from contracts.people import FaceKey, GalleryChange, RemovedPerson, Sighting
+from vault import DayKeys, MasterKey, VaultError, day_of
+
+log = logging.getLogger(__name__)
+
+GROUP = "vedette-sightings"
+BATCH = 500
+POLL_S = 0.5
+RETRY_S = 1.0
+TIDY_EVERY_MS = 60_000
+
+Clock = Callable[[], int]
+"""Milliseconds since the epoch."""
+
+
+class Keeper:
+    """Works in `run` until `stop`; places are committed after what was read is on disk."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: SightingsFolder,
+        keys: DayKeys,
+        master: MasterKey,
+        *,
+        keep_days: float,
+        clock: Clock,
+        stop: threading.Event,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._folder = folder
+        self._keys = keys
+        self._master = master
+        self._keep_days = keep_days
+        self._clock = clock
+        self._stop = stop
+        self._gone: set[int] = set()
+        self._tidied_at_ms = 0
+
+    def run(self) -> None:
+        """Keep until `stop` is set; raises OSError when the disk takes no more."""
+        reader, followers = None, []
+        while reader is None and not self._stop.is_set():
+            try:
+                followers = [
+                    Follower(self._bootstrap, topics.FACE_KEYS, self.take_key),
+                    Follower(self._bootstrap, topics.GALLERY, self.take_person),
+                ]
+                for follower in followers:
+                    follower.start()
+                reader = GroupReader(self._bootstrap, topics.SIGHTINGS, GROUP)
+            except BusError as error:
+                log.warning("broker %s: %s", self._bootstrap, error)
+                self._end(followers)
+                self._stop.wait(RETRY_S)
+        if reader is not None:
+            try:
+                self._keep(reader)
+            finally:
+                reader.close()
+                self._end(followers)
+
+    def take_key(self, record: Record) -> None:
+        """The key of a day is there, or was thrown away: then the day is deleted."""
+        message = decode(record.value or b"", FaceKey)
+        if message.site != self._keys.site:
+            return
+        if not message.wrapped:
+            self._gone.add(message.day)
+        try:
+            self._keys.take(message, self._master)
+        except VaultError as error:
+            log.error("%s", error)
+        if not message.wrapped:
+            self._folder.drop(message.day)
+
+    def take_person(self, record: Record) -> None:
+        """Somebody is enrolled no more: what was said to be them is deleted."""
+        message = decode(record.value or b"", GalleryChange)
+        change = message.change
+        if message.site == self._keys.site and isinstance(change, RemovedPerson) and change.kind == "person":
+            count = self._folder.forget(change.id)
+            if count:
+                log.info("%d sightings of a person who was removed are deleted", count)
+
+    def take(self, records: list[Record]) -> None:
+        """Keep the sightings in these records."""
+        sightings = []
+        for record in records:
+            try:
+                sighting = decode(record.value or b"", Sighting)
+            except ContractError:
+                continue  # the site job reads the same record and writes the dead letter
+            if sighting.site == self._keys.site and day_of(sighting.at_ms) not in self._gone:
+                sightings.append(sighting)
+        self._folder.add(sightings)
+
+    def _keep(self, reader: GroupReader) -> None:
+        while not self._stop.is_set():
+            now_ms = self._clock()
+            if now_ms - self._tidied_at_ms >= TIDY_EVERY_MS:
+                self._folder.tidy(now_ms, self._keep_days)
+                self._tidied_at_ms = now_ms
+            records = reader.read(POLL_S, BATCH)
+            if records:
+                self.take(records)
+                reader.commit()
+
+    @staticmethod
+    def _end(followers: list[Follower]) -> None:
+        for follower in followers:
+            follower.stop()

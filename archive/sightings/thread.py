@@ -1,0 +1,53 @@
+"""The thread of the evidence process that keeps sightings: where some camera identifies people and a key is there."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from archive.process import Process, now_ms
+from archive.sightings.folder import SightingsFolder
+from archive.sightings.keeper import Keeper
+from vault import DayKeys, MasterKey
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 10.0
+
+
+def sightings_root(state: Path) -> Path:
+    """The folder of sightings in the archive's state folder."""
+    return state / "sightings"
+
+
+def begin_keeping(process: Process, master: MasterKey | None) -> threading.Thread | None:
+    """The thread, begun; it ends with the process's `stop`. None where nobody is identified."""
+    if not any(camera.faces.identify for camera in process.config.cameras.values()):
+        return None
+    if master is None:
+        log.error("cameras identify people, and the environment has no master key: no sighting is kept")
+        return None
+    keys = DayKeys(process.config.site.name)
+    keeper = Keeper(
+        process.bootstrap,
+        SightingsFolder(sightings_root(process.state), keys),
+        keys,
+        master,
+        keep_days=process.config.faces.keep_days,
+        clock=now_ms,
+        stop=process.stop,
+    )
+    thread = threading.Thread(target=_keep, args=(keeper, process.stop), name="sightings", daemon=True)
+    thread.start()
+    return thread
+
+
+def _keep(keeper: Keeper, stop: threading.Event) -> None:
+    """A disk that is full is tried again: what was not written has not been committed, and comes again."""
+    while not stop.is_set():
+        try:
+            keeper.run()
+        except Exception:
+            log.exception("keeping sightings failed; again in %g s", AGAIN_S)
+            stop.wait(AGAIN_S)

@@ -1,0 +1,77 @@
+"""What the topics say becomes what is kept: sightings come, days go with their keys, people with their removal."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archive.sightings import Query, Search
+from archive.sightings.folder import SightingsFolder
+from archive.sightings.keeper import Keeper
+from bus.consuming import Record
+from contracts.codec import encode
+from contracts.people import FaceKey, GalleryChange, RemovedPerson
+from tests.sighting_tools import DAY, MODEL, T0_MS, directions, sighting
+from vault import DayKeys, MasterKey, key_name, new_key
+
+MASTER = MasterKey(new_key())
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Keeper, DayKeys, Path]:
+    keys = DayKeys("site")
+    folder = SightingsFolder(tmp_path, keys)
+    keeper = Keeper("", folder, keys, MASTER, keep_days=30, clock=lambda: T0_MS, stop=threading.Event())
+    keeper.take_key(record(FaceKey(site="site", day=DAY, wrapped=MASTER.wrap(new_key(), key_name("site", DAY)))))
+    return keeper, keys, tmp_path
+
+
+def record(message: object) -> Record:
+    return Record("topic", 0, 0, 0, b"key", message if isinstance(message, bytes) else encode(message))
+
+
+def tracks(root: Path, keys: DayKeys, person: np.ndarray) -> list[str]:
+    found = Search(root, keys).find(Query(person, MODEL, frozenset({"gate"}), least=0.9))
+    return [one.sighting.track for one in found]
+
+
+def test_sightings_are_kept_and_what_is_none_is_passed_over(kept) -> None:
+    keeper, keys, root = kept
+    (person,) = directions(1, np.random.default_rng(1))
+    keeper.take([record(b"junk"), record(sighting(1, person, keys)), record(sighting(2, person, keys, site="other"))])
+    assert tracks(root, keys, person) == ["gate/live/1/1"]
+
+
+def test_a_day_goes_with_its_key_and_stays_away(kept) -> None:
+    keeper, keys, root = kept
+    (person,) = directions(1, np.random.default_rng(1))
+    one = sighting(1, person, keys)
+    keeper.take([record(one)])
+    keeper.take_key(record(FaceKey(site="elsewhere", day=DAY)))
+    assert list(root.iterdir())
+    keeper.take_key(record(FaceKey(site="site", day=DAY)))
+    assert keys.days == ()
+    keeper.take([record(one)])  # the topic still has it
+    assert not list(root.iterdir())
+
+
+def test_the_key_under_another_master_opens_nothing(kept) -> None:
+    keeper, keys, _ = kept
+    other = MasterKey(new_key()).wrap(new_key(), key_name("site", DAY + 1))
+    keeper.take_key(record(FaceKey(site="site", day=DAY + 1, wrapped=other)))
+    assert keys.days == (DAY,)
+
+
+def test_a_removed_person_s_sightings_go(kept) -> None:
+    keeper, keys, root = kept
+    one, two = directions(2, np.random.default_rng(1))
+    keeper.take([record(sighting(n, v, keys, person_id=f"p-{n}")) for n, v in ((1, one), (2, two))])
+    change = RemovedPerson(kind="person", id="p-1")
+    keeper.take_person(record(GalleryChange(site="elsewhere", version=1, change=change)))
+    assert tracks(root, keys, one) == ["gate/live/1/1"]
+    keeper.take_person(record(GalleryChange(site="site", version=1, change=change)))
+    assert tracks(root, keys, one) == []
+    assert tracks(root, keys, two) == ["gate/live/1/2"]
