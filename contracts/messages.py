@@ -102,7 +102,8 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `zones` are those that it stands in (after inertia), `entered` and `left` those that changed with this frame,
     `dwell_ms` belongs to the zones of `left`, in their order. `observed` is false while the tracker only predicts.
     "" in `entered` and `left` is the whole picture: a thing that leaves it is listed once more, with confidence 0, and
-    is no longer there.
+    is no longer there. `colours` are those of its upper and lower half ("" where nothing can be said), in the frames in
+    which they were looked at.
     """
 
     track_id: Count
@@ -117,6 +118,7 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     left: tuple[str, ...] = ()
     dwell_ms: tuple[int, ...] = ()
     crossed: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
     identity: TrackIdentity | None = None
 
     @property

@@ -45,6 +45,8 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     confidence: float = 0.0
     upper: dict[str, int] = {}
     lower: dict[str, int] = {}
+    person: str = ""
+    decision: str = ""
     visits: tuple[Visit, ...] = ()
     crossed: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
@@ -152,7 +154,19 @@ def _seen(passage: Passage, thing: TrackedObject, frame: FrameTracks) -> Passage
         crossed=(*passage.crossed, *thing.crossed),
         still_ms=passage.still_ms + (min(at_ms - passage.last_ms, END_MS) if moved else 0),
         **_point(passage, thing, frame),
+        **_looks(passage, thing),
     )
+
+
+def _looks(passage: Passage, thing: TrackedObject) -> dict[str, object]:
+    """The colours with one vote more each, and who it is said to be by now."""
+    changed: dict[str, object] = {}
+    for half, colour in zip(("upper", "lower"), thing.colours, strict=False):
+        votes: dict[str, int] = getattr(passage, half)
+        changed[half] = votes | {colour: votes.get(colour, 0) + 1}
+    if thing.identity is not None:
+        changed |= {"person": thing.identity.person_id, "decision": thing.identity.decision}
+    return changed
 
 
 def _visited(visits: tuple[Visit, ...], thing: TrackedObject, at_ms: int) -> tuple[Visit, ...]:
@@ -189,7 +203,15 @@ def _point(passage: Passage, thing: TrackedObject, frame: FrameTracks) -> dict[s
 def _go_on(passage: Passage, at_ms: int) -> Passage:
     """The next part of a long track: where it is, it is since now."""
     inside = tuple(Visit(one.zone, at_ms) for one in passage.visits if one.dwell_ms < 0)
-    return Passage(track_id=passage.track_id, label=passage.label, first_ms=at_ms, last_ms=at_ms, visits=inside)
+    return Passage(
+        track_id=passage.track_id,
+        label=passage.label,
+        first_ms=at_ms,
+        last_ms=at_ms,
+        upper=passage.upper,
+        lower=passage.lower,
+        visits=inside,
+    )
 
 
 def _row(lane: Lane, passage: Passage) -> TrackRow:
@@ -217,10 +239,12 @@ def _row(lane: Lane, passage: Passage) -> TrackRow:
         path_ms=tuple(one[0] for one in passage.points),
         path_x=tuple(one[1] for one in passage.points),
         path_y=tuple(one[2] for one in passage.points),
+        person=passage.person,
+        decision=passage.decision,
     )
 
 
 def _clear(votes: dict[str, int]) -> str:
-    """The colour of at least CLEAR of the looks; the first in the alphabet of equals."""
+    """The colour of at least CLEAR of the looks, of which "" (nothing could be said) are some."""
     best = min(votes, key=lambda name: (-votes[name], name), default="")
     return best if best and votes[best] >= CLEAR * sum(votes.values()) else ""

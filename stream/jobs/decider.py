@@ -16,7 +16,7 @@ from contracts.config import Camera, Config
 from contracts.controls import Control
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
 from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, Rulebook, RuleEngine
-from stream.tracking import Detections, Tracker, TrackerState, distinct
+from stream.tracking import Detections, Track, Tracker, TrackerState, distinct
 
 EMBEDDING_DTYPE = np.dtype("<f2")
 
@@ -55,7 +55,8 @@ class Decider:
         if (frame.session, frame.index) <= (state.session, state.index):
             return state, Decision()
         rules = self._rulebook.at(frame.camera, frame.captured_at_ms, controls)
-        tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, rules.spec))
+        boxes = _boxes(frame, rules.spec)
+        tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, boxes, rules.spec))
         engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks)
         policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
         after = msgspec.structs.replace(
@@ -67,7 +68,7 @@ class Decider:
             engine=engine,
             policy=policy,
         )
-        return after, Decision(_tracks(state, frame, objects), events, alerts)
+        return after, Decision(_tracks(state, frame, _coloured(objects, tracks, boxes)), events, alerts)
 
     def status(
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()
@@ -92,18 +93,21 @@ class Decider:
         return msgspec.structs.replace(state, policy=policy), Decision(None, events, alerts)
 
 
-def _arrays(frame: FrameDetections, camera: Camera) -> Detections:
-    """The boxes that this camera follows, one an object, as the tracker's struct of arrays."""
+def _boxes(frame: FrameDetections, camera: Camera) -> list[Detection]:
+    """The boxes that this camera follows, one an object."""
     picture = frame.width * frame.height
     boxes = [box for box in frame.detections if _followed(box, camera, picture)]
     xyxy = np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4)
     confidence = np.array([box.confidence for box in boxes], dtype=np.float64)
-    kept = distinct(xyxy, confidence, [box.label for box in boxes])
-    boxes = [boxes[place] for place in kept]
+    return [boxes[place] for place in distinct(xyxy, confidence, [box.label for box in boxes])]
+
+
+def _arrays(frame: FrameDetections, boxes: Sequence[Detection], camera: Camera) -> Detections:
+    """The boxes as the tracker's struct of arrays."""
     return Detections(
         captured_at_ms=frame.captured_at_ms,
-        xyxy=xyxy[kept],
-        confidence=confidence[kept],
+        xyxy=np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4),
+        confidence=np.array([box.confidence for box in boxes], dtype=np.float64),
         labels=tuple(box.label for box in boxes),
         certain=np.array([_certain(box.label, camera, frame) for box in boxes], dtype=np.float64),
         embeddings=_embeddings(boxes),
@@ -157,3 +161,21 @@ def _tracks(state: LaneState, frame: FrameDetections, objects: tuple[TrackedObje
         tracks=objects,
         last=frame.last,
     )
+
+
+def _coloured(
+    objects: tuple[TrackedObject, ...], tracks: Sequence[Track], boxes: Sequence[Detection]
+) -> tuple[TrackedObject, ...]:
+    """The objects with the colours that their boxes of this frame were seen to have."""
+    seen = {one.track_id: colours_of(boxes[one.detection]) for one in tracks if one.detection is not None}
+    return tuple(
+        msgspec.structs.replace(one, colours=seen[one.track_id]) if seen.get(one.track_id) and not one.gone else one
+        for one in objects
+    )
+
+
+def colours_of(box: Detection) -> tuple[str, ...]:
+    """The colours of a box's upper and lower half, or of its middle as both; () for one without such a look."""
+    looks = {look.kind: next(iter(look.values), "") for look in box.looks if look.kind.startswith("colour")}
+    middle = looks.get("colour", "")
+    return (looks.get("colour_upper", middle), looks.get("colour_lower", middle)) if looks else ()

@@ -51,7 +51,7 @@ class Detect(ProcessFunction):
     def _detect(self, record: Row) -> Iterator[Row]:
         frame = self._verified(record)
         with self._seconds.time():
-            detections, model = self._detector.detect(frame.jpeg, frame.width, frame.height)
+            detections, model = self._detector.detect(frame.jpeg, frame.width, frame.height, detail=frame.detail)
         lane = topics.lane_of(record[TOPIC].removeprefix(self._config.prefix))
         now = now_ms()
         if lane == "live":

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from contracts.messages import Detection
 from stream.geometry import clip_to_picture
+from stream.vision import colours
 from stream.vision.batcher import Batcher
 from stream.vision.heads import Boxes
-from stream.vision.image import Size, decode, fit, letterbox
+from stream.vision.image import Picture, Size, decode, fit, letterbox
 from stream.vision.session import ModelSlot
+
+MOST_LOOKS = 32
+"""So many boxes of a frame are looked at for their colours, the most confident: 0.1 ms each."""
 
 
 class Detector:
@@ -20,11 +25,14 @@ class Detector:
         self._slot = slot
         self._batcher = batcher
 
-    def detect(self, jpeg: bytes, width: int, height: int) -> tuple[tuple[Detection, ...], str]:
+    def detect(
+        self, jpeg: bytes, width: int, height: int, *, detail: bool = False
+    ) -> tuple[tuple[Detection, ...], str]:
         """The objects in a JPEG of a camera's picture of width x height px, most confident first, and the model's id.
 
         Boxes are in pixels of the camera's picture whatever the JPEG's size, with confidences down to the manifest's
-        `low_threshold`. ContractError when the JPEG can't be decoded or has another shape than the picture.
+        `low_threshold`. Those of a frame of full size (`detail`) have looks at their colours. ContractError when the
+        JPEG can't be decoded or has another shape than the picture.
         """
         session = self._slot.get()
         picture, into = (width, height), session.input_size
@@ -32,7 +40,8 @@ class Detector:
         image = decode(jpeg, target=size, picture=picture)
         canvas = letterbox(image, size, into, session.manifest.input.letterbox)
         boxes = session.read(self._batcher.infer(session, canvas))
-        return detections(boxes, session.label_names, size, picture), session.manifest.id
+        found = detections(boxes, session.label_names, size, picture)
+        return (_coloured(found, image, picture) if detail else found), session.manifest.id
 
 
 def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) -> tuple[Detection, ...]:
@@ -53,6 +62,25 @@ def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) 
         for (x1, y1, x2, y2), sure, label_id, look in zip(rows, confidence, label_ids.tolist(), looks, strict=True)
     ]
     return tuple(sorted(found, key=lambda one: (-one.confidence, one.label, one.xyxy)))
+
+
+def _coloured(found: tuple[Detection, ...], image: Picture, picture: Size) -> tuple[Detection, ...]:
+    """The detections with looks at their colours in `image`, the decoded copy of the camera's `picture`."""
+    across, down = image.shape[1] / picture[0], image.shape[0] / picture[1]
+    return (
+        tuple(
+            structs.replace(
+                one,
+                looks=colours.looks(
+                    image,
+                    (one.xyxy[0] * across, one.xyxy[1] * down, one.xyxy[2] * across, one.xyxy[3] * down),
+                    one.label,
+                ),
+            )
+            for one in found[:MOST_LOOKS]
+        )
+        + found[MOST_LOOKS:]
+    )
 
 
 def _encoded(embeddings: NDArray[np.float32]) -> list[bytes]:

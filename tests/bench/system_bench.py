@@ -130,7 +130,7 @@ def identical(clip: Path, _seconds: float, say: Say) -> list[Row]:
         slot.swap(load_manifest(BUNDLED), BUNDLED.parent)
         bare = Detector(slot, Batcher(BatchConfig(), metrics))
         same = sum(
-            found[index].detections == bare.detect(frame.jpeg, frame.width, frame.height)[0]
+            found[index].detections == bare.detect(frame.jpeg, frame.width, frame.height, detail=frame.detail)[0]
             for index, frame in frames.items()
         )
         boxes = sum(len(one.detections) for one in found.values())

@@ -7,6 +7,7 @@ import pytest
 from archive.history.gather import Gatherer, GatherState
 from archive.history.passages import END_MS, MOST_POINTS, PART_MS, SILENT_MS
 from archive.history.rows import TrackRow
+from contracts.identity import TrackIdentity
 from contracts.messages import FrameTracks
 from tests.history_tools import AT_MS, alert, event, thing, tracks, window
 
@@ -52,6 +53,28 @@ def test_a_stay_that_never_ended_lasts_until_the_track_does() -> None:
 )
 def test_how_many_rows(frames: list[FrameTracks], count: int) -> None:
     assert len(rows_of(*frames)) == count
+
+
+@pytest.mark.parametrize(
+    ("seen", "upper", "lower"),
+    [
+        ([("red", "blue")] * 3 + [()] * 5 + [("pink", "blue")], "red", "blue"),
+        ([("red", ""), ("red", ""), ("red", "black")], "red", ""),
+        ([("red", "blue"), ("pink", "grey"), ("brown", "black")], "", ""),
+        ([()], "", ""),
+    ],
+    ids=["most looks", "mostly nothing to say", "a look each", "never looked at"],
+)
+def test_looks_vote_on_the_colours(seen: list[tuple[str, ...]], upper: str, lower: str) -> None:
+    frames = [tracks(n, thing(colours=colours)) for n, colours in enumerate(seen)]
+    (row,) = rows_of(*frames, tracks(100))
+    assert (row.upper, row.lower) == (upper, lower)
+
+
+def test_the_last_word_on_who_it_is_counts() -> None:
+    said = (TrackIdentity(decision="unsure"), TrackIdentity(decision="identified", person_id="p-1"), None)
+    (row,) = rows_of(*(tracks(n, thing(identity=one)) for n, one in enumerate(said)), tracks(100))
+    assert (row.person, row.decision) == ("p-1", "identified")
 
 
 def test_a_long_track_is_a_row_an_hour_with_a_short_path() -> None:

@@ -10,7 +10,7 @@ from contracts.config import Camera, Config, Objects, ZoneEntry
 from contracts.config_file import parse
 from contracts.controls import Change, Control, Removed, SetCamera, SetRule, SetZone
 from contracts.errors import ContractError
-from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef
+from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef, Look
 from stream.jobs.decider import Decider, LaneState
 from stream.rules import Rulebook
 
@@ -232,3 +232,18 @@ def test_boxes_count_from_what_the_config_says_or_the_model_was_calibrated_to(
     site = parse(CONFIG.replace("{min_area: 0.01}", f"{{min_area: 0.01, min_score: {min_score}}}"))
     _, found, _ = run(Decider(site), frames)
     assert len(found[-1].tracks) == tracks
+
+
+def test_a_track_has_the_colours_of_the_box_that_it_took() -> None:
+    red = Look(kind="colour_upper", model="colours@1", quality=0.9, values={"red": 0.9})
+    decider, state = Decider(config()), LaneState()
+    for index in range(12):
+        box = Detection(
+            xyxy=(100.0, 200.0, 160.0, 380.0), confidence=0.9, label="person", looks=(red,) if index % 5 == 0 else ()
+        )
+        state, decision = decider.frame(state, detections(index, detections=(box,)))
+    assert decision.tracks is not None
+    assert [one.colours for one in decision.tracks.tracks] == [()]
+    state, decision = decider.frame(state, detections(12, detections=(msgspec.structs.replace(box, looks=(red,)),)))
+    assert decision.tracks is not None
+    assert [one.colours for one in decision.tracks.tracks] == [("red", "")]

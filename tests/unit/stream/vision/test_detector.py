@@ -61,6 +61,14 @@ def test_a_bright_patch_is_found_where_it_is(bright, jpeg_size, picture, patch, 
     assert found[0].confidence == pytest.approx(250 / 255, abs=0.05)
 
 
+@pytest.mark.parametrize("detail", [True, False])
+def test_colours_are_looked_at_in_frames_of_full_size(bright, detail):
+    """Of 640x480 decoded at 1/8: the patch is 16 px a side, its middle 10."""
+    picture = painted(640, 480, (160, 160, 320, 320, RED))
+    found, _ = bright.detect(jpeg_of(picture), 640, 480, detail=detail)
+    assert [list(look.values) for look in found[0].looks] == ([["red"]] if detail else [])
+
+
 def test_the_most_confident_come_first(bright):
     picture = painted(64, 64, (0, 0, 16, 16, GREEN), (32, 32, 48, 48, RED))
     found, _ = bright.detect(jpeg_of(picture), 64, 64)
