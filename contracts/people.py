@@ -96,7 +96,8 @@ class Sighting(Message, frozen=True, kw_only=True):
 
     `track` is unique at the site (camera, lane, session, number). `sealed` is the fused unit vector (float16[D]) under
     the day's key of `at_ms`, `strength` the cosine that it is expected to have with the person's true direction.
-    `ref`, `face` and `quality` are of the best look, in pixels of that camera's picture.
+    `ref`, `face` and `quality` are of the best look, in pixels of that camera's picture; `ref_at_ms` is that frame's
+    time and `xyxy` the person in it.
     """
 
     site: Id
@@ -121,6 +122,8 @@ class Sighting(Message, frozen=True, kw_only=True):
     runners_up: tuple[RunnerUp, ...] = ()
     zones: tuple[str, ...] = ()
     final: bool = False
+    ref_at_ms: Millis = 0
+    xyxy: Xyxy | None = None
 
 
 class UnknownVisit(msgspec.Struct, frozen=True, kw_only=True):

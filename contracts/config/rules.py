@@ -137,7 +137,7 @@ class UnknownPerson(RuleBase, frozen=True, kw_only=True, tag="unknown_person"):
 class ReturningUnknown(RuleBase, frozen=True, kw_only=True, tag="returning_unknown"):
     """The same unknown person came `times` times within `days`, over all of the rule's cameras."""
 
-    times: Annotated[int, Meta(ge=2, le=1000)] = 3
+    times: Annotated[int, Meta(ge=2, le=100)] = 3
     days: Positive = 7.0
 
 
