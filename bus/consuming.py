@@ -12,15 +12,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from bus.errors import NoTopicError, bus_error
 from bus.settings import CONNECT_S, Aside, settings
+from contracts.access import NO_GROUP
 
 CLOSE_S = 1.0
 """Closing takes milliseconds; while a broker hangs, librdkafka may wait for its answer for ever."""
 
 UNSETTLED = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 """What a broker says that has just started and doesn't know yet what it has."""
-
-NO_GROUP = "none"
-"""librdkafka wants a group's name even where partitions are assigned and nothing is committed."""
 
 
 class Record(NamedTuple):

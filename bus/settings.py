@@ -7,6 +7,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError
 
+from contracts.broker import BrokerAddress
+
 log = logging.getLogger(__name__)
 
 CONNECT_S = 3.0
@@ -28,9 +30,11 @@ class Aside:
 
 
 def settings(bootstrap: str, aside: Aside) -> dict[str, Any]:
-    """For a client of `bootstrap` (HOST:PORT, several with commas)."""
+    """For a client of the broker at `bootstrap` (see contracts/broker.py); raises ConfigError."""
+    address = BrokerAddress.parse(bootstrap)
     return {
-        "bootstrap.servers": bootstrap,
+        "bootstrap.servers": address.servers,
+        **_tls(address),
         "allow.auto.create.topics": False,
         # The default of 10 s would be most of the time between the broker's return and the first record.
         "reconnect.backoff.max.ms": 1000,
@@ -41,3 +45,15 @@ def settings(bootstrap: str, aside: Aside) -> dict[str, Any]:
         "logger": log,
         "error_cb": aside,
     }
+
+
+def _tls(address: BrokerAddress) -> dict[str, str]:
+    """librdkafka's names for it. The broker's name is checked against its certificate, which is the default."""
+    if not address.ca:
+        return {}
+    files = {
+        "ssl.ca.location": address.ca,
+        "ssl.certificate.location": address.certificate,
+        "ssl.key.location": address.key,
+    }
+    return {"security.protocol": "ssl", **{name: file for name, file in files.items() if file}}

@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from contracts.broker import is_server
 from contracts.config import (
     LABELS,
     Camera,
@@ -14,6 +15,7 @@ from contracts.config import (
     Config,
     Console,
     Input,
+    Kafka,
     KnownPerson,
     LineCrossing,
     Period,
@@ -60,7 +62,7 @@ def check(config: Config) -> None:
                 raise ConfigError(f"cameras.{name}.slot", f"camera `{other}` has slot {camera.slot} already")
     for name, rule in config.rules.items():
         _rule(config, rule, f"rules.{name}")
-    _brokers(config.kafka.bootstrap_servers)
+    _brokers(config.kafka)
     _console(config.console)
     _ports(config)
 
@@ -218,11 +220,15 @@ def _console(console: Console) -> None:
             )
 
 
-def _brokers(servers: Sequence[str]) -> None:
-    for i, server in enumerate(servers):
-        host, _, port = server.rpartition(":")
-        if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\]", host) or not _is_port(port):
+def _brokers(kafka: Kafka) -> None:
+    for i, server in enumerate(kafka.bootstrap_servers):
+        if not is_server(server):
             raise ConfigError(f"kafka.bootstrap_servers[{i}]", f"`{server}` is not host:port")
+    tls = kafka.tls
+    if tls is not None and not kafka.bootstrap_servers:
+        raise ConfigError("kafka.tls", "the embedded broker speaks to this machine only: TLS needs bootstrap_servers")
+    if tls is not None and bool(tls.certificate) != bool(tls.key):
+        raise ConfigError("kafka.tls", "certificate and key belong together")
 
 
 def _is_port(text: str) -> bool:

@@ -13,10 +13,11 @@ import subprocess
 import time
 import uuid
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 import psutil
 
@@ -43,7 +44,8 @@ class BrokerError(SetupError):
 class BrokerConfig:
     """`state_dir` holds everything; no `port` means a free one, kept for as long as the `Broker` object lives.
 
-    `record_classes` is for an owner that makes the class archive of what is written down then.
+    `record_classes` is for an owner that makes the class archive of what is written down then. `protocol` is spoken
+    with clients and `more` are Kafka's own properties, over ours: for a broker with TLS and access lists.
     """
 
     state_dir: Path
@@ -52,6 +54,15 @@ class BrokerConfig:
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 6.0
     record_classes: bool = False
+    protocol: str = "PLAINTEXT"
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ports(NamedTuple):
+    """Where clients and where the controller is listened for."""
+
+    clients: int
+    controller: int
 
 
 class Broker:
@@ -114,8 +125,8 @@ class Broker:
             properties = state_dir / "server.properties"
             data = state_dir / "data"
             if not data.exists():
-                _format(java, classpath, state_dir, self._port, controller_port)
-            properties.write_text(_properties(data, self._port, controller_port))
+                _format(java, classpath, self._config, Ports(self._port, controller_port))
+            properties.write_text(_properties(data, self._config, Ports(self._port, controller_port)))
             self.archive = ClassArchive("broker", java, os.pathsep.join(map(str, classpath)), COLLECTOR)
             options = self.archive.options(record=self._config.record_classes)
             self._process = self._spawn(_command(java, classpath, state_dir, self._config.heap_mb, options), properties)
@@ -182,18 +193,20 @@ class Broker:
         return "\n".join([*lines, f"(in {self.log_file})"])
 
 
-def _properties(data: Path, port: int, controller_port: int) -> str:
+def _properties(data: Path, config: BrokerConfig, ports: Ports) -> str:
     """The broker's settings where they differ from Kafka's own."""
-    settings = {
+    listeners = f"{config.protocol}://{HOST}:{ports.clients},CONTROLLER://{HOST}:{ports.controller}"
+    settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": listeners,
+        "advertised.listeners": listeners,
+        "listener.security.protocol.map": f"{config.protocol}:{config.protocol},CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": config.protocol,
         "controller.listener.names": "CONTROLLER",
         # The old, static way of naming the voters: the dynamic one keeps the controller's port in the data, and the
         # port is another at every start.
-        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "controller.quorum.voters": f"1@{HOST}:{ports.controller}",
         "log.dirs": data,
         "auto.create.topics.enable": "false",
         "message.max.bytes": MAX_MESSAGE_BYTES,
@@ -217,6 +230,7 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
         "broker.heartbeat.interval.ms": 1_000,
         "num.network.threads": 2,
         "num.io.threads": 4,
+        **config.more,
     }
     return "".join(f"{key}={value}\n" for key, value in settings.items())
 
@@ -244,12 +258,13 @@ def _command(
     ]
 
 
-def _format(java: Java, classpath: tuple[Path, ...], state_dir: Path, port: int, controller_port: int) -> None:
+def _format(java: Java, classpath: tuple[Path, ...], config: BrokerConfig, ports: Ports) -> None:
     """Make the data folder, in one move: what a killed start left half done is made anew."""
+    state_dir = config.state_dir.absolute()
     unfinished = state_dir / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     properties = state_dir / "format.properties"
-    properties.write_text(_properties(unfinished, port, controller_port))
+    properties.write_text(_properties(unfinished, config, ports))
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
         [

@@ -16,7 +16,7 @@ import psutil
 
 from bus.admin import create_topics
 from contracts import topics
-from contracts.config import Config
+from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
 from stream.jobs.gateway import classpath
 from vedette.broker import Broker, BrokerConfig
@@ -166,8 +166,8 @@ class LocalSystem:
         self._lock = lock
 
     def _begin_broker(self) -> None:
-        if self.config.kafka.bootstrap_servers:
-            self.bootstrap = ",".join(self.config.kafka.bootstrap_servers)
+        if (named := broker_address(self.config.kafka)) is not None:
+            self.bootstrap = str(named)
             return
         self.say("starting Kafka")
         kafka = self.config.kafka

@@ -33,11 +33,12 @@ from contracts.config.services import (
     EvidenceStore,
     History,
     Kafka,
+    KafkaTls,
     Site,
     Spool,
     Stream,
 )
-from contracts.config.site import DETECT, MOTION, Config, detect_of, motion_of, overlaid
+from contracts.config.site import DETECT, MOTION, Config, broker_address, detect_of, motion_of, overlaid
 
 __all__ = [
     "DETECT",
@@ -66,6 +67,7 @@ __all__ = [
     "History",
     "Input",
     "Kafka",
+    "KafkaTls",
     "KnownPerson",
     "LeftObject",
     "Line",
@@ -93,6 +95,7 @@ __all__ = [
     "WrongWay",
     "Zone",
     "ZoneEntry",
+    "broker_address",
     "detect_of",
     "motion_of",
     "overlaid",

@@ -27,10 +27,19 @@ class Site(Spec, frozen=True, kw_only=True):
     arming: Arming = Arming()
 
 
+class KafkaTls(Spec, frozen=True, kw_only=True):
+    """PEM files: whom the broker's certificate must be signed by, and (both or none) who we are."""
+
+    ca: str
+    certificate: str = ""
+    key: str = ""
+
+
 class Kafka(Spec, frozen=True, kw_only=True):
     """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free)."""
 
     bootstrap_servers: tuple[str, ...] = ()
+    tls: KafkaTls | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
     heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar
 
+from contracts.broker import BrokerAddress
 from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
 from contracts.config.faces import Faces
@@ -54,3 +55,11 @@ def detect_of(config: Config, camera: str) -> Detect:
 def motion_of(config: Config, camera: str) -> Motion:
     """The camera's `motion` with every value set."""
     return overlaid(config.cameras[camera].motion, config.motion, MOTION)
+
+
+def broker_address(kafka: Kafka) -> BrokerAddress | None:
+    """The broker that the file names; None for the embedded one."""
+    if not kafka.bootstrap_servers:
+        return None
+    servers, tls = ",".join(kafka.bootstrap_servers), kafka.tls
+    return BrokerAddress(servers, tls.ca, tls.certificate, tls.key) if tls is not None else BrokerAddress(servers)

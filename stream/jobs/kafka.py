@@ -8,7 +8,7 @@ is visible at once, and what a restart repeats is dropped by place (decide) or b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyflink.common import Row, Types
 from pyflink.common.serialization import RowFieldExtractorSchema
@@ -17,8 +17,12 @@ from pyflink.datastream import DataStream, OutputTag, StreamExecutionEnvironment
 from pyflink.datastream.connectors.base import DeliveryGuarantee
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
 
+from contracts.broker import BrokerAddress
 from contracts.topics import MAX_MESSAGE_BYTES
 from stream.jobs.kafka_source import record_stream
+
+FILE_PROVIDER = "org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+"""Kafka's own reader of files named in properties, as the connector's jar holds it."""
 
 KEY, VALUE, TOPIC, PARTITION, OFFSET = range(5)
 """The fields of a source record."""
@@ -26,18 +30,21 @@ KEY, VALUE, TOPIC, PARTITION, OFFSET = range(5)
 
 @dataclass(frozen=True)
 class KafkaEnds:
-    """Where the topics are. `prefix` sets a run's topics apart; `properties` are Kafka's own (security)."""
+    """Where the topics are: `bootstrap` as in contracts/broker.py. `prefix` sets a run's topics apart."""
 
     bootstrap: str
     prefix: str = ""
-    properties: dict[str, str] = field(default_factory=dict)
     group: str = "vedette"
+
+    def connection(self) -> dict[str, str]:
+        """Kafka's own properties of a connection; raises ConfigError."""
+        address = BrokerAddress.parse(self.bootstrap)
+        return {"bootstrap.servers": address.servers, **_tls(address)}
 
     def source(self, env: StreamExecutionEnvironment, topics: Sequence[str], name: str) -> DataStream:
         """All records of the topics from the earliest that is kept, as Row(key, value, topic, partition, offset)."""
         options = {
             "topic": ";".join(self.prefix + topic for topic in topics),
-            "properties.bootstrap.servers": self.bootstrap,
             "properties.group.id": f"{self.group}-{name}",
             "properties.max.partition.fetch.bytes": str(MAX_MESSAGE_BYTES),
             # A record waits for nothing: the broker answers as soon as one byte is there.
@@ -45,14 +52,14 @@ class KafkaEnds:
             "scan.startup.mode": "earliest-offset",
             "scan.topic-partition-discovery.interval": "0",
         }
-        security = {f"properties.{key}": value for key, value in self.properties.items()}
-        return record_stream(env, options | security, f"{name}-source")
+        connection = {f"properties.{key}": value for key, value in self.connection().items()}
+        return record_stream(env, options | connection, f"{name}-source")
 
     def sink(self, stream: DataStream, topic: str, uid: str) -> None:
         """Write Row(key, value) records to the topic; the key decides the partition, `uid` names the writer."""
         builder = (
             KafkaSink.builder()
-            .set_bootstrap_servers(self.bootstrap)
+            .set_bootstrap_servers(BrokerAddress.parse(self.bootstrap).servers)
             .set_record_serializer(
                 KafkaRecordSerializationSchema.builder()
                 .set_topic(self.prefix + topic)
@@ -70,9 +77,31 @@ class KafkaEnds:
             .set_property("max.block.ms", "300000")
             .set_property("reconnect.backoff.max.ms", "1000")
         )
-        for key, value in self.properties.items():
+        for key, value in self.connection().items():
             builder = builder.set_property(key, value)
         stream.sink_to(builder.build()).name(f"to {topic}").uid(f"{uid}-to-{topic}")
+
+
+def _tls(address: BrokerAddress) -> dict[str, str]:
+    """PEM files in Java's client. What is in them is read where the connection is made, never part of the job graph."""
+    if not address.ca:
+        return {}
+    tls = {"security.protocol": "SSL", "ssl.truststore.type": "PEM", "ssl.truststore.location": address.ca}
+    if address.key:
+        # Java takes one file with key and certificates, or their texts: here as references that it resolves itself.
+        tls |= {
+            "config.providers": "files",
+            "config.providers.files.class": FILE_PROVIDER,
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.certificate.chain": _text_of(address.certificate),
+            "ssl.keystore.key": _text_of(address.key),
+        }
+    return tls
+
+
+def _text_of(file: str) -> str:
+    folder, _, name = file.rpartition("/")
+    return f"${{files:{folder or '.'}:{name}}}"
 
 
 def side_output(stream: DataStream, tag: OutputTag) -> DataStream:

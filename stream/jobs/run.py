@@ -13,6 +13,7 @@ from pyflink.java_gateway import get_gateway
 
 from bus.presence import wait_for_topics
 from contracts import topics
+from contracts.access import of_parts
 from contracts.config import Config
 from stream.jobs import JOBS, analytics, decide, detect
 from stream.jobs.environment import FlinkSettings, environment
@@ -81,7 +82,8 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
     ends = KafkaEnds(options.bootstrap, options.prefix)
     build(env, ends, config, options.manifest, options.jobs, watch=not options.drain)
     log.info("jobs %s are built", ", ".join(options.jobs))
-    wanted = {options.prefix + spec.name for spec in topics.specs(config.site.name, config.kafka.partitions)}
+    parts = of_parts(config.site.name)
+    wanted = {options.prefix + topic for job in options.jobs for topic in parts[job].topics}
     if not wait_for_topics(options.bootstrap, wanted, stop):
         return 0
     client = env.execute_async(f"vedette {config.site.name}")

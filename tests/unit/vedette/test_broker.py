@@ -86,7 +86,8 @@ def test_what_ends_when_asked_is_not_killed() -> None:
 
 
 def test_settings_keep_to_this_machine_and_a_laptop() -> None:
-    settings = dict(line.split("=", 1) for line in broker._properties(Path("/data"), 9092, 9093).splitlines())
+    text = broker._properties(Path("/data"), BrokerConfig(Path("/s")), broker.Ports(9092, 9093))
+    settings = dict(line.split("=", 1) for line in text.splitlines())
     assert settings["listeners"] == "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"
     assert settings["auto.create.topics.enable"] == "false"
     assert int(settings["message.max.bytes"]) >= 8 * 1024**2

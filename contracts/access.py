@@ -1,0 +1,55 @@
+"""Who may read and write which topics: the least that each part needs, from which brokers' access lists are made.
+
+ACLs know topics, not keys: an agent can't write another site's frames, but its word on `edge-status` and
+`dead-letters` stands beside those of others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts import topics
+
+NO_GROUP = "none"
+"""The name that readers without a group give: librdkafka asks for its coordinator all the same, and never writes to it.
+Everybody may describe it."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rights of one part. `groups` are beginnings of consumer groups' names; who has none keeps no place there."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """All that the part needs to be there."""
+        return frozenset((*self.reads, *self.writes))
+
+
+def of_parts(site: str) -> dict[str, Access]:
+    """Each part of a site by the name of its Kafka user."""
+    frames = (topics.frames(site), topics.frames_late(site))
+    return {
+        f"agent-{site}": Access(
+            reads=(topics.EDGE_CONTROLS,),
+            writes=(*frames, topics.EDGE_STATUS, topics.CAMERA_PROBES, topics.DEAD_LETTERS),
+        ),
+        "detect": Access(
+            reads=(*frames, topics.CONTROLS, topics.FACE_KEYS),
+            writes=(topics.DETECTIONS, topics.DEAD_LETTERS),
+            groups=("vedette-detect",),
+        ),
+        "decide": Access(
+            reads=(topics.DETECTIONS, topics.EDGE_STATUS, topics.CONTROLS, topics.GALLERY, topics.FACE_KEYS),
+            writes=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.SIGHTINGS, topics.DEAD_LETTERS),
+            groups=("vedette-decide",),
+        ),
+        "analytics": Access(
+            reads=(topics.TRACKS, topics.CONTROLS),
+            writes=(topics.ANALYTICS, topics.EVENTS, topics.ALERTS, topics.DEAD_LETTERS),
+            groups=("vedette-analytics",),
+        ),
+    }
