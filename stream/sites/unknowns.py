@@ -1,25 +1,33 @@
 """People whom nobody enrolled, known again over visits and cameras by a pseudonym that stays the same.
 
 Incremental clustering: a track joins the person whom it resembles more than a stranger would in `wanted_rate` of all
-cases, else it begins a new one. What is kept is bounded: people (the least seen ones go first), and visits of each.
+cases, else it begins a new one; one that began somebody new and, seen better, resembles somebody else is theirs after
+all. What is kept is bounded: people (the least seen ones go first), visits of each, and when each came.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
+from contracts.fields import Xyxy
+from contracts.messages import FrameRef
 from stream.identity import Calibration, FusedState, fuse
 from stream.identity.gallery import Vector
 
 NAMESPACE = uuid.UUID("6f1d7b0a-3f0e-5a52-9d0c-5c1f6e0f7a11")
 VECTOR = np.dtype("<f2")
 """Half the bytes of float32; the cosine of a vector with its rounded self is above .999999."""
+
+DAY_MS = 86_400_000
+MAX_COMINGS = 100
+"""A rule can count so many within its days (contracts/config/rules.py)."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +43,54 @@ class UnknownsConfig:
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """One track of a person: which, when and where last seen, its fused vector (float16[D]) and how good that is."""
+    """One track of a person: which, when and where last seen, its fused vector (float16[D]) and how good that is.
+
+    `sealed` is the same vector as it came, under the key of its day; `ref` and `face` are of the best look.
+    """
 
     track: str
     camera: str
     at_ms: int
     vector: bytes
+    sealed: bytes
     strength: float
+    ref: FrameRef
+    face: Xyxy
+
+
+class Coming(msgspec.Struct, frozen=True):
+    """A person came, at that time, and was seen by these cameras before they went."""
+
+    at_ms: int
+    cameras: tuple[str, ...]
 
 
 class UnknownPerson(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody by pseudonym. `came` counts visits, of which the best are kept; `centre` is all those as one vector."""
+    """Somebody by pseudonym. `came` counts how often they came, of which the last are kept as `comings`.
+
+    Of their visits the best are kept; `centre` is all those as one vector. One whom an operator has split off is
+    `apart`: their track joins nobody else by itself.
+    """
 
     id: str
     first_at_ms: int
     last_at_ms: int
     came: int
+    comings: tuple[Coming, ...]
     visits: tuple[Visit, ...]
     centre: bytes
+    apart: bool = False
+
+    def follows(self, track: str) -> bool:
+        """Whether this track is one of theirs."""
+        return any(visit.track == track for visit in self.visits)
+
+    def came_since(self, since_ms: int, cameras: Sequence[str]) -> int:
+        """How often they came from then on, to any of these cameras (none: to any at all)."""
+        return sum(
+            coming.at_ms >= since_ms and (not cameras or not set(cameras).isdisjoint(coming.cameras))
+            for coming in self.comings
+        )
 
 
 class UnknownsState(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,17 +101,23 @@ class UnknownsState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(NamedTuple):
-    """What one camera knows of a track by now: its name at the site, and the fused unit vector float32[D]."""
+    """What one camera knows of a track by now: its name at the site, and the fused unit vector float32[D].
+
+    `sealed` is that vector under its day's key; `ref` and `face` are of the best look.
+    """
 
     track: str
     camera: str
     at_ms: int
     vector: Vector
+    sealed: bytes
     strength: float
+    ref: FrameRef
+    face: Xyxy
 
 
 class Seen(NamedTuple):
-    """Whom a sighting is of, whether they are new, whether they came again with it, and how often they came."""
+    """Whom a sighting is of, whether they are new, and whether they came again with it."""
 
     person: UnknownPerson
     new: bool
@@ -86,6 +130,7 @@ class Unknowns:
     def __init__(self, calibration: Calibration, config: UnknownsConfig | None = None) -> None:
         self._calibration = calibration
         self._config = config or UnknownsConfig()
+        self._gap_ms = self._config.visit_gap_s * 1000
 
     def step(self, state: UnknownsState, sighting: Sighting) -> tuple[UnknownsState, Seen | None]:
         """Take in a sighting; None for one that shows too little to be known again by."""
@@ -93,7 +138,10 @@ class Unknowns:
             return state, None
         state = self._forget(state, sighting.at_ms)
         place = self._followed(state, sighting)
-        if place is None:
+        if place is not None and (other := self._elsewhere(state, place, sighting)) is not None:
+            state = UnknownsState(people=tuple(one for one in state.people if one is not state.people[place]))
+            place = other if other < place else other - 1
+        elif place is None:
             place = self._resembled(state, sighting)
         if place is None:
             return self._begin(state, sighting)
@@ -102,17 +150,30 @@ class Unknowns:
         people = (*state.people[:place], after, *state.people[place + 1 :])
         return UnknownsState(people=people), Seen(after, new=False, came_again=after.came > before.came)
 
+    def without(self, state: UnknownsState, unwanted: Callable[[Visit], bool]) -> UnknownsState:
+        """The state without some visits; who has none left is forgotten."""
+        people = []
+        for person in state.people:
+            left = tuple(visit for visit in person.visits if not unwanted(visit))
+            if left:
+                people.append(person if len(left) == len(person.visits) else _with(person, left))
+        return _state(people)
+
     def merge(self, state: UnknownsState, keep: str, other: str) -> UnknownsState:
         """An operator says that these two are one person; raises KeyError for a pseudonym that is not known."""
         kept, gone = _by_id(state, keep), _by_id(state, other)
         if keep == other:
             return state
-        first_at_ms, last_at_ms = min(kept.first_at_ms, gone.first_at_ms), max(kept.last_at_ms, gone.last_at_ms)
-        visits = self._best((*kept.visits, *gone.visits))
-        one = _person(kept.id, first_at_ms, last_at_ms, kept.came + gone.came, visits)
-        return UnknownsState(
-            people=tuple(one if person is kept else person for person in state.people if person is not gone)
+        comings = self._merged((*kept.comings, *gone.comings))
+        one = replace(
+            kept,
+            first_at_ms=min(kept.first_at_ms, gone.first_at_ms),
+            last_at_ms=max(kept.last_at_ms, gone.last_at_ms),
+            came=kept.came + gone.came - (len(kept.comings) + len(gone.comings) - len(comings)),
+            comings=comings[-MAX_COMINGS:],
         )
+        one = _with(one, self._best((*kept.visits, *gone.visits)))
+        return _state(one if person is kept else person for person in state.people if person is not gone)
 
     def split(self, state: UnknownsState, person_id: str, tracks: Sequence[str]) -> tuple[UnknownsState, UnknownPerson]:
         """An operator says that these tracks are somebody else's; raises KeyError where none or all of them are."""
@@ -121,30 +182,67 @@ class Unknowns:
         left = tuple(visit for visit in person.visits if visit.track not in tracks)
         if not moved or not left:
             raise KeyError(f"{person_id}: {len(moved)} of {len(person.visits)} visits can't be split off")
-        other = _person(_pseudonym(moved[0].track, moved[0].at_ms), moved[0].at_ms, moved[-1].at_ms, len(moved), moved)
-        rest = _person(person.id, left[0].at_ms, left[-1].at_ms, max(1, person.came - len(moved)), left)
-        people = tuple(rest if known is person else known for known in state.people)
+        comings = [_of(coming, person.comings, moved, left) for coming in person.comings]
+        theirs = tuple(coming for coming, (mine, _) in zip(person.comings, comings, strict=True) if mine)
+        rest = tuple(coming for coming, (_, stay) in zip(person.comings, comings, strict=True) if stay)
+        other = _with(
+            UnknownPerson(
+                id=_pseudonym(moved[0].track, moved[0].at_ms),
+                first_at_ms=moved[0].at_ms,
+                last_at_ms=moved[-1].at_ms,
+                came=max(1, len(theirs)),
+                comings=theirs or (Coming(moved[0].at_ms, (moved[0].camera,)),),
+                visits=(),
+                centre=b"",
+                apart=True,
+            ),
+            moved,
+        )
+        gone = len(person.comings) - len(rest)
+        left_over = replace(
+            person, first_at_ms=left[0].at_ms, last_at_ms=left[-1].at_ms, came=max(1, person.came - gone), comings=rest
+        )
+        people = tuple(_with(left_over, left) if known is person else known for known in state.people)
         return UnknownsState(people=(*people, other)), other
+
+    def forget(self, state: UnknownsState, person_id: str) -> UnknownsState:
+        """An operator says so, or the person was enrolled; raises KeyError for a pseudonym that is not known."""
+        gone = _by_id(state, person_id)
+        return _state(person for person in state.people if person is not gone)
 
     def _followed(self, state: UnknownsState, sighting: Sighting) -> int | None:
         """Who has this very track already: it doesn't change hands while it goes on."""
-        for place, person in enumerate(state.people):
-            if any(visit.track == sighting.track for visit in person.visits):
-                return place
-        return None
+        return next((place for place, person in enumerate(state.people) if person.follows(sighting.track)), None)
 
-    def _resembled(self, state: UnknownsState, sighting: Sighting) -> int | None:
-        if not state.people:
+    def _elsewhere(self, state: UnknownsState, place: int, sighting: Sighting) -> int | None:
+        """Who a track that began somebody new turns out to be, now that it was seen better."""
+        person = state.people[place]
+        if person.apart or len(person.visits) > 1 or sighting.strength <= person.visits[0].strength:
+            return None
+        return self._resembled(state, sighting, but=place)
+
+    def _resembled(self, state: UnknownsState, sighting: Sighting, but: int | None = None) -> int | None:
+        if len(state.people) <= (but is not None):
             return None
         centres = np.frombuffer(b"".join(person.centre for person in state.people), VECTOR)
         scores = centres.reshape(len(state.people), -1).astype(np.float32) @ sighting.vector
+        if but is not None:
+            scores[but] = -1.0
         place = int(scores.argmax())
         wanted = self._calibration.threshold(sighting.strength, self._config.wanted_rate, len(state.people))
         return place if scores[place] >= wanted else None
 
     def _begin(self, state: UnknownsState, sighting: Sighting) -> tuple[UnknownsState, Seen]:
-        pseudonym = _pseudonym(sighting.track, sighting.at_ms)
-        person = _person(pseudonym, sighting.at_ms, sighting.at_ms, 1, (_visit(sighting),))
+        person = UnknownPerson(
+            id=_pseudonym(sighting.track, sighting.at_ms),
+            first_at_ms=sighting.at_ms,
+            last_at_ms=sighting.at_ms,
+            came=1,
+            comings=(Coming(sighting.at_ms, (sighting.camera,)),),
+            visits=(),
+            centre=b"",
+        )
+        person = _with(person, (_visit(sighting),))
         people = state.people
         if len(people) >= self._config.max_people:
             least = min(people, key=lambda known: (known.came, known.last_at_ms))
@@ -153,10 +251,32 @@ class Unknowns:
 
     def _join(self, person: UnknownPerson, sighting: Sighting) -> UnknownPerson:
         others = tuple(visit for visit in person.visits if visit.track != sighting.track)
-        away_ms = sighting.at_ms - person.last_at_ms
-        came = person.came + (away_ms > self._config.visit_gap_s * 1000)
-        last_at_ms = max(person.last_at_ms, sighting.at_ms)
-        return _person(person.id, person.first_at_ms, last_at_ms, came, self._best((*others, _visit(sighting))))
+        again = sighting.at_ms - person.last_at_ms > self._gap_ms
+        *before, last = person.comings
+        if again:
+            comings = (*person.comings, Coming(sighting.at_ms, (sighting.camera,)))[-MAX_COMINGS:]
+        elif sighting.camera in last.cameras:
+            comings = person.comings
+        else:
+            comings = (*before, Coming(last.at_ms, (*last.cameras, sighting.camera)))
+        came = replace(
+            person,
+            last_at_ms=max(person.last_at_ms, sighting.at_ms),
+            came=person.came + again,
+            comings=comings,
+        )
+        return _with(came, self._best((*others, _visit(sighting))))
+
+    def _merged(self, comings: Sequence[Coming]) -> tuple[Coming, ...]:
+        """Two people's comings as one person's: what is nearer than the gap is one."""
+        merged: list[Coming] = []
+        for coming in sorted(comings, key=lambda one: (one.at_ms, one.cameras)):
+            if merged and coming.at_ms - merged[-1].at_ms <= self._gap_ms:
+                cameras = dict.fromkeys((*merged[-1].cameras, *coming.cameras))
+                merged[-1] = Coming(merged[-1].at_ms, tuple(cameras))
+            else:
+                merged.append(coming)
+        return tuple(merged)
 
     def _best(self, visits: Sequence[Visit]) -> tuple[Visit, ...]:
         """The visits to be kept, in the order of time: the newest, and the strongest of the others."""
@@ -166,7 +286,7 @@ class Unknowns:
         return tuple(sorted(kept, key=lambda visit: (visit.at_ms, visit.track)))
 
     def _forget(self, state: UnknownsState, now_ms: int) -> UnknownsState:
-        oldest_ms = now_ms - self._config.keep_days * 86_400_000
+        oldest_ms = now_ms - self._config.keep_days * DAY_MS
         if all(person.last_at_ms >= oldest_ms for person in state.people):
             return state
         return UnknownsState(people=tuple(person for person in state.people if person.last_at_ms >= oldest_ms))
@@ -182,23 +302,44 @@ def _visit(sighting: Sighting) -> Visit:
         camera=sighting.camera,
         at_ms=sighting.at_ms,
         vector=sighting.vector.astype(VECTOR).tobytes(),
+        sealed=sighting.sealed,
         strength=sighting.strength,
+        ref=sighting.ref,
+        face=sighting.face,
     )
 
 
-def _person(person_id: str, first_at_ms: int, last_at_ms: int, came: int, visits: tuple[Visit, ...]) -> UnknownPerson:
-    """A visit is one look, however long it was: what its pictures have in common doesn't average out."""
+def closed(person: UnknownPerson) -> UnknownPerson:
+    """The person as they may be written down: what shows a face is there only sealed."""
+    return replace(person, centre=b"", visits=tuple(replace(visit, vector=b"") for visit in person.visits))
+
+
+def reopened(person: UnknownPerson, opened: Callable[[bytes], bytes | None]) -> UnknownPerson | None:
+    """The person again, without the visits that can't be opened; None where that is all of them."""
+    vectors = [(visit, opened(visit.sealed)) for visit in person.visits]
+    visits = tuple(replace(visit, vector=vector) for visit, vector in vectors if vector)
+    return _with(person, visits) if visits else None
+
+
+def _with(person: UnknownPerson, visits: tuple[Visit, ...]) -> UnknownPerson:
+    """The person with these visits. A visit is one look, however long: what its pictures share doesn't average out."""
     fused = FusedState()
     for visit in visits:
         fused = fuse(fused, np.frombuffer(visit.vector, VECTOR).astype(np.float32), visit.strength)
-    return UnknownPerson(
-        id=person_id,
-        first_at_ms=first_at_ms,
-        last_at_ms=last_at_ms,
-        came=came,
-        visits=visits,
-        centre=fused.vector.astype(VECTOR).tobytes(),
-    )
+    return replace(person, visits=visits, centre=fused.vector.astype(VECTOR).tobytes())
+
+
+def _of(coming: Coming, comings: Sequence[Coming], moved: Sequence[Visit], left: Sequence[Visit]) -> tuple[bool, bool]:
+    """Whether a coming is that of the visits that are split off, and of those that are left: theirs if of neither."""
+    later = [one.at_ms for one in comings if one.at_ms > coming.at_ms]
+    end_ms = min(later, default=2**62)
+    mine = any(coming.at_ms <= visit.at_ms < end_ms for visit in moved)
+    theirs = any(coming.at_ms <= visit.at_ms < end_ms for visit in left)
+    return mine, theirs or not mine
+
+
+def _state(people: Iterable[UnknownPerson]) -> UnknownsState:
+    return UnknownsState(people=tuple(people))
 
 
 def _by_id(state: UnknownsState, person_id: str) -> UnknownPerson:

@@ -6,11 +6,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from contracts.messages import FrameRef
 from stream.identity.calibrate import calibrate
-from stream.sites import Sighting, Unknowns, UnknownsConfig, UnknownsState
+from stream.sites import Sighting, Unknowns, UnknownsConfig, UnknownsState, closed, reopened
 from tests.unit.stream.identity import people as world
 
 HOUR_MS = 3_600_000
+SEALED = b"sealed:"
+"""Stands for the day's key: what is behind it is what was sealed."""
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,10 @@ def calibration():
 
 def sighting(direction, number, at_ms, rng, strength=0.85, camera="gate"):
     vector = world.looks(direction, np.full(1, strength), rng)[0]
-    return Sighting(f"{camera}/1/{number}", camera, at_ms, vector, strength)
+    ref, face = FrameRef("frames.site", 0, number), (1.0, 2.0, 3.0, 4.0)
+    return Sighting(
+        f"{camera}/1/{number}", camera, at_ms, vector, SEALED + vector.astype("<f2").tobytes(), strength, ref, face
+    )
 
 
 def seen(unknowns, sightings, state=None):
@@ -130,3 +136,87 @@ def test_the_same_sightings_give_the_same_pseudonyms_and_the_state_travels(calib
     again, _ = seen(unknowns, sightings[3:], packed)
     assert again == state
     assert len({one.person.id for one in found}) == 5
+
+
+def test_a_track_that_turns_out_to_be_somebody_known_is_theirs(calibration):
+    rng = np.random.default_rng(10)
+    unknowns = Unknowns(calibration)
+    (direction,) = world.directions(1, rng)
+    state, (first,) = seen(unknowns, [sighting(direction, 1, 0, rng, 0.9)])
+    # The first look at the second track shows too little to be sure, and begins somebody.
+    poor = sighting(world.directions(1, rng)[0], 2, HOUR_MS, rng, 0.55)
+    state, (second,) = seen(unknowns, [poor], state)
+    assert second.new
+    state, (better,) = seen(unknowns, [sighting(direction, 2, HOUR_MS + 1000, rng, 0.9)], state)
+    assert better.person.id == first.person.id
+    assert [person.id for person in state.people] == [first.person.id]
+    assert better.person.came == 2
+
+
+def test_whom_an_operator_split_off_stays_apart(calibration):
+    rng = np.random.default_rng(11)
+    unknowns = Unknowns(calibration)
+    (direction,) = world.directions(1, rng)
+    state, (one, _) = seen(unknowns, [sighting(direction, n, n * HOUR_MS, rng, 0.7) for n in range(2)])
+    state, other = unknowns.split(state, one.person.id, ["gate/1/1"])
+    _, (again,) = seen(unknowns, [sighting(direction, 1, HOUR_MS + 1000, rng, 0.95)], state)
+    assert again.person.id == other.id
+
+
+def test_comings_are_counted_by_time_and_camera_and_follow_merges_and_splits(calibration):
+    rng = np.random.default_rng(12)
+    unknowns = Unknowns(calibration)
+    (direction,) = world.directions(1, rng)
+    cameras = ("gate", "yard", "yard", "gate")
+    sightings = [sighting(direction, n, n * HOUR_MS, rng, camera=camera) for n, camera in enumerate(cameras)]
+    state, found = seen(unknowns, sightings)
+    person = found[-1].person
+    assert person.came_since(0, ()) == 4
+    assert person.came_since(0, ("gate",)) == 2
+    assert person.came_since(HOUR_MS, ("gate", "lobby")) == 1
+    assert person.came_since(4 * HOUR_MS, ()) == 0
+    state, other = unknowns.split(state, person.id, ["yard/1/1", "yard/1/2"])
+    counts = {one.id: (one.came, one.came_since(0, ("gate",)), one.came_since(0, ("yard",))) for one in state.people}
+    assert counts == {person.id: (2, 2, 0), other.id: (2, 0, 2)}
+    (both,) = unknowns.merge(state, person.id, other.id).people
+    assert (both.came, both.came_since(0, ())) == (4, 4)
+
+
+def test_two_who_were_here_at_the_same_time_came_once_when_they_are_one(calibration):
+    rng = np.random.default_rng(13)
+    unknowns = Unknowns(calibration)
+    one, two = world.directions(2, rng)
+    state, (a, b) = seen(unknowns, [sighting(one, 1, 0, rng), sighting(two, 2, 60_000, rng, camera="yard")])
+    (both,) = unknowns.merge(state, a.person.id, b.person.id).people
+    assert (both.came, both.comings[0].cameras) == (1, ("gate", "yard"))
+
+
+def test_without_their_visits_people_are_forgotten(calibration):
+    rng = np.random.default_rng(14)
+    unknowns = Unknowns(calibration)
+    one, two = world.directions(2, rng)
+    state, (a, b, _) = seen(
+        unknowns, [sighting(one, 1, 0, rng), sighting(two, 2, HOUR_MS, rng), sighting(one, 3, 2 * HOUR_MS, rng)]
+    )
+    left = unknowns.without(state, lambda visit: visit.at_ms == 0)
+    assert [(person.id, len(person.visits)) for person in left.people] == [(a.person.id, 1), (b.person.id, 1)]
+    assert [person.id for person in unknowns.without(left, lambda visit: visit.track == "gate/1/2").people] == [
+        a.person.id
+    ]
+    assert [person.id for person in unknowns.forget(state, a.person.id).people] == [b.person.id]
+
+
+def test_what_is_written_down_shows_no_vector_and_is_the_same_again(calibration):
+    rng = np.random.default_rng(15)
+    unknowns = Unknowns(calibration)
+    (direction,) = world.directions(1, rng)
+    state, _ = seen(unknowns, [sighting(direction, n, n * HOUR_MS, rng) for n in range(3)])
+    (person,) = state.people
+    written = closed(person)
+    assert written.centre == b""
+    assert {visit.vector for visit in written.visits} == {b""}
+    assert reopened(written, lambda sealed: sealed.removeprefix(SEALED)) == person
+    first = written.visits[0].sealed
+    partly = reopened(written, lambda sealed: None if sealed == first else sealed.removeprefix(SEALED))
+    assert [visit.track for visit in partly.visits] == ["gate/1/1", "gate/1/2"]
+    assert reopened(written, lambda _: None) is None
