@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,11 @@ MEMORY = "192MB"
 COMPRESSION = "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20000)"
 
 
-def connected(root: Path, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
-    """A database in memory that sees the folder and nothing else, and fetches nothing from anywhere."""
+def connected(root: Path, name: str, *, threads: int = 1) -> duckdb.DuckDBPyConnection:
+    """A database in memory that sees the folder and nothing else, and fetches nothing; `name` is whose it is."""
     import duckdb  # only where rows are written or asked for: 20 MB
 
-    made = duckdb.connect(config={"threads": threads, "memory_limit": MEMORY, "temp_directory": str(root / ".spill")})
+    made = duckdb.connect(config={"threads": threads, "memory_limit": MEMORY, "temp_directory": str(root / f".{name}")})
     made.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     made.execute(f"SET allowed_directories = [{quoted(str(root) + '/')}]")
     made.execute("SET enable_external_access = false; SET lock_configuration = true")
@@ -36,13 +36,19 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def read_lines(path: Path, types: Mapping[str, str]) -> str:
+    """A query for the rows of a file of JSON lines with these columns and SQL types."""
+    given = ", ".join(f"{name}: {quoted(sql)}" for name, sql in types.items())
+    return f"SELECT * FROM read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{given}}})"  # noqa: S608
+
+
 class ParquetWriter:
     """Writes files below `root`; each is complete on disk before it has its name."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True)
-        self._database = connected(root)
+        self._database = connected(root, "writer")
 
     def write(self, rows: Iterable[Row]) -> tuple[Entry, ...]:
         """A file for each site, kind and day of the rows."""
@@ -61,8 +67,7 @@ class ParquetWriter:
     def _group(self, site: str, kind: Kind, day: str, rows: list[Row]) -> Entry:
         lines = self._root / f".{uuid.uuid4().hex}.ndjson"
         lines.write_bytes(b"\n".join(msgspec.json.encode(row) for row in rows))
-        types = ", ".join(f"{name}: {quoted(sql)}" for name, sql in columns(kind).items())
-        query = f"SELECT * FROM read_json({quoted(str(lines))}, format = 'newline_delimited', columns = {{{types}}})"  # noqa: S608
+        query = read_lines(lines, columns(kind))
         times = [at_ms(row) for row in rows]
         span = Entry(
             name="", site=site, kind=kind, day=day, first_ms=min(times), last_ms=max(times), rows=len(rows), bytes=0

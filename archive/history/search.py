@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from archive.history import catalog
-from archive.history.parquet import connected, quoted
+from archive.history.parquet import connected
 from archive.history.passages import PART_MS
 from archive.history.rows import TIME, EventRow, Kind, TrackRow, columns
 from contracts.errors import VedetteError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import duckdb
 
 R = TypeVar("R", TrackRow, EventRow)
-Format = Literal["csv", "parquet"]
 
 PATH = ("path_ms", "path_x", "path_y")
 """What a list doesn't show; it is most of a track's bytes."""
@@ -70,7 +69,7 @@ class Search:
     """Asks the files that count; the database behind it is opened by the first question. Threads may share it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._lock = threading.Lock()
         self._opened: duckdb.DuckDBPyConnection | None = None
 
@@ -100,19 +99,9 @@ class Search:
         with self.cursor() as cursor:
             return cursor.execute(query.replace("{rows}", f"({text})"), parameters | (given or {})).fetchall()
 
-    def export(self, kind: Kind, wanted: Wanted, form: Format, path: Path, most: int) -> None:
-        """Write the wanted rows, the earliest first, `most` at most, into a new file inside the history's folder."""
-        source = self.source(kind, wanted)
-        text, parameters = source or (_empty(kind), {})
-        shown = ", ".join(_exported(name, sql, form) for name, sql in columns(kind).items())
-        how = "FORMAT parquet, COMPRESSION zstd" if form == "parquet" else "FORMAT csv, HEADER"
-        query = f"SELECT {shown} FROM ({text}) ORDER BY {TIME[kind]}, id LIMIT {most:d}"  # noqa: S608  our own names
-        with self.cursor() as cursor:
-            cursor.execute(f"COPY ({query}) TO {quoted(str(path))} ({how})", parameters)
-
     def source(self, kind: Kind, wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
         """A query for the wanted rows and its parameters; None where no file can hold any."""
-        names = [str(self._root / one.name) for one in self._files(kind, wanted)]
+        names = [str(self.root / one.name) for one in self._files(kind, wanted)]
         if not names or wanted.cameras == ():
             return None
         conditions, parameters = _conditions(kind, wanted)
@@ -124,8 +113,8 @@ class Search:
         """A connection of its own for one question; close it."""
         with self._lock:
             if self._opened is None:
-                self._root.mkdir(parents=True, exist_ok=True)
-                self._opened = connected(self._root, threads=2)
+                self.root.mkdir(parents=True, exist_ok=True)
+                self._opened = connected(self.root, "reader", threads=2)
             return self._opened.cursor()
 
     def close(self) -> None:
@@ -160,7 +149,7 @@ class Search:
         since_ms = wanted.since_ms - (PART_MS if kind == "tracks" else 0)
         first_ms, until_ms = wanted.begun or (0, LAST_MS)
         since_ms, until_ms = max(since_ms, first_ms), min(until_ms, wanted.until_ms or until_ms)
-        files = catalog.read(self._root).files
+        files = catalog.read(self.root).files
         return [one for one in files if one.kind == kind and one.last_ms >= since_ms and one.first_ms < until_ms]
 
 
@@ -216,29 +205,3 @@ def _row(made: type[R], names: Sequence[str], values: Sequence[Any]) -> R:
     given |= {name: () for name in made.__struct_fields__ if name not in given and name in PATH}
     # Columns that a file of an older version lacks are null, and have their default.
     return msgspec.convert({name: value for name, value in given.items() if value is not None}, made)
-
-
-def _exported(name: str, sql: str, form: Format) -> str:
-    if form == "parquet":
-        return name
-    text = f"array_to_string({name}, ' ')" if sql.endswith("[]") else name
-    if "VARCHAR" not in sql:
-        return f"{text} AS {name}"
-    # A text that a spreadsheet would take for a formula is marked as text.
-    return f"CASE WHEN regexp_matches({text}, '^[=+@\\t\\r-]') THEN '''' || {text} ELSE {text} END AS {name}"
-
-
-def _empty(kind: Kind) -> str:
-    """A query for no rows with the columns of `kind`."""
-    shown = ", ".join(f"NULL::{sql} AS {name}" for name, sql in columns(kind).items())
-    return f"SELECT {shown} WHERE false"
-
-
-def pieces(path: Path, size: int = 1 << 16) -> Iterator[bytes]:
-    """A file piece by piece; it is deleted at the end, however that comes."""
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(size):
-                yield piece
-    finally:
-        path.unlink(missing_ok=True)

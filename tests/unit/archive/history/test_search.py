@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from archive.history import catalog, figures
+from archive.history.export import Export
 from archive.history.gather import GatherState
 from archive.history.parquet import ParquetWriter
 from archive.history.search import Place, PlaceError, Search, Wanted, visible
@@ -106,8 +107,7 @@ def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:
     search = Search(tmp_path / "none")
     assert search.tracks(Wanted(), None, 10) == []
     assert figures.stays(search, Wanted(), AT_MS, 60_000) == []
-    search.export("tracks", Wanted(), "csv", tmp_path / "none" / "t.csv", 10)
-    assert (tmp_path / "none" / "t.csv").read_text().startswith("id,site,camera")
+    assert b"".join(Export(search).history("tracks", Wanted(), "csv", 10)).startswith(b"id,site,camera")
 
 
 def test_values_are_never_sql(search: Search) -> None:
@@ -118,10 +118,20 @@ def test_values_are_never_sql(search: Search) -> None:
 def test_an_export_holds_what_is_wanted_and_no_formulas(tmp_path: Path, form: Any) -> None:
     rows = [track_row(n, label="=1+1" if n else "person", zones=("@yard",)) for n in range(5)]
     search = kept(tmp_path, *rows)
-    search.export("tracks", Wanted(), form, tmp_path / "out", 3)
+    (tmp_path / "out").write_bytes(b"".join(Export(search).history("tracks", Wanted(), form, 3)))
     found = duckdb.execute(f"SELECT track_id, label FROM read_{form}(?)", [str(tmp_path / "out")]).fetchall()
     marked = "'=1+1" if form == "csv" else "=1+1"
     assert found == [(0, "person"), (1, marked), (2, marked)]
+    assert list((tmp_path / ".exports").iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_rows_from_elsewhere_are_exported_too(tmp_path: Path, form: Any) -> None:
+    rows = (event_row(n, label="-x", score=0.5) for n in range(3))
+    made = b"".join(Export(Search(tmp_path)).rows(rows, {"id": "VARCHAR", "label": "VARCHAR", "score": "DOUBLE"}, form))
+    (tmp_path / "out").write_bytes(made)
+    found = duckdb.execute(f"SELECT * FROM read_{form}(?)", [str(tmp_path / "out")]).fetchall()
+    assert found == [(f"event-{n}", "'-x" if form == "csv" else "-x", 0.5) for n in range(3)]
 
 
 @pytest.mark.parametrize(
