@@ -1,11 +1,13 @@
-"""Zones, lines, rules and arming changed while everything runs: checked, versioned, undone, and told to the jobs."""
+"""Cameras, zones, rules, arming changed while everything runs: checked, versioned, undone, told to jobs and agents."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from console.overlay import Body, body_of, laid_over, objects_of
@@ -14,9 +16,22 @@ from console.store.objects import Kind, ObjectKey, ObjectVersion
 from console.store.store import Store
 from contracts import controls, topics
 from contracts.codec import encode
-from contracts.config import Arming, Config, Line, Name, Zone
-from contracts.config_check import check
-from contracts.controls import Change, Control, Removed, SetArming, SetLine, SetRule, SetZone
+from contracts.config import Arming, Camera, Config, Line, Name, Zone
+from contracts.config_check import check, slots
+from contracts.controls import (
+    Change,
+    Control,
+    EdgeChange,
+    EdgeControl,
+    Removed,
+    RunCamera,
+    SetArming,
+    SetCamera,
+    SetLine,
+    SetRule,
+    SetZone,
+    StopCamera,
+)
 from contracts.errors import ConfigError, VedetteError
 
 LEAD_MS = 500
@@ -28,7 +43,7 @@ class ConflictError(VedetteError):
 
 
 class NoObjectError(VedetteError):
-    """There is no such zone, line or rule."""
+    """There is no such camera, zone, line or rule."""
 
 
 class ObjectView(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +67,27 @@ class Changes:
         self._store = store
         self._file = config
         self._clock_ms = clock_ms
-        self._wake = wake
+        self._wake_outbox = wake
+        self._lock = threading.Lock()
+        self._known: Config | None = None
+        self._changes = 0
+        self._listeners: list[Callable[[Config], None]] = []
 
     def config(self) -> Config:
-        """The config as it is in force now."""
-        with self._store.database.read() as connection:
-            return self._config(connection)
+        """The config as it is in force now; read once a change: this console is the only one that writes."""
+        with self._lock:
+            known, changes = self._known, self._changes
+        if known is None:
+            with self._store.database.read() as connection:
+                known = self._config(connection)
+            with self._lock:
+                self._known = known if self._changes == changes else None
+        return known
+
+    def listen(self, listener: Callable[[Config], None]) -> None:
+        """Call `listener` with the config in force, now and after each change."""
+        self._listeners.append(listener)
+        listener(self.config())
 
     def views(self, who: Who) -> list[ObjectView]:
         """Every object in force that this person may see: the site's, and those of their cameras."""
@@ -66,6 +96,8 @@ class Changes:
         found = []
         for key, body in objects_of(config).items():
             if key.camera and not who.sees(key.camera):
+                continue
+            if key.kind == "camera" and not who.may("configure"):  # where pictures come from is not everybody's
                 continue
             version = current.get(key)
             found.append(_view(key, body, version))
@@ -82,6 +114,8 @@ class Changes:
         """What the console wrote of one object, the latest first; raises NoObjectError where it wrote nothing."""
         if key.camera and not who.sees(key.camera):
             raise NoObjectError(f"there is no {_words(key)}")
+        if key.kind == "camera":
+            who.need("configure")
         found = self._store.objects.versions(key)
         if not found and key not in objects_of(self._file):
             raise NoObjectError(f"there is no {_words(key)}")
@@ -96,6 +130,8 @@ class Changes:
             if current is None and body is None:
                 raise NoObjectError(f"there is no {_words(key)}")
             if current is None:
+                if isinstance(body, Camera):
+                    body = replace(body, slot=slots(self._config(connection))[key.camera])
                 self._write(connection, who, key, body, "adopted from the file", None)
         self._wake()
         return self.view(who, key)
@@ -114,6 +150,8 @@ class Changes:
                 raise ConflictError(f"it was changed meanwhile: version {version}, not {expected}")
             if current is None and key.kind != "arming" and key in objects_of(self._file):
                 raise ConflictError(f"the {_words(key)} is from the file: adopt it first")
+            if isinstance(body, Camera):
+                body = self._placed(connection, key.camera, body)
             self._write(connection, who, key, body, note, current)
             check(self._config(connection))
         self._wake()
@@ -130,6 +168,8 @@ class Changes:
                 raise ConflictError(f"the {_words(key)} is from the file: adopt it first")
             if current.body is None:
                 raise NoObjectError(f"there is no {_words(key)}")
+            for part in self._parts(connection, key):
+                self._write(connection, who, part.key, None, f"camera {key.camera} removed", part)
             self._write(connection, who, key, None, note, current)
             check(self._config(connection))
         self._wake()
@@ -159,7 +199,9 @@ class Changes:
         """Whoever sees not all cameras changes nothing that other cameras are concerned by."""
         permission: Permission = "arm" if key.kind == "arming" else "configure"
         who.need(permission, key.camera or None)
-        if key.camera and key.camera not in self._file.cameras:
+        if key.kind == "camera":
+            return
+        if key.camera and key.camera not in self.config().cameras:
             raise NoObjectError(f"there is no camera {key.camera}")
         if who.cameras is None or key.camera:
             return
@@ -168,6 +210,30 @@ class Changes:
             cameras = getattr(one, "cameras", ()) if one is not None else ("",)
             if one is not None and (not cameras or not all(who.sees(camera) for camera in cameras)):
                 who.need(permission, next((c for c in cameras if not who.sees(c)), "of others"))
+
+    def _placed(self, connection: Connection, name: str, camera: Camera) -> Camera:
+        """The camera without what is not its own, and with its slot, so that its pictures stay in one partition."""
+        bare = replace(camera, zones={}, lines={}, maintenance=False)
+        if bare.slot is not None:
+            return bare
+        config = self._config(connection)
+        before = slots(config).get(name)
+        return replace(bare, slot=max(slots(config).values(), default=-1) + 1 if before is None else before)
+
+    def _parts(self, connection: Connection, key: ObjectKey) -> list[ObjectVersion]:
+        """A camera's zones and lines that the console keeps: they go with it."""
+        if key.kind != "camera":
+            return []
+        current = self._store.objects.current_in(connection)
+        mine = (one for one in current.values() if one.kind in ("zone", "line") and one.camera == key.camera)
+        return [one for one in mine if one.body is not None]
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._known, self._changes = None, self._changes + 1
+        self._wake_outbox()
+        for listener in self._listeners:
+            listener(self.config())
 
     def _config(self, connection: Connection) -> Config:
         return laid_over(self._file, self._store.objects.current_in(connection).values())
@@ -203,11 +269,19 @@ class Changes:
             change=change,
         )
         self._store.answers.send(connection, topics.CONTROLS, controls.key(change), encode(control))
+        if key.kind == "camera":
+            told = RunCamera(camera=key.camera, spec=body) if isinstance(body, Camera) else None
+            self._tell_agent(connection, told or StopCamera(camera=key.camera))
         details = {"version": version.version, "note": note, "body": text}
         subject = "/".join(key)
         self._store.audit.add(
             connection, at_ms=now_ms, who=who.name, action=f"change {key.kind}", subject=subject, details=details
         )
+
+    def _tell_agent(self, connection: Connection, change: EdgeChange) -> None:
+        site = self._file.site.name
+        record = encode(EdgeControl(site=site, change=change))
+        self._store.answers.send(connection, topics.EDGE_CONTROLS, controls.edge_key(site, change), record)
 
 
 def _view(key: ObjectKey, body: Body, version: ObjectVersion | None) -> ObjectView:
@@ -224,6 +298,8 @@ def _view(key: ObjectKey, body: Body, version: ObjectVersion | None) -> ObjectVi
 
 def _change(key: ObjectKey, body: Body | None) -> Change:
     match body:
+        case Camera():
+            return SetCamera(camera=key.camera, spec=replace(body, inputs=()))
         case Zone():
             return SetZone(camera=key.camera, name=key.name, zone=body)
         case Line():
@@ -240,10 +316,11 @@ def _change(key: ObjectKey, body: Body | None) -> Change:
 def _check_name(key: ObjectKey) -> None:
     if key.kind == "arming":
         return
+    name = key.camera if key.kind == "camera" else key.name
     try:
-        msgspec.convert(key.name, Name)
+        msgspec.convert(name, Name)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{key.kind}s.{key.name[:80]}", "a name has a-z, 0-9, - and _ only, up to 64") from error
+        raise ConfigError(f"{key.kind}s.{name[:80]}", "a name has a-z, 0-9, - and _ only, up to 64") from error
 
 
 def _words(key: ObjectKey) -> str:

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from console.store.objects import Kind, ObjectKey, ObjectVersion
 from contracts.config import Arming, Camera, Config, Line, Rule, Zone
 
-Body = Zone | Line | Rule | Arming
+Body = Camera | Zone | Line | Rule | Arming
 
 T = TypeVar("T")
 
 _DECODERS: dict[Kind, msgspec.json.Decoder[Any]] = {
+    "camera": msgspec.json.Decoder(Camera),
     "zone": msgspec.json.Decoder(Zone),
     "line": msgspec.json.Decoder(Line),
     "rule": msgspec.json.Decoder(Rule),
@@ -30,9 +31,13 @@ def body_of(kind: Kind, text: str | bytes) -> Body:
 
 
 def objects_of(config: Config) -> dict[ObjectKey, Body]:
-    """The arming and every zone, line and rule of a config, by key. A camera's own arming is its maintenance."""
+    """The arming and every camera, zone, line and rule of a config, by key.
+
+    A camera's body has no zones and lines, and its own arming is its maintenance: they are objects of their own.
+    """
     found: dict[ObjectKey, Body] = {ObjectKey("arming", "", ""): config.site.arming}
     for name, camera in config.cameras.items():
+        found[ObjectKey("camera", name, "")] = replace(camera, zones={}, lines={}, maintenance=False)
         found[ObjectKey("arming", name, "")] = Arming(maintenance=camera.maintenance)
         found |= {ObjectKey("zone", name, zone): body for zone, body in camera.zones.items()}
         found |= {ObjectKey("line", name, line): body for line, body in camera.lines.items()}
@@ -40,10 +45,13 @@ def objects_of(config: Config) -> dict[ObjectKey, Body]:
 
 
 def laid_over(config: Config, versions: Iterable[ObjectVersion]) -> Config:
-    """The config after the console's changes; those of cameras that the file has no more are left out."""
-    for one in versions:
+    """The config after the console's changes; what belongs to cameras that are no more is left out."""
+    # Cameras first: the others are parts of them.
+    for one in sorted(versions, key=lambda one: one.kind != "camera"):
         body = body_of(one.kind, one.body) if one.body is not None else None
-        if one.camera and one.camera in config.cameras:
+        if one.kind == "camera":
+            config = replace(config, cameras=_with(config.cameras, one.camera, _whole(config, one.camera, body)))
+        elif one.camera and one.camera in config.cameras:
             camera = _changed(config.cameras[one.camera], one, body)
             config = replace(config, cameras=config.cameras | {one.camera: camera})
         elif isinstance(body, Arming) and not one.camera:
@@ -51,6 +59,14 @@ def laid_over(config: Config, versions: Iterable[ObjectVersion]) -> Config:
         elif one.kind == "rule":
             config = replace(config, rules=_with(config.rules, one.name, body))
     return config
+
+
+def _whole(config: Config, name: str, body: Body | None) -> Body | None:
+    """The camera of that body with the zones, lines and maintenance that the file gives it."""
+    before = config.cameras.get(name)
+    if not isinstance(body, Camera) or before is None:
+        return body
+    return replace(body, zones=before.zones, lines=before.lines, maintenance=before.maintenance)
 
 
 def _changed(camera: Camera, one: ObjectVersion, body: Body | None) -> Camera:

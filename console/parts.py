@@ -14,6 +14,7 @@ from console.consumer import AlertConsumer
 from console.evidence import Pictures
 from console.hub import Hub
 from console.outbox import Outbox
+from console.probes import Probes
 from console.store.store import Store
 from console.upkeep import Upkeep
 from contracts.config import Config
@@ -30,6 +31,7 @@ class Parts:
     changes: Changes
     consumer: AlertConsumer
     outbox: Outbox
+    probes: Probes
     upkeep: Upkeep
     registry: CollectorRegistry
     clock_ms: Callable[[], int]

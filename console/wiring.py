@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.evidence.paths import evidence_root
-from console.api import accounts, alerts, base, objects, session, system
+from console.api import accounts, alerts, base, cameras, objects, session, system
 from console.auth.gate import Gate
 from console.auth.guard import Guard
 from console.changes import Changes
@@ -24,6 +24,7 @@ from console.outbox import Outbox
 from console.pages.desk import Desk
 from console.pages.mount import add_pages
 from console.parts import Parts
+from console.probes import Probes
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
 from contracts.config import Config, detect_of
@@ -56,6 +57,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         changes=Changes(store, config, clock_ms, outbox.wake),
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
         outbox=outbox,
+        probes=Probes(place.bootstrap, store, config.site.name, clock_ms, outbox.wake),
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms),
         registry=registry,
         clock_ms=clock_ms,
@@ -78,7 +80,7 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    for module in (session, alerts, objects, accounts, system):
+    for module in (session, alerts, cameras, objects, accounts, system):
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
     return app
@@ -88,7 +90,8 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
     """The API and the pages, and the reader of live pictures that they need."""
     app = api(parts)
     config = parts.config
-    wall = Wall({name: detect_of(config, name).heartbeat_s or 0.0 for name in config.cameras})
+    wall = Wall({})
+    parts.changes.listen(lambda now: wall.know({name: detect_of(now, name).heartbeat_s or 0.0 for name in now.cameras}))
     reader = LiveReader(bootstrap, config.site.name, wall, parts.clock_ms)
     add_pages(app, Desk(parts, wall, reader))
     return app, reader

@@ -128,6 +128,11 @@ def check_camera(name: str, camera: Camera, *, bundled: bool) -> None:
     _camera(camera, f"cameras.{name}", bundled=bundled)
 
 
+def check_input(source: Input, path: str) -> None:
+    """Raise ConfigError when the input can't be meant; `path` is where it stands."""
+    _input(source, path)
+
+
 def literal_password(url: str) -> bool:
     """Whether a password stands in the URL itself: before its host, or as a value of its query."""
     user_info = _USER_INFO.match(url)

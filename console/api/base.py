@@ -17,6 +17,7 @@ from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
 from console.parts import Parts
+from console.probes import BusyError
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, VedetteError
@@ -42,6 +43,7 @@ STATUS: dict[type[VedetteError], int] = {
     NoPersonError: 422,
     AccountError: 422,
     TooOftenError: 429,
+    BusyError: 429,
 }
 WORDS = {
     401: "Nobody is signed in, or the credentials are wrong",

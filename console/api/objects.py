@@ -12,7 +12,7 @@ from console.api.base import WithParts, body, needs, reply, spec
 from console.changes import ObjectView
 from console.parts import Parts
 from console.rights import Who
-from console.store.objects import ObjectKey, ObjectVersion
+from console.store.objects import Kind, ObjectKey, ObjectVersion
 from contracts.config import Arming, Line, Rule, Zone
 
 router = APIRouter(prefix="/api", tags=["cameras, zones, rules"])
@@ -23,24 +23,6 @@ Armer = Annotated[Who, Depends(needs("arm"))]
 Note = Annotated[str, Meta(max_length=1000)]
 Version = Annotated[int, Meta(ge=0, le=2**31)]
 Place = Literal["zones", "lines"]
-
-
-class CameraView(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera as the console knows it; where its pictures come from stays with its agent."""
-
-    name: str
-    friendly_name: str
-    enabled: bool
-    maintenance: bool
-    zones: tuple[str, ...]
-    lines: tuple[str, ...]
-    labels: tuple[str, ...]
-
-
-class CameraList(msgspec.Struct, frozen=True):
-    """Cameras."""
-
-    cameras: tuple[CameraView, ...]
 
 
 class ObjectList(msgspec.Struct, frozen=True):
@@ -100,33 +82,13 @@ class Undo(msgspec.Struct, frozen=True):
     version: Version | None = None
 
 
-@router.get("/cameras", **spec(CameraList))
-def cameras(parts: WithParts, who: Viewer) -> Response:
-    """The cameras that one may see."""
-    config = parts.changes.config()
-    found = (
-        CameraView(
-            name=name,
-            friendly_name=camera.friendly_name,
-            enabled=camera.enabled,
-            maintenance=camera.maintenance,
-            zones=tuple(camera.zones),
-            lines=tuple(camera.lines),
-            labels=camera.objects.track,
-        )
-        for name, camera in config.cameras.items()
-        if who.sees(name)
-    )
-    return reply(CameraList(tuple(found)))
-
-
 @router.get("/objects", **spec(ObjectList))
 def objects(
     parts: WithParts,
     who: Viewer,
-    kind: Annotated[list[Literal["zone", "line", "rule", "arming"]], Query()] = [],  # noqa: B006
+    kind: Annotated[list[Kind], Query()] = [],  # noqa: B006
 ) -> Response:
-    """Zones, lines, rules and arming in force, with their origin and version."""
+    """Cameras (for who may configure), zones, lines, rules and arming in force, with their origin and version."""
     return reply(ObjectList(tuple(one for one in parts.changes.views(who) if not kind or one.kind in kind)))
 
 

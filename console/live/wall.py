@@ -95,6 +95,12 @@ class Wall:
         self._cameras = {name: _Camera() for name in heartbeats_s}
         self._lock = threading.Lock()
 
+    def know(self, heartbeats_s: dict[str, float]) -> None:
+        """The cameras are these from now on; what was known of those that stay is kept."""
+        with self._lock:
+            self._heartbeats_s = heartbeats_s
+            self._cameras = {name: self._cameras.get(name) or _Camera() for name in heartbeats_s}
+
     def take(self, message: Frame | FrameTracks | EdgeStatus, now_ms: int) -> None:
         """A message came; what belongs to no known camera is ignored."""
         with self._lock:
@@ -126,7 +132,8 @@ class Wall:
     def state(self, camera: str, now_ms: int) -> State:
         """How a camera is."""
         with self._lock:
-            known = self._cameras[camera]
+            known = self._cameras.get(camera) or _Camera()
+            heartbeat_s = self._heartbeats_s.get(camera, 0.0)
             status, heard_at_ms = known.status, known.heard_at_ms
             newest = known.waiting[-1] if known.waiting else known.shown
             delay_ms = known.delay_ms if now_ms - known.delayed_at_ms < DELAY_MS else None
@@ -134,13 +141,14 @@ class Wall:
         # Without a picture here (nobody watched) the agent's word stands for it.
         captured_at_ms = newest.frame.captured_at_ms if newest else status.last_frame_at_ms if status else 0
         picture_at_ms = captured_at_ms - offset_ms if captured_at_ms else 0
-        standing = standing_of(status, heard_at_ms, picture_at_ms, now_ms, self._heartbeats_s[camera])
+        standing = standing_of(status, heard_at_ms, picture_at_ms, now_ms, heartbeat_s)
         age_ms = max(0, now_ms - picture_at_ms) if picture_at_ms else 0
         return State(standing, age_ms, status, captured_at_ms, delay_ms)
 
     def cameras(self) -> tuple[str, ...]:
         """The cameras' names."""
-        return tuple(self._cameras)
+        with self._lock:
+            return tuple(self._cameras)
 
     @staticmethod
     def _match(camera: _Camera, tracks: FrameTracks) -> None:

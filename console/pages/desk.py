@@ -34,8 +34,8 @@ class Desk:
 
     @property
     def config(self) -> Config:
-        """The file's config: cameras, names, the site."""
-        return self.parts.config
+        """The config in force: cameras, names, the site."""
+        return self.parts.changes.config()
 
     @property
     def store(self) -> Store:

@@ -1,4 +1,4 @@
-"""Zones, lines, rules and arming as the console changed them: every version, who wrote it, and when."""
+"""Cameras, zones, lines, rules and arming as the console changed them: every version, who wrote it, and when."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import Connection, func, select
 from console.store.database import Database
 from console.store.tables import objects
 
-Kind = Literal["zone", "line", "rule", "arming"]
+Kind = Literal["camera", "zone", "line", "rule", "arming"]
 
 
 class ObjectKey(NamedTuple):
-    """Which object: rules have no camera; arming has no name, and a camera only for that camera's own."""
+    """Which object: rules have no camera; cameras and arming no name, arming a camera only for that camera's own."""
 
     kind: Kind
     camera: str
