@@ -6,7 +6,6 @@ import argparse
 import ipaddress
 import logging
 import os
-import re
 import signal
 import socket
 import sys
@@ -17,6 +16,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from console.auth.gate import link_path
+from console.database_url import database_url
 from console.parts import Parts
 from console.wiring import Place, application, build, running
 from contracts.config import Console
@@ -26,8 +26,6 @@ from contracts.errors import ConfigError
 ADDRESS_FILE, LINK_FILE = "address", "first-link"
 """In the state folder; the link only while there is no administrator. `vedette up` shows both."""
 
-_SECRET = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until a signal comes; returns the exit code: 2 for a wrong config, 1 when it can't begin."""
@@ -36,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         config = load(given.config)
-        database = _database(config.console.database, given.state)
+        database = database_url(config.console.database, given.state, os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -93,18 +91,6 @@ def _tell(place: Place, secret: str | None) -> None:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(place.address + link_path(secret))
     (place.state / ADDRESS_FILE).write_text(place.address)  # last: whoever waits for it finds the link
-
-
-def _database(url: str, state: Path) -> str:
-    """The database's URL with its secrets; raises ConfigError where one is missing."""
-
-    def secret(found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name not in os.environ:
-            raise ConfigError("console.database", f"the environment variable {name} is not set")
-        return os.environ[name]
-
-    return _SECRET.sub(secret, url) if url else f"sqlite:///{state.resolve() / 'console.db'}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -40,7 +40,7 @@ def load(path: Path) -> Config:
 
 def parse(text: str) -> Config:
     """Return the config in `text`; raises ConfigError with the path of the first fault."""
-    raw = _parse_yaml(text)
+    raw = parse_yaml(text)
     if not isinstance(raw, dict):
         raise ConfigError("line 1", f"the file must be a mapping with at least `cameras:`, not {_describe(raw)}")
     _Walker().walk(raw, inspect.type_info(Config), "")
@@ -49,7 +49,7 @@ def parse(text: str) -> Config:
     return config
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML as people mean it, and every fault with its line.
 
     Refuses a key that stands twice, of which YAML would silently take the last. `22:00` is a time, which YAML 1.1 reads
@@ -110,12 +110,13 @@ for _tag, _pattern, _first in (
         "-+0123456789.",
     ),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
-def _parse_yaml(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
+    """The plain values in `text`; raises ConfigError with the line of the fault."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
+        return yaml.load(text, Loader)  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"

@@ -21,8 +21,10 @@ from archive.evidence.paths import evidence_root
 from contracts import codec
 from contracts.config import Config
 from contracts.config_check import missing_secrets
+from contracts.config_dump import dump
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
+from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
 from vedette import doctor, tail
 from vedette.camera_watch import CameraWatch
@@ -154,6 +156,33 @@ def _config_check(given: argparse.Namespace) -> int:
     return 0
 
 
+def _config_export(given: argparse.Namespace) -> int:
+    # Imported here: the database's library is not for every command to wait for.
+    from vedette.export import in_force
+
+    _write(dump(in_force(load(given.config), given.state or STATE)), given.out)
+    return 0
+
+
+def _import_frigate(given: argparse.Namespace) -> int:
+    found = convert(given.file.read_text(encoding="utf-8-sig"))
+    _write(dump(found.config), given.out)
+    for kind, title in (("changed", "Taken over otherwise"), ("left", "Not taken over")):
+        notes = [note for note in found.notes if note.kind == kind]
+        print(f"{title}: {len(notes)}", file=sys.stderr)
+        for note in notes:
+            print(f"  {note.path}: {note.why}", file=sys.stderr)
+    return 0
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        print(text, end="")
+    else:
+        with out.open("x", encoding="utf-8") as file:  # x: nobody's config is written over
+            file.write(text)
+
+
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
@@ -250,6 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_state(check)
     _add_config(commands)
+    _add_import(commands)
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")
     tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")
@@ -278,9 +308,24 @@ def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     check = actions.add_parser("check", help="Read a config; a wrong one ends with code 2 and the path of the fault")
     check.add_argument("file", type=Path)
     check.set_defaults(run=_config_check)
+    export = actions.add_parser("export", help="Print the site as it is in force: the file with the console's changes")
+    export.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
+    export.add_argument("--out", type=Path, metavar="FILE", help="a new file instead of the terminal")
+    _add_state(export)
+    export.set_defaults(run=_config_export)
     schema = actions.add_parser("schema", help="Print the JSON schema of the config, or of alerts, events and feedback")
     schema.add_argument("of", nargs="?", choices=("config", "alert", "event", "feedback"), default="config")
     schema.set_defaults(run=_config_schema)
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Take another system's config over, and say what of it could not be"
+    command = commands.add_parser("import", help=text, description=text + ".")
+    frigate = command.add_subparsers(required=True, metavar="FROM").add_parser("frigate", help="Frigate 0.14 to 0.16")
+    frigate.add_argument("file", type=Path, help="Frigate's config.yml")
+    frigate.add_argument("--out", type=Path, metavar="FILE", help="a new file instead of the terminal")
+    frigate.epilog = "Example: vedette import frigate config.yml --out my.yaml"
+    frigate.set_defaults(run=_import_frigate)
 
 
 def _add_replay(command: argparse.ArgumentParser) -> None:

@@ -9,6 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from console.rights import Who
+from console.store.objects import ObjectKey
+from console.wiring import Place, build
+from contracts.config import Camera, CameraDown, Input
 from contracts.config_file import load
 from edge.encode import encode_jpeg
 from tests.edge_tools import write_clip
@@ -191,3 +195,39 @@ def test_a_secret_that_is_not_set_is_named_with_its_path(
     assert main([*command, str(config)]) == int(command[0] == "doctor")
     said = capsys.readouterr()
     assert "cameras.gate.inputs[0].url: the secret GATE_PASSWORD is not set in the environment" in said.out + said.err
+
+
+def test_frigate_s_config_becomes_ours_and_what_is_left_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "frigate.yml", tmp_path / "my.yaml"
+    file.write_text("""
+cameras:
+  gate:
+    ffmpeg: {inputs: [{path: "rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@gate/1", roles: [detect]}]}
+    record: {enabled: true}
+""")
+    assert main(["import", "frigate", str(file), "--out", str(out)]) == 0
+    assert load(out).rules["gate-whole-picture-alert"].labels == ("person",)
+    assert "cameras.gate.record.enabled: Vedette keeps" in capsys.readouterr().err
+    assert main(["import", "frigate", str(file), "--out", str(out)]) == 1  # nobody's file is written over
+    file.write_text("- no mapping")
+    assert main(["import", "frigate", str(file)]) == 2
+
+
+def test_the_config_in_force_is_the_file_with_the_console_s_changes(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "export", "--config", str(config), "--state", str(tmp_path)]) == 1
+    assert "there is no console's database" in capsys.readouterr().err
+    parts = build(load(config), Place("x:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", ""), int)
+    parts.store.open()
+    who = Who("ada", "administrator")
+    parts.changes.put(who, ObjectKey("rule", "", "down"), CameraDown(silent_s=20))
+    parts.changes.put(who, ObjectKey("camera", "hall", ""), Camera(inputs=(Input(url="hall.mp4"),)))
+    parts.store.close()
+    out = tmp_path / "now.yaml"
+    assert main(["config", "export", "--config", str(config), "--state", str(tmp_path), "--out", str(out)]) == 0
+    found = load(out)
+    assert found.rules == {"down": CameraDown(silent_s=20)}
+    assert list(found.cameras) == ["gate", "hall"]
