@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.auth.gate import link_path
 from console.database_url import database_url
 from console.parts import Parts
+from console.secrets import Secrets
 from console.wiring import Place, application, build, running
 from contracts.config import Console
 from contracts.config_file import load
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load(given.config)
         database = database_url(config.console.database, given.state, os.environ)
+        secrets = Secrets(os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     with listening:
         place = Place(given.bootstrap, given.state, database, _address(config.console, listening))
-        parts = build(config, place, _now_ms)
+        parts = build(config, place, _now_ms, secrets)
         try:
             parts.store.open()
         except SQLAlchemyError as error:

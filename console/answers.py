@@ -114,6 +114,8 @@ def write(
     store.answers.change(connection, row, after)
     if isinstance(action, Snooze):
         store.answers.snooze(connection, row.rule, row.camera, said.until_ms, operator)
+    if isinstance(action, Escalate):
+        store.notifications.note(connection, [row.id], "escalated", at_ms)
     alert = store.alerts.body_of(connection, row.id)
     assert alert is not None
     feedback = encode(_feedback(alert, said))

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from contracts.errors import ConfigError
-
-_SECRET = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+from console.secrets import Secrets
 
 
 def database_url(url: str, state: Path, secrets: Mapping[str, str]) -> str:
     """The SQLAlchemy URL; raises ConfigError where a secret is missing."""
-
-    def secret(found: re.Match[str]) -> str:
-        name = found.group(1)
-        if name not in secrets:
-            raise ConfigError("console.database", f"the environment variable {name} is not set")
-        return secrets[name]
-
-    return _SECRET.sub(secret, url) if url else f"sqlite:///{state.resolve() / 'console.db'}"
+    return Secrets(secrets).fill(url, "console.database") if url else f"sqlite:///{state.resolve() / 'console.db'}"

@@ -13,6 +13,7 @@ from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import Pictures
 from console.hub import Hub
+from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.probes import Probes
 from console.store.store import Store
@@ -32,6 +33,7 @@ class Parts:
     consumer: AlertConsumer
     outbox: Outbox
     probes: Probes
+    notifier: Notifier
     upkeep: Upkeep
     registry: CollectorRegistry
     clock_ms: Callable[[], int]

@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from contracts.config import Role as Role
 from contracts.errors import VedetteError
 
-Role = Literal["viewer", "operator", "supervisor", "administrator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "supervisor", "administrator")
 
 Scope = Literal["read", "answer", "configure", "administer"]

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.evidence.paths import evidence_root
-from console.api import accounts, alerts, base, cameras, objects, session, system
+from console.api import accounts, alerts, base, cameras, notifications, objects, session, system
 from console.auth.gate import Gate
 from console.auth.guard import Guard
 from console.changes import Changes
@@ -20,11 +20,13 @@ from console.evidence import Pictures
 from console.hub import Hub
 from console.live.reader import LiveReader
 from console.live.wall import Wall
+from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.pages.desk import Desk
 from console.pages.mount import add_pages
 from console.parts import Parts
 from console.probes import Probes
+from console.secrets import Secrets
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
 from contracts.config import Config, detect_of
@@ -41,14 +43,23 @@ class Place:
     address: str
 
 
-def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
+def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Secrets) -> Parts:
     """The parts; nothing is opened, started or connected yet."""
     registry = CollectorRegistry()
     measured = Metrics(registry)
-    store, hub = Store(place.database), Hub()
+    store, hub = Store(place.database, notifies=bool(config.console.notifications.channels)), Hub()
     hub.listen(meter(measured))
     outbox = Outbox(place.bootstrap, store, clock_ms)
     root = evidence_root(config, place.state.parent / "archive")
+    notifier = Notifier(
+        config,
+        store=store,
+        address=place.address,
+        evidence=root,
+        secrets=secrets,
+        measured=measured,
+        clock_ms=clock_ms,
+    )
     return Parts(
         config=config,
         store=store,
@@ -58,6 +69,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
         outbox=outbox,
         probes=Probes(place.bootstrap, store, config.site.name, clock_ms, outbox.wake),
+        notifier=notifier,
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms),
         registry=registry,
         clock_ms=clock_ms,
@@ -80,7 +92,7 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    for module in (session, alerts, cameras, objects, accounts, system):
+    for module in (session, alerts, cameras, objects, accounts, notifications, system):
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
     return app
@@ -100,7 +112,7 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
 @contextmanager
 def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
     """The parts at work; the store is open already."""
-    threads = (parts.consumer, parts.outbox, parts.upkeep, reader)
+    threads = (parts.consumer, parts.outbox, parts.upkeep, parts.notifier, reader)
     for one in threads:
         one.start()
     try:

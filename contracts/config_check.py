@@ -13,12 +13,10 @@ from contracts.config import (
     Camera,
     CameraDown,
     Config,
-    Console,
     Input,
     Kafka,
     KnownPerson,
     LineCrossing,
-    Period,
     ReturningUnknown,
     Rule,
     Running,
@@ -26,6 +24,8 @@ from contracts.config import (
     UnknownPerson,
     detect_of,
 )
+from contracts.config.periods import check_periods
+from contracts.console_check import check_console, console_secrets
 from contracts.errors import ConfigError
 from contracts.fields import Point
 
@@ -33,7 +33,6 @@ MAX_CORNERS = 200
 """A zone is drawn by hand; the check for crossings looks at every pair of edges."""
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
-DATABASES = ("sqlite", "postgresql+psycopg")
 _SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 _USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@:]*:(?P<password>[^/?#]*)@")
 _SECRET_QUERY = re.compile(r"[?&](?:password|passwd|pwd|pass|token|key|secret|auth)=(?P<value>[^\s&#]+)", re.IGNORECASE)
@@ -47,7 +46,7 @@ def check(config: Config) -> None:
         zoneinfo.ZoneInfo(config.site.time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ConfigError("site.time_zone", f"`{config.site.time_zone}` is no time zone") from error
-    _periods(config.site.arming.schedule, "site.arming.schedule")
+    check_periods(config.site.arming.schedule, "site.arming.schedule")
     zones = {zone for camera in config.cameras.values() for zone in camera.zones}
     for i, zone in enumerate(config.site.arming.disarmed_zones):
         if zone not in zones:
@@ -63,7 +62,7 @@ def check(config: Config) -> None:
     for name, rule in config.rules.items():
         _rule(config, rule, f"rules.{name}")
     _brokers(config.kafka)
-    _console(config.console)
+    check_console(config)
     _ports(config)
 
 
@@ -76,7 +75,7 @@ def missing_secrets(config: Config, secrets: Mapping[str, str]) -> list[ConfigEr
         for i, source in enumerate(camera.inputs)
     }
     if config.console.enabled:
-        texts["console.database"] = config.console.database
+        texts |= console_secrets(config.console)
     return [
         ConfigError(path, f"the secret {name[1:-1]} is not set in the environment")
         for path, text in texts.items()
@@ -206,25 +205,6 @@ def _input(source: Input, path: str) -> None:
         raise ConfigError(f"{path}.url", f"holds a password, which must not travel: {way}")
 
 
-def _console(console: Console) -> None:
-    if bool(console.tls_certificate) != bool(console.tls_key):
-        missing = "tls_key" if console.tls_certificate else "tls_certificate"
-        raise ConfigError(f"console.{missing}", "is missing: TLS needs both files")
-    if not console.host.strip():
-        raise ConfigError("console.host", "is empty; 127.0.0.1 for this machine only, 0.0.0.0 for all")
-    if console.address and not re.fullmatch(r"https?://[^/?#@\s]+", console.address):
-        raise ConfigError("console.address", f"`{console.address[:60]}` is not http(s)://HOST[:PORT]")
-    if console.database:
-        scheme, separator, rest = console.database.partition("://")
-        if not separator or scheme not in DATABASES:
-            raise ConfigError("console.database", f"begins with none of {', '.join(f'{one}://' for one in DATABASES)}")
-        password = rest.rpartition("@")[0].partition(":")[2]
-        if password and not _SECRET.fullmatch(password):
-            raise ConfigError(
-                "console.database", "holds a password; write {NAME} and set the environment variable NAME"
-            )
-
-
 def _brokers(kafka: Kafka) -> None:
     for i, server in enumerate(kafka.bootstrap_servers):
         if not is_server(server):
@@ -278,21 +258,11 @@ def _labels(labels: Iterable[str], path: str, *, bundled: bool) -> None:
             raise ConfigError(f"{path}[{i}]", f"`{label}` is none of {', '.join(LABELS)}")
 
 
-def _periods(periods: Sequence[Period], path: str) -> None:
-    for i, period in enumerate(periods):
-        if not period.days:
-            raise ConfigError(f"{path}[{i}].days", "is empty")
-        if period.from_ == "24:00":
-            raise ConfigError(f"{path}[{i}].from", "is the end of the day; 00:00 is its begin")
-        if period.from_ == period.until:
-            raise ConfigError(f"{path}[{i}].until", "is the same as from")
-
-
 def _rule(config: Config, rule: Rule, path: str) -> None:
     for i, camera in enumerate(rule.cameras):
         if camera not in config.cameras:
             raise ConfigError(f"{path}.cameras[{i}]", f"there is no camera `{camera}`")
-    _periods(rule.schedule, f"{path}.schedule")
+    check_periods(rule.schedule, f"{path}.schedule")
     _labels(rule.labels, f"{path}.labels", bundled=not config.stream.model)
     if isinstance(rule, CameraDown | TamperRule):
         return

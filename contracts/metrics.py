@@ -77,6 +77,13 @@ TIME_TO_ACKNOWLEDGE = Metric(
 ESCALATIONS = Metric("vedette_escalations_total", "Alerts that were escalated", "counter", ("severity",))
 VERDICTS = Metric("vedette_verdicts_total", "Operators' verdicts on alerts", "counter", ("rule", "verdict"))
 CONSOLE_OUTBOX = Metric("vedette_console_outbox", "Records that wait for the broker", "gauge")
+NOTIFICATIONS = Metric(
+    "vedette_notifications_total", "Notifications by what became of them", "counter", ("channel", "outcome")
+)
+NOTIFICATIONS_WAITING = Metric(
+    "vedette_notifications_waiting", "Notifications that a channel has not taken yet", "gauge", ("channel",)
+)
+NOTIFICATION_CHANNEL_UP = Metric("vedette_notification_channel_up", "0 while a channel fails", "gauge", ("channel",))
 
 ALL: tuple[Metric, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Metric))
 

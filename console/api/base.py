@@ -16,6 +16,7 @@ from console.answers import NoAlertError, NoPersonError
 from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
+from console.notify.notifier import NoChannelError
 from console.parts import Parts
 from console.probes import BusyError
 from console.rights import ForbiddenError, Permission, Who
@@ -36,6 +37,7 @@ STATUS: dict[type[VedetteError], int] = {
     LoginError: 401,
     ForbiddenError: 403,
     NoAlertError: 404,
+    NoChannelError: 404,
     NoObjectError: 404,
     ConflictError: 409,
     ConfigError: 422,

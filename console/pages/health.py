@@ -7,6 +7,7 @@ import shutil
 from nicegui import ui
 
 from console.live.wall import State
+from console.notify.notifier import ChannelView
 from console.pages import parts
 from console.pages.desk import Visit, blocking
 from console.pages.texts import HEALTH, LIVE
@@ -40,6 +41,7 @@ async def _show(visit: Visit, body: ui.element) -> None:
     now_ms = desk.now_ms()
     waiting = await blocking(desk.store.answers.unsent_count)
     disk = await blocking(_disk, visit)
+    channels = await blocking(desk.parts.notifier.channels)
     states = {name: desk.wall.state(name, now_ms) for name in desk.wall.cameras() if visit.who.sees(name)}
     body.clear()
     with body:
@@ -50,6 +52,9 @@ async def _show(visit: Visit, body: ui.element) -> None:
             _jobs(list(states.values()))
             _part(HEALTH["outbox"], waiting == 0, str(waiting))
             _part(HEALTH["disk"], disk[0] > 2 * 1024**3, _gigabytes(*disk))
+        if channels:
+            with parts.card(HEALTH["channels"]):
+                _channels(channels, desk.zone)
         with parts.card(HEALTH["cameras"]):
             _cameras(visit, states)
 
@@ -102,6 +107,24 @@ def _cameras(visit: Visit, states: dict[str, State]) -> None:
         )
     names = ("camera", "state", "age", "captured", "sent", "delay", "dropped", "spool", "clock", "agent")
     parts.table([HEALTH[name] for name in names], rows, numbers=range(2, 9), caption=HEALTH["cameras"])
+
+
+def _channels(channels: list[ChannelView], zone: str) -> None:
+    rows = []
+    for view in channels:
+        failing, on = view.standing.failing_since_ms, view.channel.enabled
+        said = HEALTH["channel_failing" if failing else "channel_ok" if on else "channel_off"]
+        rows.append(
+            (
+                view.name,
+                (said.format(time=stamp(failing, zone)), "bad" if failing else "good" if on else ""),
+                view.count.waiting,
+                stamp(view.count.last_sent_at_ms, zone),
+                view.standing.error,
+            )
+        )
+    names = ("channel", "state", "waiting", "last_sent", "error")
+    parts.table([HEALTH[name] for name in names], rows, numbers=(2,), caption=HEALTH["channels"])
 
 
 def _disk(visit: Visit) -> tuple[int, int]:

@@ -22,6 +22,7 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("setup", "/setup", "see"),
     ("analytics", "/analytics", "see"),
     ("handover", "/handover", "report"),
+    ("notifications", "/notifications", "configure"),
     ("health", "/health", "see"),
     ("audit", "/audit", "see_audit"),
     ("people", "/accounts", "manage_accounts"),

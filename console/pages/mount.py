@@ -14,6 +14,7 @@ from console.pages.desk import Desk, Visit
 from console.pages.handover import handover_page
 from console.pages.health import QUIET_MS, health_page
 from console.pages.live import live_page
+from console.pages.notifications import notifications_page
 from console.pages.panel import STATIC, Answer
 from console.pages.queue import alerts_page
 from console.pages.setup import arm, arming_of, setup_page
@@ -24,6 +25,7 @@ PAGES: dict[str, layout.Build] = {
     "setup": setup_page,
     "analytics": analytics_page,
     "handover": handover_page,
+    "notifications": notifications_page,
     "health": health_page,
     "audit": audit_page,
     "people": accounts_page,

@@ -14,7 +14,10 @@ from console.store.tables import invitations, sessions, tokens, users
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """One person. `cameras` None: all; `password` is Argon2's encoded hash."""
+    """One person. `cameras` None: all; `password` is Argon2's encoded hash.
+
+    `subject` is who they are for the OpenID Connect provider, issuer and sub; "" where they are only known here.
+    """
 
     name: str
     role: Role
@@ -24,6 +27,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at_ms: int = 0
     failures: int = 0
     locked_until_ms: int = 0
+    subject: str = ""
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):

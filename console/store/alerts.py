@@ -80,6 +80,10 @@ class Alerts:
             changed[one.id] = None
         return self.rows_of(connection, list(changed))
 
+    def known_of(self, connection: Connection, ids: Sequence[str]) -> frozenset[str]:
+        """Which of these alerts are here."""
+        return frozenset(self._known(connection, ids))
+
     def page(
         self, filter: Filter, after: Cursor | None = None, limit: int = 50, cameras: frozenset[str] | None = None
     ) -> Page:

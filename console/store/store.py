@@ -13,6 +13,7 @@ from console.store.audit import Audit
 from console.store.database import Database
 from console.store.load import Load
 from console.store.names import Names
+from console.store.notifications import NotificationStore
 from console.store.objects import Objects
 from console.store.offsets import Offsets
 from console.store.rows import AlertRow
@@ -24,7 +25,7 @@ from contracts.messages import Alert, DeadLetter
 class Store:
     """Owns the database. Every call blocks: async code makes it in a thread."""
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, *, notifies: bool = False) -> None:
         self.database = Database(url)
         names = Names(self.database)
         self.alerts = Alerts(self.database, names)
@@ -34,6 +35,7 @@ class Store:
         self.accounts = Accounts(self.database)
         self.objects = Objects(self.database)
         self.offsets = Offsets(self.database)
+        self.notifications = NotificationStore(self.database, has_channels=notifies)
 
     def open(self) -> None:
         """Connect and bring the tables to today's form."""
@@ -50,11 +52,16 @@ class Store:
     ) -> list[AlertRow]:
         """Keep what was read from a topic together with the places behind it; returns what is new or changed.
 
-        `letters` are what was no alert: they wait in the outbox.
+        `letters` are what was no alert: they wait in the outbox. What is new or over waits to be notified of.
         """
         self.alerts.name_all(messages)
         with self.database.write() as connection:
+            known = self.alerts.known_of(connection, [one.id for one in messages])
             changed = self.alerts.put(connection, messages, received_at_ms)
+            new = [row.id for row in changed if row.id not in known]
+            ended = [row.id for row in changed if row.state == "end"]
+            self.notifications.note(connection, new, "new", received_at_ms)
+            self.notifications.note(connection, ended, "end", received_at_ms)
             for one in letters:
                 self.answers.send(connection, topics.DEAD_LETTERS, one.topic, encode(one))
             self.offsets.keep(connection, cluster, places)

@@ -145,7 +145,9 @@ users = Table(
     Column("created_at_ms", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("locked_until_ms", BigInteger, nullable=False),
+    Column("subject", Text, nullable=False, server_default=""),  # issuer and sub of who comes by OpenID Connect
 )
+Index("users_by_subject", users.c.subject)
 
 invitations = Table(
     "invitations",
@@ -203,4 +205,44 @@ objects = Table(
     Column("who", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("body", Text),  # JSON; null: removed
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("alert", String(200), nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("channel", String(64), nullable=False),  # "" where no channel was chosen
+    Column("route", Integer, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("alert", String(200), nullable=False),  # "" for a test
+    Column("camera", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    Column("done_at_ms", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("digest", Integer, nullable=False),  # how many messages became the one that was sent; 0: it was alone
+    sqlite_autoincrement=True,
+)
+Index("notifications_waiting", notifications.c.status, notifications.c.channel, notifications.c.due_at_ms)
+Index("notifications_by_alert", notifications.c.alert)
+
+notify_state = Table(
+    "notify_state",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("body", Text, nullable=False),
 )

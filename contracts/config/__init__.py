@@ -3,9 +3,20 @@
 Frigate's nouns where it has them. Coordinates are 0-1 of the picture. `contracts/config_file.py` reads and checks it.
 """
 
+from contracts.config.accounts import Oidc, OidcRole, Role
 from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNegative, Origin, Period, Positive, Spec
 from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
 from contracts.config.faces import CameraFaces, Faces, Unknowns
+from contracts.config.notifications import (
+    AlertmanagerChannel,
+    AppriseChannel,
+    Channel,
+    Notifications,
+    NotifyEvent,
+    Route,
+    WebhookChannel,
+)
+from contracts.config.periods import within
 from contracts.config.rules import (
     Absence,
     Anomaly,
@@ -25,6 +36,7 @@ from contracts.config.rules import (
     ZoneEntry,
 )
 from contracts.config.services import (
+    AlertBudget,
     Analytics,
     Arming,
     Console,
@@ -45,12 +57,16 @@ __all__ = [
     "LABELS",
     "MOTION",
     "Absence",
+    "AlertBudget",
+    "AlertmanagerChannel",
     "Analytics",
     "Anomaly",
+    "AppriseChannel",
     "Arming",
     "Camera",
     "CameraDown",
     "CameraFaces",
+    "Channel",
     "Clock",
     "Config",
     "Console",
@@ -77,11 +93,17 @@ __all__ = [
     "Motion",
     "Name",
     "NonNegative",
+    "Notifications",
+    "NotifyEvent",
     "Objects",
+    "Oidc",
+    "OidcRole",
     "Origin",
     "Period",
     "Positive",
     "ReturningUnknown",
+    "Role",
+    "Route",
     "Rule",
     "RuleBase",
     "Running",
@@ -92,6 +114,7 @@ __all__ = [
     "TamperRule",
     "UnknownPerson",
     "Unknowns",
+    "WebhookChannel",
     "WrongWay",
     "Zone",
     "ZoneEntry",
@@ -99,4 +122,5 @@ __all__ = [
     "detect_of",
     "motion_of",
     "overlaid",
+    "within",
 ]

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from contracts.config.accounts import Oidc
 from contracts.config.base import Name, NonNegative, Period, Positive, Spec
+from contracts.config.notifications import Notifications
 
 
 class Arming(Spec, frozen=True, kw_only=True):
@@ -111,6 +113,20 @@ class EscalateAfter(Spec, frozen=True, kw_only=True):
     info: NonNegative = 0.0
 
 
+class AlertBudget(Spec, frozen=True, kw_only=True):
+    """How many alerts an hour are wanted: of the site, of rules and of cameras (null, or none of the name: any number).
+
+    Thresholds are suggested from the answers of the last `days`. `nuisance_cost` is what an unwanted alert costs, in
+    true alerts: at 0.1, ten of them are as bad as one missed.
+    """
+
+    alerts_per_hour: Positive | None = None
+    rules: dict[Name, Positive] = {}
+    cameras: dict[Name, Positive] = {}
+    days: Annotated[float, Meta(gt=0, le=366)] = 14.0
+    nuisance_cost: Annotated[float, Meta(ge=0, le=100)] = 0.1
+
+
 class Console(Spec, frozen=True, kw_only=True):
     """The web console and its API.
 
@@ -130,3 +146,6 @@ class Console(Spec, frozen=True, kw_only=True):
     session_hours: Positive = 12.0
     keep_days: Positive = 365.0
     escalate_after_s: EscalateAfter = EscalateAfter()
+    notifications: Notifications = Notifications()
+    budget: AlertBudget = AlertBudget()
+    oidc: Oidc = Oidc()

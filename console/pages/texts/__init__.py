@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.pages.texts.alerts import ALERTS
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
+from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
 from console.pages.texts.others import ACCOUNTS, ANALYTICS, AUDIT, HANDOVER, HEALTH, LIVE
 from console.pages.texts.setup import SETUP
 
@@ -16,6 +17,8 @@ __all__ = [
     "HANDOVER",
     "HEALTH",
     "LIVE",
+    "MESSAGES",
+    "NOTIFICATIONS",
     "SETUP",
     "SHELL",
     "SIGN_IN",

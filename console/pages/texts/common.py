@@ -37,6 +37,7 @@ SHELL = {
     "search": "Search",
     "analytics": "Analytics",
     "handover": "Hand-over",
+    "notifications": "Notifications",
     "health": "Health",
     "audit": "Audit",
     "people": "Accounts",

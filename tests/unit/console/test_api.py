@@ -14,6 +14,7 @@ from archive.evidence import paths
 from console.auth.gate import FREE_FAILURES, TOKEN_PREFIX
 from console.auth.guard import MAX_BODY
 from console.parts import Parts
+from console.secrets import Secrets
 from console.store.rows import Filter
 from console.wiring import Place, api, build
 from contracts.codec import decode
@@ -43,7 +44,7 @@ def clock() -> Clock:
 def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
     """The console without broker and pages."""
     place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
-    parts = build(parse(CONFIG), place, clock)
+    parts = build(parse(CONFIG), place, clock, Secrets({}))
     parts.store.open()
     take(parts.store, *(alert_of(n, camera=("gate", "hall")[n % 2]) for n in range(4)))
     yield parts
@@ -346,3 +347,10 @@ def test_the_description_is_openapi(ada: Browser) -> None:
     text = json.dumps(described)
     for reference in {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}:
         assert reference in described["components"]["schemas"]
+
+
+def test_notifications_are_for_who_configures(parts: Parts, ada: Browser) -> None:
+    listed = ada.get("/api/notifications").json()
+    assert listed == {"channels": [], "notifications": []}
+    assert ada.post("/api/notifications/channels/nowhere/test").status_code == 404
+    assert signed_in(parts, ada, "otto", "operator").get("/api/notifications").status_code == 403

@@ -69,6 +69,14 @@ def test_what_loads_is_the_same_when_written_and_read_again() -> None:
 
 
 YARD = "cameras.gate.zones.yard"
+
+
+def _nested(place: str, value: object) -> dict[str, object]:
+    """`value` at a.b as mappings."""
+    first, _, rest = place.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
 MISTAKES = [
     # what is changed in the example, to what, the path that the error names, words of its reason
     (f"{YARD}.coordinates.3", [0.05, 95], f"{YARD}.coordinates[3]", "0-1"),
@@ -142,7 +150,33 @@ MISTAKES = [
     ("rules.who", {"kind": "unknown_person", "cameras": ["hall"]}, "rules.who.cameras", "`hall` identifies nobody"),
     ("rules.who", {"kind": "returning_unknown", "times": 1}, "rules.who.times", "a whole number from 2 "),
     ("version", 2, "version", "2"),
-]
+    *(("console", _nested(place, value), f"console.{path}", words) for place, value, path, words in (
+        ("notifications.channels", {"x": {"kind": "pager"}}, "notifications.channels.x.kind", "expected one of"),
+        ("notifications.channels", {"x": {"kind": "apprise", "url": "slack"}}, "notifications.channels.x.url", "SERV"),
+        ("notifications.channels", {"x": {"kind": "apprise", "url": "mailto://a:secret@b"}},
+         "notifications.channels.x.url", "holds a password"),
+        ("notifications.channels", {"x": {"kind": "webhook", "url": "http://h", "secret": "plain"}},
+         "notifications.channels.x.secret", "must be {NAME}"),
+        ("notifications.channels", {"x": {"kind": "webhook", "url": "http://h", "secret": ""}},
+         "notifications.channels.x.secret", "is empty"),
+        ("notifications.channels", {"x": {"kind": "alertmanager", "url": "am:9093"}},
+         "notifications.channels.x.url", "http(s)"),
+        ("notifications.routes", [{"channels": ["x"]}], "notifications.routes[0].channels[0]", "no channel `x`"),
+        ("notifications.routes", [{"channels": []}], "notifications.routes[0].channels", "is empty"),
+        ("budget", {"cameras": {"attic": 2}}, "budget.cameras[0]", "no camera `attic`"),
+        ("budget", {"alerts_per_hour": 0}, "budget.alerts_per_hour", "above 0"),
+        ("oidc", {"issuer": "http://id.example", "client_id": "v"}, "oidc.issuer", "must be https"),
+        ("oidc", {"issuer": "https://id.example"}, "oidc.client_id", "is empty"),
+        ("oidc", {"issuer": "https://id.example", "client_id": "v"}, "oidc.roles", "nobody"),
+        ("oidc", {"issuer": "https://id.example", "client_id": "v", "client_secret": "x",
+                  "roles": [{"group": "g", "role": "viewer"}]}, "oidc.client_secret", "must be {NAME}"),
+        ("oidc", {"issuer": "https://id.example", "client_id": "v",
+                  "roles": [{"group": "g", "role": "king"}]}, "oidc.roles[0].role", "expected one of"),
+        ("oidc", {"issuer": "https://id.example", "client_id": "v",
+                  "roles": [{"group": "g", "role": "viewer", "cameras": ["attic"]}]},
+         "oidc.roles[0].cameras[0]", "no camera"),
+    )),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(

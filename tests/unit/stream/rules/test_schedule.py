@@ -6,8 +6,8 @@ import zoneinfo
 import msgspec
 import pytest
 
-from contracts.config import Period
-from stream.rules.schedule import why_silent, within
+from contracts.config import Period, within
+from stream.rules.schedule import why_silent
 from tests.rule_scenes import SQUARE, rules_of
 
 BERLIN = "Europe/Berlin"
