@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from console.auth.gate import Gate
+from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import Pictures
@@ -29,6 +30,7 @@ class Parts:
     store: Store
     hub: Hub
     gate: Gate
+    oidc: OidcClient | None
     changes: Changes
     consumer: AlertConsumer
     outbox: Outbox

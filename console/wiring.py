@@ -14,6 +14,7 @@ from archive.evidence.paths import evidence_root
 from console.api import accounts, alerts, base, cameras, notifications, objects, session, system
 from console.auth.gate import Gate
 from console.auth.guard import Guard
+from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import Pictures
@@ -65,6 +66,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         store=store,
         hub=hub,
         gate=Gate(store, config.console.session_hours),
+        oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
         changes=Changes(store, config, clock_ms, outbox.wake),
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
         outbox=outbox,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from console.auth import passwords
+from console.auth.identity import Identity, is_name
 from console.auth.limits import Limit
 from console.rights import SCOPES, Role, Scope, Who
 from console.store.accounts import Invitation, Session, Token, User
@@ -28,8 +28,6 @@ FREE_FAILURES = 5
 """Wrong passwords before an account is locked; then 30 s, and twice as long each time, up to 15 minutes."""
 LOCK_MS = 30_000
 MAX_LOCK_MS = 15 * 60_000
-
-_NAME = re.compile(r"[^\W_][\w.@+-]{0,63}")
 
 
 class LoginError(VedetteError):
@@ -94,7 +92,7 @@ class Gate:
 
     def accept(self, secret: str, name: str, password: str, *, address: str, now_ms: int) -> Entered:
         """Use a link: set the password and come in. Raises LoginError, AccountError, TooOftenError."""
-        self._attempt(address, now_ms)
+        self.attempt(address, now_ms)
         invitation = self.invited(secret, now_ms)
         if invitation is None or (invitation.name and name != invitation.name):
             raise LoginError("this link was used already, or is too old")
@@ -117,7 +115,7 @@ class Gate:
 
     def login(self, name: str, password: str, *, address: str, now_ms: int) -> Entered:
         """Come in by name and password. Raises LoginError, TooOftenError."""
-        self._attempt(address, now_ms)
+        self.attempt(address, now_ms)
         user = self._store.accounts.user(name)
         if user is not None and user.locked_until_ms > now_ms:
             raise TooOftenError((user.locked_until_ms - now_ms) / 1000)
@@ -133,13 +131,40 @@ class Gate:
             self._audit(connection, now_ms, "", "login refused", name, address=address)
         raise LoginError("wrong name or password")
 
-    def logout(self, secret: str, now_ms: int) -> None:
-        """End a session."""
+    def enter_by_provider(self, identity: Identity, *, address: str, now_ms: int) -> Entered:
+        """Come in as the provider says: it makes the account at the first time, and gives it its role each time.
+
+        An account is known by the provider's own word for the person, never by its name alone: nobody becomes somebody
+        who is known here by being called so there. Raises LoginError.
+        """
+        role, cameras = identity.role.role, identity.role.cameras
+        with self._store.database.write() as connection:
+            user = self._store.accounts.by_subject(connection, identity.subject)
+            if user is None and self._store.accounts.user_in(connection, identity.name) is not None:
+                raise LoginError(f"the name {identity.name} belongs to another account here")
+            if user is None:
+                user = User(name=identity.name, role=role, created_at_ms=now_ms, subject=identity.subject)
+            if user.disabled:
+                raise LoginError(f"the account {user.name} is disabled")
+            user = replace(user, role=role, cameras=cameras)
+            self._store.accounts.save(connection, user)
+            details = {"address": address, "role": role, "cameras": cameras, "group": identity.role.group}
+            self._audit(connection, now_ms, user.name, "login", user.name, **details)
+            return self._enter(connection, user, address, now_ms)
+
+    def refused_by_provider(self, why: str, *, address: str, now_ms: int) -> None:
+        """Somebody came by the provider, and was not let in."""
+        with self._store.database.write() as connection:
+            self._audit(connection, now_ms, "", "login refused", "by provider", address=address, why=why)
+
+    def logout(self, secret: str, now_ms: int) -> User | None:
+        """End a session; returns whose it was."""
         found = self._store.accounts.session(_digest(secret), now_ms)
         if found is not None:
             with self._store.database.write() as connection:
                 self._store.accounts.end(connection, _digest(secret))
                 self._audit(connection, now_ms, found[1].name, "logout", found[1].name)
+        return found[1] if found else None
 
     def by_cookie(self, secret: str, now_ms: int) -> tuple[Session, Who] | None:
         """Who has this session, None when it is over."""
@@ -153,7 +178,7 @@ class Gate:
 
     def change_password(self, who: Who, old: str, new: str, session: Session, now_ms: int) -> None:
         """Set an own new password; other sessions of the person end. Raises LoginError, AccountError, TooOftenError."""
-        self._attempt(who.name, now_ms)
+        self.attempt(who.name, now_ms)
         user = self._store.accounts.user(who.name)
         if user is None or not passwords.matches(old, user.password):
             raise LoginError("the old password is wrong")
@@ -224,7 +249,8 @@ class Gate:
                 self._audit(connection, now_ms, who.name, "remove token", token_id)
         return removed
 
-    def _attempt(self, key: str, now_ms: int) -> None:
+    def attempt(self, key: str, now_ms: int) -> None:
+        """Count one attempt of an address or name; raises TooOftenError."""
         wait_s = self._attempts.wait_s(key, now_ms)
         if wait_s:
             raise TooOftenError(wait_s)
@@ -284,5 +310,5 @@ def _failed(user: User, now_ms: int) -> User:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise AccountError("a name begins with a letter or digit and has up to 64 letters, digits or . @ + - _")

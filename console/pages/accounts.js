@@ -19,14 +19,14 @@ export default {
     async remove() { if (confirm(this.filled(this.t.remove_sure, { name: this.edited.name }))) await this.done(await this.call("remove", { name: this.edited.name })); },
     async done(answer) { this.people = answer.people; this.$refs.dialog.close(); if (answer.link) { this.link = location.origin + answer.link; this.$nextTick(() => this.$refs.link.showModal()); } },
     async copy() { await navigator.clipboard.writeText(this.link); this.say(this.t.copied); },
-    state(one) { return one.disabled ? "disabled" : one.invited ? "invited" : one.locked_until_ms > this.clock ? "locked" : "active"; },
+    state(one) { return one.disabled ? "disabled" : one.invited ? "invited" : one.locked_until_ms > this.clock ? "locked" : one.provider ? "provider" : "active"; },
     seen(one) { return one.cameras ? one.cameras.map((name) => this.start.cameras.find((camera) => camera.name === name)?.title ?? name).join(", ") || this.t.none : this.t.all; },
   },
   template: `
 <div class="page">
   <header><h1>{{ t.title }}</h1><span class="grow"></span><button class="button primary" @click="edit(null)"><Icon name="plus"/>{{ t.invite }}</button></header>
   <section class="card scroll" tabindex="0" :aria-label="t.title"><table class="table"><thead><tr><th scope="col">{{ t.name }}</th><th scope="col">{{ t.role }}</th><th scope="col">{{ t.cameras }}</th><th scope="col">{{ t.state }}</th><th scope="col"><span class="sr">{{ t.change }}</span></th></tr></thead>
-    <tbody><tr v-for="one in people" :key="one.name"><td><b>{{ one.name }}</b></td><td>{{ t['role_' + one.role] }}</td><td>{{ seen(one) }}</td><td><span :class="['badge', { active: 'good', invited: 'accent', locked: 'warn', disabled: 'bad' }[state(one)]]">{{ t['state_' + state(one)] }}</span></td><td class="right"><button class="button small" :aria-label="t.change + ' ' + one.name" @click="edit(one)">{{ t.change }}</button></td></tr></tbody></table></section>
+    <tbody><tr v-for="one in people" :key="one.name"><td><b>{{ one.name }}</b></td><td>{{ t['role_' + one.role] }}</td><td>{{ seen(one) }}</td><td><span :class="['badge', { active: 'good', provider: 'good', invited: 'accent', locked: 'warn', disabled: 'bad' }[state(one)]]">{{ t['state_' + state(one)] }}</span></td><td class="right"><button class="button small" :aria-label="t.change + ' ' + one.name" @click="edit(one)">{{ t.change }}</button></td></tr></tbody></table></section>
   <dialog ref="dialog" :aria-label="t.change" @close="edited = null"><form v-if="edited" @submit.prevent="save"><h2>{{ edited.fresh ? t.invite : edited.name }}</h2>
     <label v-if="edited.fresh" class="field">{{ t.name }}<input v-model="edited.name" required autocomplete="off" autocapitalize="none" pattern="[A-Za-z0-9][A-Za-z0-9_.@+\\-]{0,63}"></label>
     <label class="field">{{ t.role }}<select v-model="edited.role"><option v-for="role in start.roles" :key="role" :value="role">{{ t['role_' + role] }}</option></select><span class="dim">{{ t['about_' + edited.role] }}</span></label>

@@ -51,7 +51,8 @@ def _shown(user: User) -> dict[str, Any]:
         "role": user.role,
         "cameras": user.cameras,
         "disabled": user.disabled,
-        "invited": not user.password,
+        "invited": not user.password and not user.subject,
+        "provider": bool(user.subject),
         "locked_until_ms": user.locked_until_ms,
     }
 

@@ -84,6 +84,11 @@ class Accounts:
         row = connection.execute(select(users).where(users.c.name == name)).first()
         return _user(row) if row else None
 
+    def by_subject(self, connection: Connection, subject: str) -> User | None:
+        """Who somebody of the provider is here."""
+        row = connection.execute(select(users).where(users.c.subject == subject)).first()
+        return _user(row) if row else None
+
     def save(self, connection: Connection, user: User) -> None:
         """A person is new or changed."""
         values = msgspec.structs.asdict(user) | {"cameras": json.dumps(user.cameras)}

@@ -69,6 +69,11 @@ SIGN_IN = {
     "repeat": "Password again",
     "make": "Make account",
     "differ": "the two passwords are not the same",
+    "refused_title": "You are not signed in",
+    "no_role_hint": "Whoever manages the accounts of this site can give one of your groups a role.",
+    "out_title": "Signed out",
+    "out_hint": "You are signed out here, and are being signed out at the provider.",
+    "out_link": "Go on to the provider",
     "stale_title": "This link is void",
     "stale": "This link has been used or is too old.",
 }

@@ -167,6 +167,7 @@ ACCOUNTS = {
     "all_cameras": "All cameras, also new ones",
     "state": "State",
     "state_active": "Active",
+    "state_provider": "Active, by single sign-on",
     "state_invited": "Invited",
     "state_locked": "Locked after wrong passwords",
     "state_disabled": "Disabled",
