@@ -13,6 +13,7 @@ from bus.reader import Reader
 log = logging.getLogger(__name__)
 
 POLL_S = 1.0
+RETRY_S = 1.0
 
 
 class Follower:
@@ -30,17 +31,42 @@ class Follower:
 
     def start(self) -> None:
         """Returns once all that the topic holds has been taken; raises BusError where it can't be read."""
-        reader = Reader(self._bootstrap, self._topic)
-        for record in reader.held():
-            self._give(record)
-        self._thread = threading.Thread(target=self._follow, args=(reader,), name=f"follow {self._topic}", daemon=True)
-        self._thread.start()
+        reader = self._held()
+        self._begin(lambda: self._follow(reader))
+
+    def begin(self) -> None:
+        """Returns at once: the thread waits for a broker that is away, and then takes what the topic holds."""
+        self._begin(self._connect)
 
     def stop(self) -> None:
         """End within two seconds."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(2 * POLL_S)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=work, name=f"follow {self._topic}", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                reader = self._held()
+            except BusError as error:
+                log.debug("%s waits for the broker: %s", self._topic, error)
+                self._stopped.wait(RETRY_S)
+            else:
+                self._follow(reader)
+
+    def _held(self) -> Reader:
+        reader = Reader(self._bootstrap, self._topic)
+        try:
+            for record in reader.held():
+                self._give(record)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
 
     def _follow(self, reader: Reader) -> None:
         while not self._stopped.is_set():
@@ -49,7 +75,7 @@ class Follower:
                     self._give(record)
             except BusError:
                 log.exception("reading %s failed; trying again", self._topic)
-                self._stopped.wait(1.0)
+                self._stopped.wait(RETRY_S)
         reader.close()
 
     def _give(self, record: Record) -> None:

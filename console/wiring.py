@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from archive.evidence.paths import evidence_root
+from archive.watch_list import WatchList
+from bus.follower import Follower
 from console.api import accounts, alerts, base, cameras, notifications, objects, session, system
 from console.auth.gate import Gate
 from console.auth.guard import Guard
@@ -20,6 +22,7 @@ from console.consumer import AlertConsumer
 from console.evidence import Pictures
 from console.hub import Hub
 from console.live.reader import LiveReader
+from console.live.veil import Veil
 from console.live.wall import Wall
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
@@ -30,6 +33,7 @@ from console.probes import Probes
 from console.secrets import Secrets
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
+from contracts import topics
 from contracts.config import Config, detect_of
 from contracts.metrics import Metrics
 
@@ -105,9 +109,17 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
     app = api(parts)
     config = parts.config
     wall = Wall({})
-    parts.changes.listen(lambda now: wall.know({name: detect_of(now, name).heartbeat_s or 0.0 for name in now.cameras}))
-    reader = LiveReader(bootstrap, config.site.name, wall, parts.clock_ms)
-    add_pages(app, Desk(parts, wall, reader))
+    watch_list = WatchList(config.site.name, config.faces.watch_lists)
+    veil = Veil(watch_list)
+
+    def know(now: Config) -> None:
+        wall.know({name: detect_of(now, name).heartbeat_s or 0.0 for name in now.cameras})
+        veil.know(frozenset(name for name, camera in now.cameras.items() if camera.faces.anonymise))
+
+    parts.changes.listen(know)
+    gallery = Follower(bootstrap, topics.GALLERY, watch_list.take) if config.faces.watch_lists else None
+    reader = LiveReader(bootstrap, config.site.name, wall, parts.clock_ms, gallery)
+    add_pages(app, Desk(parts, wall, reader, veil))
     return app, reader
 
 

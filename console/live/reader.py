@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
+from bus.follower import Follower
 from bus.settings import Aside, settings
 from console.live.wall import Wall
 from contracts import codec, topics
@@ -26,12 +27,15 @@ LINGER_S = 10.0
 
 
 class LiveReader:
-    """The thread; `start` and `stop` it. `watch` counts who looks at pictures."""
+    """The thread; `start` and `stop` it, and with it `beside`. `watch` counts who looks at pictures."""
 
-    def __init__(self, bootstrap: str, site: str, wall: Wall, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, bootstrap: str, site: str, wall: Wall, clock_ms: Callable[[], int], beside: Follower | None = None
+    ) -> None:
         self._bootstrap = bootstrap
         self._wall = wall
         self._clock_ms = clock_ms
+        self._beside = beside
         self._kinds: dict[str, type[Frame] | type[FrameTracks] | type[EdgeStatus]] = {
             topics.frames(site): Frame,
             topics.TRACKS: FrameTracks,
@@ -46,12 +50,16 @@ class LiveReader:
     def start(self) -> None:
         """Begin to read."""
         self._thread.start()
+        if self._beside is not None:
+            self._beside.begin()
 
     def stop(self) -> None:
         """End within a second."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(2.0)
+        if self._beside is not None:
+            self._beside.stop()
 
     def watch(self) -> None:
         """Somebody looks at pictures from now on; `leave` when they no longer do."""

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from console.auth.guard import COOKIE
 from console.live.reader import LiveReader
+from console.live.veil import Veil
 from console.live.wall import Wall
 from console.pages import texts
 from console.pages.panel import Refused
@@ -26,11 +27,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Desk:
-    """The console's parts as pages use them, and the live pictures."""
+    """The console's parts as pages use them, and the live pictures as they may be shown."""
 
     parts: Parts
     wall: Wall
     reader: LiveReader
+    veil: Veil
 
     @property
     def config(self) -> Config:

@@ -78,7 +78,7 @@ def routes(desk: Desk) -> APIRouter:
         if camera not in desk.wall.cameras() or not who.sees(camera):
             raise HTTPException(404)
         newest = await _next_picture(desk, camera)
-        jpeg = newest.frame.jpeg if newest else await blocking(last_kept, desk, camera)
+        jpeg = await _jpeg(desk, newest) if newest else await blocking(last_kept, desk, camera)
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
@@ -123,14 +123,21 @@ async def _parts(desk: Desk, wanted: frozenset[str], request: Request, who: Who)
                 if sent.get(name) != picture.place:
                     sent[name] = picture.place
                     boxed = {one for one in boxed if one[0] != name}
-                    yield part(_shown(picture), picture.frame.jpeg)
+                    yield part(_shown(picture), await _jpeg(desk, picture))
                 elif picture.tracks is not None and key not in boxed:  # its boxes came late
-                    yield part(_shown(picture))
+                    again = await _jpeg(desk, picture) if desk.veil.covers(name) else b""
+                    yield part(_shown(picture), again)
                 if picture.tracks is not None:
                     boxed.add(key)
             await asyncio.sleep(TICK_S)
     finally:
         desk.reader.leave()
+
+
+async def _jpeg(desk: Desk, picture: Picture) -> bytes:
+    """The picture as it may be shown."""
+    covered = desk.veil.covers(picture.frame.camera)
+    return await blocking(desk.veil.jpeg, picture) if covered else picture.frame.jpeg
 
 
 def part(head: dict[str, Any], jpeg: bytes = b"") -> bytes:
