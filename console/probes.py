@@ -8,13 +8,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from msgspec.structs import replace
+
+from archive.anonymise import hidden_jpeg
 from bus.errors import BusError
 from bus.reader import Reader
 from console.rights import ForbiddenError, Who
 from console.store.store import Store
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.config import Input
+from contracts.config import Config, Input
 from contracts.config_check import check_input
 from contracts.controls import EdgeControl, ProbeCamera, edge_key
 from contracts.errors import ContractError, VedetteError
@@ -30,12 +33,21 @@ class BusyError(VedetteError):
 
 
 class Probes:
-    """One question at a time for each caller, a few at once. `wake` is called when the outbox has something."""
+    """One question at a time for each caller, a few at once. `wake` is called when the outbox has something.
+
+    `config` is the site's as it is in force: the picture of a camera that anonymises is shown as large cells.
+    """
 
     def __init__(
-        self, bootstrap: str, store: Store, site: str, clock_ms: Callable[[], int], wake: Callable[[], None]
+        self,
+        bootstrap: str,
+        store: Store,
+        site: str,
+        config: Callable[[], Config],
+        clock_ms: Callable[[], int],
+        wake: Callable[[], None],
     ) -> None:
-        self._bootstrap, self._store, self._site = bootstrap, store, site
+        self._bootstrap, self._store, self._site, self._config = bootstrap, store, site, config
         self._clock_ms, self._wake = clock_ms, wake
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
@@ -52,7 +64,8 @@ class Probes:
             try:
                 # Before the question is sent, or the answer could be missed.
                 with Reader(self._bootstrap, topics.CAMERA_PROBES, "end") as reader:
-                    return self._answer(reader, self._send(who, source))
+                    found = self._answer(reader, self._send(who, source))
+                return replace(found, jpeg=hidden_jpeg(found.jpeg, None)) if self._anonymised(source) else found
             except BusError as error:
                 return self._silent("", f"the agent can't be asked, the broker is away: {error}")
 
@@ -93,6 +106,10 @@ class Probes:
                 if found.id == wanted and found.site == self._site:
                     return found
         return self._silent(wanted, f"the site's agent did not answer within {WAIT_S:g} s: is it running?")
+
+    def _anonymised(self, source: Input) -> bool:
+        cameras = self._config().cameras.values()
+        return any(one.url == source.url for camera in cameras if camera.faces.anonymise for one in camera.inputs)
 
     def _silent(self, asked: str, error: str) -> CameraProbe:
         return CameraProbe(

@@ -56,6 +56,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
     hub.listen(meter(measured))
     outbox = Outbox(place.bootstrap, store, clock_ms)
     root = evidence_root(config, place.state.parent / "archive")
+    changes = Changes(store, config, clock_ms, outbox.wake)
     notifier = Notifier(
         config,
         store=store,
@@ -71,10 +72,10 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         hub=hub,
         gate=Gate(store, config.console.session_hours),
         oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
-        changes=Changes(store, config, clock_ms, outbox.wake),
+        changes=changes,
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
         outbox=outbox,
-        probes=Probes(place.bootstrap, store, config.site.name, clock_ms, outbox.wake),
+        probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
         notifier=notifier,
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms),
         registry=registry,

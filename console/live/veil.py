@@ -8,6 +8,7 @@ from archive.anonymise import heads, hidden_jpeg
 from archive.watch_list import WatchList
 from console.live.wall import Picture, Place
 
+
 class Veil:
     """Pictures as they may be shown. Each is made once, whoever watches; threads may share it."""
 
