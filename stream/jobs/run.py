@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,12 @@ def build(
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
 
 
+def topics_of(config: Config, jobs: Iterable[str]) -> set[str]:
+    """The topics that these jobs read and write."""
+    parts = of_parts(config.site.name)
+    return {topic for job in jobs for topic in parts[job].topics}
+
+
 def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
     """Run until `stop` is set; the exit code. The JVM is there already (stream.jobs.gateway)."""
     rest_port = free_port()
@@ -82,8 +89,7 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
     ends = KafkaEnds(options.bootstrap, options.prefix)
     build(env, ends, config, options.manifest, options.jobs, watch=not options.drain)
     log.info("jobs %s are built", ", ".join(options.jobs))
-    parts = of_parts(config.site.name)
-    wanted = {options.prefix + topic for job in options.jobs for topic in parts[job].topics}
+    wanted = {options.prefix + topic for topic in topics_of(config, options.jobs)}
     if not wait_for_topics(options.bootstrap, wanted, stop):
         return 0
     client = env.execute_async(f"vedette {config.site.name}")

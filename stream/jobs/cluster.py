@@ -1,0 +1,69 @@
+"""Jobs as Flink's application mode starts them: `python -m stream.jobs.cluster --config FILE --bootstrap ADDRESS ...`.
+
+The cluster has its own configuration (memory, checkpoints, high availability, where to go on from) and its own JVM,
+which waits for this program. The graph is the same as that of the mini cluster on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+from pathlib import Path
+
+from bus.presence import wait_for_topics
+from contracts.config import broker_address
+from contracts.config_file import load
+from contracts.errors import ConfigError, VedetteError
+from contracts.manifest import load_manifest, model_bytes
+from stream.jobs import JOBS
+from stream.jobs.environment import FlinkSettings, environment
+from stream.jobs.kafka import KafkaEnds
+from stream.jobs.run import build, topics_of
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+log = logging.getLogger("vedette.jobs")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the wanted jobs and run them until the cluster ends them; 1 for a fault, 2 for a wrong config."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        _run(options)
+    except ConfigError as error:
+        log.error("%s: %s", options.config, error)
+        return EXIT_CONFIG
+    except VedetteError as error:
+        log.error("%s", error)
+        return EXIT_FAILED
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    config = load(options.config)
+    bootstrap = options.bootstrap or broker_address(config.kafka)
+    if not bootstrap:
+        raise ConfigError("kafka.bootstrap_servers", "a cluster has no broker of its own: name one")
+    model_bytes(load_manifest(options.manifest), options.manifest.parent)
+    jobs, ends = tuple(options.jobs), KafkaEnds(str(bootstrap))
+    settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
+    env = environment(settings)
+    build(env, ends, config, options.manifest, jobs, watch=True)
+    wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
+    env.execute(f"vedette {config.site.name} {' '.join(jobs)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stream.jobs.cluster", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--bootstrap", default="", help="the broker's address, instead of the config's kafka section")
+    parser.add_argument("--manifest", type=Path, required=True, help="the detector's manifest")
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, required=True)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""A Flink cluster out of the wheel, as processes on this machine: a job manager with its application, task managers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyflink
+import yaml
+
+from stream.jobs.ports import free_port
+from vedette.jars import flink_connector_jar
+from vedette.java import child_environment, find_java
+
+FLINK = Path(pyflink.__file__).parent
+PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
+
+
+class Standalone:
+    """One application (`python -m MODULE ARGUMENTS`) in application mode. What it starts it ends."""
+
+    def __init__(self, folder: Path, module: str, arguments: Sequence[str]) -> None:
+        self.folder = folder
+        self._application = (
+            *("--job-classname", PYTHON_DRIVER, "-pyclientexec", sys.executable, "-pyexec", sys.executable),
+            *("-pym", module, *arguments),
+        )
+        self.port = free_port()
+        self.manager: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._prepare()
+
+    def __enter__(self) -> Standalone:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in [*self.workers, *([self.manager] if self.manager else [])]:
+            _end(process)
+
+    def start(self, workers: int, savepoint: str = "") -> None:
+        """Start the job manager (the application begins from `savepoint`) and so many task managers."""
+        begin = ("--fromSavepoint", savepoint) if savepoint else ()
+        self.manager = self._spawn("standalone-job.sh", *begin, *self._application)
+        self.workers = [self._spawn("taskmanager.sh") for _ in range(workers)]
+
+    def add_worker(self) -> None:
+        """One more task manager."""
+        self.workers.append(self._spawn("taskmanager.sh"))
+
+    def job(self) -> dict[str, Any]:
+        """What the cluster says of its one job; {} before there is one."""
+        try:
+            (job,) = self._get("/jobs/overview")["jobs"]
+        except (OSError, ValueError):
+            return {}
+        return dict(job)
+
+    def runs(self) -> bool:
+        """Whether every task runs."""
+        job = self.job()
+        return bool(job) and job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"]
+
+    def kill_busy_worker(self) -> None:
+        """kill -9 of the task manager in which the job's tasks are."""
+        vertices = self._get(f"/jobs/{self.job()['jid']}")["vertices"]
+        tasks = self._get(f"/jobs/{self.job()['jid']}/vertices/{vertices[0]['id']}")["subtasks"]
+        managers = {one["id"]: one for one in self._get("/taskmanagers")["taskmanagers"]}
+        port = int(managers[tasks[0]["taskmanager-id"]]["path"].rsplit(":", 1)[1].split("/")[0])
+        victim = next(one for one in self.workers if port in _listens_on(one.pid))
+        victim.kill()
+        victim.wait()
+        self.workers.remove(victim)
+
+    def stop_with_savepoint(self, wait: Callable[[str, Callable[[], bool]], None]) -> str:
+        """End the application with a savepoint; returns where that is."""
+        job = self.job()["jid"]
+        body = json.dumps({"targetDirectory": (self.folder / "savepoints").as_uri(), "drain": False}).encode()
+        request = urllib.request.Request(f"{self._url}/jobs/{job}/stop", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+        # Its metadata is written last. The cluster ends with its job, so nobody may be left to ask.
+        wait("the savepoint", lambda: bool(list(self._savepoints())))
+        for process in [*self.workers, *([self.manager] if self.manager else [])]:
+            _end(process)
+        self.workers, self.manager = [], None
+        return next(self._savepoints()).parent.as_uri()
+
+    def _savepoints(self) -> Iterator[Path]:
+        return (self.folder / "savepoints").glob("*/_metadata")
+
+    def log(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.folder.glob("*.log")
+        )
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(self._url + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def _prepare(self) -> None:
+        """Jars and configuration of the cluster's own: what an image has in its folders."""
+        for name in ("lib", "conf", "scratch"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        jars = [*(FLINK / "lib").glob("*.jar"), *(FLINK / "opt").glob("flink-python-*.jar"), flink_connector_jar()]
+        for jar in jars:
+            link = self.folder / "lib" / jar.name
+            if not link.exists():
+                link.symlink_to(jar)
+        settings = {
+            "jobmanager.rpc.address": "127.0.0.1",
+            "jobmanager.rpc.port": free_port(),
+            "jobmanager.bind-host": "127.0.0.1",
+            "jobmanager.memory.process.size": "1000m",
+            "taskmanager.bind-host": "127.0.0.1",
+            "taskmanager.host": "127.0.0.1",
+            "taskmanager.memory.process.size": "1200m",
+            "taskmanager.memory.managed.size": "0m",
+            "taskmanager.numberOfTaskSlots": 1,
+            "rest.port": self.port,
+            "rest.address": "127.0.0.1",
+            "heartbeat.interval": "1 s",
+            "heartbeat.timeout": "10 s",
+            "io.tmp.dirs": str(self.folder / "scratch"),
+            "execution.checkpointing.dir": (self.folder / "checkpoints").as_uri(),
+        }
+        # What Flink's JVMs must open to it on Java 17 stands in its own configuration.
+        own = yaml.safe_load((FLINK / "conf" / "config.yaml").read_text())
+        (self.folder / "conf" / "config.yaml").write_text(yaml.safe_dump({"env": own["env"], **settings}))
+        (self.folder / "conf" / "log4j-console.properties").write_text(
+            (FLINK / "conf" / "log4j-console.properties").read_text()
+        )
+
+    def _spawn(self, script: str, *arguments: str) -> subprocess.Popen[bytes]:
+        number = len(list(self.folder.glob("*.log")))
+        surroundings = {
+            **child_environment(find_java()),
+            "FLINK_CONF_DIR": str(self.folder / "conf"),
+            "FLINK_LIB_DIR": str(self.folder / "lib"),
+            "FLINK_LOG_DIR": str(self.folder),
+            "PYTHONPATH": os.getcwd(),
+        }
+        with (self.folder / f"{script}-{number}.log").open("wb") as out:
+            command = [str(FLINK / "bin" / script), "start-foreground", *arguments]
+            return subprocess.Popen(command, env=surroundings, stdout=out, stderr=subprocess.STDOUT)
+
+
+def _listens_on(pid: int) -> set[int]:
+    connections = psutil.Process(pid).net_connections("tcp")
+    return {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def wait_for(what: str, true: Callable[[], bool], log: Callable[[], str], timeout_s: float = 240.0) -> None:
+    """Fail with the logs when it doesn't come true."""
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, f"{what}: not within {timeout_s} s\n{log()}"
+        time.sleep(0.3)
