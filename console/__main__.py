@@ -23,6 +23,7 @@ from console.wiring import Place, application, build, running
 from contracts.config import Console
 from contracts.config_file import load
 from contracts.errors import ConfigError
+from vault import VaultError, master_key
 
 ADDRESS_FILE, LINK_FILE = "address", "first-link"
 """In the state folder; the link only while there is no administrator. `vedette up` shows both."""
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         config = load(given.config)
         database = database_url(config.console.database, given.state, os.environ)
         secrets = Secrets(os.environ)
-    except ConfigError as error:
+        master = master_key(os.environ)
+    except (ConfigError, VaultError) as error:
         print(error, file=sys.stderr)
         return 2
     host = given.host or config.console.host
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        place = Place(given.bootstrap, given.state, database, _address(config.console, listening))
+        place = Place(given.bootstrap, given.state, database, _address(config.console, listening), master)
         parts = build(config, place, _now_ms, secrets)
         try:
             parts.store.open()

@@ -108,7 +108,7 @@ def write(
 ) -> AlertRow:
     """Write one answer with all that follows; `operator` "" is the console itself. Rights were looked at before."""
     said = _said(row, operator, action, at_ms, answer_id or str(uuid.uuid4()))
-    if not store.answers.add(connection, row.number, said):
+    if not keep(store, connection, row, said):
         return row
     after = changed(row, operator, action, at_ms)
     store.answers.change(connection, row, after)
@@ -116,13 +116,22 @@ def write(
         store.answers.snooze(connection, row.rule, row.camera, said.until_ms, operator)
     if isinstance(action, Escalate):
         store.notifications.note(connection, [row.id], "escalated", at_ms)
+    return after
+
+
+def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -> bool:
+    """Keep an answer with its feedback and the audit's entry; False when one of its id is there already."""
+    if not store.answers.add(connection, row.number, said):
+        return False
     alert = store.alerts.body_of(connection, row.id)
     assert alert is not None
-    feedback = encode(_feedback(alert, said))
-    store.answers.send(connection, topics.FEEDBACK, row.id, feedback)
-    details = {name: value for name in ("verdict", "to", "text", "until_ms") if (value := getattr(said, name))}
-    store.audit.add(connection, at_ms=at_ms, who=operator, action=said.action, subject=row.id, details=details)
-    return after
+    store.answers.send(connection, topics.FEEDBACK, row.id, encode(_feedback(alert, said)))
+    told = ("verdict", "to", "text", "until_ms", "person_id")
+    details = {name: value for name in told if (value := getattr(said, name))}
+    store.audit.add(
+        connection, at_ms=said.at_ms, who=said.operator, action=said.action, subject=row.id, details=details
+    )
+    return True
 
 
 def changed(row: AlertRow, operator: str, action: Action, at_ms: int) -> AlertRow:
@@ -215,4 +224,6 @@ def _feedback(alert: Alert, said: AnswerRow) -> Feedback:
         evidence=alert.evidence,
         model=alert.model,
         config_version=alert.config_version,
+        person_id=said.person_id,
+        identity=alert.identity if said.person_id else None,
     )

@@ -16,6 +16,7 @@ from console.evidence import Pictures
 from console.hub import Hub
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
+from console.people.parts import PeopleParts
 from console.probes import Probes
 from console.store.store import Store
 from console.upkeep import Upkeep
@@ -40,6 +41,7 @@ class Parts:
     registry: CollectorRegistry
     clock_ms: Callable[[], int]
     pictures: Pictures
+    people: PeopleParts
     evidence_root: Path
     address: str
     secure: bool

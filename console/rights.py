@@ -11,11 +11,23 @@ from contracts.errors import VedetteError
 
 ROLES: tuple[Role, ...] = ("viewer", "operator", "supervisor", "administrator")
 
-Scope = Literal["read", "answer", "configure", "administer"]
-SCOPES: tuple[Scope, ...] = ("read", "answer", "configure", "administer")
+Scope = Literal["read", "answer", "configure", "people", "administer"]
+SCOPES: tuple[Scope, ...] = ("read", "answer", "configure", "people", "administer")
 
 Permission = Literal[
-    "see", "answer", "snooze", "arm", "configure", "report", "export", "see_audit", "manage_accounts", "own_tokens"
+    "see",
+    "answer",
+    "snooze",
+    "arm",
+    "configure",
+    "report",
+    "export",
+    "see_audit",
+    "see_people",
+    "enrol",
+    "search_people",
+    "manage_accounts",
+    "own_tokens",
 ]
 
 LEAST_ROLE: dict[Permission, Role] = {
@@ -28,6 +40,9 @@ LEAST_ROLE: dict[Permission, Role] = {
     "export": "supervisor",
     "configure": "supervisor",
     "see_audit": "supervisor",
+    "see_people": "supervisor",
+    "enrol": "supervisor",
+    "search_people": "supervisor",
     "manage_accounts": "administrator",
 }
 NEEDED_SCOPE: dict[Permission, Scope] = {
@@ -39,6 +54,9 @@ NEEDED_SCOPE: dict[Permission, Scope] = {
     "snooze": "answer",
     "arm": "configure",
     "configure": "configure",
+    "see_people": "people",
+    "enrol": "people",
+    "search_people": "people",
     "manage_accounts": "administer",
     "own_tokens": "administer",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import OperationalError
 
@@ -28,14 +28,26 @@ DAY_MS = 86_400_000
 
 
 class Upkeep:
-    """One thread that calls `step` every second. Each step is done again where the last was cut off."""
+    """One thread that calls `step` every second. Each step is done again where the last was cut off.
 
-    def __init__(self, store: Store, hub: Hub, config: Console, measured: Metrics, clock_ms: Callable[[], int]) -> None:
+    `chores` are what others do every second: what one raises keeps nothing else from being done.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        config: Console,
+        measured: Metrics,
+        clock_ms: Callable[[], int],
+        chores: Sequence[Callable[[int], None]] = (),
+    ) -> None:
         self._store = store
         self._hub = hub
         self._config = config
         self._metrics = measured
         self._clock_ms = clock_ms
+        self._chores = chores
         self._counted_at_ms = clock_ms()
         self._forgot_at_ms = -FORGET_MS
         self._stop = threading.Event()
@@ -95,12 +107,13 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):
-            try:
-                self.step(self._clock_ms())
-            except OperationalError as error:
-                log.warning("the store is away, again in a second: %s", error.orig)
-            except Exception:
-                log.exception("upkeep failed, again in a second")
+            for chore in (self.step, *self._chores):
+                try:
+                    chore(self._clock_ms())
+                except OperationalError as error:
+                    log.warning("the store is away, again in a second: %s", error.orig)
+                except Exception:
+                    log.exception("upkeep failed, again in a second")
 
 
 def meter(measured: Metrics) -> Callable[[Change], None]:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from archive.evidence.paths import evidence_root
 from archive.watch_list import WatchList
 from bus.follower import Follower
-from console.api import accounts, alerts, base, cameras, notifications, objects, session, system
+from console.api import accounts, alerts, base, cameras, notifications, objects, people, session, system
 from console.auth.gate import Gate
 from console.auth.guard import Guard
 from console.auth.oidc import OidcClient
@@ -29,6 +29,7 @@ from console.outbox import Outbox
 from console.pages.desk import Desk
 from console.pages.mount import add_pages
 from console.parts import Parts
+from console.people.parts import build_people
 from console.probes import Probes
 from console.secrets import Secrets
 from console.store.store import Store
@@ -36,16 +37,21 @@ from console.upkeep import Upkeep, meter
 from contracts import topics
 from contracts.config import Config, detect_of
 from contracts.metrics import Metrics
+from vault import MasterKey
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the console is: its broker, its state folder, its database and the address that browsers use."""
+    """Where the console is: its broker, its state folder, its database and the address that browsers use.
+
+    `master` wraps all keys; without it nobody can be enrolled.
+    """
 
     bootstrap: str
     state: Path
     database: str
     address: str
+    master: MasterKey | None = None
 
 
 def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Secrets) -> Parts:
@@ -66,6 +72,15 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         measured=measured,
         clock_ms=clock_ms,
     )
+    pictures = Pictures(store, root)
+    people = build_people(
+        *(config, store, hub, pictures),
+        bootstrap=place.bootstrap,
+        evidence_root=root,
+        master=place.master,
+        clock_ms=clock_ms,
+        wake=outbox.wake,
+    )
     return Parts(
         config=config,
         store=store,
@@ -77,10 +92,11 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         outbox=outbox,
         probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
         notifier=notifier,
-        upkeep=Upkeep(store, hub, config.console, measured, clock_ms),
+        upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step,)),
         registry=registry,
         clock_ms=clock_ms,
-        pictures=Pictures(store, root),
+        pictures=pictures,
+        people=people,
         evidence_root=root,
         address=place.address,
         secure=place.address.startswith("https://"),
@@ -99,7 +115,7 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    for module in (session, alerts, cameras, objects, accounts, notifications, system):
+    for module in (session, alerts, cameras, objects, people, accounts, notifications, system):
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
     return app
@@ -127,7 +143,7 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
 @contextmanager
 def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
     """The parts at work; the store is open already."""
-    threads = (parts.consumer, parts.outbox, parts.upkeep, parts.notifier, reader)
+    threads = (parts.consumer, parts.outbox, parts.upkeep, parts.notifier, parts.people.feed, reader)
     for one in threads:
         one.start()
     try:
@@ -135,4 +151,5 @@ def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
     finally:
         for one in threads:
             one.stop()
+        parts.people.frames.close()
         parts.store.close()

@@ -19,6 +19,8 @@ Xyxy = tuple[Px, Px, Px, Px]
 Point = tuple[Px, Px]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
-Answer = Literal["acknowledge", "verdict", "assign", "escalate", "comment", "snooze"]
+Answer = Literal[
+    "acknowledge", "verdict", "assign", "escalate", "comment", "snooze", "not_person", "is_person", "denial_undone"
+]
 Verdict = Literal["true", "false", "nuisance"]
 IdentityDecision = Literal["identified", "unknown", "unsure"]

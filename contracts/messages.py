@@ -243,7 +243,8 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
 
     Of an alert's verdicts the latest counts. `operator` is "" for the console itself (an escalation whose time came).
     `to` is who it was given to, `until_ms` the end of a snooze. What the alert said when it was answered is repeated
-    (revision, rule, label, evidence ...), so that training and suppression need nothing else.
+    (revision, rule, label, evidence ...), so that training and suppression need nothing else. `person_id` is whom a
+    `not_person`, `is_person` or `denial_undone` is about, `identity` what the alert said of who it is.
     """
 
     id: Id
@@ -268,6 +269,8 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
     evidence: Evidence | None = None
     model: str = ""
     config_version: str = ""
+    person_id: str = ""
+    identity: Identified | None = None
 
 
 class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -18,10 +18,12 @@ from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
 from console.notify.notifier import NoChannelError
 from console.parts import Parts
+from console.people.errors import NobodyError, PeopleOffError
 from console.probes import BusyError
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, VedetteError
+from vault import VaultError
 
 JSON = "application/json"
 T = TypeVar("T")
@@ -39,7 +41,10 @@ STATUS: dict[type[VedetteError], int] = {
     NoAlertError: 404,
     NoChannelError: 404,
     NoObjectError: 404,
+    NobodyError: 404,
     ConflictError: 409,
+    PeopleOffError: 409,
+    VaultError: 409,
     ConfigError: 422,
     CursorError: 422,
     NoPersonError: 422,

@@ -22,6 +22,9 @@ from console.store.accounts import Session
 COOKIE = "vedette_session"
 CSRF_HEADER = "x-csrf-token"
 MAX_BODY = 1024 * 1024
+MAX_PICTURE = 12 * 1024 * 1024
+"""8 MB of picture in base64, and what is around it."""
+PICTURES = "/api/people"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # NiceGUI's pages are Vue templates that are compiled in the browser: they need inline scripts and eval, of our own
@@ -101,7 +104,7 @@ class Guard:
         guarded = self._with_headers(scope, send)
         if refusal is not None:
             return await refusal(scope, receive, guarded)
-        await self._app(scope, _bounded(receive), guarded)
+        await self._app(scope, _bounded(receive, _most(scope)), guarded)
 
     def _caller(self, headers: Headers) -> Caller:
         """By token or by cookie; a token that is void is nobody, whatever the cookie says."""
@@ -116,8 +119,9 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """Too much or too often."""
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            return _problem(413, f"more than {MAX_BODY} bytes")
+        most = _most(scope)
+        if not length.isdecimal() or int(length) > most:
+            return _problem(413, f"more than {most} bytes")
         wait_s = self._rate.wait_s(address_of(scope), self._clock_ms())
         if wait_s:
             return _problem(429, "too many requests", {"retry-after": str(max(1, round(wait_s)))})
@@ -159,7 +163,12 @@ def address_of(scope: Scope) -> str:
     return str(client[0]) if client else "unknown"
 
 
-def _bounded(receive: Receive) -> Receive:
+def _most(scope: Scope) -> int:
+    """The longest body that is taken, bytes."""
+    return MAX_PICTURE if scope["path"].startswith(PICTURES) else MAX_BODY
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     """A body without a length is cut off where it is too long: the reader sees a client that went away."""
     taken = 0
 
@@ -167,7 +176,7 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if taken > MAX_BODY else message
+        return {"type": "http.disconnect"} if taken > most else message
 
     return bounded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from console.store.rows import (
     RevisionRow,
     Status,
 )
-from console.store.tables import DIMENSIONS, alerts, revisions, snoozes
+from console.store.tables import DIMENSIONS, alert_people, alerts, revisions, snoozes
 from console.store.words import MAX_WORDS, indexed, words_of
 from contracts.fields import Severity
 from contracts.messages import Alert
@@ -66,6 +66,9 @@ class Alerts:
             else:
                 number = before[0]
                 connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(one)))
+                connection.execute(delete(alert_people).where(alert_people.c.alert == number))
+            if named := people_of(one):  # so that a person's alerts are found when the person is to be forgotten
+                connection.execute(alert_people.insert(), [{"person": person, "alert": number} for person in named])
             connection.execute(
                 revisions.insert(),
                 {
@@ -218,6 +221,23 @@ class Alerts:
         number: int = connection.execute(alerts.insert().values(values).returning(alerts.c.number)).scalar_one()
         return number
 
+    def rewrite(self, connection: Connection, number: int, rewritten: Callable[[Alert], Alert]) -> Alert | None:
+        """Change what a kept alert says; returns it, None where there is none (any more)."""
+        query = select(alerts.c.body).where(alerts.c.number == number)
+        body = connection.execute(query).scalar_one_or_none()
+        if body is None:
+            return None
+        after = rewritten(msgspec.json.decode(body, type=Alert))
+        connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(after)))
+        return after
+
+    def rewrite_history(self, connection: Connection, number: int, rewritten: Callable[[str], str]) -> None:
+        """Change what a kept alert's revisions said."""
+        found = connection.execute(select(revisions.c.revision, revisions.c.why).where(revisions.c.alert == number))
+        for revision, why in found.all():
+            chosen = update(revisions).where(revisions.c.alert == number, revisions.c.revision == revision)
+            connection.execute(chosen.values(why=rewritten(why)))
+
     def _told(self, one: Alert) -> dict[str, object]:
         """The columns that the message sets, also when a later revision comes."""
         named = _names_of(one)
@@ -262,6 +282,13 @@ def unfit(one: Alert) -> str:
     if not one.id:
         return "id is empty"
     return "" if 0 <= one.revision < 2**31 else f"revision {one.revision} is out of range"
+
+
+def people_of(one: Alert) -> list[str]:
+    """The enrolled people whom an alert names, as who it is or as a runner-up."""
+    said = one.identity
+    found = [said.person_id, *(other.person_id for other in said.runners_up)] if said else []
+    return [name for name in dict.fromkeys(found) if name and len(name) <= MAX_NAME and "\0" not in name]
 
 
 def _told_text(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,19 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def wipe(self, tables: Sequence[str]) -> None:
+        """Leave nothing of deleted rows of `tables` in the database's own files. Blocks; raises OperationalError.
+
+        SQLite has overwritten them, and the log of writes is cut here; PostgreSQL writes the tables anew. What a server
+        archives of its log is its administrator's.
+        """
+        if self.is_sqlite:
+            with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")
+
     def close(self) -> None:
         """Give all connections up."""
         self.engine.dispose()
@@ -74,6 +87,7 @@ def _sqlite(url: URL) -> Engine:
             "synchronous=FULL",
             f"busy_timeout={BUSY_MS}",
             "foreign_keys=ON",
+            "secure_delete=ON",  # a key that was thrown away is in no free page either
             f"cache_size=-{SQLITE_CACHE_KIB}",
             f"mmap_size={SQLITE_MMAP_BYTES}",
         ):

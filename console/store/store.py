@@ -16,6 +16,7 @@ from console.store.names import Names
 from console.store.notifications import NotificationStore
 from console.store.objects import Objects
 from console.store.offsets import Offsets
+from console.store.people import People
 from console.store.rows import AlertRow
 from contracts import topics
 from contracts.codec import encode
@@ -36,6 +37,7 @@ class Store:
         self.objects = Objects(self.database)
         self.offsets = Offsets(self.database)
         self.notifications = NotificationStore(self.database, has_channels=notifies)
+        self.people = People(self.database)
 
     def open(self) -> None:
         """Connect and bring the tables to today's form."""

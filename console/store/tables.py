@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -245,4 +246,60 @@ notify_state = Table(
     metadata,
     Column("name", String(16), primary_key=True),
     Column("body", Text, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", Text, nullable=False),  # plain, to be searched by; it goes with the row
+    Column("group", String(100), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+faces = Table(
+    "faces",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),  # never given twice
+    Column("id", String(36), nullable=False, unique=True),
+    Column("person", String(36), ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # vector and picture, under the person's key
+    Column("strength", Float, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+denials = Table(
+    "denials",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("person", String(36), ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # the vector that is not this person, under the person's key
+    Column("alert", String(200), nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(300), primary_key=True),  # person/<id>, day/<site>/<day>
+    Column("wrapped", LargeBinary, nullable=False),  # under the master key
+)
+
+alert_people = Table(
+    "alert_people",
+    metadata,
+    Column("person", String(200), primary_key=True),
+    Column("alert", Number, ForeignKey("alerts.number", ondelete="CASCADE"), primary_key=True, index=True),
 )

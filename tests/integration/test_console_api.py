@@ -32,6 +32,7 @@ from console.wiring import Place, api, build
 from contracts.config_file import parse
 from tests.console_process import CONFIG
 from tests.console_tools import alert_of, take
+from vault import MasterKey, new_key
 
 EXAMPLES = 6
 """Right and wrong requests, each, an operation and role."""
@@ -80,6 +81,22 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/arming/versions"): "see",
     ("POST", "/api/cameras/{camera}/{place}/{name}/undo"): "configure",
     ("POST", "/api/rules/{name}/undo"): "configure",
+    ("GET", "/api/people"): "see_people",
+    ("POST", "/api/people"): "enrol",
+    ("GET", "/api/people/standing"): "see_people",
+    ("POST", "/api/people/examine"): "enrol",
+    ("POST", "/api/people/denials"): "answer",
+    ("GET", "/api/people/unknowns"): "see_people",
+    ("POST", "/api/people/unknowns/commands"): "enrol",
+    ("GET", "/api/people/unknowns/{pseudonym}/face"): "see_people",
+    ("GET", "/api/people/{person_id}"): "see_people",
+    ("PUT", "/api/people/{person_id}"): "enrol",
+    ("DELETE", "/api/people/{person_id}"): "enrol",
+    ("POST", "/api/people/{person_id}/is"): "enrol",
+    ("POST", "/api/people/{person_id}/pictures"): "enrol",
+    ("GET", "/api/people/{person_id}/pictures/{picture_id}"): "see_people",
+    ("DELETE", "/api/people/{person_id}/pictures/{picture_id}"): "enrol",
+    ("DELETE", "/api/people/{person_id}/denials/{denial_id}"): "answer",
     ("GET", "/api/accounts"): "manage_accounts",
     ("POST", "/api/accounts"): "manage_accounts",
     ("PUT", "/api/accounts/{name}"): "manage_accounts",
@@ -109,7 +126,8 @@ class Served:
     """The API behind a real server, with a person of each role."""
 
     def __init__(self, folder: Path) -> None:
-        place = Place("127.0.0.1:1", folder / "console", f"sqlite:///{folder}/console.db", "http://console")
+        database, master = f"sqlite:///{folder}/console.db", MasterKey(new_key())
+        place = Place("127.0.0.1:1", folder / "console", database, "http://console", master)
         self.parts = build(parse(CONFIG), place, Clock(), Secrets({}))
         self.parts.store.open()
         self.app = api(self.parts)

@@ -23,7 +23,7 @@ from stream.vision.faces import (
     worthwhile,
 )
 from stream.vision.session import Session, SessionOptions
-from tests.builders import solid
+from tests.builders import drawn_face, solid
 
 MODELS = Path(__file__).resolve().parents[4] / "models"
 CPU = SessionOptions(device="cpu")
@@ -158,22 +158,3 @@ def test_vectors_have_length_one_and_do_not_see_their_neighbours(embedder):
     np.testing.assert_allclose(alone[0], vectors[1], atol=1e-4)
     np.testing.assert_allclose(quality[0], qualities[1], atol=1e-4)
     assert embedder.embed([])[0].shape == (0, embedder.manifest.embedding)
-
-
-def drawn_face(picture, centre, height):
-    """A face as a child paints it, with shades: enough for the localiser, and nobody's."""
-    x, y = centre
-    unit = height / 100
-    half = round(38 * unit), round(50 * unit)
-    cv2.ellipse(picture, (x, y - round(8 * unit)), (half[0] + 4, half[1] + 4), 0, 0, 360, (30, 40, 50), -1)  # hair
-    cv2.ellipse(picture, (x, y), half, 0, 0, 360, (130, 165, 215), -1)
-    for side in (-1, 1):
-        eye = x + round(side * 16 * unit), y - round(10 * unit)
-        cv2.ellipse(picture, eye, (round(8 * unit), round(4 * unit)), 0, 0, 360, (235, 235, 235), -1)
-        cv2.circle(picture, eye, max(1, round(3.5 * unit)), (40, 30, 20), -1)
-        brow = eye[0], eye[1] - round(8 * unit)
-        cv2.ellipse(picture, brow, (round(10 * unit), max(1, round(2 * unit))), 0, 0, 360, (40, 50, 60), -1)
-    nose = x, y + round(10 * unit)
-    cv2.ellipse(picture, nose, (round(6 * unit), round(4 * unit)), 0, 0, 360, (100, 135, 190), -1)
-    cv2.ellipse(picture, (x, y + round(27 * unit)), (round(14 * unit), round(4 * unit)), 0, 0, 360, (80, 80, 170), -1)
-    return cv2.GaussianBlur(picture, (0, 0), 0.8)

@@ -1,0 +1,71 @@
+"""The face models, opened at their first use: a console that enrols nobody never loads them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.manifest import ModelManifest, load_manifest
+from stream.identity import Calibration, calibration_of
+from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLook, FaceLooker
+from stream.vision.image import Picture
+from stream.vision.session import SessionOptions
+
+BUNDLED = Path(__file__).resolve().parents[2] / "models"
+
+
+@dataclass(frozen=True)
+class FaceModelFiles:
+    """Where the manifests are."""
+
+    localiser: Path = BUNDLED / "face-localiser.json"
+    embedder: Path = BUNDLED / "face-embedder.json"
+
+    @classmethod
+    def of(cls, localiser: str, embedder: str) -> FaceModelFiles:
+        """Where the config says; "" is the bundled one."""
+        bundled = cls()
+        return cls(Path(localiser or bundled.localiser), Path(embedder or bundled.embedder))
+
+
+class FaceModels:
+    """Localiser, embedder and what the embedder's scores mean. Threads may share it."""
+
+    def __init__(self, files: FaceModelFiles, options: SessionOptions) -> None:
+        self._files = files
+        self._options = options
+        self._lock = threading.Lock()
+        self._looker: FaceLooker | None = None
+        self._manifest: ModelManifest | None = None
+        self._calibration: Calibration | None = None
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """The embedder's; raises ModelError."""
+        with self._lock:
+            self._manifest = self._manifest or load_manifest(self._files.embedder)
+            return self._manifest
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the embedder's scores mean; raises ModelError where the manifest does not say it."""
+        manifest = self.manifest
+        with self._lock:
+            self._calibration = self._calibration or calibration_of(manifest)
+            return self._calibration
+
+    def faces(self, picture: Picture) -> tuple[FaceLook, ...]:
+        """All faces of a picture, most confident first. Blocks for some 50 ms, at first longer; raises ModelError."""
+        return self._opened().enrol(picture)
+
+    def _opened(self) -> FaceLooker:
+        manifest = self.manifest
+        with self._lock:
+            if self._looker is None:
+                localiser = FaceLocaliser.open(
+                    load_manifest(self._files.localiser), self._files.localiser.parent, self._options
+                )
+                embedder = FaceEmbedder.open(manifest, self._files.embedder.parent, self._options)
+                self._looker = FaceLooker(localiser, embedder, FaceConfig())
+            return self._looker

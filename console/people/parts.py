@@ -1,0 +1,120 @@
+"""Puts together what is about people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from archive.people import FaceModelFiles, FaceModels, SessionOptions
+from console.evidence import Pictures
+from console.hub import Hub
+from console.people.days import Days
+from console.people.enrolling import Enrolling
+from console.people.erasing import Eraser
+from console.people.feed import PeopleFeed, UnknownPeople
+from console.people.frames import Frames
+from console.people.register import Register
+from console.people.saying import Saying
+from console.people.sealing import HOW_TO, PersonKeys
+from console.people.sources import Sources
+from console.people.unknowns import Unknowns
+from console.rights import Who
+from console.store.store import Store
+from contracts.config import Config
+from contracts.topics import COMPACTED_WITHIN_MS
+from vault import MasterKey
+
+STOPS_WITHIN_S = 1.0
+"""What the outbox, the broker and the jobs need until a removed person matches no more; measured far below."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether people can be enrolled (`fault`: why not), and when what is removed is gone.
+
+    Removed people match no more after `stops_within_s`; topics, history and checkpoints hold nothing of them that can
+    be read after `forgotten_within_s`; what cameras saw of anybody can't be read after `seen_days`.
+    """
+
+    on: bool
+    fault: str
+    stops_within_s: float
+    forgotten_within_s: float
+    seen_days: float
+
+
+@dataclass(frozen=True)
+class PeopleParts:
+    """Everything about people that a request may need."""
+
+    keys: PersonKeys
+    days: Days
+    register: Register
+    sources: Sources
+    saying: Saying
+    unknown: UnknownPeople
+    unknowns: Unknowns
+    enrolling: Enrolling
+    feed: PeopleFeed
+    eraser: Eraser
+    frames: Frames
+    seen_days: float
+
+    def standing(self) -> Standing:
+        """Whether people can be enrolled, and how long what is removed stays anywhere."""
+        fault = self.days.fault if self.keys.are_there else HOW_TO
+        return Standing(
+            on=not fault,
+            fault=fault,
+            stops_within_s=STOPS_WITHIN_S,
+            forgotten_within_s=COMPACTED_WITHIN_MS / 1000,
+            seen_days=self.seen_days,
+        )
+
+    def remove(self, who: Who, person_id: str) -> None:
+        """Remove a person: from the jobs, the database, and what alerts and evidence say. See Register.remove."""
+        self.register.remove(who, person_id)
+        self.eraser.step()
+
+    def step(self, now_ms: int) -> None:
+        """What is to be done every second."""
+        self.days.step(now_ms)
+        self.eraser.step()
+
+
+def build_people(
+    config: Config,
+    store: Store,
+    hub: Hub,
+    pictures: Pictures,
+    *,
+    bootstrap: str,
+    evidence_root: Path,
+    master: MasterKey | None,
+    clock_ms: Callable[[], int],
+    wake: Callable[[], None],
+) -> PeopleParts:
+    """The parts; nothing is opened, started or connected yet."""
+    site, faces = config.site.name, config.faces
+    files = FaceModelFiles.of(faces.localiser, faces.embedder)
+    models, keys = FaceModels(files, SessionOptions(device="cpu")), PersonKeys(master)
+    days, unknown, frames = Days(store, config, master, wake), UnknownPeople(site), Frames(bootstrap)
+    register = Register(store, config, keys, models, clock_ms, wake)
+    sources = Sources(store, pictures, models, days.keys, unknown, frames, faces.wanted_rate)
+    unknowns = Unknowns(store, unknown, register, sources, site, clock_ms, wake)
+    return PeopleParts(
+        keys=keys,
+        days=days,
+        register=register,
+        sources=sources,
+        saying=Saying(store, hub, register, sources, keys, models, clock_ms, wake),
+        unknown=unknown,
+        unknowns=unknowns,
+        enrolling=Enrolling(register, sources, unknowns, clock_ms),
+        feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
+        eraser=Eraser(store, evidence_root),
+        frames=frames,
+        seen_days=faces.keep_days,
+    )

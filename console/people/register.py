@@ -1,0 +1,357 @@
+"""The register of people: enrolled, changed and removed; each change is one transaction with audit and message."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from archive.people import Candidate, Enrolment, FaceModels, Refusal
+from console.people.errors import NobodyError, RefusedPictureError
+from console.people.gallery import Enrolled
+from console.people.sealing import FaceSecret, PersonKeys, opened_face, sealed_face, told_denial, told_person
+from console.rights import ForbiddenError, Permission, Who
+from console.store.people import NO_PICTURES, TRACES, FaceRow, PersonRow, Pictures
+from console.store.store import Store
+from contracts import topics
+from contracts.codec import encode
+from contracts.config import Config
+from contracts.people import GalleryChange, GalleryContent, RemovedPerson, gallery_key
+from vault import Key
+
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
+Group = Annotated[str, Meta(max_length=100)]
+MAX_PICTURES = 20
+"""Of one person: more make the gallery larger, and hardly anybody better known."""
+
+
+class PersonView(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is enrolled, as lists show them; `picture` is the first one's id, "" where none is shown."""
+
+    id: str
+    name: str
+    group: str
+    pictures: int
+    denials: int
+    picture: str
+    created_at_ms: int
+    created_by: str
+
+
+class PictureView(msgspec.Struct, frozen=True, kw_only=True):
+    """One enrolled picture: how good it is (0-1), where it came from, by whom and when."""
+
+    id: str
+    strength: float
+    source: str
+    at_ms: int
+    who: str
+    usable: bool
+
+
+class DenialView(msgspec.Struct, frozen=True, kw_only=True):
+    """A look that an operator said is not this person."""
+
+    id: str
+    alert: str
+    camera: str
+    at_ms: int
+    who: str
+
+
+class PersonDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who is enrolled, with pictures and denials."""
+
+    person: PersonView
+    pictures: tuple[PictureView, ...]
+    denials: tuple[DenialView, ...]
+
+
+class Register:
+    """The enrolled people. `wake` is called when the outbox has something for the jobs."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        keys: PersonKeys,
+        models: FaceModels,
+        clock_ms: Callable[[], int],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._site = config.site.name
+        self._rate = config.faces.wanted_rate
+        self._keys = keys
+        self._models = models
+        self._clock_ms = clock_ms
+        self._wake = wake
+        self._enrolled = Enrolled(store, keys)
+
+    def people(self, who: Who, text: str = "", limit: int = 1000) -> list[PersonView]:
+        """Those whose name or group holds `text`, by name, at most `limit`."""
+        who.need("see_people")
+        with self._store.database.read() as connection:
+            kept = self._store.people
+            rows = kept.all(connection, text.replace("\0", ""), limit)
+            pictures, denials = kept.pictures(connection), kept.denial_counts(connection)
+            return [_view(row, pictures.get(row.id, NO_PICTURES), denials.get(row.id, 0)) for row in rows]
+
+    def detail(self, who: Who, person_id: str) -> PersonDetail:
+        """One person; raises NobodyError."""
+        who.need("see_people")
+        with self._store.database.read() as connection:
+            return self._detail(connection, who, person_id)
+
+    def picture(self, who: Who, person_id: str, face_id: str) -> bytes:
+        """The JPEG of an enrolled picture, b"" for a look without one; each look is in the audit."""
+        who.need("see_people")
+        with self._store.database.read() as connection:
+            row = self._face(connection, person_id, face_id)
+            secret = self._opened(connection, row)
+        self._store.audit.record(
+            at_ms=self._clock_ms(),
+            who=who.name,
+            action="look",
+            subject=f"person/{person_id}",
+            details={"face": face_id},
+        )
+        return secret.jpeg
+
+    def refusal(self, candidate: Candidate, *, person_id: str = "", sure: bool = False) -> Refusal | None:
+        """Why a look can't be enrolled as somebody new, or as a further picture of `person_id`; None where it can.
+
+        Raises PeopleOffError without a master key, ModelError where the embedder can't identify.
+        """
+        rules = Enrolment(self._models.calibration, self._rate)
+        gallery = self._enrolled.gallery(self._models.manifest.id)
+        return rules.refusal(candidate, gallery, person_id=person_id, sure=sure)
+
+    def enrol(
+        self, who: Who, name: str, group: str, candidate: Candidate, *, source: str, sure: bool = False
+    ) -> PersonDetail:
+        """Somebody new with their first picture; raises RefusedPictureError, ForbiddenError, PeopleOffError."""
+        self.need_all("enrol", who)
+        self._check(candidate, "", sure)
+        now_ms, person_id = self._clock_ms(), str(uuid.uuid4())
+        person = PersonRow(
+            id=person_id,
+            name=_plain(name).strip(),
+            group=_plain(group).strip(),
+            version=now_ms,
+            created_at_ms=now_ms,
+            created_by=who.name,
+        )
+        with self._store.database.write() as connection:
+            _, wrapped = self._keys.make(person_id)
+            self._store.people.save(connection, person)
+            self._store.people.add_key(connection, f"person/{person_id}", wrapped)
+            self._add(connection, who, person, candidate, source)
+            self._tell_person(connection, person)
+            self._audit(connection, who, "enrol", person_id, source=source, sure=sure)
+            detail = self._detail(connection, who, person_id)
+        self._wake()
+        return detail
+
+    def add_picture(
+        self, who: Who, person_id: str, candidate: Candidate, *, source: str, sure: bool = False
+    ) -> PersonDetail:
+        """One more picture; raises RefusedPictureError, NobodyError, ForbiddenError, PeopleOffError."""
+        self.need_all("enrol", who)
+        with self._store.database.read() as connection:
+            self._person(connection, person_id)
+        self._check(candidate, person_id, sure)
+        with self._store.database.write() as connection:
+            detail = self.add_in(connection, who, person_id, candidate, source)
+        self._wake()
+        return detail
+
+    def add_in(
+        self, connection: Connection, who: Who, person_id: str, candidate: Candidate, source: str
+    ) -> PersonDetail:
+        """The same in the caller's transaction, of a look that was checked before."""
+        person = self._changed(connection, self._person(connection, person_id))
+        self._add(connection, who, person, candidate, source)
+        self._tell_person(connection, person)
+        self._audit(connection, who, "add picture", person_id, source=source)
+        return self._detail(connection, who, person_id)
+
+    def remove_picture(self, who: Who, person_id: str, face_id: str) -> PersonDetail:
+        """One picture less; the last one can't go: then the person is to be removed. Raises NobodyError."""
+        self.need_all("enrol", who)
+        with self._store.database.write() as connection:
+            self._face(connection, person_id, face_id)
+            if len(self._store.people.faces(connection, person_id)) == 1:
+                raise NobodyError("this is the only picture: remove the person, or add another picture first")
+            person = self._changed(connection, self._person(connection, person_id))
+            self._store.people.remove_face(connection, face_id)
+            self._tell_person(connection, person)
+            self._audit(connection, who, "remove picture", person_id, face=face_id)
+            detail = self._detail(connection, who, person_id)
+        self._store.database.wipe(("faces", "outbox"))
+        self._wake()
+        return detail
+
+    def change(self, who: Who, person_id: str, name: str, group: str) -> PersonDetail:
+        """Another name or group; raises NobodyError."""
+        self.need_all("enrol", who)
+        with self._store.database.write() as connection:
+            before = self._changed(connection, self._person(connection, person_id))
+            person = replace(before, name=_plain(name).strip(), group=_plain(group).strip())
+            self._store.people.save(connection, person)
+            self._tell_person(connection, person)
+            self._audit(connection, who, "change person", person_id, group=person.group)
+            detail = self._detail(connection, who, person_id)
+        self._wake()
+        return detail
+
+    def remove(self, who: Who, person_id: str) -> None:
+        """A person is no more: key, pictures and denials are gone now, and the jobs are told. Raises NobodyError.
+
+        What alerts say of them is for `console.people.erasing`.
+        """
+        self.need_all("enrol", who)
+        with self._store.database.write() as connection:
+            person = self._changed(connection, self._person(connection, person_id))
+            denials = self._store.people.denials(connection, person_id)
+            gone = [RemovedPerson(kind="person", id=person_id)]
+            gone += [RemovedPerson(kind="denial", id=one.id) for one in denials]
+            self._store.people.remove(connection, person_id, [gallery_key(one) for one in gone])
+            for one in gone:
+                self.tell(connection, one, person.version)
+            self._audit(connection, who, "remove person", person_id)
+        self._wake()
+        self._store.database.wipe(TRACES)
+
+    def tell(self, connection: Connection, change: GalleryContent, version: int) -> None:
+        """Put a change for the jobs into the outbox, in the transaction of what it tells."""
+        message = GalleryChange(site=self._site, version=version, change=change)
+        self._store.answers.send(connection, topics.GALLERY, gallery_key(change), encode(message))
+
+    def tell_again(self, connection: Connection, person_id: str) -> None:
+        """Tell the jobs a person and their denials anew; raises NobodyError, VaultError."""
+        self._tell_person(connection, self._person(connection, person_id))
+        for one in self._store.people.denials(connection, person_id):
+            self.tell(connection, told_denial(one), one.version)
+
+    def need_all(self, permission: Permission, who: Who) -> None:
+        """Whoever sees not all cameras changes nothing that all cameras are concerned by."""
+        who.need(permission)
+        if who.cameras is not None:
+            raise ForbiddenError(f"{who.name} does not see all cameras: who is enrolled concerns each of them")
+
+    def _check(self, candidate: Candidate, person_id: str, sure: bool) -> None:
+        refusal = self.refusal(candidate, person_id=person_id, sure=sure)
+        if refusal is not None:
+            raise RefusedPictureError(refusal)
+
+    def _add(self, connection: Connection, who: Who, person: PersonRow, candidate: Candidate, source: str) -> None:
+        if len(self._store.people.faces(connection, person.id)) >= MAX_PICTURES:
+            raise NobodyError(f"{MAX_PICTURES} pictures are enough: remove a bad one first")
+        face_id, key = str(uuid.uuid4()), self._key(connection, person.id)
+        row = FaceRow(
+            id=face_id,
+            person=person.id,
+            model=self._models.manifest.id,
+            sealed=sealed_face(key, face_id, candidate),
+            strength=candidate.strength,
+            source=source,
+            at_ms=self._clock_ms(),
+            who=who.name,
+        )
+        self._store.people.add_face(connection, row)
+
+    def _tell_person(self, connection: Connection, person: PersonRow) -> None:
+        key, model = self._key(connection, person.id), self._models.manifest.id
+        rows = [row for row in self._store.people.faces(connection, person.id) if row.model == model]
+        wrapped = self._store.people.key(connection, f"person/{person.id}")
+        assert wrapped is not None
+        change = told_person(key, wrapped, person, model, [opened_face(key, row).vector for row in rows])
+        self.tell(connection, change, person.version)
+
+    def _changed(self, connection: Connection, person: PersonRow) -> PersonRow:
+        """With the version of a change that is made now: by the clock, and above the last."""
+        after = replace(person, version=max(self._clock_ms(), person.version + 1))
+        self._store.people.save(connection, after)
+        return after
+
+    def _key(self, connection: Connection, person_id: str) -> Key:
+        wrapped = self._store.people.key(connection, f"person/{person_id}")
+        if wrapped is None:
+            raise NobodyError("there is no such person")
+        return self._keys.open(person_id, wrapped)
+
+    def _opened(self, connection: Connection, row: FaceRow) -> FaceSecret:
+        return opened_face(self._key(connection, row.person), row)
+
+    def _person(self, connection: Connection, person_id: str) -> PersonRow:
+        found = self._store.people.get(connection, person_id) if "\0" not in person_id else None
+        if found is None:
+            raise NobodyError("there is no such person")
+        return found
+
+    def _face(self, connection: Connection, person_id: str, face_id: str) -> FaceRow:
+        self._person(connection, person_id)
+        for row in self._store.people.faces(connection, person_id):
+            if row.id == face_id:
+                return row
+        raise NobodyError("there is no such picture")
+
+    def _detail(self, connection: Connection, who: Who, person_id: str) -> PersonDetail:
+        row = self._person(connection, person_id)
+        faces = self._store.people.faces(connection, person_id)
+        denials = self._store.people.denials(connection, person_id)
+        model = self._models.manifest.id
+        return PersonDetail(
+            person=_view(row, Pictures(len(faces), faces[0].id if faces else ""), len(denials)),
+            pictures=tuple(
+                PictureView(
+                    id=one.id,
+                    strength=one.strength,
+                    source=one.source,
+                    at_ms=one.at_ms,
+                    who=one.who,
+                    usable=one.model == model,
+                )
+                for one in faces
+            ),
+            denials=tuple(
+                DenialView(id=one.id, alert=one.alert, camera=one.camera, at_ms=one.at_ms, who=one.who)
+                for one in denials
+                if who.sees(one.camera)
+            ),
+        )
+
+    def _audit(self, connection: Connection, who: Who, action: str, person_id: str, **details: object) -> None:
+        """Names are never in the audit: it can't forget."""
+        self._store.audit.add(
+            connection,
+            at_ms=self._clock_ms(),
+            who=who.name,
+            action=action,
+            subject=f"person/{person_id}",
+            details=details,
+        )
+
+
+def _view(row: PersonRow, pictures: Pictures, denials: int) -> PersonView:
+    return PersonView(
+        id=row.id,
+        name=row.name,
+        group=row.group,
+        pictures=pictures.number,
+        denials=denials,
+        picture=pictures.first,
+        created_at_ms=row.created_at_ms,
+        created_by=row.created_by,
+    )
+
+
+def _plain(text: str) -> str:
+    """PostgreSQL takes no zero bytes."""
+    return text.replace("\0", "\ufffd")

@@ -1,0 +1,196 @@
+"""The register: what is kept is sealed, what the jobs are told can be opened by them, what is removed is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from archive.evidence import paths
+from console.parts import Parts
+from console.people.errors import NobodyError, PeopleOffError, RefusedPictureError
+from console.people.sealing import half
+from console.rights import ForbiddenError, Who
+from contracts import codec
+from contracts.messages import Alert
+from contracts.people import PersonSecret, RemovedPerson, SetDenial, SetPerson
+from tests.console_tools import alert_of, person, take
+from tests.people_tools import ANNA, OTTO, Clock, a_master, look, named_alert, people_parts, told
+from vault import MasterKey, VaultError, opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def master() -> MasterKey:
+    return a_master()
+
+
+@pytest.fixture
+def parts(tmp_path: Path, clock: Clock, master: MasterKey) -> Iterator[Parts]:
+    parts = people_parts(tmp_path, clock, master)
+    parts.people.step(clock.now_ms)
+    yield parts
+    parts.store.close()
+
+
+def enrol(parts: Parts, number: int = 1, name: str = "Bea", group: str = "banned") -> str:
+    return parts.people.register.enrol(ANNA, name, group, look(number), source="upload").person.id
+
+
+def test_the_jobs_can_open_what_they_are_told_and_nobody_else(parts: Parts, master: MasterKey) -> None:
+    person_id = enrol(parts)
+    (message,) = [one for one in told(parts, "gallery") if isinstance(one.change, SetPerson)]
+    change = message.change
+    key = master.unwrap(change.wrapped, f"person/{person_id}")
+    secret = msgspec.msgpack.decode(opened(key, change.sealed, f"person/{person_id}".encode()), type=PersonSecret)
+    assert (change.group, secret.name, secret.model) == ("banned", "Bea", "face-embedder@1")
+    assert secret.vectors == (half(look(1).vector),)
+    with pytest.raises(VaultError):
+        a_master().unwrap(change.wrapped, f"person/{person_id}")
+
+
+def test_nothing_readable_is_in_the_database(parts: Parts, tmp_path: Path) -> None:
+    enrol(parts)
+    parts.store.database.wipe(())
+    data = b"".join(file.read_bytes() for file in (tmp_path / "console").iterdir())
+    vector = look(1).vector
+    assert half(vector) not in data
+    assert vector.tobytes() not in data
+    assert look(1).crop not in data
+
+
+def test_pictures_come_and_go_and_each_change_has_a_higher_version(parts: Parts) -> None:
+    person_id = enrol(parts)
+    register = parts.people.register
+    two = register.add_picture(ANNA, person_id, look(1, seed=2), source="alert/a-1")
+    assert [one.source for one in two.pictures] == ["upload", "alert/a-1"]
+    assert register.picture(ANNA, person_id, two.pictures[0].id) == look(1).crop
+    register.change(ANNA, person_id, " Bea B. ", "staff")
+    one = register.remove_picture(ANNA, person_id, two.pictures[0].id)
+    assert (one.person.name, one.person.group, one.person.pictures) == ("Bea B.", "staff", 1)
+    with pytest.raises(NobodyError, match="only picture"):
+        register.remove_picture(ANNA, person_id, one.pictures[0].id)
+    versions = [one.version for one in told(parts, "gallery") if isinstance(one.change, SetPerson)]
+    assert len(versions) == 4
+    assert versions == sorted(set(versions))
+
+
+def test_somebody_who_is_enrolled_already_is_refused_unless_one_is_sure(parts: Parts) -> None:
+    person_id = enrol(parts)
+    register = parts.people.register
+    with pytest.raises(RefusedPictureError) as refused:
+        register.enrol(ANNA, "Somebody else", "", look(1, seed=5), source="upload")
+    assert (refused.value.refusal.reason, refused.value.refusal.person_id) == ("someone_else", person_id)
+    register.enrol(ANNA, "Her twin", "", look(1, seed=5), source="upload", sure=True)
+    assert [one.name for one in register.people(ANNA)] == ["Bea", "Her twin"]
+    register.enrol(ANNA, "Carl", "staff", look(2), source="upload")
+    assert [one.name for one in register.people(ANNA, "STAFF")] == ["Carl"]
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [(OTTO, "may not"), (Who("hal", "supervisor", frozenset({"hall"})), "does not see all cameras")],
+    ids=["an operator", "a supervisor of one camera"],
+)
+def test_who_may_not_enrol_may_not(parts: Parts, who: Who, why: str) -> None:
+    person_id = enrol(parts)
+    for attempt in (
+        lambda: parts.people.register.enrol(who, "X", "", look(4), source="upload"),
+        lambda: parts.people.register.change(who, person_id, "X", ""),
+        lambda: parts.people.remove(who, person_id),
+    ):
+        with pytest.raises(ForbiddenError, match=why):
+            attempt()
+    assert [one.name for one in parts.people.register.people(ANNA)] == ["Bea"]
+
+
+def test_without_a_master_key_nobody_is_enrolled_and_it_is_said_how(tmp_path: Path, clock: Clock) -> None:
+    parts = people_parts(tmp_path, clock)
+    parts.people.step(clock.now_ms)
+    with pytest.raises(PeopleOffError, match="vedette faces key"):
+        parts.people.register.enrol(ANNA, "Bea", "", look(1), source="upload")
+    standing = parts.people.standing()
+    assert not standing.on
+    assert "VEDETTE_MASTER_KEY" in standing.fault
+    assert told(parts, "face-keys") == []
+    parts.store.close()
+
+
+def test_another_master_key_is_said_to_be_another(tmp_path: Path, clock: Clock, parts: Parts) -> None:
+    again = people_parts(tmp_path, clock, a_master())
+    again.people.step(clock.now_ms)
+    assert "not the one" in again.people.standing().fault
+    again.store.close()
+
+
+def test_a_removed_person_is_gone_from_jobs_alerts_and_evidence(parts: Parts, tmp_path: Path) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1, seed=3))
+    take(parts.store, alert, alert_of(5))
+    folder = paths.alert_folder(parts.evidence_root, alert)
+    folder.mkdir(parents=True)
+    (folder / paths.ALERT).write_bytes(codec.encode(alert))
+    (folder / paths.SNAPSHOT).write_bytes(b"a picture with a caption")
+    person(parts.store, "otto")
+    denial = parts.people.saying.deny(OTTO, alert.id)
+    wrapped = next(one.change.wrapped for one in told(parts, "gallery") if isinstance(one.change, SetPerson))
+
+    parts.people.remove(ANNA, person_id)
+
+    assert parts.people.register.people(ANNA) == []
+    gone = [one.change for one in told(parts, "gallery") if isinstance(one.change, RemovedPerson)]
+    assert {(one.kind, one.id) for one in gone} >= {("person", person_id), ("denial", denial.id)}
+    assert not any(isinstance(one.change, SetPerson | SetDenial) for one in told(parts, "gallery"))  # not even unsent
+    body = parts.store.alerts.body(alert.id)
+    assert body is not None
+    assert body.identity is not None
+    assert (body.identity.name, body.identity.person_id, body.identity.sealed) == ("removed person", "", b"")
+    assert (body.why, body.identity.runners_up[0].name) == ("removed person came into the yard", "Carl")
+    assert [one.why for one in parts.store.alerts.history(alert.id)] == ["removed person came into the yard"]
+    kept = codec.decode((folder / paths.ALERT).read_bytes(), Alert)
+    assert (kept.identity, kept.why) == (body.identity, body.why)
+    assert not (folder / paths.SNAPSHOT).exists()
+    data = b"".join(file.read_bytes() for file in (tmp_path / "console").iterdir())
+    assert b"Bea" not in data  # nor in free pages or the log of writes
+    assert wrapped not in data
+    assert person_id.encode() in data  # the audit knows that somebody was enrolled and removed
+
+
+def test_a_removal_that_was_cut_off_goes_on(parts: Parts, clock: Clock) -> None:
+    person_id = enrol(parts)
+    take(parts.store, named_alert(parts, person_id, look(1)))
+    parts.people.register.remove(ANNA, person_id)  # killed before the alerts were rewritten
+    body = parts.store.alerts.body("alert-0")
+    assert body is not None
+    assert "Bea" in body.why
+    parts.people.step(clock.now_ms)
+    body = parts.store.alerts.body("alert-0")
+    assert body is not None
+    assert "Bea" not in body.why
+
+
+def test_the_audit_never_holds_a_name(parts: Parts) -> None:
+    person_id = enrol(parts, name="Unforgettable")
+    parts.people.register.change(ANNA, person_id, "Unforgotten", "staff")
+    parts.people.remove(ANNA, person_id)
+    entries = parts.store.audit.page()
+    assert [one.action for one in entries] == ["remove person", "change person", "enrol"]
+    assert not any("Unforg" in one.details + one.subject for one in entries)
+
+
+def test_a_gallery_of_thousands_is_opened_once(parts: Parts) -> None:
+    for number in range(3):
+        enrol(parts, number, f"P{number}")
+    enrolled = parts.people.register._enrolled
+    first = enrolled.gallery("face-embedder@1")
+    assert enrolled.gallery("face-embedder@1") is first
+    parts.people.register.change(ANNA, first.people[0].id, "Renamed", "")
+    assert enrolled.gallery("face-embedder@1").people[-1].name == "Renamed"
+    assert np.isclose(float(first.vectors[1] @ look(1).vector), 1, atol=1e-3)
