@@ -59,6 +59,17 @@ TASK_RESTARTS = Metric(
 LATE_RECORDS = Metric("vedette_late_records_total", "Records after their window's close", "counter", ("camera",))
 MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge", ("name", "version"))
 MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))
+FACES_SEEN = Metric("vedette_faces_seen_total", "Faces that were looked at", "counter", ("camera",))
+FACES = Metric("vedette_faces_seconds", "Full decoding and all faces of one full-size frame", "histogram")
+FACES_DROPPED = Metric(
+    "vedette_faces_dropped_total", "Looks at faces whose vector could not be kept or used", "counter", ("reason",)
+)
+FACE_TESTS = Metric("vedette_face_tests_total", "Tracks held against the gallery", "counter", ("camera", "decision"))
+GALLERY_PEOPLE = Metric("vedette_gallery_people", "People whom tracks are held against", "gauge")
+GALLERY_CHANGES = Metric("vedette_gallery_changes_total", "Changes of who is enrolled that were applied", "counter")
+GALLERY_CHANGE = Metric(
+    "vedette_gallery_change_seconds", "From a change of who is enrolled to the gallery that has it", "histogram"
+)
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
 EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame was gone", "counter", ("reason",))
 HISTORY_ROWS = Metric("vedette_history_rows_total", "Rows kept of what was seen", "counter", ("kind",))

@@ -26,6 +26,9 @@ from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
+from stream.jobs.face_models import face_manifests, identifying
+from vault import master_key
+from vault.master import FILE_VARIABLE, VARIABLE
 from vedette import doctor, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
@@ -36,6 +39,9 @@ from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, runnin
 STATE = Path(".vedette")
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01 00:00 UTC: the time of a replayed clip's first picture unless another is given."""
+MASTER_MISSING = (
+    f"no master key in {VARIABLE} or {FILE_VARIABLE}: `vedette up` makes one of its own, a cluster must be given one"
+)
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
 
@@ -144,7 +150,9 @@ def _doctor(given: argparse.Namespace) -> int:
         if config
         else ()
     )
-    manifests = (manifest_path(config, given.config),) if config else (BUNDLED,)
+    manifests: tuple[Path, ...] = (manifest_path(config, given.config),) if config else (BUNDLED,)
+    if config and identifying(config):
+        manifests += face_manifests(config, given.config)
     scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests, config)
     return doctor.print_checks(doctor.run_checks(scope))
 
@@ -152,6 +160,8 @@ def _doctor(given: argparse.Namespace) -> int:
 def _config_check(given: argparse.Namespace) -> int:
     config = load(given.file)
     _warn_of_secrets(config)
+    if (cameras := sorted(identifying(config))) and master_key(os.environ) is None:
+        print(f"warning: cameras.{cameras[0]}.faces.identify: {MASTER_MISSING}", file=sys.stderr)
     print(f"{given.file}: good; {_count(len(config.cameras), 'camera')}, {_count(len(config.rules), 'rule')}")
     return 0
 

@@ -20,12 +20,15 @@ from contracts.config import Config
 from contracts.config_check import missing_secrets
 from contracts.errors import ModelError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
+from stream.jobs.face_models import identifying
+from vault import VaultError, master_key
 from vedette import clip, jars
 from vedette.camera_check import EXPORT_IT, camera_checks
 from vedette.check import GIB, Check, Verdict
 from vedette.errors import SetupError
 from vedette.java import child_environment, find_java
 from vedette.local import own_ports
+from vedette.master_file import NAME, key_for
 
 DISK_LEAST, DISK_AMPLE = 2 * GIB, 10 * GIB
 """Frames keep up to 4 GiB a topic of a site; with evidence and checkpoints beside them 10 GiB last."""
@@ -66,7 +69,9 @@ def run_checks(scope: Scope) -> list[Check]:
     )
     found = [check(scope) for check in checks]
     return (
-        found if scope.config is None else [*found, *_secrets(scope.config), *camera_checks(scope.config, os.environ)]
+        found
+        if scope.config is None
+        else [*found, *_secrets(scope.config), *_master(scope, scope.config), *camera_checks(scope.config, os.environ)]
     )
 
 
@@ -190,6 +195,24 @@ def _secrets(config: Config) -> list[Check]:
     """Those that are not set beside the cameras', which are named where the cameras are opened."""
     missing = missing_secrets(config, os.environ)
     return [Check(one.path, "fail", str(one), EXPORT_IT) for one in missing if not one.path.startswith("cameras.")]
+
+
+def _master(scope: Scope, config: Config) -> list[Check]:
+    """The key under which all is sealed that is known of people, where anybody is identified."""
+    name, cameras = "master key", ", ".join(sorted(identifying(config)))
+    try:
+        given = master_key(os.environ) is not None
+        key_for(scope.state_dir, os.environ, lambda _: None, needed=False)
+    except VaultError as error:
+        return [Check(name, "fail", str(error), "Mend it; another key than before reads nothing of before.")]
+    if not cameras:
+        return []
+    if given:
+        return [Check(name, "ok", f"from the environment, for {cameras}")]
+    file = scope.state_dir / NAME
+    if file.exists():
+        return [Check(name, "ok", f"{file}, for {cameras}")]
+    return [Check(name, "ok", f"none yet for {cameras}: `vedette up` makes {file}")]
 
 
 def _disk(scope: Scope) -> Check:

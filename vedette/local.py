@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from bus.admin import create_topics
 from contracts import topics
 from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
+from stream.jobs.face_models import identifying
 from stream.jobs.gateway import classpath
 from vedette.broker import Broker, BrokerConfig
 from vedette.class_archive import ArchiveMaker, ClassArchive
@@ -26,6 +28,7 @@ from vedette.errors import SetupError
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 from vedette.log_news import LogNews
+from vedette.master_file import key_for
 from vedette.processes import Child, Children
 
 BUNDLED = Path(__file__).resolve().parents[1] / "models" / "detector.json"
@@ -70,6 +73,7 @@ class LocalSystem:
     _archives: list[ClassArchive] = field(default_factory=list)
     _maker: ArchiveMaker | None = None
     _news: LogNews = field(init=False)
+    _key: dict[str, str] = field(default_factory=dict)
     console: ConsoleNews = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +87,8 @@ class LocalSystem:
         self._take_lock()
         try:
             self._children.end_orphans()
+            needed = bool(identifying(self.config))
+            self._key = key_for(self.state_dir, os.environ, self.say, needed=needed)
             self._begin_broker()
             if "jobs" in self.options.parts:
                 # They build their graph while the broker starts, and wait for its topics.
@@ -208,7 +214,9 @@ class LocalSystem:
             *arguments,
         ]
         ends = name == "agent" and bool(self.options.agent_arguments)
-        surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **environment}
+        # The agent has no need of the key of what is known about people.
+        key = {} if name == "agent" else self._key
+        surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **key, **environment}
         self._children.start(Child(name, command, surroundings, ends))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,11 +60,15 @@ class Gallery:
         for person, vectors in enrolled.items():
             if vectors.ndim != 2 or not len(vectors):
                 raise ValueError(f"{person.id}: pictures of shape {vectors.shape} instead of [K,D]")
-            if not np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3):
-                raise ValueError(f"{person.id}: a picture's vector is not of length 1")
+        people = tuple(enrolled)
         sizes = [len(vectors) for vectors in enrolled.values()]
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        return cls(tuple(enrolled), np.concatenate(list(enrolled.values())).astype(np.float32), starts, denials)
+        rows = np.concatenate(list(enrolled.values())).astype(np.float32)
+        wrong = np.flatnonzero(abs(np.linalg.norm(rows, axis=1) - 1) > 1e-3)
+        if wrong.size:
+            person = people[int(np.searchsorted(starts, wrong[0], "right")) - 1]
+            raise ValueError(f"{person.id}: a picture's vector is not of length 1")
+        return cls(people, rows, starts, denials)
 
     def scores(self, look: Vector) -> NDArray[np.float32]:
         """The cosine of each person's nearest picture [P]; -1 for those whom an operator said that this look is not."""
@@ -71,7 +76,7 @@ class Gallery:
             return np.zeros(0, np.float32)
         scores = np.asarray(np.maximum.reduceat(self.vectors @ look, self.starts), np.float32)
         for denial in self.denials:
-            place = self._place(denial.person_id)
+            place = self._places.get(denial.person_id)
             # Nearer to the look that was denied than to any picture of the person: the same somebody else again.
             if place is not None and float(denial.vector @ look) >= scores[place]:
                 scores[place] = -1.0
@@ -89,5 +94,6 @@ class Gallery:
         order = places[np.argsort(-scores[places], kind="stable")][:count]
         return tuple(Match(self.people[place], float(scores[place])) for place in order)
 
-    def _place(self, person_id: str) -> int | None:
-        return next((place for place, person in enumerate(self.people) if person.id == person_id), None)
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {person.id: place for place, person in enumerate(self.people)}

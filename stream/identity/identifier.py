@@ -89,8 +89,19 @@ class Identifier:
         return self.test(state, gallery)
 
     def test(self, state: IdentityState, gallery: Gallery) -> tuple[IdentityState, Identity]:
-        """Hold what was seen so far against the gallery, now: also when the gallery has changed."""
-        fused, number = state.fused, state.tests + 1
+        """Hold what was seen so far against the gallery, as one more test of the track."""
+        return self._test(state, gallery, state.tests + 1)
+
+    def again(self, state: IdentityState, gallery: Gallery) -> tuple[IdentityState, Identity]:
+        """The last test once more, for a gallery that has changed.
+
+        It spends nothing: whoever was in the gallery gets the same answer, and who is new is held once against what
+        was seen, at a share of the rate that counts for all.
+        """
+        return self._test(state, gallery, max(1, state.tests))
+
+    def _test(self, state: IdentityState, gallery: Gallery, number: int) -> tuple[IdentityState, Identity]:
+        fused = state.fused
         strength = fused.strength(self._calibration.correlation)
         rate = self._config.wanted_rate * 6 / (math.pi * number) ** 2
         pictures = len(gallery.vectors)

@@ -14,6 +14,8 @@ from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from stream.jobs import JOBS
+from stream.jobs.face_models import FaceManifests
+from stream.jobs.face_process import faces_in_service
 from stream.jobs.gateway import Jvm
 from stream.jobs.ports import is_free
 
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         host, port = config.stream.metrics_host, config.stream.metrics_port
         if port and not is_free(port, host):
             raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")
-        return _run(config, options, stop)
+        return _run(config, options, stop, faces_in_service(config, options.config))
     except ConfigError as error:
         log.error("%s", error)
         return EXIT_CONFIG
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _run(config: Config, options: argparse.Namespace, stop: threading.Event) -> int:
+def _run(config: Config, options: argparse.Namespace, stop: threading.Event, faces: FaceManifests | None) -> int:
     jvm = Jvm(options.connector_jar)
     code = EXIT_FAILED
     try:
@@ -59,6 +61,7 @@ def _run(config: Config, options: argparse.Namespace, stop: threading.Event) -> 
             prefix=options.prefix,
             jobs=tuple(options.jobs),
             drain=options.drain,
+            faces=faces,
         )
         code = run(config, chosen, stop)
         return code

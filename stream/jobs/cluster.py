@@ -19,6 +19,7 @@ from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from stream.jobs import JOBS
 from stream.jobs.environment import FlinkSettings, environment
+from stream.jobs.face_process import faces_in_service
 from stream.jobs.kafka import KafkaEnds
 from stream.jobs.run import build, topics_of
 
@@ -51,7 +52,8 @@ def _run(options: argparse.Namespace) -> None:
     jobs, ends = tuple(options.jobs), KafkaEnds(str(bootstrap))
     settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
     env = environment(settings)
-    build(env, ends, config, options.manifest, jobs, watch=True)
+    faces = faces_in_service(config, options.config)
+    build(env, ends, config, options.manifest, jobs, watch=True, faces=faces)
     wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
     env.execute(f"vedette {config.site.name} {' '.join(jobs)}")
 

@@ -21,8 +21,9 @@ from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.decider import Decider, Decision, LaneState
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import KEY, OFFSET, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
-from stream.jobs.outputs import Outputs, write
+from stream.jobs.outputs import Outputs, sightings_tag, write
 from stream.jobs.process import ProcessSettings, opened
+from stream.jobs.recognition import Known, Tally
 from stream.jobs.sort import Sort, sorted_type
 from stream.jobs.ticks import TICK, ticks
 
@@ -54,7 +55,9 @@ class Decide(KeyedBroadcastProcessFunction):
 
     def open(self, context: Any) -> None:
         self._process = opened(self._config.settings, context, NAME)
-        self._decider = Decider(self._config.config)
+        self._faces = self._process.faces
+        self._decider = Decider(self._config.config, self._faces.recogniser() if self._faces is not None else None)
+        self._known()  # before the first frame
         self._guard = Guard(NAME, self._process.metrics)
         self._outputs = Outputs(self._process.metrics)
         self._seconds = self._process.metrics.histogram(names.DECIDE)
@@ -64,7 +67,9 @@ class Decide(KeyedBroadcastProcessFunction):
         self._controls = Controls()
 
     def process_element(self, value: Row, context: Any) -> Iterator[Any]:
-        return self._guard.handle(value, lambda record: self._decide(record, context))
+        yield from self._guard.handle(value, lambda record: self._decide(record, context))
+        if self._faces is not None:
+            yield from self._guard.followed(self._faces.letters)
 
     def process_broadcast_element(self, value: Row, context: Any) -> Iterator[Any]:
         self._controls.take(value, context)
@@ -80,12 +85,19 @@ class Decide(KeyedBroadcastProcessFunction):
         else:
             with self._seconds.time():
                 frame = decode(record[VALUE], FrameDetections)
-                lane, decision = self._decider.frame(self._load(), frame, controls)
+                lane, decision = self._decider.frame(self._load(), frame, controls, self._known())
             if decision.tracks is None:
                 self._replayed.inc()
                 return
+            self._count(frame.camera, decision.tally)
         self._save(lane)
         yield from self._records(decision)
+
+    def _count(self, camera: str, tally: Tally) -> None:
+        for reason, count in tally.dropped.items():
+            self._process.metrics.counter(names.FACES_DROPPED, reason).inc(count)
+        for verdict, count in tally.tests.items():
+            self._process.metrics.counter(names.FACE_TESTS, camera, verdict).inc(count)
 
     def _tick(self, camera: str, wall_ms: int, controls: tuple[Control, ...]) -> Iterator[Any]:
         """Look whether the agent has been silent for long; for one that never spoke the first tick counts as a word."""
@@ -99,8 +111,13 @@ class Decide(KeyedBroadcastProcessFunction):
 
     def _records(self, decision: Decision) -> Iterator[Any]:
         yield from self._outputs.records(decision.events, decision.alerts)
+        yield from self._outputs.sightings(decision.sightings)
         if decision.tracks is not None:
             yield keyed(decision.tracks.camera, encode(decision.tracks))
+
+    def _known(self) -> Known | None:
+        """Who is enrolled by now, where people are identified."""
+        return self._faces.known() if self._faces is not None else None
 
     def _load(self) -> LaneState:
         stored = self._lane.value()
@@ -127,3 +144,5 @@ def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DecideConfig
         .uid(NAME)
     )
     write(ends, tracks, topics.TRACKS, NAME)
+    if config.settings.faces is not None:
+        ends.sink(side_output(tracks, sightings_tag()), topics.SIGHTINGS, NAME)

@@ -1,4 +1,4 @@
-"""What the decide job does with one camera's lane, without the engine: place → track → rules → alerts.
+"""What the decide job does with one camera's lane, without the engine: place → track → identity → rules → alerts.
 
 Pure, like the parts that it puts together: the Flink operator only loads the state, calls, saves and yields.
 """
@@ -15,10 +15,15 @@ import numpy as np
 from contracts.config import Camera, Config
 from contracts.controls import Control
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
+from contracts.people import Sighting
+from stream.jobs.recognition import FacesState, Known, Recogniser, Seen, Tally, tell, who_is
 from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, Rulebook, RuleEngine
 from stream.tracking import Detections, Track, Tracker, TrackerState, distinct
 
 EMBEDDING_DTYPE = np.dtype("<f2")
+
+
+NOTHING = Tally()
 
 
 class LaneState(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +36,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     tracker: TrackerState = TrackerState()
     engine: EngineState = EngineState()
     policy: PolicyState = PolicyState()
+    faces: FacesState = FacesState()
 
 
 class Decision(NamedTuple):
@@ -39,25 +45,40 @@ class Decision(NamedTuple):
     tracks: FrameTracks | None = None
     events: tuple[Event, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    tally: Tally = NOTHING
 
 
 class Decider:
     """The decisions of one site: the config's rules, as the controls have changed them at a frame's time."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, recogniser: Recogniser | None = None) -> None:
+        self._recogniser = recogniser
         self._tracker = Tracker()
         self._rulebook = Rulebook(config)
 
     def frame(
-        self, state: LaneState, frame: FrameDetections, controls: Sequence[Control] = ()
+        self,
+        state: LaneState,
+        frame: FrameDetections,
+        controls: Sequence[Control] = (),
+        known: Known | None = None,
     ) -> tuple[LaneState, Decision]:
-        """Decide one frame. A place that the lane has seen changes nothing: replays after a restart are harmless."""
+        """Decide one frame. A place that the lane has seen changes nothing: replays after a restart are harmless.
+
+        `known` is who is enrolled at this moment; without it, or a recogniser, nobody is identified.
+        """
         if (frame.session, frame.index) <= (state.session, state.index):
             return state, Decision()
         rules = self._rulebook.at(frame.camera, frame.captured_at_ms, controls)
         boxes = _boxes(frame, rules.spec)
         tracker, tracks = self._tracker.step(state.tracker, _arrays(frame, boxes, rules.spec))
-        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks)
+        seen, tally = Seen(frame, tracks, boxes, tracker), Tally()
+        faces = FacesState()
+        if self._recogniser is not None and known is not None and rules.spec.faces.identify:
+            faces = self._recogniser.step(state.faces, seen, known, tally)
+        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, who_is(faces))
+        faces, sightings = tell(faces, seen, objects)
         policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
         after = msgspec.structs.replace(
             state,
@@ -67,8 +88,10 @@ class Decider:
             tracker=tracker,
             engine=engine,
             policy=policy,
+            faces=faces,
         )
-        return after, Decision(_tracks(state, frame, _coloured(objects, tracks, boxes)), events, alerts)
+        told = _tracks(state, frame, _coloured(objects, tracks, boxes))
+        return after, Decision(told, events, alerts, sightings, tally)
 
     def status(
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()

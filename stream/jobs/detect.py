@@ -25,11 +25,12 @@ NAME = "detect"
 
 @dataclass(frozen=True)
 class DetectConfig:
-    """Whose frames are looked at, and how the process is set up."""
+    """Whose frames are looked at, how the process is set up, and the cameras whose people are identified."""
 
     site: str
     settings: ProcessSettings
     prefix: str = ""
+    identified: frozenset[str] = frozenset()
 
 
 class Detect(ProcessFunction):
@@ -41,6 +42,9 @@ class Detect(ProcessFunction):
     def open(self, context: Any) -> None:
         self._process = opened(self._config.settings, context, NAME)
         self._detector = self._process.detector()
+        self._faces = self._process.faces
+        if self._faces is not None and self._faces.start_looking(self._config.identified):
+            self._faces.looks()
         self._metrics = self._process.metrics
         self._guard = Guard(NAME, self._metrics)
         self._seconds = self._metrics.histogram(names.DETECT)
@@ -52,6 +56,8 @@ class Detect(ProcessFunction):
         frame = self._verified(record)
         with self._seconds.time():
             detections, model = self._detector.detect(frame.jpeg, frame.width, frame.height, detail=frame.detail)
+            if self._faces is not None and frame.detail and self._faces.looks_at(frame.camera):
+                detections = self._faces.looks().at(frame, detections)
         lane = topics.lane_of(record[TOPIC].removeprefix(self._config.prefix))
         now = now_ms()
         if lane == "live":

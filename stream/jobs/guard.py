@@ -17,6 +17,7 @@ from contracts.messages import DeadLetter
 from contracts.metrics import Metrics
 from stream.jobs.clock import Clock, now_ms
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, keyed, keyed_type
+from stream.jobs.letters import Letters
 
 MAX_PAYLOAD = 64 * 1024
 
@@ -52,6 +53,12 @@ class Guard:
                 raise
             _failed.discard(place)
             yield self._tag, self._letter(record, "failed twice: " + traceback.format_exc(limit=-8))
+
+    def followed(self, letters: Letters) -> Iterator[Any]:
+        """Dead letters of what threads of this process could not handle."""
+        for record, reason in letters.taken():
+            row = Row(record.key, record.value, record.topic, record.partition, record.offset)
+            yield self._tag, self._letter(row, reason)
 
     def _letter(self, record: Row, reason: str) -> Row:
         self._letters.inc()

@@ -1,4 +1,4 @@
-"""Takes over the models that `controls` promotes, while frames go on.
+"""Takes over the detectors that `controls` promotes, while frames go on.
 
 A thread of the process reads the topic itself: as a second input of the detect operator it would break the chain from
 the Kafka source, and every frame would be copied once more (measured: 54.5 instead of 58.7 frames/s).
@@ -46,7 +46,13 @@ class ModelControl:
         except ContractError:
             return  # the decide job reads the same record and writes the dead letter
         change = control.change
-        if not isinstance(change, SetModel) or control.version <= self._version:
+        if not isinstance(change, SetModel):
+            return
+        if change.manifest.task != "detector":
+            # Who is enrolled, what was seen and the calibration belong to one embedder: they change together.
+            log.error("model %s refused: face models change with the config and a start", change.manifest.id)
+            return
+        if control.version <= self._version:
             return
         self._version = control.version
         try:

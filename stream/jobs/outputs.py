@@ -13,6 +13,7 @@ from contracts import topics
 from contracts.codec import encode
 from contracts.messages import Alert, Event
 from contracts.metrics import Metrics
+from contracts.people import Sighting
 from stream.jobs.clock import Clock, now_ms
 from stream.jobs.guard import dead_letters_tag
 from stream.jobs.kafka import KafkaEnds, keyed, keyed_type, side_output
@@ -28,14 +29,20 @@ def alerts_tag() -> OutputTag:
     return OutputTag("alerts", keyed_type())
 
 
+def sightings_tag() -> OutputTag:
+    """The side output of sightings; made anew for each use."""
+    return OutputTag("sightings", keyed_type())
+
+
 class Outputs:
-    """Writes events and alerts to the side outputs and counts them."""
+    """Writes events, alerts and sightings to the side outputs and counts them."""
 
     def __init__(self, metrics: Metrics, clock: Clock = now_ms) -> None:
         self._metrics = metrics
         self._clock = clock
         self._events = events_tag()
         self._alerts = alerts_tag()
+        self._sightings = sightings_tag()
 
     def records(self, events: Iterable[Event], alerts: Iterable[Alert]) -> Iterator[Any]:
         """Yield (tag, record): alerts first, as somebody waits for them. Fills in `decided_at_ms`."""
@@ -47,6 +54,11 @@ class Outputs:
             if not event.ended:
                 self._metrics.counter(names.RULES_FIRED, event.camera, event.rule or event.kind).inc()
             yield self._events, keyed(event.camera, encode(event))
+
+    def sightings(self, sightings: Iterable[Sighting]) -> Iterator[Any]:
+        """Yield (tag, record), keyed by the site: one job clusters them."""
+        for one in sightings:
+            yield self._sightings, keyed(one.site, encode(one))
 
     def _count(self, alert: Alert) -> None:
         self._metrics.counter(names.ALERTS, alert.camera, alert.severity, alert.state).inc()

@@ -16,6 +16,7 @@ from contracts import metrics as names
 from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
+from stream.jobs.face_process import FaceProcess, FaceSettings
 from stream.jobs.model_control import ModelControl
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """How a process is set up; equal settings share one. `manifest` is a path, empty for jobs without a model."""
+    """How a process is set up; equal settings share one.
+
+    `manifest` is a path, empty for jobs without a model; `faces` is None where nobody is identified.
+    """
 
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 0
@@ -33,6 +37,7 @@ class ProcessSettings:
     batch_wait_ms: float = 3.0
     controls_topic: str = ""
     bootstrap: str = ""
+    faces: FaceSettings | None = None
 
 
 @dataclass
@@ -42,6 +47,7 @@ class Process:
     settings: ProcessSettings
     metrics: Metrics
     started_at_ms: int
+    faces: FaceProcess | None = None
     _detector: Detector | None = None
     _slot: ModelSlot | None = None
     _thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -95,7 +101,8 @@ def process_of(settings: ProcessSettings) -> Process:
             start_http_server(settings.metrics_port, settings.metrics_host, _registry)
             _served.add(settings.metrics_port)
         if settings not in _processes:
-            _processes[settings] = Process(settings, _metrics, now_ms())
+            faces = FaceProcess(settings.faces, _metrics) if settings.faces is not None else None
+            _processes[settings] = Process(settings, _metrics, now_ms(), faces)
         return _processes[settings]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyflink.common.job_client import JobClient
@@ -18,6 +18,8 @@ from contracts.access import of_parts
 from contracts.config import Config
 from stream.jobs import JOBS, analytics, decide, detect
 from stream.jobs.environment import FlinkSettings, environment
+from stream.jobs.face_models import FaceManifests, identifying
+from stream.jobs.face_process import FaceSettings
 from stream.jobs.kafka import KafkaEnds
 from stream.jobs.ports import free_port
 from stream.jobs.process import ProcessSettings
@@ -28,7 +30,10 @@ log = logging.getLogger("vedette.jobs")
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says. `drain` lets what is in the pipelines through at the end: a replay."""
+    """What the command line says. `drain` lets what is in the pipelines through at the end: a replay.
+
+    `faces` are the face models, None where nobody can be identified.
+    """
 
     bootstrap: str
     state: Path
@@ -36,6 +41,7 @@ class RunOptions:
     prefix: str = ""
     jobs: tuple[str, ...] = JOBS
     drain: bool = False
+    faces: FaceManifests | None = None
 
 
 def build(
@@ -46,12 +52,15 @@ def build(
     jobs: tuple[str, ...],
     *,
     watch: bool,
+    faces: FaceManifests | None,
 ) -> None:
     """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own.
 
-    `watch` is whether agents that never speak are missed.
+    `watch` is whether agents that never speak are missed; `faces` are the face models, None where nobody can be
+    identified.
     """
     plain = ProcessSettings(config.stream.metrics_host, config.stream.metrics_port)
+    people = _face_settings(config, ends, faces) if faces is not None else None
     if "detect" in jobs:
         settings = ProcessSettings(
             metrics_host=config.stream.metrics_host,
@@ -61,12 +70,27 @@ def build(
             batch_wait_ms=config.stream.batch_wait_ms,
             controls_topic=ends.prefix + topics.CONTROLS,
             bootstrap=ends.bootstrap,
+            faces=people,
         )
-        detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix))
+        detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix, identifying(config)))
     if "decide" in jobs:
-        decide.build(env, ends, decide.DecideConfig(config, plain, ends.prefix, watch))
+        decide.build(env, ends, decide.DecideConfig(config, replace(plain, faces=people), ends.prefix, watch))
     if "analytics" in jobs:
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
+
+
+def _face_settings(config: Config, ends: KafkaEnds, manifests: FaceManifests) -> FaceSettings:
+    return FaceSettings(
+        site=config.site.name,
+        localiser=str(manifests.localiser),
+        embedder=str(manifests.embedder),
+        bootstrap=ends.bootstrap,
+        keys_topic=ends.prefix + topics.FACE_KEYS,
+        gallery_topic=ends.prefix + topics.GALLERY,
+        controls_topic=ends.prefix + topics.CONTROLS,
+        most=config.faces.most,
+        wanted_rate=config.faces.wanted_rate,
+    )
 
 
 def topics_of(config: Config, jobs: Iterable[str]) -> set[str]:
@@ -85,9 +109,9 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
         rest_port=rest_port,
     )
     env = environment(settings)
-    # What is drained at its end is a replay: its agent sends no status.
     ends = KafkaEnds(options.bootstrap, options.prefix)
-    build(env, ends, config, options.manifest, options.jobs, watch=not options.drain)
+    # What is drained at its end is a replay: its agent sends no status.
+    build(env, ends, config, options.manifest, options.jobs, watch=not options.drain, faces=options.faces)
     log.info("jobs %s are built", ", ".join(options.jobs))
     wanted = {options.prefix + topic for topic in topics_of(config, options.jobs)}
     if not wait_for_topics(options.bootstrap, wanted, stop):

@@ -5,6 +5,7 @@ from stream.rules.changes import Rulebook, due
 from stream.rules.engine import RuleEngine
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules, compile_rules
+from stream.rules.scene import People, Who
 from stream.rules.state import EngineState
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "CameraRules",
     "EngineState",
     "Habits",
+    "People",
     "PolicyState",
     "RuleEngine",
     "Rulebook",
+    "Who",
     "compile_rules",
     "due",
 ]

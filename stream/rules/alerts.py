@@ -2,7 +2,7 @@
 
 An incident is what one rule sees at a stretch: other things that do the same join it, also within `cooldown_s` after
 the last one has stopped, and it ends when nothing has happened for that long. So a cooldown never hides anything. A
-thing left behind is an incident of its own.
+thing left behind is an incident of its own, and so is each known person.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from contracts.config import Anomaly
 from contracts.messages import Alert, Event, FrameDetections
 from stream.rules.habits import LIVING
 from stream.rules.model import ActiveRule, CameraRules
+from stream.rules.people import TAKEN_BACK, another
 from stream.rules.schedule import why_silent
 from stream.rules.telling import MAX_TRACKS, incident_id
 from stream.rules.things import worth
@@ -225,10 +226,11 @@ class _Turn:
         self.alerts.append(alert)
 
     def _find(self, event: Event) -> int | None:
-        """The incident that an event belongs to: its rule's, or for a thing left behind its own."""
+        """The incident that an event belongs to: its rule's, for a thing left behind or a known person their own."""
         for i, one in enumerate(self._incidents):
             same = (one.alert.rule, one.alert.rule_version) == (event.rule, event.rule_version)
             apart = event.kind == "left_object" and not {*event.track_ids} & {*one.alert.track_ids}
+            apart = apart or (event.kind == "known_person" and another(one.alert.identity, event.identity))
             if same and not apart:
                 return i
         return None
@@ -241,10 +243,13 @@ class _Turn:
         self._waiting = [event if _start_of(e) == event.opened_by else e for e in self._waiting]
 
     def _over(self, event: Event) -> None:
-        for i, one in enumerate(self._incidents):
+        for i, one in enumerate(list(self._incidents)):
             rest = tuple(e for e in one.events if _start_of(e) != event.opened_by)
             if len(rest) < len(one.events):
                 self._incidents[i] = replace(one, events=rest, over_at_ms=event.at_ms)
+                if not rest and another(one.alert.identity, event.identity):
+                    self._end(self._incidents[i], TAKEN_BACK[event.kind])
+                    break
         self._waiting = [e for e in self._waiting if _start_of(e) != event.opened_by]
 
     def _update(self, one: Incident) -> None:
@@ -295,6 +300,8 @@ def _shown(alert: Alert, event: Event) -> Alert:
         trace=event.trace,
         area=event.area,
         trail=event.trail,
-        evidence=event.evidence if worth(event.evidence) >= worth(alert.evidence) else alert.evidence,
+        # Of somebody whose face counts, the frame is that of the face.
+        evidence=event.evidence if event.identity or worth(event.evidence) >= worth(alert.evidence) else alert.evidence,
+        identity=event.identity,
     )
     return replace(shown, why=told(shown))

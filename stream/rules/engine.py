@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from contracts.config import (
     Absence,
     Crowd,
+    KnownPerson,
     LeftObject,
     LineCrossing,
     Loitering,
     Running,
+    UnknownPerson,
     WrongWay,
     ZoneEntry,
 )
+from contracts.identity import TrackIdentity
 from contracts.messages import EdgeStatus, Event, Evidence, FrameDetections, TrackedObject
-from stream.rules import health, left, motion, presence
+from stream.rules import health, left, motion, people, presence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
-from stream.rules.scene import SCENE, Readings, Scene, whole
+from stream.rules.scene import SCENE, People, Readings, Scene, whole
 from stream.rules.spells import held, long_enough
 from stream.rules.state import EngineState, Health, Mark, Open, Spell, Thing
 from stream.rules.telling import Teller
@@ -28,6 +32,7 @@ from stream.rules.things import Followed, Sight, follow
 from stream.rules.zones import Moves, Places
 from stream.tracking import Track
 
+NOBODY: People = MappingProxyType({})
 Stepped = tuple[EngineState, tuple[TrackedObject, ...], tuple[Event, ...]]
 
 
@@ -38,8 +43,10 @@ class RuleEngine:
         self._rules = rules
         self._habits = habits or Habits()
 
-    def step(self, state: EngineState, frame: FrameDetections, tracks: Sequence[Track]) -> Stepped:
-        """One frame of the lane and the tracker's tracks in it.
+    def step(
+        self, state: EngineState, frame: FrameDetections, tracks: Sequence[Track], known: People = NOBODY
+    ) -> Stepped:
+        """One frame of the lane, the tracker's tracks in it, and who they are said to be.
 
         Returns the state, what each track did (a thing that is gone is listed once more, with confidence 0 and its
         zones in `left`), and the events in order of rule and thing. The `last` frame of a source ends everything.
@@ -56,6 +63,7 @@ class RuleEngine:
             things=tuple(thing for thing in things if not thing.parked),
             seen=followed.seen,
             moves=moves,
+            people=known,
         )
         teller = Teller(self._rules, frame.lane, frame.captured_at_ms, sight.ms, self._habits)
         last_frame = whole(frame)
@@ -148,7 +156,7 @@ class RuleEngine:
         return replace(state, health=now, open=tuple(still)), tuple(events)
 
 
-def read(rule: ActiveRule, scene: Scene) -> Readings:
+def read(rule: ActiveRule, scene: Scene) -> Readings:  # noqa: C901  one case a kind
     """For which subjects the rule's condition holds in this frame."""
     match rule.rule:
         case ZoneEntry() as spec:
@@ -167,6 +175,10 @@ def read(rule: ActiveRule, scene: Scene) -> Readings:
             return motion.running(rule, spec, scene)
         case LeftObject() as spec:
             return left.left_object(rule, spec, scene)
+        case KnownPerson() as spec:
+            return people.known_person(rule, spec, scene)
+        case UnknownPerson() as spec:
+            return people.unknown_person(rule, spec, scene)
         case _:
             return {}
 
@@ -208,9 +220,13 @@ def _told(
     for subject in sorted({*mine, *true}):
         reading, opened, thing = readings.get(subject), mine.get(subject), things.get(subject)
         trail = thing.trail if thing is not None else ()
-        if opened is not None and subject not in true:
-            events.append(teller.end(opened, trail))
-        elif opened is not None:
+        now = people.taken_back(opened.event, thing, scene) if opened is not None else None
+        if opened is not None and (subject not in true or now is not None):
+            events.append(teller.end(opened, trail, now))
+            opened = None
+            if now is None:
+                continue
+        if opened is not None:
             if reading is not None:
                 counts = subject == SCENE
                 opened, event = teller.go_on(opened, reading, trail, last_frame, counts=counts)
@@ -269,10 +285,16 @@ def _objects(scene: Scene, followed: Followed, *, last: bool) -> tuple[TrackedOb
                 left=moves.left + gone[0],
                 dwell_ms=moves.dwell_ms + gone[1],
                 crossed=moves.crossed,
+                identity=_identity(scene, thing),
             )
         )
     absent = [thing for thing in scene.things if thing.uid not in scene.seen] if last else []
     return tuple(objects) + tuple(_departed(thing) for thing in (*followed.gone, *absent))
+
+
+def _identity(scene: Scene, thing: Thing) -> TrackIdentity | None:
+    who = scene.who(thing)
+    return TrackIdentity(decision=who.identified.decision, person_id=who.identified.person_id) if who else None
 
 
 def _departed(thing: Thing) -> TrackedObject:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contracts.config import LineCrossing, Rule
 from contracts.fields import Xyxy
+from contracts.identity import Identified
 from contracts.messages import Condition, Evidence, FrameDetections
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
@@ -17,11 +19,23 @@ SCENE = 0
 """The subject of a rule that speaks of no single thing."""
 
 
+class Who(NamedTuple):
+    """Who a track is said to be, and the frame that shows the face best."""
+
+    identified: Identified
+    evidence: Evidence
+
+
+People = Mapping[tuple[int, int], Who]
+"""By track: its number and its first time."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """One frame after following and placing. `things` are those that count: not the parked ones.
 
-    `ms` is the observed clock, `seen` the uids of things that are in this very frame.
+    `ms` is the observed clock, `seen` the uids of things that are in this very frame, `people` those tracks of whose
+    face something was seen.
     """
 
     rules: CameraRules
@@ -31,6 +45,11 @@ class Scene:
     things: tuple[Thing, ...]
     seen: frozenset[int]
     moves: Mapping[int, Moves] = field(default_factory=dict)
+    people: People = field(default_factory=dict)
+
+    def who(self, thing: Thing) -> Who | None:
+        """Who the thing's track is said to be; None while nothing was seen of a face."""
+        return self.people.get((thing.track_id, thing.track_started_at_ms))
 
     def moved(self, thing: Thing) -> Moves:
         """What the thing did with this frame."""
@@ -65,6 +84,7 @@ class Reading:
     track_ids: tuple[int, ...] = ()
     starts: bool = True
     evidence: Evidence | None = None
+    identity: Identified | None = None
 
 
 Readings = dict[int, Reading]

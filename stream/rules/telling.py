@@ -7,6 +7,7 @@ import uuid
 from msgspec.structs import replace
 
 from contracts.fields import Lane, Point
+from contracts.identity import Identified
 from contracts.messages import Event, Evidence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
@@ -52,6 +53,7 @@ class Teller:
             area=rule.area,
             trail=trail,
             evidence=reading.evidence or last_frame,
+            identity=reading.identity,
         )
 
     def go_on(
@@ -74,11 +76,12 @@ class Teller:
             trace=reading.trace,
             trail=trail or old.trail,
             evidence=evidence if better or counts else old.evidence,
+            identity=reading.identity if better or counts else old.identity,
         )
         return Open(opened.start_id, opened.subject, self._ms, event), event
 
-    def end(self, opened: Open, trail: tuple[Point, ...] = ()) -> Event:
-        """The event that ends `opened`."""
+    def end(self, opened: Open, trail: tuple[Point, ...] = (), identity: Identified | None = None) -> Event:
+        """The event that ends `opened`; `identity` where its thing is said to be somebody else by now."""
         return replace(
             opened.event,
             id=str(uuid.uuid5(uuid.UUID(opened.start_id), "end")),
@@ -86,6 +89,7 @@ class Teller:
             ended=True,
             opened_by=opened.start_id,
             trail=trail or opened.event.trail,
+            identity=identity or opened.event.identity,
         )
 
 

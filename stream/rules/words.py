@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from contracts.identity import Identified
 from contracts.messages import Alert, Condition, Event
+from stream.rules.people import named
 
 BASELINE = "baseline"
 """The condition that says how much an anomaly's baseline has seen; no news for a sentence."""
 
-JOINED = ("zone_entry", "loitering", "line_crossing", "wrong_way", "running")
+JOINED = ("zone_entry", "loitering", "line_crossing", "wrong_way", "running", "unknown_person")
 """Kinds that speak of one thing: the others of the same incident are counted behind it."""
 
 OVER = {"camera_down": "back", "tamper": "clear again", "anomaly": "as usual again"}
 """What it is called when the condition holds no more."""
+
+
+RAREST = 1e-5
+"""What is rarer than this nobody has measured."""
 
 
 def told(alert: Alert) -> str:
@@ -56,6 +63,12 @@ def sentence(seen: Event | Alert, *, past: bool = False) -> str:  # noqa: C901  
             limit = span(_limit(seen.trace, "owner_gone_s"))
             alone = f"for more than {limit}" if past else f"for {_for(seen, limit)}"
             return f"{who} left behind{where}, alone {alone}"
+        case "known_person" if seen.identity is not None:
+            return f"{named(seen.identity)} {'was ' if past else ''}seen{where}; {_rarity(seen.identity)}"
+        case "unknown_person":
+            return f"unknown {who} {'was ' if past else ''}seen{where}, nobody who is enrolled"
+        case "returning_unknown":
+            return f"the same unknown {who} came {seen.score:.0f} times (limit {_wanted(seen.trace, 'visits')})"
         case "camera_down" if _got(seen.trace, "agent_silent_s"):
             return "the agent was silent" if past else f"the agent has been silent for {span(round(seen.score))}"
         case "camera_down":
@@ -79,6 +92,14 @@ def span(seconds: float) -> str:
     if whole >= 3600:
         big, small, names = (whole // 3600, whole % 3600 // 60, ("h", "min"))
     return f"{big} {names[0]} {small} {names[1]}" if small else f"{big} {names[0]}"
+
+
+def _rarity(said: Identified) -> str:
+    """How often a stranger would look so much like anybody enrolled, in two figures."""
+    if said.strangers < RAREST:
+        return f"fewer than 1 of {1 / RAREST:,.0f} strangers look so alike"
+    often = 1 / said.strangers
+    return f"1 of {round(often, 1 - math.floor(math.log10(often))):,.0f} strangers looks so alike"
 
 
 def _for(seen: Event | Alert, limit: str) -> str:

@@ -15,7 +15,7 @@ from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, model_bytes
 from stream.geometry import iou
 from stream.vision.heads import Boxes, suppress
-from stream.vision.image import Picture, fit, letterbox
+from stream.vision.image import Picture, Size, decode, fit, letterbox
 from stream.vision.session import SessionOptions, open_runtime
 
 Floats = NDArray[np.float32]
@@ -174,6 +174,23 @@ class FaceLooker:
             for (place, face), vector, quality in zip(faces.items(), vectors, qualities, strict=True)
         }
 
+    @property
+    def model(self) -> str:
+        """The embedder's name@version: only vectors of one model can be compared."""
+        return self._embedder.manifest.id
+
+    def look_in(self, jpeg: bytes, picture: Size, people: Floats) -> dict[int, FaceLook]:
+        """As `look`, in the JPEG of a camera's picture of (width, height) px, whatever size the JPEG has.
+
+        `people` and the faces found are in px of the picture. Raises ContractError for a JPEG that can't be decoded.
+        """
+        if not len(worthwhile(head_squares(people, self._config.head_share), self._config)):
+            return {}
+        image = decode(jpeg, target=picture, picture=picture)
+        scale = image.shape[1] / picture[0]
+        looks = self.look(image, np.asarray(people, np.float32) * np.float32(scale))
+        return {place: look._replace(face=_scaled(look.face, 1 / scale)) for place, look in looks.items()}
+
     def enrol(self, picture: Picture) -> tuple[FaceLook, ...]:
         """All faces of a whole picture, most confident first: for enrolment and search."""
         faces = self._localiser.everywhere(picture)
@@ -182,6 +199,11 @@ class FaceLooker:
             FaceLook(face, vector, float(quality))
             for face, vector, quality in zip(faces, vectors, qualities, strict=True)
         )
+
+
+def _scaled(face: Face, scale: float) -> Face:
+    x1, y1, x2, y2 = face.xyxy
+    return Face((x1 * scale, y1 * scale, x2 * scale, y2 * scale), face.confidence, face.points * scale)
 
 
 def head_squares(people: Floats, head_share: float) -> Floats:

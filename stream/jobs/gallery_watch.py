@@ -1,0 +1,177 @@
+"""Who is enrolled, as the topic `gallery` has it: one matrix in the process's memory, never a part of a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from bus.consuming import Record
+from bus.follower import Follower
+from contracts import metrics as names
+from contracts.codec import decode
+from contracts.errors import ContractError
+from contracts.metrics import Metrics
+from contracts.people import GalleryChange, PersonSecret, RemovedPerson, SetDenial, SetPerson, gallery_key
+from stream.identity import Denial, Gallery, Person
+from stream.identity.gallery import Vector, Vectors
+from stream.jobs.clock import Clock, now_ms
+from stream.jobs.letters import Letters
+from vault import Key, MasterKey, VaultError, opened
+
+log = logging.getLogger(__name__)
+
+# Made on import, by one thread: see contracts/codec.py.
+_SECRET = msgspec.msgpack.Decoder(PersonSecret)
+VECTOR = np.dtype("<f2")
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Whose vectors can be compared: the embedder's name@version, and the length D of its vectors."""
+
+    model: str
+    size: int
+
+
+class Enrolled(NamedTuple):
+    """The gallery at one moment; `state` is a hash of what was applied: the same records give the same one."""
+
+    gallery: Gallery = Gallery()
+    state: int = 0
+
+
+class _Entry(NamedTuple):
+    person: Person
+    vectors: Vectors
+    key: Key
+
+
+class GalleryWatch:
+    """Follows the topic; `now` is always a whole gallery, replaced at once. Threads may share it."""
+
+    def __init__(
+        self,
+        site: str,
+        master: MasterKey,
+        embedder: Embedder,
+        letters: Letters,
+        metrics: Metrics,
+        clock: Clock = now_ms,
+    ) -> None:
+        self.now = Enrolled()
+        self._site = site
+        self._master = master
+        self._embedder = embedder
+        self._letters = letters
+        self._metrics = metrics
+        self._clock = clock
+        self._versions: dict[str, int] = {}
+        self._state = 0
+        self._people: dict[str, _Entry] = {}
+        self._denials: dict[str, SetDenial] = {}
+        self._foreign: set[str] = set()
+        self._told_foreign = 0
+        self._oldest_ms = 0
+
+    def start(self, bootstrap: str, topic: str) -> None:
+        """Read all that is enrolled, then follow the topic; raises BusError."""
+        Follower(bootstrap, topic, self.take, self.settle).start()
+
+    def take(self, record: Record) -> None:
+        """One change; it counts from the next `settle` on. Of each thing the highest version wins."""
+        try:
+            if record.value is None:
+                raise ContractError("no value: a removal is a message of its own")
+            message = decode(record.value, GalleryChange)
+            key = gallery_key(message.change)
+            if message.site != self._site or message.version <= self._versions.get(key, -1):
+                return
+            self._apply(message)
+        except (ContractError, VaultError) as error:
+            self._letters.put(record, str(error))
+            return
+        self._state ^= _hash(key, self._versions.get(key, -1)) ^ _hash(key, message.version)
+        self._versions[key] = message.version
+        self._oldest_ms = self._oldest_ms or record.timestamp_ms
+        self._metrics.counter(names.GALLERY_CHANGES).inc()
+
+    def settle(self) -> None:
+        """What was taken is in force."""
+        # In the order of ids, whatever the order in which they came: a replay multiplies the same rows.
+        enrolled = {self._people[one].person: self._people[one].vectors for one in sorted(self._people)}
+        denials = [self._denial(self._denials[one]) for one in sorted(self._denials)]
+        gallery = Gallery.of(enrolled, tuple(denial for denial in denials if denial is not None))
+        self.now = Enrolled(gallery, self._state)
+        self._metrics.gauge(names.GALLERY_PEOPLE).set(len(enrolled))
+        if self._oldest_ms:
+            late_s = max(0, self._clock() - self._oldest_ms) / 1000
+            self._metrics.histogram(names.GALLERY_CHANGE).observe(late_s)
+            self._oldest_ms = 0
+        if len(self._foreign) > self._told_foreign:
+            text = "%d people were enrolled with another model than %s, and match nobody: enrol them again"
+            log.warning(text, len(self._foreign), self._embedder.model)
+        self._told_foreign = len(self._foreign)
+
+    def _apply(self, message: GalleryChange) -> None:
+        match message.change:
+            case SetPerson() as person:
+                self._set(person)
+            case SetDenial() as denial:
+                self._denials[denial.id] = denial
+            case RemovedPerson(kind="denial", id=denial_id):
+                self._denials.pop(denial_id, None)
+            case RemovedPerson(id=person_id):
+                self._people.pop(person_id, None)
+                self._foreign.discard(person_id)
+                self._denials = {key: one for key, one in self._denials.items() if one.person_id != person_id}
+
+    def _set(self, change: SetPerson) -> None:
+        key = self._master.unwrap(change.wrapped, f"person/{change.id}")
+        try:
+            secret = _SECRET.decode(opened(key, change.sealed, f"person/{change.id}".encode()))
+        except msgspec.MsgspecError as error:
+            raise ContractError(f"person {change.id}: {error}") from error
+        if secret.model != self._embedder.model:
+            self._people.pop(change.id, None)
+            self._foreign.add(change.id)
+            return
+        self._foreign.discard(change.id)
+        if not secret.vectors:
+            raise ContractError(f"person {change.id}: no picture")
+        rows = np.stack([unit(vector, self._embedder.size, f"person {change.id}") for vector in secret.vectors])
+        self._people[change.id] = _Entry(Person(change.id, secret.name, change.group), rows, key)
+
+    def _denial(self, change: SetDenial) -> Denial | None:
+        """The denial as the gallery wants it; None while its person is not there, and for another embedder's look."""
+        entry = self._people.get(change.person_id)
+        if entry is None or change.model != self._embedder.model:
+            return None
+        try:
+            plain = opened(entry.key, change.sealed, f"denial/{change.id}".encode())
+            return Denial(change.person_id, unit(plain, self._embedder.size, f"denial {change.id}"))
+        except (VaultError, ContractError):
+            self._metrics.counter(names.FACES_DROPPED, "denial").inc()
+            return None
+
+
+def unit(data: bytes, size: int, whose: str) -> Vector:
+    """The unit vector float32[D] in float16[D]; ContractError for other bytes."""
+    if len(data) != size * VECTOR.itemsize:
+        raise ContractError(f"{whose}: a vector of {len(data)} bytes instead of {size * VECTOR.itemsize}")
+    vector = np.frombuffer(data, VECTOR).astype(np.float32)
+    length = float(np.linalg.norm(vector))
+    if not 0.9 < length < 1.1:  # NaN too
+        raise ContractError(f"{whose}: a vector of length {length:g} instead of 1")
+    return np.asarray(vector / length, np.float32)
+
+
+def _hash(key: str, version: int) -> int:
+    """Of one applied record; xor of all is the same in whatever order they came."""
+    if version < 0:
+        return 0
+    return int.from_bytes(hashlib.blake2b(f"{key}@{version}".encode(), digest_size=7).digest(), "big")
