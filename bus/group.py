@@ -1,8 +1,9 @@
-"""Reading a topic as a member of a group, which remembers how far it is."""
+"""Reading topics as a member of a group, which remembers how far it is."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -14,12 +15,12 @@ log = logging.getLogger(__name__)
 
 
 class GroupReader:
-    """Takes part in `group`, from the topic's beginning where it has no place yet.
+    """Takes part in `group`, from the topics' beginning where it has no place yet.
 
     The constructor blocks until connected, and raises BusError. A broker that goes away later is waited for.
     """
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, bootstrap: str, topics: Sequence[str], group: str) -> None:
         self._aside = Aside()
         self._consumer = consumer(
             bootstrap,
@@ -35,12 +36,12 @@ class GroupReader:
         )
         try:
             with asking(self._consumer, self._aside):
-                self._consumer.list_topics(topic, timeout=CONNECT_S)
+                self._consumer.list_topics(topics[0], timeout=CONNECT_S)
         except BaseException:
             close(self._consumer)
             raise
         self._next: dict[tuple[str, int], int] = {}
-        self._consumer.subscribe([topic])
+        self._consumer.subscribe(list(topics))
 
     def read(self, timeout_s: float, count: int) -> list[Record]:
         """At most `count` records, waiting at most so long for the first; raises BusError."""

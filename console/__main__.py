@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        place = Place(given.bootstrap, given.state, database, _address(config.console, listening), master)
+        place = Place(given.bootstrap, given.state, database, _address(config.console, listening), master, os.environ)
         parts = build(config, place, _now_ms, secrets)
         try:
             parts.store.open()

@@ -1,50 +1,132 @@
-"""The pictures of alerts, read from the evidence folder for who may see them; every look is in the audit."""
+"""The evidence of alerts, read for who may see them; every look is in the audit."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from archive.evidence import paths
+from archive.evidence.clip import ClipInfo
+from archive.evidence.files import Files
+from archive.evidence.paths import Place
 from console.rights import Who
 from console.store.store import Store
 from contracts.errors import ContractError
+from contracts.messages import Alert, Evidence
+from vault import Signer
 
-Picture = Literal["snapshot", "frame"]
-_FILES: dict[Picture, str] = {"snapshot": paths.SNAPSHOT, "frame": paths.FRAME}
+What = Literal["snapshot", "frame", "clip"]
+_FILES: dict[What, str] = {"snapshot": paths.SNAPSHOT, "frame": paths.FRAME, "clip": paths.CLIP}
 
 SAME_LOOK_MS = 60_000
-"""A browser that asks for the same picture again within this is still the same look."""
+"""A browser that asks for the same thing again within this is still the same look; a film is asked for in parts."""
 MAX_LOOKS = 10_000
+PART_BYTES = 4 * 1024 * 1024
+"""At most so much of a clip in one answer: a player asks for the next part by itself."""
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Pictures:
-    """The evidence folder and who looked into it."""
+class Kept(msgspec.Struct, frozen=True):
+    """What evidence says of the frame that it keeps: the best one, which needn't be the newest revision's."""
 
-    def __init__(self, store: Store, root: Path) -> None:
+    revision: int
+    evidence: Evidence
+    sha256: str
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Why evidence has no picture."""
+
+    reason: str
+
+
+class Part(NamedTuple):
+    """Bytes of a file from `first` on, and how many it has in all."""
+
+    data: bytes
+    first: int
+    size: int
+
+
+class EvidenceReader:
+    """Evidence as the console shows it, and who looked at it. What blocks is called in a thread."""
+
+    def __init__(self, store: Store, files: Files, key: Signer) -> None:
         self._store = store
-        self._root = root
+        self._files = files
+        self._key = key
         self._looks: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read(self, who: Who, alert_id: str, picture: Picture, now_ms: int) -> bytes | None:
-        """The JPEG, None when there is none. That this person may see the camera is looked at before."""
-        alert = self._store.alerts.body(alert_id)
-        if alert is None:
-            return None
-        try:
-            data = (paths.alert_folder(self._root, alert) / _FILES[picture]).read_bytes()
-        except (ContractError, FileNotFoundError, NotADirectoryError):
-            return None
-        if self._is_new(who.name, alert_id, picture, now_ms):
-            details = {"picture": picture, "camera": alert.camera}
-            self._store.audit.record(at_ms=now_ms, who=who.name, action="look", subject=alert_id, details=details)
+    def read(self, who: Who, alert_id: str, what: What, now_ms: int) -> bytes | None:
+        """A file as a whole, None where there is none. That this person may see the camera is looked at before."""
+        alert, place = self._placed(alert_id)
+        data = self._files.read(place.file(_FILES[what])) if place is not None else None
+        if data is not None and alert is not None:
+            self._looked(who, alert, what, now_ms)
         return data
 
-    def _is_new(self, name: str, alert_id: str, picture: str, now_ms: int) -> bool:
-        key = (name, alert_id, picture)
+    def part(self, who: Who, alert_id: str, what: What, first: int, end: int | None, now_ms: int) -> Part | None:
+        """Bytes of a file from `first` to before `end` (None: its end), PART_BYTES at most. See `read`."""
+        alert, place = self._placed(alert_id)
+        if alert is None or place is None:
+            return None
+        path = place.file(_FILES[what])
+        size = self._files.size(path)
+        if size is None:
+            return None
+        until = min(size, first + PART_BYTES, size if end is None else end)
+        data = self._files.part(path, first, until) if first < size else b""
+        if data is None:
+            return None
+        self._looked(who, alert, what, now_ms)
+        return Part(data, first, size)
+
+    def frame(self, alert_id: str) -> bytes | None:
+        """The kept frame for what is no look of its own: small pictures, and a background to draw on."""
+        _, place = self._placed(alert_id)
+        return self._files.read(place.file(paths.FRAME)) if place is not None else None
+
+    def snapshot(self, alert: Alert) -> bytes | None:
+        """The drawn picture for who sends it on, and audits that."""
+        place = _place(alert)
+        return self._files.read(place.file(paths.SNAPSHOT)) if place is not None else None
+
+    def kept(self, alert: Alert) -> Kept | None:
+        """What the alert's picture shows, None where none is kept (yet)."""
+        return self._said(alert, paths.SEEN, Kept)
+
+    def missed(self, alert: Alert) -> Missed | None:
+        """Why there is no picture, if evidence has said."""
+        return self._said(alert, paths.MISSED, Missed)
+
+    def clip(self, alert: Alert) -> ClipInfo | None:
+        """What the alert's clip shows, or why there is none; None where evidence has not said (yet)."""
+        return self._said(alert, paths.CLIP_INFO, ClipInfo)
+
+    def _said(self, alert: Alert, name: str, kind: type[S]) -> S | None:
+        place = _place(alert)
+        data = self._files.read(place.file(name)) if place is not None else None
+        try:
+            return msgspec.json.decode(data, type=kind) if data is not None else None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def _placed(self, alert_id: str) -> tuple[Alert | None, Place | None]:
+        alert = self._store.alerts.body(alert_id)
+        return alert, _place(alert) if alert is not None else None
+
+    def _looked(self, who: Who, alert: Alert, what: str, now_ms: int) -> None:
+        if self._is_new(who.name, alert.id, what, now_ms):
+            details = {"picture": what, "camera": alert.camera}
+            self._store.audit.record(at_ms=now_ms, who=who.name, action="look", subject=alert.id, details=details)
+
+    def _is_new(self, name: str, alert_id: str, what: str, now_ms: int) -> bool:
+        key = (name, alert_id, what)
         with self._lock:
             last_ms = self._looks.pop(key, -SAME_LOOK_MS)
             new = now_ms - last_ms >= SAME_LOOK_MS
@@ -52,3 +134,11 @@ class Pictures:
             while len(self._looks) > MAX_LOOKS:
                 self._looks.popitem(last=False)
         return new
+
+
+def _place(alert: Alert) -> Place | None:
+    """Where the alert's evidence lies; None where its names are no folder's, so that there can be none."""
+    try:
+        return paths.place_of(alert)
+    except ContractError:
+        return None

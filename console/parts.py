@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from archive.evidence.files import Files
 from console.auth.gate import Gate
 from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
-from console.evidence import Pictures
+from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
@@ -40,8 +40,8 @@ class Parts:
     upkeep: Upkeep
     registry: CollectorRegistry
     clock_ms: Callable[[], int]
-    pictures: Pictures
     people: PeopleParts
-    evidence_root: Path
+    files: Files
+    evidence: EvidenceReader
     address: str
     secure: bool

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from archive.evidence.paths import evidence_root
+from archive.evidence.chain import Chain
+from archive.evidence.files import KEY_FILE, files_of
 from archive.watch_list import WatchList
 from bus.follower import Follower
 from console.api import accounts, alerts, base, cameras, notifications, objects, people, session, system
@@ -19,7 +20,7 @@ from console.auth.guard import Guard
 from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
-from console.evidence import Pictures
+from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.live.reader import LiveReader
 from console.live.veil import Veil
@@ -37,7 +38,7 @@ from console.upkeep import Upkeep, meter
 from contracts import topics
 from contracts.config import Config, detect_of
 from contracts.metrics import Metrics
-from vault import MasterKey
+from vault import MasterKey, SiteKey
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Place:
     database: str
     address: str
     master: MasterKey | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Secrets) -> Parts:
@@ -61,22 +63,23 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
     store, hub = Store(place.database, notifies=bool(config.console.notifications.channels)), Hub()
     hub.listen(meter(measured))
     outbox = Outbox(place.bootstrap, store, clock_ms)
-    root = evidence_root(config, place.state.parent / "archive")
+    archive = place.state.parent / "archive"
+    files, key = files_of(config.evidence, archive), SiteKey(place.environment, archive / KEY_FILE)
+    evidence = EvidenceReader(store, files, key)
     changes = Changes(store, config, clock_ms, outbox.wake)
     notifier = Notifier(
         config,
         store=store,
         address=place.address,
-        evidence=root,
+        evidence=evidence,
         secrets=secrets,
         measured=measured,
         clock_ms=clock_ms,
     )
-    pictures = Pictures(store, root)
     people = build_people(
-        *(config, store, hub, pictures),
+        *(config, store, hub, evidence),
         bootstrap=place.bootstrap,
-        evidence_root=root,
+        chain=Chain(files, key, clock_ms),
         master=place.master,
         clock_ms=clock_ms,
         wake=outbox.wake,
@@ -95,9 +98,9 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step,)),
         registry=registry,
         clock_ms=clock_ms,
-        pictures=pictures,
         people=people,
-        evidence_root=root,
+        files=files,
+        evidence=evidence,
         address=place.address,
         secure=place.address.startswith("https://"),
     )

@@ -13,6 +13,7 @@ from contracts.config import (
     Camera,
     CameraDown,
     Config,
+    EvidenceStore,
     Input,
     Kafka,
     KnownPerson,
@@ -63,6 +64,7 @@ def check(config: Config) -> None:
         _rule(config, rule, f"rules.{name}")
     _brokers(config.kafka)
     check_console(config)
+    _evidence(config.evidence)
     _ports(config)
 
 
@@ -203,6 +205,21 @@ def _input(source: Input, path: str) -> None:
         name = re.sub(r"[^A-Z0-9]+", "_", path.split(".")[1].upper()) + "_PASSWORD"
         way = f"write {{{name}}} in its place, and set the environment variable {name} where the agent runs"
         raise ConfigError(f"{path}.url", f"holds a password, which must not travel: {way}")
+
+
+def _evidence(evidence: EvidenceStore) -> None:
+    if evidence.clip_max_s <= evidence.pre_s:
+        raise ConfigError(
+            "evidence.clip_max_s", f"{evidence.clip_max_s:g} s end before an alert that {evidence.pre_s:g} s lead to"
+        )
+    if evidence.s3 is None:
+        return
+    if evidence.folder:
+        raise ConfigError("evidence.s3", "there is a folder already: evidence is kept in one place")
+    if evidence.s3.endpoint and not re.fullmatch(r"https?://[^/?#@\s]+", evidence.s3.endpoint):
+        raise ConfigError("evidence.s3.endpoint", f"`{evidence.s3.endpoint[:60]}` is not http(s)://HOST[:PORT]")
+    if not re.fullmatch(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]*(?:/(?!$)|$))*", evidence.s3.prefix):
+        raise ConfigError("evidence.s3.prefix", f"`{evidence.s3.prefix[:60]}` is not like NAME/NAME")
 
 
 def _brokers(kafka: Kafka) -> None:

@@ -184,6 +184,8 @@ class _Walker:
         if not structs:
             others = [t for t in kind.types if not isinstance(t, inspect.NoneType)]
             return self.walk(value, others[0], path)
+        if len(structs) == 1 and structs[0].tag is None:
+            return self._struct(value, structs[0], path)
         entries = dict(_entries(value, path))
         tag_field = structs[0].tag_field or "kind"
         here = _join(path, tag_field)

@@ -20,7 +20,17 @@ Point = tuple[Px, Px]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
 Answer = Literal[
-    "acknowledge", "verdict", "assign", "escalate", "comment", "snooze", "not_person", "is_person", "denial_undone"
+    "acknowledge",
+    "verdict",
+    "assign",
+    "escalate",
+    "comment",
+    "snooze",
+    "hold",
+    "release",
+    "not_person",
+    "is_person",
+    "denial_undone",
 ]
 Verdict = Literal["true", "false", "nuisance"]
 IdentityDecision = Literal["identified", "unknown", "unsure"]

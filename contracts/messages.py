@@ -242,9 +242,10 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
     """What an operator answered to an alert, or did with it; a reader keeps one of each `id`.
 
     Of an alert's verdicts the latest counts. `operator` is "" for the console itself (an escalation whose time came).
-    `to` is who it was given to, `until_ms` the end of a snooze. What the alert said when it was answered is repeated
-    (revision, rule, label, evidence ...), so that training and suppression need nothing else. `person_id` is whom a
-    `not_person`, `is_person` or `denial_undone` is about, `identity` what the alert said of who it is.
+    `to` is who it was given to, `until_ms` the end of a snooze, `case` the case that holds (or no longer holds) its
+    evidence. What the alert said when it was answered is repeated (revision, rule, label, evidence ...), so that
+    training and suppression need nothing else. `person_id` is whom a `not_person`, `is_person` or `denial_undone` is
+    about, `identity` what the alert said of who it is.
     """
 
     id: Id
@@ -259,6 +260,8 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
     to: str = ""
     text: str = ""
     until_ms: Millis = 0
+    case: Annotated[str, Meta(max_length=200)] = ""
+    started_at_ms: Millis = 0
     rule: str = ""
     rule_version: int = 0
     kind: str = ""
@@ -271,6 +274,20 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
     config_version: str = ""
     person_id: str = ""
     identity: Identified | None = None
+
+
+class EvidenceNote(Message, frozen=True, kw_only=True, gc=False):
+    """What became of an alert's evidence: its clip is there, or there is none and why, or it was deleted and why.
+
+    What is deleted is noted before it goes, so a kill in between repeats the note, with the same `at_ms`.
+    """
+
+    site: Id
+    camera: Id
+    alert: Id
+    at_ms: Millis
+    kind: Literal["clip", "no_clip", "deleted"]
+    why: str = ""
 
 
 class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -71,7 +71,10 @@ GALLERY_CHANGE = Metric(
     "vedette_gallery_change_seconds", "From a change of who is enrolled to the gallery that has it", "histogram"
 )
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
-EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame was gone", "counter", ("reason",))
+EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame or clip was gone", "counter", ("reason",))
+EVIDENCE_DELETED = Metric("vedette_evidence_deleted_total", "Alerts whose evidence was old", "counter", ("kept_as",))
+CLIPS_WAITING = Metric("vedette_clips_waiting", "Alerts whose clip is not made yet", "gauge")
+CLIP = Metric("vedette_clip_seconds", "Reading and encoding one clip", "histogram", (), WAITING_BUCKETS)
 HISTORY_ROWS = Metric("vedette_history_rows_total", "Rows kept of what was seen", "counter", ("kind",))
 CONSOLE_ALERTS = Metric("vedette_console_alerts_total", "Alert revisions kept", "counter", ("severity", "state"))
 ALERT_TO_CONSOLE = Metric("vedette_alert_to_console_seconds", "From the decision to the console's store", "histogram")

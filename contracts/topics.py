@@ -13,6 +13,7 @@ TRACKS = "tracks"
 EVENTS = "events"
 ALERTS = "alerts"
 FEEDBACK = "feedback"
+EVIDENCE = "evidence"
 ANALYTICS = "analytics"
 EDGE_STATUS = "edge-status"
 CONTROLS = "controls"
@@ -97,6 +98,7 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         kept(EVENTS, 7 * 24),
         kept(ALERTS, 30 * 24),
         kept(FEEDBACK, 365 * 24, 1),
+        kept(EVIDENCE, 30 * 24, 1),
         kept(ANALYTICS, 30 * 24),
         kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
         kept(CAMERA_PROBES, 1, 1),

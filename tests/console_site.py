@@ -24,7 +24,10 @@ import psutil
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
+from archive.evidence.chain import Chain
+from archive.evidence.files import KEY_FILE, Folder
 from archive.evidence.frames import FrameMissed
+from archive.evidence.privacy import as_sent
 from archive.evidence.writer import EvidenceWriter
 from bus.admin import create_topics
 from contracts import codec, topics
@@ -42,6 +45,7 @@ from contracts.messages import (
 )
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of
+from vault.signing import signing_key
 
 PASSWORD = "a vedette keeps watch"
 CLIP = Path(__file__).parents[2] / "shared" / "data" / "videos" / "vtest_480x360.mp4"
@@ -148,9 +152,15 @@ class ConsoleSite:
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
         self._cookies: dict[str, dict[str, Any]] = {}
         self._frames = _Frames()
-        evidence = folder / "state" / "archive" / "evidence"
+        archive = folder / "state" / "archive"
+        self.chain = Chain(Folder(archive / "evidence"), signing_key({}, archive / KEY_FILE), now_ms)
         self._evidence = EvidenceWriter(
-            evidence, self._frames, Metrics(CollectorRegistry()), names={"forecourt": "Forecourt"}, time_zone="UTC"
+            self.chain,
+            self._frames,
+            Metrics(CollectorRegistry()),
+            names={"forecourt": "Forecourt"},
+            time_zone="UTC",
+            redact=as_sent,
         )
 
     def __enter__(self) -> ConsoleSite:

@@ -51,10 +51,14 @@ class Writer:
                 self._producer.poll(0)
                 return
 
-    def put(self, topic: str, value: bytes | None, key: str | bytes | None = None) -> tuple[int, int]:
-        """Write one record; returns its partition and offset."""
+    def put(self, topic: str, value: bytes | None, key: str | bytes | None = None, at_ms: int = 0) -> tuple[int, int]:
+        """Write one record; returns its partition and offset. `at_ms` 0 is now."""
         found: list[tuple[KafkaError | None, Message]] = []
-        self._producer.produce(topic, value, key, on_delivery=lambda error, message: found.append((error, message)))
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            found.append((error, message))
+
+        self._producer.produce(topic, value, key, on_delivery=delivered, timestamp=at_ms)
         self.flush()
         ((error, message),) = found
         assert error is None, error

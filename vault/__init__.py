@@ -1,14 +1,22 @@
-"""Secrets at rest: sealing with keys that can be thrown away. The only place that knows cryptography."""
+"""Secrets at rest (sealing with keys that can be thrown away) and the site's signature.
+
+The only place that knows cryptography.
+"""
 
 from vault.days import DayKeys, day_of, key_name, sealed_day
 from vault.errors import VaultError
 from vault.master import MasterKey, master_key, new_key
 from vault.sealing import Key, opened, sealed
+from vault.signing import PublicKey, Signer, SigningKey, SiteKey, signing_key
 
 __all__ = [
     "DayKeys",
     "Key",
     "MasterKey",
+    "PublicKey",
+    "Signer",
+    "SigningKey",
+    "SiteKey",
     "VaultError",
     "day_of",
     "key_name",
@@ -17,4 +25,5 @@ __all__ = [
     "opened",
     "sealed",
     "sealed_day",
+    "signing_key",
 ]

@@ -17,7 +17,7 @@ from types import FrameType
 
 import msgspec
 
-from archive.evidence.paths import evidence_root
+from archive.evidence.files import files_of
 from contracts import codec
 from contracts.config import Config
 from contracts.config_check import missing_secrets
@@ -91,9 +91,9 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
     system.start()
     stop = threading.Event()
     _on_end(lambda *_: stop.set())
-    root = evidence_root(config, system.state_dir / "archive")
+    files = files_of(config.evidence, system.state_dir / "archive")
     feed = Feed(
-        FeedOptions(system.bootstrap, root, config.site.time_zone, sys.stdout.isatty(), started_ms), _say, _now_ms
+        FeedOptions(system.bootstrap, files, config.site.time_zone, sys.stdout.isatty(), started_ms), _say, _now_ms
     )
     enabled = [name for name, camera in config.cameras.items() if camera.enabled]
     more = f"More: `vedette tail alerts --state {state}`, logs in {system.state_dir / 'logs'}"

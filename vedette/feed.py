@@ -10,9 +10,9 @@ import zoneinfo
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from archive.evidence.paths import SNAPSHOT, alert_folder
+from archive.evidence.files import Files
+from archive.evidence.paths import SNAPSHOT, place_of
 from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
@@ -39,13 +39,13 @@ class FeedOptions:
     """Where alerts and their pictures are, since when (ms) we run, and how lines look."""
 
     bootstrap: str
-    evidence_root: Path
+    files: Files
     time_zone: str
     colour: bool = False
     started_ms: int = 0
 
 
-def line(alert: Alert, snapshot: Path | None, options: FeedOptions, now_ms: int = 0) -> str:
+def line(alert: Alert, snapshot: str | None, options: FeedOptions, now_ms: int = 0) -> str:
     """What a person reads of one revision: time, severity, camera, why, how old, and where the picture is."""
     zone = zoneinfo.ZoneInfo(options.time_zone)
     clock = dt.datetime.fromtimestamp(alert.at_ms / 1000, zone).strftime("%H:%M:%S")
@@ -113,15 +113,15 @@ class Feed:
             except Exception:
                 log.exception("an alert can't be shown")
 
-    def _snapshot(self, alert: Alert) -> Path | None:
+    def _snapshot(self, alert: Alert) -> str | None:
         """The picture's path once it is written; None for alerts without a picture, or when it doesn't come."""
         if alert.evidence is None:
             return None
-        path = alert_folder(self._options.evidence_root, alert) / SNAPSHOT
+        files, path = self._options.files, place_of(alert).file(SNAPSHOT)
         deadline = time.monotonic() + SNAPSHOT_WAIT_S
-        while not path.exists() and time.monotonic() < deadline and not self._stop.wait(0.05):
+        while files.size(path) is None and time.monotonic() < deadline and not self._stop.wait(0.05):
             continue
-        return path if path.exists() else None
+        return files.place(path) if files.size(path) is not None else None
 
 
 def follow(bootstrap: str, topic: str, stop: threading.Event, say: Callable[[str], None]) -> Iterator[bytes]:

@@ -53,7 +53,7 @@ def drawn(picture: Picture, alert: Alert, caption: Caption) -> Picture:
     pixels of the camera's picture and are scaled to this one.
     """
     height, width = picture.shape[:2]
-    unit = min(max(height / 480, 0.7), 4.5)
+    unit = _unit(height)
     colour = SEVERITY[alert.severity]
     canvas = picture.copy()
     _area(canvas, [(x * width, y * height) for x, y in alert.area], alert.kind, unit)
@@ -69,6 +69,30 @@ def drawn(picture: Picture, alert: Alert, caption: Caption) -> Picture:
             _box(canvas, box, colour, unit)
             _chip(canvas, box, f"{alert.label or 'object'} {evidence.confidence:.0%}", colour, unit)
     return cast(Picture, np.vstack([canvas, _strip(width, caption, colour, unit)]))
+
+
+def subtitled(picture: Picture, left: str, right: str) -> Picture:
+    """A picture (BGR) of even width and height, with one line of text below it; sizes stay even."""
+    height, width = picture.shape[:2]
+    unit = _unit(height)
+    strip: Picture = np.full((subtitle_height(height), width, 3), STRIP, np.uint8)
+    font, middle, pad = _font(round(12.5 * unit)), strip.shape[0] / 2, round(8 * unit)
+    room = width - 3 * pad - font.getlength(right)
+    lines = [
+        (width - pad, middle, right, font, DIM, "rm"),
+        (pad, middle, _fitted(left, font, room), font, BRIGHT, "lm"),
+    ]
+    _text(strip, lines)
+    return cast(Picture, np.vstack([picture, strip]))
+
+
+def subtitle_height(height: int) -> int:
+    """How much `subtitled` adds to a picture of that height; an even number."""
+    return round(11 * _unit(height)) * 2
+
+
+def _unit(height: int) -> float:
+    return min(max(height / 480, 0.7), 4.5)
 
 
 def _area(canvas: Picture, points: Sequence[Point], kind: str, unit: float) -> None:

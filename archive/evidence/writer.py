@@ -1,28 +1,26 @@
-"""Writes an alert's evidence: the frame as it is in the log, the drawn snapshot, what was seen, and the alert."""
+"""Writes an alert's evidence: the frame as it may be kept, the drawn snapshot, what was seen, and what was decided."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import os
 import zoneinfo
 from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import cv2
 import msgspec
-import numpy as np
 
 from archive.evidence import paths
-from archive.evidence.draw import Caption, Picture, drawn, plain
+from archive.evidence.chain import Chain, Entry, as_json, sha256
+from archive.evidence.draw import Caption, drawn, plain
 from archive.evidence.frames import FrameMissed, Frames
+from archive.evidence.paths import Place
+from archive.evidence.privacy import Kept, Redact, jpeg_of, kept_of
 from contracts import codec, metrics
 from contracts.errors import ContractError
 from contracts.messages import Alert, Evidence, Frame
 from contracts.metrics import Metrics
 
-SNAPSHOT_QUALITY = 90
+PICTURES = (paths.FRAME, paths.SNAPSHOT, paths.SEEN)
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,56 +53,67 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(NamedTuple):
-    """What became of an alert: its folder, whether pictures were written now, and why not ("" when none were due)."""
+    """What became of an alert: its place, whether pictures were written now, and why not ("" when none were due)."""
 
-    folder: Path
+    place: Place
     pictures: bool = False
     missed: str = ""
 
 
 class EvidenceWriter:
-    """Keeps evidence under `root`. `names` are the cameras' friendly names; times are drawn in `time_zone`.
+    """Keeps alerts. `names` are the cameras' friendly names; times are drawn in `time_zone`.
 
-    Idempotent: `alert.json` is written last and says which revision the folder has, so a repeated or older revision
-    changes nothing, and one that was cut off is done again.
+    Idempotent: the manifest is written last and says which files belong to the newest revision, so a repeated or older
+    revision changes nothing, and one that was cut off is done again.
     """
 
     def __init__(
-        self, root: Path, frames: Frames, measured: Metrics, *, names: Mapping[str, str], time_zone: str
+        self,
+        chain: Chain,
+        frames: Frames,
+        measured: Metrics,
+        *,
+        names: Mapping[str, str],
+        time_zone: str,
+        redact: Redact,
     ) -> None:
-        self.root = root
+        self._chain = chain
         self._frames = frames
         self._metrics = measured
         self._names = names
         self._time_zone = zoneinfo.ZoneInfo(time_zone)
+        self._redact = redact
 
     def write(self, alert: Alert) -> Written:
         """Keep one revision of an alert; raises ContractError for names that are no folder's, Stopped, OSError."""
-        folder = paths.alert_folder(self.root, alert)
-        kept = _read_alert(folder / paths.ALERT)
+        place = paths.place_of(alert)
+        manifest = self._chain.manifest(place)
+        if manifest is not None and manifest.kind == "deleted":
+            return Written(place)  # it was too old once already
+        kept = self._alert(place, manifest)
         if kept is not None and kept.revision >= alert.revision:
-            return Written(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = Written(folder)
-        if alert.evidence is not None and _is_better(alert.evidence, _read_seen(folder / paths.SEEN)):
+            return Written(place)
+        files: dict[str, bytes | None] = {}
+        written = Written(place)
+        if alert.evidence is not None and _is_better(alert.evidence, self._seen(place, manifest)):
             try:
-                self._pictures(folder, alert, alert.evidence)
-                written = Written(folder, pictures=True)
+                files |= self._pictures(alert, alert.evidence, manifest)
+                written = Written(place, pictures=True)
             except FrameMissed as error:
-                self._metrics.counter(metrics.EVIDENCE_MISSED, error.reason).inc()
-                missed = Missed(
-                    revision=alert.revision, reason=error.reason, details=error.details, evidence=alert.evidence
-                )
-                _replace(folder / paths.MISSED, _json(missed))
-                written = Written(folder, missed=error.reason)
-        _replace(folder / paths.ALERT, msgspec.json.format(codec.encode(alert), indent=2))
+                files |= self._missed(alert, alert.evidence, manifest, error)
+                written = Written(place, missed=error.reason)
+        files[paths.DECISIONS] = self._decisions(place, manifest, alert)
+        files[paths.ALERT] = msgspec.json.format(codec.encode(alert), indent=2)
+        self._chain.keep(place, files, f"revision {alert.revision}: {alert.state}")
+        if written.pictures:
+            self._metrics.counter(metrics.EVIDENCE_WRITTEN, "frame").inc()
+            self._metrics.counter(metrics.EVIDENCE_WRITTEN, "snapshot").inc()
         return written
 
-    def _pictures(self, folder: Path, alert: Alert, evidence: Evidence) -> None:
-        """Fetch, check, draw and write; raises FrameMissed before anything is written."""
+    def _pictures(self, alert: Alert, evidence: Evidence, manifest: Entry | None) -> dict[str, bytes | None]:
+        """Fetch, check and draw; raises FrameMissed."""
         frame = self._frames.fetch(evidence.ref)
-        picture = _checked(frame, alert, evidence)
-        snapshot = drawn(picture, alert, self._caption(alert, evidence))
+        kept = _meant(frame, alert, evidence, self._redact)
         seen = Seen(
             alert=alert.id,
             revision=alert.revision,
@@ -120,13 +129,48 @@ class EvidenceWriter:
             rule_version=alert.rule_version,
             config_version=alert.config_version,
         )
-        _, encoded = cv2.imencode(".jpg", snapshot, [cv2.IMWRITE_JPEG_QUALITY, SNAPSHOT_QUALITY])
-        _replace(folder / paths.FRAME, frame.jpeg)
-        _replace(folder / paths.SNAPSHOT, encoded.tobytes())
-        _replace(folder / paths.SEEN, _json(seen))
-        (folder / paths.MISSED).unlink(missing_ok=True)
-        self._metrics.counter(metrics.EVIDENCE_WRITTEN, "frame").inc()
-        self._metrics.counter(metrics.EVIDENCE_WRITTEN, "snapshot").inc()
+        snapshot = drawn(kept.picture, alert, self._caption(alert, evidence))
+        files: dict[str, bytes | None] = {paths.FRAME: kept.jpeg, paths.SNAPSHOT: jpeg_of(snapshot)}
+        files[paths.SEEN] = as_json(seen)
+        return files | ({paths.MISSED: None} if manifest is not None and paths.MISSED in manifest.files else {})
+
+    def _missed(
+        self, alert: Alert, evidence: Evidence, manifest: Entry | None, error: FrameMissed
+    ) -> dict[str, bytes | None]:
+        """The note that says why; pictures that a kill left without their entry go."""
+        self._metrics.counter(metrics.EVIDENCE_MISSED, error.reason).inc()
+        note = Missed(revision=alert.revision, reason=error.reason, details=error.details, evidence=evidence)
+        known = manifest.files if manifest is not None else {}
+        return {paths.MISSED: as_json(note)} | {name: None for name in PICTURES if name not in known}
+
+    def _decisions(self, place: Place, manifest: Entry | None, alert: Alert) -> bytes:
+        """All revisions so far with this one, oldest first.
+
+        A kill may have left this one there without its entry; anything else that the manifest doesn't know is not ours.
+        """
+        data = self._chain.files.read(place.file(paths.DECISIONS)) if manifest is not None else None
+        try:
+            found = msgspec.json.decode(data, type=list[Alert]) if data is not None else []
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            found = []
+        before = [one for one in found if one.revision < alert.revision]
+        known = manifest.files.get(paths.DECISIONS) if manifest is not None else None
+        return _as_list([*before, alert] if sha256(_as_list(before)) == known else [alert])
+
+    def _alert(self, place: Place, manifest: Entry | None) -> Alert | None:
+        """The alert that is kept, None where there is none that can be read (then it is written again)."""
+        data = self._chain.read(place, paths.ALERT, manifest)
+        try:
+            return codec.decode(data, Alert) if data is not None else None
+        except ContractError:
+            return None
+
+    def _seen(self, place: Place, manifest: Entry | None) -> Seen | None:
+        data = self._chain.read(place, paths.SEEN, manifest)
+        try:
+            return msgspec.json.decode(data, type=Seen) if data is not None else None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
 
     def _caption(self, alert: Alert, evidence: Evidence) -> Caption:
         local = dt.datetime.fromtimestamp(evidence.captured_at_ms / 1000, self._time_zone)
@@ -139,20 +183,17 @@ class EvidenceWriter:
         )
 
 
-def _checked(frame: Frame, alert: Alert, evidence: Evidence) -> Picture:
-    """The frame's picture (BGR) when it is the frame that the alert means; raises FrameMissed."""
+def _as_list(alerts: list[Alert]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(alerts), indent=2)
+
+
+def _meant(frame: Frame, alert: Alert, evidence: Evidence, redact: Redact) -> Kept:
+    """The frame as it may be kept when it is the one that the alert means; raises FrameMissed."""
     meant = (alert.site, alert.camera, evidence.captured_at_ms)
     found = (frame.site, frame.camera, frame.captured_at_ms)
     if found != meant:
         raise FrameMissed("other_frame", f"wanted (site, camera, captured_at_ms) {meant}, found {found}")
-    digest = hashlib.sha256(frame.jpeg).hexdigest()
-    if digest != frame.sha256:
-        raise FrameMissed("damaged", f"sha256 is {digest}, the frame says {frame.sha256}")
-    data = np.frombuffer(frame.jpeg, np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if picture is None:
-        raise FrameMissed("undecodable", f"{len(data)} bytes are no JPEG")
-    return cast(Picture, picture)
+    return kept_of(frame, redact)
 
 
 def _is_better(evidence: Evidence, seen: Seen | None) -> bool:
@@ -161,32 +202,3 @@ def _is_better(evidence: Evidence, seen: Seen | None) -> bool:
         return True
     kept = seen.evidence
     return (evidence.detail, evidence.confidence) > (kept.detail, kept.confidence)
-
-
-def _read_alert(path: Path) -> Alert | None:
-    """The alert in the folder, None where there is none that can be read (then it is written again)."""
-    try:
-        return codec.decode(path.read_bytes(), Alert)
-    except (FileNotFoundError, ContractError):
-        return None
-
-
-def _read_seen(path: Path) -> Seen | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Seen)
-    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
-def _json(value: msgspec.Struct) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader, also one after a crash, finds the old content or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from archive.evidence import paths
+from archive.evidence.chain import Chain
 from contracts import codec
 from contracts.messages import Alert
 
 
-def erase(root: Path, alert: Alert, unnamed: Callable[[str], str]) -> None:
-    """Write `alert`, which no longer names them, into its folder; raises ContractError, OSError.
+def erase(chain: Chain, alert: Alert, unnamed: Callable[[Alert], Alert]) -> None:
+    """Write what the alert's folder says as `unnamed` makes it; raises ContractError, OSError.
 
-    The snapshot goes where its caption may show the name: the frame as it was sent stays.
+    The snapshot goes where its caption may show the name: the frame as it was sent stays. The chain says that this was
+    done, and of what went only its digest.
     """
-    folder = paths.alert_folder(root, alert)
-    kept = folder / paths.ALERT
-    if not kept.is_file():
+    place = paths.place_of(alert)
+    kept = chain.files.read(place.file(paths.ALERT))
+    if kept is None:
         return
-    before = codec.decode(kept.read_bytes(), Alert)
-    after = msgspec.structs.replace(before, identity=alert.identity, why=unnamed(before.why), trace=alert.trace)
-    replace_file(kept, msgspec.json.format(codec.encode(after), indent=2))
+    before = codec.decode(kept, Alert)
+    after = unnamed(before)
+    files: dict[str, bytes | None] = {}
+    decisions = chain.files.read(place.file(paths.DECISIONS))
+    if decisions is not None:
+        all_ = [unnamed(one) for one in msgspec.json.decode(decisions, type=list[Alert])]
+        files[paths.DECISIONS] = msgspec.json.format(msgspec.json.encode(all_), indent=2)
     if after.why != before.why:
-        (folder / paths.SNAPSHOT).unlink(missing_ok=True)
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader finds the old content or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+        files[paths.SNAPSHOT] = None
+    files[paths.ALERT] = msgspec.json.format(codec.encode(after), indent=2)
+    chain.keep(place, files, "a person who was removed is no longer named")

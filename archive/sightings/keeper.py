@@ -67,7 +67,7 @@ class Keeper:
                 ]
                 for follower in followers:
                     follower.start()
-                reader = GroupReader(self._bootstrap, topics.SIGHTINGS, GROUP)
+                reader = GroupReader(self._bootstrap, [topics.SIGHTINGS], GROUP)
             except BusError as error:
                 log.warning("broker %s: %s", self._bootstrap, error)
                 self._end(followers)

@@ -186,7 +186,7 @@ def detail(alert_id: str, parts: WithParts, who: Viewer) -> Response:
 def evidence(alert_id: str, picture: Literal["snapshot", "frame"], parts: WithParts, who: Viewer) -> Response:
     """The alert's picture: `snapshot` with box, zone and trail, or the `frame` as it was sent. Looks are audited."""
     row = row_of(parts, who, alert_id)
-    data = parts.pictures.read(who, row.id, picture, parts.clock_ms())
+    data = parts.evidence.read(who, row.id, picture, parts.clock_ms())
     if data is None:
         raise HTTPException(404, "there is no picture of this alert (any more, or yet)")
     return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})

@@ -6,11 +6,10 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
-from archive.evidence import paths
+from console.evidence import EvidenceReader
 from console.notify.parcel import Event, Parcel, Wording
 from console.notify.senders import DeliveryError, Sender
 from console.secrets import Secrets
@@ -18,7 +17,7 @@ from console.store.notifications import NotificationRow
 from console.store.store import Store
 from contracts import metrics
 from contracts.config import AlertmanagerChannel, AppriseChannel, Channel
-from contracts.errors import ConfigError, ContractError
+from contracts.errors import ConfigError
 from contracts.messages import Alert
 from contracts.metrics import Metrics
 
@@ -73,7 +72,7 @@ class Courier:
         open_sender: Callable[[], Sender],
         store: Store,
         wording: Wording,
-        evidence: Path,
+        evidence: EvidenceReader,
         secrets: Secrets,
         measured: Metrics,
         clock_ms: Callable[[], int],
@@ -190,14 +189,10 @@ class Courier:
             return self._wording.single(id, event, alert, last.at_ms, self._picture(alert))
         return self._wording.digest(id, list(bodies.values()), last.at_ms)
 
-    def _picture(self, alert: Alert) -> Path | None:
+    def _picture(self, alert: Alert) -> bytes | None:
         if not isinstance(self.channel, AppriseChannel) or not self.channel.snapshot:
             return None
-        try:
-            path = paths.alert_folder(self._evidence, alert) / paths.SNAPSHOT
-        except ContractError:
-            return None
-        return path if path.is_file() else None
+        return self._evidence.snapshot(alert)
 
     def _awaits_picture(self, rows: Sequence[NotificationRow], bodies: dict[str, Alert], now_ms: int) -> bool:
         wants = isinstance(self.channel, AppriseChannel) and self.channel.snapshot and len(bodies) == 1

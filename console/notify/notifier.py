@@ -6,12 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from console.evidence import EvidenceReader
 from console.notify.courier import Courier, Standing
 from console.notify.parcel import Wording, title
 from console.notify.policy import Decision, Notice, Policy, PolicyState
@@ -58,7 +58,7 @@ class Notifier:
         *,
         store: Store,
         address: str,
-        evidence: Path,
+        evidence: EvidenceReader,
         secrets: Secrets,
         measured: Metrics,
         clock_ms: Callable[[], int],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ MAX_LINES = 20
 
 @dataclass(frozen=True)
 class Parcel:
-    """One message. `id` is the same at each try; `picture` is a JPEG in the evidence folder."""
+    """One message. `id` is the same at each try; `picture` is a JPEG."""
 
     id: str
     event: Event
@@ -31,7 +30,7 @@ class Parcel:
     link: str
     at_ms: int
     alerts: tuple[Alert, ...] = ()
-    picture: Path | None = None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Wording:
     time_zone: str
     address: str
 
-    def single(self, id: str, event: Event, alert: Alert, at_ms: int, picture: Path | None = None) -> Parcel:
+    def single(self, id: str, event: Event, alert: Alert, at_ms: int, picture: bytes | None = None) -> Parcel:
         """What, where, when, why, how severe, what to do, and where to look."""
         link = f"{self.address}/?alert={alert.id}"
         zone = MESSAGES["zone"].format(zone=alert.zone) if alert.zone else ""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import apprise
 import msgspec
 import requests
+from apprise.attachment.memory import AttachMemory
 
 from console.notify.parcel import Parcel
 from console.notify.signing import sign
@@ -83,7 +84,7 @@ class AppriseSender:
         """See Sender."""
         if self._service is None:
             raise DeliveryError("Apprise does not know this address, or something is missing in it")
-        with_picture = self._picture and parcel.picture is not None and self._service.attachment_support
+        picture = parcel.picture if self._picture and self._service.attachment_support else None
         kind = apprise.NotifyType.SUCCESS if parcel.event == "end" else _TYPES[parcel.severity]
         post = apprise.Apprise()
         post.add(self._service)
@@ -93,10 +94,14 @@ class AppriseSender:
                 title=parcel.title,
                 notify_type=kind,
                 body_format=apprise.NotifyFormat.TEXT,
-                attach=str(parcel.picture) if with_picture else None,
+                attach=_attached(picture) if picture is not None else None,
             )
         if not sent:
             raise DeliveryError(" ".join(said)[:MAX_SAID] or "Apprise could not deliver it, and did not say why")
+
+
+def _attached(picture: bytes) -> AttachMemory:
+    return AttachMemory(picture, name="snapshot.jpg", mimetype="image/jpeg")  # type: ignore[no-untyped-call]
 
 
 class WebhookSender:

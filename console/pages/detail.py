@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from console.answers import NoAlertError
-from console.pages import pictures
 from console.pages.desk import Desk, Visit
 from console.pages.texts import ALERTS
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
@@ -31,7 +30,7 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
     """What the browser draws. The picture's path is "" where none was kept; then `missed` says why, if it is known."""
     camera_name = desk.camera_name(alert.camera)
     told: dict[str, Any] = msgspec.to_builtins(row)
-    kept = pictures.kept(desk.parts.evidence_root, alert)
+    kept = desk.parts.evidence.kept(alert)
     return told | {
         "camera_name": camera_name,
         "frame": f"/pictures/{alert.id}/frame.jpg?v={kept.revision}" if kept else "",
@@ -90,5 +89,5 @@ def _versions(alert: Alert) -> list[tuple[str, str]]:
 
 
 def _missed(desk: Desk, alert: Alert) -> str:
-    missed = pictures.missed(desk.parts.evidence_root, alert)
+    missed = desk.parts.evidence.missed(alert)
     return ALERTS["missed"].format(reason=missed.reason.replace("_", " ")) if missed else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 from nicegui import ui
 
 from console.live.wall import State
@@ -40,7 +38,7 @@ async def _show(visit: Visit, body: ui.element) -> None:
     desk = visit.desk
     now_ms = desk.now_ms()
     waiting = await blocking(desk.store.answers.unsent_count)
-    disk = await blocking(_disk, visit)
+    disk = await blocking(desk.parts.files.space)
     channels = await blocking(desk.parts.notifier.channels)
     states = {name: desk.wall.state(name, now_ms) for name in desk.wall.cameras() if visit.who.sees(name)}
     body.clear()
@@ -51,7 +49,8 @@ async def _show(visit: Visit, body: ui.element) -> None:
             _part(HEALTH["broker"], well, HEALTH["broker_ok"] if well else _since("broker_bad", heard, desk.zone))
             _jobs(list(states.values()))
             _part(HEALTH["outbox"], waiting == 0, str(waiting))
-            _part(HEALTH["disk"], disk[0] > 2 * 1024**3, _gigabytes(*disk))
+            if disk is not None:
+                _part(HEALTH["disk"], disk[0] > 2 * 1024**3, _gigabytes(*disk))
         if channels:
             with parts.card(HEALTH["channels"]):
                 _channels(channels, desk.zone)
@@ -125,15 +124,6 @@ def _channels(channels: list[ChannelView], zone: str) -> None:
         )
     names = ("channel", "state", "waiting", "last_sent", "error")
     parts.table([HEALTH[name] for name in names], rows, numbers=(2,), caption=HEALTH["channels"])
-
-
-def _disk(visit: Visit) -> tuple[int, int]:
-    """Free and all bytes where evidence is kept."""
-    folder = visit.desk.parts.evidence_root
-    while not folder.exists():
-        folder = folder.parent
-    usage = shutil.disk_usage(folder)
-    return usage.free, usage.total
 
 
 def _gigabytes(free: int, total: int) -> str:

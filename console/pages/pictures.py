@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from pathlib import Path
 
-import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from PIL import Image, UnidentifiedImageError
 
-from archive.evidence import paths
 from console.auth.guard import caller_of
+from console.evidence import EvidenceReader
 from console.pages.desk import Desk, blocking
 from console.rights import Who
 from console.store.rows import SEVERITIES, Filter
-from contracts.errors import ContractError
-from contracts.messages import Alert, Evidence
+from contracts.messages import Alert
 
 SMALL = (192, 120)
 """Twice the size that the queue shows it in: sharp on screens of two pixels a point."""
@@ -24,49 +21,15 @@ SMALL = (192, 120)
 CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """What evidence says of the frame that it keeps: the best one, which needn't be the newest revision's."""
-
-    revision: int
-    evidence: Evidence
-
-
-class Missed(msgspec.Struct, frozen=True):
-    """Why evidence has no picture."""
-
-    reason: str
-
-
-_KEPT, _MISSED = msgspec.json.Decoder(Kept), msgspec.json.Decoder(Missed)
-
-
-def kept(root: Path, alert: Alert) -> Kept | None:
-    """What the alert's picture shows, None where none is kept (yet)."""
-    try:
-        return _KEPT.decode((paths.alert_folder(root, alert) / paths.SEEN).read_bytes())
-    except (OSError, msgspec.MsgspecError, ContractError):
-        return None
-
-
-def missed(root: Path, alert: Alert) -> Missed | None:
-    """Why there is no picture, if evidence has said."""
-    try:
-        return _MISSED.decode((paths.alert_folder(root, alert) / paths.MISSED).read_bytes())
-    except (OSError, msgspec.MsgspecError, ContractError):
-        return None
-
-
 def last_kept(desk: Desk, camera: str) -> bytes | None:
     """The frame of the camera's newest alert that has one: to draw on while the camera is away. Blocks."""
     for severity in SEVERITIES:
         for row in desk.store.alerts.page(Filter(cameras=(camera,), severities=(severity,)), None, 5).rows:
-            alert = desk.store.alerts.body(row.id)
-            if alert is None or not row.snapshot:
+            if not row.snapshot:
                 continue
-            try:
-                return (paths.alert_folder(desk.parts.evidence_root, alert) / paths.FRAME).read_bytes()
-            except (OSError, ContractError):
-                continue
+            found = desk.parts.evidence.frame(row.id)
+            if found is not None:
+                return found
     return None
 
 
@@ -77,7 +40,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/{alert_id}/frame.jpg")
     async def frame(request: Request, alert_id: str) -> Response:
         _, who = await _seen_by(desk, request, alert_id)
-        found = await blocking(desk.parts.pictures.read, who, alert_id, "frame", desk.now_ms())
+        found = await blocking(desk.parts.evidence.read, who, alert_id, "frame", desk.now_ms())
         if found is None:
             raise HTTPException(404)
         return Response(found, media_type="image/jpeg", headers=CACHED)
@@ -85,7 +48,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/{alert_id}/small.jpg")
     async def small(request: Request, alert_id: str) -> Response:
         alert, _ = await _seen_by(desk, request, alert_id)
-        picture = await blocking(_small_of, desk.parts.evidence_root, _file(desk, alert), alert)
+        picture = await blocking(_small_of, desk.parts.evidence, alert)
         return Response(picture, media_type="image/jpeg", headers=CACHED)
 
     return router
@@ -102,33 +65,23 @@ async def _seen_by(desk: Desk, request: Request, alert_id: str) -> tuple[Alert, 
     return alert, who
 
 
-def _file(desk: Desk, alert: Alert) -> Path:
-    try:
-        return paths.alert_folder(desk.parts.evidence_root, alert) / paths.FRAME
-    except ContractError as error:
-        raise HTTPException(404) from error
-
-
-def _small_of(root: Path, file: Path, alert: Alert) -> bytes:
-    try:
-        changed_ns = file.stat().st_mtime_ns
-    except OSError as error:
-        raise HTTPException(404) from error
-    found = kept(root, alert)
-    evidence = found.evidence if found else alert.evidence
+def _small_of(evidence: EvidenceReader, alert: Alert) -> bytes:
+    found = evidence.kept(alert)
+    if found is None:
+        raise HTTPException(404)
+    seen = found.evidence
     share = (0.0, 0.0, 1.0, 1.0)
-    if evidence is not None and evidence.xyxy is not None:
-        x1, y1, x2, y2 = evidence.xyxy
-        width, height = evidence.width, evidence.height
-        share = (x1 / width, y1 / height, x2 / width, y2 / height)
-    return _cropped(file, changed_ns, share)
+    if seen.xyxy is not None:
+        x1, y1, x2, y2 = seen.xyxy
+        share = (x1 / seen.width, y1 / seen.height, x2 / seen.width, y2 / seen.height)
+    return _cropped(evidence, alert.id, found.sha256, share)
 
 
 @lru_cache(maxsize=512)
-def _cropped(file: Path, changed_ns: int, share: tuple[float, float, float, float]) -> bytes:
-    """The part of the picture around `share` (0-1 of it) in the queue's shape; the key has the file's time."""
+def _cropped(evidence: EvidenceReader, alert_id: str, _: str, share: tuple[float, float, float, float]) -> bytes:
+    """The part of the picture around `share` (0-1 of it) in the queue's shape; the key has the frame's digest."""
     try:
-        with Image.open(file) as opened:
+        with Image.open(io.BytesIO(evidence.frame(alert_id) or b"")) as opened:
             opened.draft("RGB", (SMALL[0] * 4, SMALL[1] * 4))
             picture = opened.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from msgspec.structs import replace
 
+from archive.evidence.chain import Chain
 from archive.people.erasing import erase
 from console.store.people import TRACES
 from console.store.store import Store
@@ -23,9 +23,9 @@ REMOVED = "removed person"
 class Eraser:
     """Rewrites the alerts of people who were removed; done again where it was cut off."""
 
-    def __init__(self, store: Store, evidence_root: Path) -> None:
+    def __init__(self, store: Store, chain: Chain) -> None:
         self._store = store
-        self._root = evidence_root
+        self._chain = chain
 
     def step(self) -> None:
         """Rewrite what names somebody who is removed. Blocks; raises OperationalError, OSError."""
@@ -46,7 +46,7 @@ class Eraser:
                 self._store.alerts.rewrite_history(connection, number, _unnamed(names))
             if after is not None:
                 try:
-                    erase(self._root, after, _unnamed(names))
+                    erase(self._chain, after, _without(person_id, names))
                 except ContractError as error:
                     log.info("alert %s has no folder: %s", after.id, error)
         with self._store.database.write() as connection:

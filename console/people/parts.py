@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
+from archive.evidence.chain import Chain
 from archive.people import FaceModelFiles, FaceModels, SessionOptions
-from console.evidence import Pictures
+from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.people.days import Days
 from console.people.enrolling import Enrolling
@@ -88,10 +88,10 @@ def build_people(
     config: Config,
     store: Store,
     hub: Hub,
-    pictures: Pictures,
+    evidence: EvidenceReader,
     *,
     bootstrap: str,
-    evidence_root: Path,
+    chain: Chain,
     master: MasterKey | None,
     clock_ms: Callable[[], int],
     wake: Callable[[], None],
@@ -102,7 +102,7 @@ def build_people(
     models, keys = FaceModels(files, SessionOptions(device="cpu")), PersonKeys(master)
     days, unknown, frames = Days(store, config, master, wake), UnknownPeople(site), Frames(bootstrap)
     register = Register(store, config, keys, models, clock_ms, wake)
-    sources = Sources(store, pictures, models, days.keys, unknown, frames, faces.wanted_rate)
+    sources = Sources(store, evidence, models, days.keys, unknown, frames, faces.wanted_rate)
     unknowns = Unknowns(store, unknown, register, sources, site, clock_ms, wake)
     return PeopleParts(
         keys=keys,
@@ -114,7 +114,7 @@ def build_people(
         unknowns=unknowns,
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
-        eraser=Eraser(store, evidence_root),
+        eraser=Eraser(store, chain),
         frames=frames,
         seen_days=faces.keep_days,
     )

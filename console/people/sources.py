@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from archive.people import Candidate, Enrolment, Examined, FaceModels, crop, opened
 from console.answers import NoAlertError
-from console.evidence import Pictures
+from console.evidence import EvidenceReader
 from console.people.errors import NobodyError
 from console.people.feed import UnknownPeople
 from console.people.frames import Frames, scaled
@@ -60,7 +60,7 @@ class Sources:
     def __init__(
         self,
         store: Store,
-        pictures: Pictures,
+        evidence: EvidenceReader,
         models: FaceModels,
         days: DayKeys,
         unknowns: UnknownPeople,
@@ -68,7 +68,7 @@ class Sources:
         wanted_rate: float,
     ) -> None:
         self._store = store
-        self._pictures = pictures
+        self._evidence = evidence
         self._models = models
         self._days = days
         self._unknowns = unknowns
@@ -121,7 +121,7 @@ class Sources:
         return Examined(seen.faces, seen.chosen or 0, Candidate(fused.vector, fused.strength, picture))
 
     def _in_picture(self, who: Who, alert: Alert, now_ms: int) -> Examined | None:
-        data = self._pictures.read(who, alert.id, "frame", now_ms)
+        data = self._evidence.read(who, alert.id, "frame", now_ms)
         if data is None or alert.evidence is None:
             return None
         picture, evidence = opened(data), alert.evidence

@@ -1,4 +1,4 @@
-"""The site and the processes that serve it: broker, agent, jobs, evidence, console."""
+"""The site and the processes that serve it: broker, agent, jobs, console."""
 
 from __future__ import annotations
 
@@ -82,13 +82,6 @@ class Analytics(Spec, frozen=True, kw_only=True):
     lateness_s: NonNegative = 10.0
     baseline_weeks: Positive = 4.0
     min_windows: Annotated[int, Meta(ge=2, le=1_000_000)] = 30
-
-
-class EvidenceStore(Spec, frozen=True, kw_only=True):
-    """Where pictures of alerts are kept (empty: in the state folder), and for how long."""
-
-    folder: str = ""
-    keep_days: Positive = 30.0
 
 
 class History(Spec, frozen=True, kw_only=True):

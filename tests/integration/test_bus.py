@@ -251,7 +251,7 @@ def test_a_group_goes_on_behind_what_it_committed(broker: Broker) -> None:
             writer.send(topic, value, partition=0)
 
     def read(count: int) -> list[bytes | None]:
-        member = GroupReader(broker.bootstrap, topic, "g")
+        member = GroupReader(broker.bootstrap, [topic], "g")
         values: list[bytes | None] = []
         try:
             until_s = time.monotonic() + 20
@@ -272,7 +272,7 @@ def test_a_member_leaves_in_time_while_the_broker_is_away(broker: Broker, how: s
     topic = new_topic(broker, f"leaves-{how}")
     with Writer(broker.bootstrap) as writer:
         writer.send(topic, b"one")
-    member = GroupReader(broker.bootstrap, topic, "leaves")
+    member = GroupReader(broker.bootstrap, [topic], "leaves")
     wait_until(lambda: len(member.read(0.25, 1)) == 1, 20, "the record")
     assert broker.pid is not None
     if how == "killed":

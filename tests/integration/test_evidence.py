@@ -2,136 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
+import msgspec
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from archive.evidence import paths
-from bus.admin import create_topics
-from bus.reader import Reader
+from archive.evidence.answers import Answered
 from bus.settings import Aside, settings
 from contracts import topics
-from contracts.codec import decode, encode
-from contracts.messages import Alert, DeadLetter, Evidence, Frame, FrameRef
-from tests.builders import jpeg_of
-from tests.kafka_tools import Writer
+from contracts.codec import encode
+from contracts.messages import Feedback, FrameRef
+from tests.integration.evidence_site import PICTURES, Site, shown, until
 from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
-
-CONFIG = """
-site: {name: SITE}
-cameras:
-  gate:
-    friendly_name: Gate
-    inputs: [{url: clip.mp4}]
-"""
-
-
-class Site:
-    """A site of its own on the broker, with its frames, alerts and evidence folder."""
-
-    def __init__(self, bootstrap: str, folder: Path) -> None:
-        self.name = f"ev-{uuid.uuid4().hex[:8]}"
-        self.bootstrap = bootstrap
-        self.state = folder
-        self.root = folder / "evidence"
-        self.config = folder / "vedette.yaml"
-        self.config.write_text(CONFIG.replace("SITE", self.name))
-        create_topics(bootstrap, topics.specs(self.name, 1, keep_forever=True))
-        self.now_ms = time.time_ns() // 1_000_000
-        self.writer = Writer(bootstrap)
-
-    def frame(self, number: int, size: tuple[int, int] = (90, 160)) -> tuple[Frame, FrameRef]:
-        """Put a picture of noise in the log; returns it and where it lies."""
-        picture = np.random.default_rng(number).integers(0, 255, (*size, 3), np.uint8)
-        jpeg = jpeg_of(picture)
-        frame = Frame(
-            site=self.name,
-            camera="gate",
-            session=1,
-            index=number,
-            captured_at_ms=self.now_ms + number,
-            width=1280,
-            height=720,
-            detail=True,
-            motion=0.5,
-            sha256=hashlib.sha256(jpeg).hexdigest(),
-            jpeg=jpeg,
-        )
-        topic = topics.frames(self.name)
-        return frame, FrameRef(topic, *self.writer.put(topic, encode(frame), "gate"))
-
-    def alert(self, frame: Frame, ref: FrameRef, revision: int = 1, **changes: Any) -> Alert:
-        """Put an alert about a frame in the log."""
-        values: dict[str, Any] = {
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/{frame.index}")),
-            "revision": revision,
-            "state": "new" if revision == 1 else "update",
-            "site": self.name,
-            "camera": "gate",
-            "rule": "yard",
-            "rule_version": 1,
-            "kind": "zone_entry",
-            "severity": "high",
-            "started_at_ms": frame.captured_at_ms,
-            "at_ms": frame.captured_at_ms + revision,
-            "evidence": Evidence(
-                ref=ref,
-                captured_at_ms=frame.captured_at_ms,
-                width=1280,
-                height=720,
-                xyxy=(100.0, 100.0, 300.0, 500.0),
-                confidence=0.8,
-                detail=True,
-            ),
-        }
-        alert = Alert(**(values | changes))
-        self.raw(encode(alert))
-        return alert
-
-    def raw(self, value: bytes) -> None:
-        """Put anything on `alerts`."""
-        self.writer.put(topics.ALERTS, value, "gate")
-
-    def has(self, alert: Alert, *names: str) -> bool:
-        """Whether the alert's folder holds exactly these files and its revision."""
-        folder = paths.alert_folder(self.root, alert)
-        if not (folder / paths.ALERT).exists() or {path.name for path in folder.iterdir()} != set(names):
-            return False
-        return decode((folder / paths.ALERT).read_bytes(), Alert).revision == alert.revision
-
-    def letters(self) -> list[DeadLetter]:
-        """All dead letters so far."""
-        with Reader(self.bootstrap, topics.DEAD_LETTERS) as reader:
-            return [decode(record.value or b"", DeadLetter) for record in reader.held()]
-
-    @contextmanager
-    def process(self) -> Iterator[subprocess.Popen[bytes]]:
-        """The evidence process, ended at the latest when the block is."""
-        command = [sys.executable, "-W", "ignore", "-m", "archive.evidence", "--config", str(self.config)]
-        started = subprocess.Popen([*command, "--bootstrap", self.bootstrap, "--state", str(self.state)])
-        try:
-            yield started
-        finally:
-            if started.poll() is None:
-                started.kill()
-            started.wait()
 
 
 @pytest.fixture(scope="module")
@@ -144,16 +39,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture
 def site(broker: Broker, tmp_path: Path) -> Site:
     return Site(broker.bootstrap, tmp_path)
-
-
-PICTURES = (paths.FRAME, paths.SNAPSHOT, paths.SEEN, paths.ALERT)
-
-
-def until(true: Callable[[], bool], timeout_s: float = 40) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.1)
 
 
 def ended_in_s(process: subprocess.Popen[bytes]) -> float:
@@ -185,14 +70,14 @@ def test_good_alerts_get_pictures_and_the_rest_is_accounted_for(site: Site) -> N
         until(lambda: site.has(wide, *PICTURES))
         assert site.has(good, *PICTURES)
         for missed in (gone, not_yet, other):
-            assert site.has(missed, paths.ALERT, paths.MISSED)
+            assert site.has(missed, paths.MISSED)
         assert ended_in_s(process) < 3
         assert process.returncode == 0
-    folder = paths.alert_folder(site.root, good)
+    folder = site.root / paths.place_of(good).folder
     assert (folder / paths.FRAME).read_bytes() == first.jpeg
     assert cv2.imread(str(folder / paths.SNAPSHOT)).shape[1] == 160
     reasons = [
-        re.search(rb'"reason": "(\w+)"', (paths.alert_folder(site.root, a) / paths.MISSED).read_bytes())
+        re.search(rb'"reason": "(\w+)"', site.files.read(paths.place_of(a).file(paths.MISSED)) or b"")
         for a in (gone, not_yet, other)
     ]
     assert [found and found[1] for found in reasons] == [b"retention", b"no_frame", b"other_frame"]
@@ -223,7 +108,86 @@ def test_killed_in_the_middle_it_goes_on_and_nothing_is_missing(site: Site) -> N
         until(lambda: all(site.has(alert, *PICTURES) for alert in alerts))
         assert ended_in_s(process) < 3
     for (frame, _), alert in zip(frames, alerts, strict=True):
-        assert (paths.alert_folder(site.root, alert) / paths.FRAME).read_bytes() == frame.jpeg
+        assert site.files.read(paths.place_of(alert).file(paths.FRAME)) == frame.jpeg
+    assert site.faults() == []
+
+
+def test_a_clip_follows_the_alert_and_holds_up_no_picture(site: Site) -> None:
+    """The alert is over 12 s ago; its frames are gated, sent twice by the agent, and another camera's lie between."""
+    began_ms = site.now_ms - 15_000
+    times_ms = [began_ms + after for after in (-3000, -900, -800, -450, 0, 1700, 1750, 2900, 4000, 5100)]
+    sent = []
+    for number, at_ms in enumerate(times_ms):
+        sent.append(site.frame(number, at_ms=at_ms))
+        site.frame(number, at_ms=at_ms)
+        site.frame(number, at_ms=at_ms, camera="yard")
+    over = {"state": "end", "started_at_ms": began_ms, "ended_at_ms": began_ms + 3000}
+    alert = site.alert(*sent[4], revision=2, **over)
+    with site.process() as process:
+        until(lambda: site.clip(alert) is not None)
+        later = site.alert(*site.frame(99, at_ms=site.now_ms + 600_000))  # so its own clip is not due
+        until(lambda: site.has(later, *PICTURES), 2)
+        until(lambda: bool(site.notes()))
+        assert ended_in_s(process) < 3
+    info = site.clip(alert)
+    assert info is not None
+    assert (info.frames, info.seconds, info.longest_gap_ms) == (8, 4.9, 1700)
+    assert shown(site, alert) == [at_ms - times_ms[1] for at_ms in times_ms[1:9]]
+    assert [(one.alert, one.kind, one.why) for one in site.notes()] == [
+        (alert.id, "clip", "gated: 8 frames over 4.9 s")
+    ]
+    assert site.clip(later) is None
+    assert site.files.paths(f"{site.name}/{paths.PENDING}") == [paths.place_of(later).pending]
+    assert site.faults() == []
+
+
+def test_killed_while_it_makes_clips_none_is_missing_or_half_written(site: Site) -> None:
+    began_ms = site.now_ms - 20_000
+    frames = [site.frame(number, (360, 480), began_ms + 100 * number) for number in range(60)]
+    over = {"state": "end", "started_at_ms": began_ms + 1000, "ended_at_ms": began_ms + 4000, "revision": 2}
+    alerts = [site.alert(*frames[30], id=f"alert-{number}", **over) for number in range(12)]
+    for wanted in (1, 4, 7):
+        with site.process() as process:
+            until(lambda wanted=wanted: sum(site.clip(one) is not None for one in alerts) >= wanted)
+            process.kill()
+    with site.process() as process:
+        until(lambda: all(site.clip(one) is not None for one in alerts))
+        until(lambda: not site.files.paths(f"{site.name}/{paths.PENDING}"))
+        assert ended_in_s(process) < 3
+    assert {len(shown(site, one)) for one in alerts} == {51}
+    assert site.faults() == []
+    assert {one.alert for one in site.notes()} == {one.id for one in alerts}
+
+
+def test_a_clip_of_frames_that_are_gone_says_so(site: Site) -> None:
+    began_ms = site.now_ms - 20_000
+    frame, ref = site.frame(0, at_ms=began_ms)
+    site.frame(1, at_ms=began_ms + 9000)
+    admin = AdminClient(settings(site.bootstrap, Aside()))
+    (deleted,) = admin.delete_records([TopicPartition(ref.topic, 0, 1)]).values()
+    deleted.result(10)
+    alert = site.alert(frame, ref, state="end", ended_at_ms=began_ms + 1000)
+    with site.process():
+        until(lambda: site.clip(alert) is not None)
+    info = site.clip(alert)
+    assert info is not None
+    assert (info.frames, info.reason) == (0, "the log does not reach back so far any more")
+
+
+def test_a_verdict_and_a_hold_reach_the_evidence(site: Site) -> None:
+    frame, ref = site.frame(1)
+    alert = site.alert(frame, ref)
+    common = {"site": site.name, "camera": "gate", "alert": alert.id, "revision": 1, "operator": "anna"}
+    for answer, changes in (("verdict", {"verdict": "false"}), ("hold", {"case": "2026-17"})):
+        at_ms = site.now_ms
+        said = Feedback(id=answer, action=answer, at_ms=at_ms, started_at_ms=alert.started_at_ms, **common, **changes)
+        site.writer.put(topics.FEEDBACK, encode(said), alert.id)
+    path = paths.place_of(alert).file(paths.ANSWERS)
+    with site.process():
+        until(lambda: b"2026-17" in (site.files.read(path) or b""))
+    known = msgspec.json.decode(site.files.read(path) or b"", type=Answered)
+    assert (known.verdict, list(known.holds)) == ("false", ["2026-17"])
+    assert site.faults() == []
 
 
 def test_it_ends_and_it_waits_while_the_broker_is_away(broker: Broker, site: Site) -> None:

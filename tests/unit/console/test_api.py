@@ -194,9 +194,7 @@ def test_an_alert_in_full_with_its_answers(ada: Browser) -> None:
 
 
 def test_pictures_are_for_who_sees_the_camera_and_each_look_is_audited(parts: Parts, ada: Browser) -> None:
-    folder = paths.alert_folder(parts.evidence_root, alert_of(0))
-    folder.mkdir(parents=True)
-    (folder / paths.SNAPSHOT).write_bytes(b"\xff\xd8 picture")
+    parts.files.write(paths.place_of(alert_of(0)).file(paths.SNAPSHOT), b"\xff\xd8 picture")
     hall = signed_in(parts, ada, "hal", "operator", ["hall"])
     assert ada.get("/api/alerts/alert-0/snapshot").content == b"\xff\xd8 picture"
     ada.get("/api/alerts/alert-0/snapshot")  # the same look

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from archive.evidence.files import Folder
 from bus.errors import BusError
 from contracts.codec import encode
 from contracts.errors import VedetteError
@@ -18,7 +19,8 @@ from vedette.feed import Feed, FeedOptions, line
 from vedette.replay import mot_lines
 
 T0_MS = 1_767_225_600_000
-OPTIONS = FeedOptions("localhost:1", Path("evidence"), "Europe/Berlin")
+FILES = Folder(Path("evidence"))
+OPTIONS = FeedOptions("localhost:1", FILES, "Europe/Berlin")
 
 
 def alert(**changes: object) -> Alert:
@@ -40,7 +42,7 @@ def alert(**changes: object) -> Alert:
 
 
 def test_a_new_alert_is_two_lines_in_the_sites_time() -> None:
-    shown = line(alert(), Path("snapshot.jpg"), OPTIONS)
+    shown = line(alert(), "snapshot.jpg", OPTIONS)
     assert shown.splitlines() == [
         "01:00:00  high      gate         intruder: person entered yard",
         "                    snapshot.jpg",
@@ -58,7 +60,7 @@ def test_an_end_is_told_as_such() -> None:
 
 def test_colour_only_where_it_is_wanted() -> None:
     assert "\033" not in line(alert(), None, OPTIONS)
-    coloured = FeedOptions("localhost:1", Path("evidence"), "UTC", colour=True)
+    coloured = FeedOptions("localhost:1", FILES, "UTC", colour=True)
     assert "\033[31mhigh" in line(alert(), None, coloured)
 
 
@@ -71,7 +73,7 @@ def test_colour_only_where_it_is_wanted() -> None:
     ],
 )
 def test_an_alert_that_is_not_live_says_how_old_it_is(at_ms: int, now_ms: int, words: str) -> None:
-    options = FeedOptions("localhost:1", Path("evidence"), "UTC", started_ms=T0_MS - 1000)
+    options = FeedOptions("localhost:1", FILES, "UTC", started_ms=T0_MS - 1000)
     shown = line(alert(at_ms=at_ms), None, options, now_ms)
     assert shown.partition("person entered yard")[2] == words
 

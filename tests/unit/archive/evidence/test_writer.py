@@ -6,7 +6,9 @@ import datetime as dt
 import hashlib
 import os
 import zoneinfo
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -15,67 +17,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from archive.evidence import paths, writer
+from archive.evidence.chain import Chain
+from archive.evidence.chain_check import check_day
+from archive.evidence.files import Folder
 from archive.evidence.frames import FrameMissed, Reason
-from archive.evidence.writer import EvidenceWriter, Missed, Seen
+from archive.evidence.privacy import Redact, as_sent
+from archive.evidence.writer import PICTURES, EvidenceWriter, Missed, Seen
 from contracts import codec
 from contracts.errors import ContractError
-from contracts.messages import Alert, Evidence, Frame, FrameRef
+from contracts.messages import Alert, Condition, Evidence, Frame, FrameRef
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of
+from tests.evidence_tools import AT_MS, KEY, alert, evidence, frame
 
-AT_MS = 1_767_571_200_000
-
-
-def frame(at_ms: int = AT_MS, **changes: object) -> Frame:
-    jpeg = jpeg_of(np.full((90, 160, 3), 60, np.uint8))
-    values: dict[str, object] = {
-        "site": "home",
-        "camera": "gate",
-        "session": 3,
-        "index": 44,
-        "captured_at_ms": at_ms,
-        "width": 640,
-        "height": 360,
-        "detail": False,
-        "motion": 0.1,
-        "sha256": hashlib.sha256(jpeg).hexdigest(),
-        "jpeg": jpeg,
-    }
-    return Frame(**(values | changes))  # type: ignore[arg-type]
-
-
-def evidence(offset: int, at_ms: int = AT_MS, confidence: float = 0.5, detail: bool = False) -> Evidence:
-    return Evidence(
-        ref=FrameRef("frames.home", 0, offset),
-        captured_at_ms=at_ms,
-        width=640,
-        height=360,
-        xyxy=(100, 100, 200, 300),
-        confidence=confidence,
-        detail=detail,
-    )
-
-
-def alert(revision: int = 1, seen: Evidence | None = None, **changes: object) -> Alert:
-    values: dict[str, object] = {
-        "id": "0e7a",
-        "revision": revision,
-        "state": "new" if revision == 1 else "update",
-        "site": "home",
-        "camera": "gate",
-        "rule": "yard",
-        "rule_version": 2,
-        "kind": "zone_entry",
-        "severity": "high",
-        "started_at_ms": AT_MS,
-        "at_ms": AT_MS + revision,
-        "label": "person",
-        "why": "A person came in",
-        "evidence": seen,
-        "model": "m@1",
-        "config_version": "c1",
-    }
-    return Alert(**(values | changes))  # type: ignore[arg-type]
+ALWAYS = {paths.ALERT, paths.DECISIONS, paths.MANIFEST}
 
 
 class FakeFrames:
@@ -96,20 +51,36 @@ class FakeFrames:
 class Bench:
     """A writer over fake frames, and what it left behind."""
 
-    def __init__(self, root: Path, frames: dict[int, Frame | Reason]) -> None:
+    def __init__(self, root: Path, frames: dict[int, Frame | Reason], redact: Redact = as_sent) -> None:
+        self.root = root
         self.log = FakeFrames(frames)
         self.registry = CollectorRegistry()
+        self.chain = Chain(Folder(root), KEY, lambda: AT_MS)
         self.writer = EvidenceWriter(
-            root, self.log, Metrics(self.registry), names={"gate": "Hoftor"}, time_zone="Europe/Berlin"
+            self.chain,
+            self.log,
+            Metrics(self.registry),
+            names={"gate": "Hoftor"},
+            time_zone="Europe/Berlin",
+            redact=redact,
         )
-        self.folder = paths.alert_folder(root, alert())
+        self.place = paths.place_of(alert())
+        self.folder = root / self.place.folder
 
     def write_all(self, alerts: list[Alert]) -> None:
         for one in alerts:
             self.writer.write(one)
 
     def names(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
+        """What there is beside the alert itself, its decisions and its manifest, which are always there."""
+        names = {path.name for path in self.folder.iterdir()}
+        assert names >= ALWAYS
+        return names - ALWAYS
+
+    def faults(self) -> list[str]:
+        return [
+            f"{one.path} {one.what}" for one in check_day(Folder(self.root), self.place.day_folder, KEY.public).faults
+        ]
 
     def seen(self) -> Seen:
         return msgspec.json.decode((self.folder / paths.SEEN).read_bytes(), type=Seen)
@@ -121,8 +92,8 @@ class Bench:
 def test_what_lies_in_the_folder(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {7: frame()})
     written = bench.writer.write(alert(seen=evidence(7)))
-    assert written == (bench.folder, True, "")
-    assert bench.names() == {paths.FRAME, paths.SNAPSHOT, paths.SEEN, paths.ALERT}
+    assert written == (bench.place, True, "")
+    assert bench.names() == {*PICTURES}
     assert (bench.folder / paths.FRAME).read_bytes() == frame().jpeg
     snapshot = cv2.imread(str(bench.folder / paths.SNAPSHOT))
     assert snapshot.shape[0] > 90
@@ -189,9 +160,9 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("survives", range(8))
+@pytest.mark.parametrize("survives", range(16))
 def test_cut_off_anywhere_it_ends_the_same(tmp_path: Path, survives: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two revisions are four and four renames; the process ends before any one of them."""
+    """Two revisions are eight renames and links each; the process ends before any one of them."""
     other = msgspec.structs.replace(frame(), index=45)
     frames: dict[int, Frame | Reason] = {7: frame(), 8: other}
     revisions = [alert(1, evidence(7)), alert(2, evidence(8, confidence=0.9))]
@@ -200,22 +171,30 @@ def test_cut_off_anywhere_it_ends_the_same(tmp_path: Path, survives: int, monkey
 
     bench = Bench(tmp_path / "killed", frames)
     left = [survives]
-    real = Path.replace
 
-    def replace(self: Path, target: str | os.PathLike[str]) -> Path:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-        return real(self, target)
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*given: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return real(*given)
+
+        return step
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
+        patch.setattr(Path, "replace", dying(Path.replace))
+        patch.setattr(os, "link", dying(os.link))
         with pytest.raises(Killed):
             bench.write_all(revisions)
     again = Bench(tmp_path / "killed", frames)
     again.write_all(revisions)
-    files = {path.name: path.read_bytes() for path in again.folder.iterdir()}
-    assert files == {path.name: path.read_bytes() for path in undisturbed.folder.iterdir()}
+
+    def files(of: Bench) -> dict[str, bytes]:
+        # An entry whose manifest a kill prevented is followed by one more, so the manifests' numbers differ.
+        return {path.name: path.read_bytes() for path in of.folder.iterdir() if path.name != paths.MANIFEST}
+
+    assert files(again) == files(undisturbed)
+    assert again.faults() == undisturbed.faults() == []
 
 
 @pytest.mark.parametrize(
@@ -233,27 +212,27 @@ def test_cut_off_anywhere_it_ends_the_same(tmp_path: Path, survives: int, monkey
 )
 def test_a_frame_that_cannot_be_had_is_counted_and_noted(tmp_path: Path, found: Frame | Reason, reason: str) -> None:
     bench = Bench(tmp_path, {7: found, 8: frame()})
-    assert bench.writer.write(alert(1, evidence(7))) == (bench.folder, False, reason)
-    assert bench.names() == {paths.ALERT, paths.MISSED}
+    assert bench.writer.write(alert(1, evidence(7))) == (bench.place, False, reason)
+    assert bench.names() == {paths.MISSED}
     assert bench.missed(reason) == 1
     note = msgspec.json.decode((bench.folder / paths.MISSED).read_bytes(), type=Missed)
     assert (note.reason, note.revision, note.evidence) == (reason, 1, evidence(7))
     assert bench.writer.write(alert(2, evidence(8))).pictures, "an update may bring a frame that is there"
-    assert bench.names() == {paths.FRAME, paths.SNAPSHOT, paths.SEEN, paths.ALERT}
+    assert bench.names() == {*PICTURES}
 
 
 def test_pictures_stay_when_better_ones_are_missed(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {7: frame(), 8: "retention"})
     bench.writer.write(alert(1, evidence(7)))
     assert bench.writer.write(alert(2, evidence(8, confidence=0.9))).missed == "retention"
-    assert bench.names() == {paths.FRAME, paths.SNAPSHOT, paths.SEEN, paths.ALERT, paths.MISSED}
+    assert bench.names() == {*PICTURES, paths.MISSED}
     assert bench.seen().evidence == evidence(7)
 
 
 def test_an_alert_without_evidence_has_no_pictures_and_misses_none(tmp_path: Path) -> None:
     bench = Bench(tmp_path, {})
-    assert bench.writer.write(alert(kind="camera_down")) == (bench.folder, False, "")
-    assert bench.names() == {paths.ALERT}
+    assert bench.writer.write(alert(kind="camera_down")) == (bench.place, False, "")
+    assert bench.names() == set()
 
 
 def test_an_alert_file_that_cannot_be_read_is_written_again(tmp_path: Path) -> None:
@@ -263,6 +242,34 @@ def test_an_alert_file_that_cannot_be_read_is_written_again(tmp_path: Path) -> N
         (bench.folder / name).write_bytes(b"\xff{")
     assert bench.writer.write(alert(1, evidence(7))).pictures
     assert bench.seen().revision == 1
+    assert bench.faults() == []
+
+
+def test_every_revision_stays_with_its_trace(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {7: frame()})
+    said = [alert(n, evidence(7), trace=(Condition("after_s", "3", str(n)),)) for n in (1, 2, 5)]
+    bench.write_all(said)
+    kept = msgspec.json.decode((bench.folder / paths.DECISIONS).read_bytes(), type=list[Alert])
+    assert kept == said
+
+
+def test_every_picture_passes_where_people_are_hidden(tmp_path: Path) -> None:
+    def hide(picture: np.ndarray, of: Frame) -> np.ndarray:
+        assert of.index == 44
+        return np.zeros_like(picture)
+
+    bench = Bench(tmp_path, {7: frame()}, hide)
+    bench.writer.write(alert(1, evidence(7)))
+    assert cv2.imread(str(bench.folder / paths.FRAME)).max() == 0
+    assert cv2.imread(str(bench.folder / paths.SNAPSHOT))[:10, :10].max() < 30
+    assert bench.seen().sha256 == frame().sha256, "the frame in the log stays the one that is meant"
+
+
+def test_what_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {7: frame()})
+    bench.writer.write(alert(1, evidence(7)))
+    bench.chain.bury(bench.place, "too old")
+    assert not bench.writer.write(alert(2, evidence(7))).pictures
 
 
 def test_a_bad_name_writes_nothing(tmp_path: Path) -> None:

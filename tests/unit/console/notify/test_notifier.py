@@ -11,8 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from archive.evidence import paths
+from archive.evidence.files import Folder
 from console import answers
 from console.answers import Escalate
+from console.evidence import EvidenceReader
 from console.notify.courier import BACKOFF_S, Courier, backoff_s
 from console.notify.notifier import NoChannelError, Notifier
 from console.notify.signing import verify
@@ -23,6 +25,7 @@ from console.store.store import Store
 from contracts.config_file import parse
 from contracts.metrics import Metrics
 from tests.console_tools import AT_MS, alert_of, take
+from tests.evidence_tools import KEY
 from tests.receivers import HttpReceiver, eventually, http_receiver
 
 MARIA = Who("maria", "supervisor")
@@ -42,7 +45,7 @@ class World:
             parse(text.replace("URL", receiver.url)),
             store=store,
             address="http://vedette",
-            evidence=folder,
+            evidence=EvidenceReader(store, Folder(folder), KEY),
             secrets=Secrets({"HOOK": "hook-secret", "BAD": "x" * 20}),
             measured=Metrics(self.registry),
             clock_ms=lambda: self.now_ms,
@@ -245,9 +248,7 @@ def test_the_snapshot_is_waited_for_a_little_and_its_going_out_is_audited(
     w.happen(1)
     w.go_on(1, "chat")
     assert receiver.got == []
-    folder = paths.alert_folder(tmp_path, alert_of(1, started_at_ms=AT_MS))
-    folder.mkdir(parents=True)
-    (folder / paths.SNAPSHOT).write_bytes(b"a picture")
+    Folder(tmp_path).write(paths.place_of(alert_of(1, started_at_ms=AT_MS)).file(paths.SNAPSHOT), b"a picture")
     w.go_on(0.1, "chat")
     (got,) = w.events()
     assert got["attachments"][0]["filename"] == paths.SNAPSHOT

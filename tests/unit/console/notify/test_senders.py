@@ -35,7 +35,7 @@ def send(channel: dict[str, Any], parcel: Parcel, secrets: Secrets | None = None
     open_sender("x", made, known, site="harbour", address="https://vedette.example").deliver(parcel, AT_MS + 5000)
 
 
-def parcel_of(picture: Path | None = None, **changes: Any) -> Parcel:
+def parcel_of(picture: bytes | None = None, **changes: Any) -> Parcel:
     given = {"instructions": "Call 4711.", "trace": (Condition("dwell", ">= 5 s", "7 s"),)}
     return WORDING.single("77-1", "new", alert_of(1, **(given | changes)), AT_MS, picture)
 
@@ -125,8 +125,7 @@ def test_alertmanager_gets_what_goes_on_and_what_is_over(receiver: HttpReceiver)
 
 
 def test_a_mail_has_the_words_and_the_snapshot(tmp_path: Path) -> None:
-    picture = tmp_path / "snapshot.jpg"
-    picture.write_bytes(b"\xff\xd8\xff\xe0 a picture")
+    picture = b"\xff\xd8\xff\xe0 a picture"
     with mail_receiver(SECRETS["PASSWORD"]) as receiver:
         url = f"mailto://guard:{{PASSWORD}}@127.0.0.1:{receiver.port}/?from=v@site.example&to=guard@site.example"
         send({"kind": "apprise", "url": url}, parcel_of(picture))
@@ -141,7 +140,7 @@ def test_a_mail_has_the_words_and_the_snapshot(tmp_path: Path) -> None:
     assert words is not None
     assert "What to do: Call 4711." in words.get_content()
     (attached,) = mail.iter_attachments()
-    assert (attached.get_content_type(), attached.get_content()) == ("image/jpeg", picture.read_bytes())
+    assert (attached.get_content_type(), attached.get_content()) == ("image/jpeg", picture)
     assert not list(bare.iter_attachments())
     assert SECRETS["PASSWORD"] not in known.redact(str(raised.value))
 

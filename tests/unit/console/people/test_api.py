@@ -92,9 +92,8 @@ def test_the_face_of_an_alert_is_enrolled_and_denied(parts: Parts) -> None:
     anna, otto = signed_in(parts, "anna"), signed_in(parts, "otto", "operator")
     alert = named_alert(parts, "", look(3))
     take(parts.store, alert)
-    folder = paths.alert_folder(parts.evidence_root, alert)
-    folder.mkdir(parents=True)
-    (folder / paths.FRAME).write_bytes(jpeg_of(solid(640, 480)))
+    place = paths.place_of(alert)
+    parts.files.write(place.file(paths.FRAME), jpeg_of(solid(640, 480)))
     source = {"from": "alert", "alert": alert.id}
     assert anna.post("/api/people/examine", json={"source": source}).json()["refusal"] is None
     bea = anna.post("/api/people", json={"name": "Bea", "source": source}).json()["person"]["id"]

@@ -134,10 +134,9 @@ def test_a_removed_person_is_gone_from_jobs_alerts_and_evidence(parts: Parts, tm
     person_id = enrol(parts)
     alert = named_alert(parts, person_id, look(1, seed=3))
     take(parts.store, alert, alert_of(5))
-    folder = paths.alert_folder(parts.evidence_root, alert)
-    folder.mkdir(parents=True)
-    (folder / paths.ALERT).write_bytes(codec.encode(alert))
-    (folder / paths.SNAPSHOT).write_bytes(b"a picture with a caption")
+    place = paths.place_of(alert)
+    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
+    parts.files.write(place.file(paths.SNAPSHOT), b"a picture with a caption")
     person(parts.store, "otto")
     denial = parts.people.saying.deny(OTTO, alert.id)
     wrapped = next(one.change.wrapped for one in told(parts, "gallery") if isinstance(one.change, SetPerson))
@@ -154,9 +153,9 @@ def test_a_removed_person_is_gone_from_jobs_alerts_and_evidence(parts: Parts, tm
     assert (body.identity.name, body.identity.person_id, body.identity.sealed) == ("removed person", "", b"")
     assert (body.why, body.identity.runners_up[0].name) == ("removed person came into the yard", "Carl")
     assert [one.why for one in parts.store.alerts.history(alert.id)] == ["removed person came into the yard"]
-    kept = codec.decode((folder / paths.ALERT).read_bytes(), Alert)
+    kept = codec.decode(parts.files.read(place.file(paths.ALERT)) or b"", Alert)
     assert (kept.identity, kept.why) == (body.identity, body.why)
-    assert not (folder / paths.SNAPSHOT).exists()
+    assert parts.files.read(place.file(paths.SNAPSHOT)) is None
     data = b"".join(file.read_bytes() for file in (tmp_path / "console").iterdir())
     assert b"Bea" not in data  # nor in free pages or the log of writes
     assert wrapped not in data

@@ -1,0 +1,68 @@
+"""What operators answered, as far as it decides how long evidence is kept: the verdict, and cases that hold it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from archive.evidence import paths
+from archive.evidence.chain import Chain, Entry, as_json
+from archive.evidence.paths import Place
+from contracts.fields import Millis, Verdict
+from contracts.messages import Feedback
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Who keeps the evidence for a case, since when, and why."""
+
+    operator: str
+    at_ms: Millis
+    text: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest verdict, and the cases by their names: while there is one, nothing is deleted."""
+
+    v: int = 1
+    verdict: Verdict | None = None
+    verdict_at_ms: Millis = 0
+    holds: dict[str, Hold] = {}
+    released: dict[str, Millis] = {}
+
+
+def after(before: Answered, said: Feedback) -> Answered:
+    """The state after an answer; one that is repeated, or older than what is known, changes nothing."""
+    if said.action == "verdict" and said.verdict is not None and said.at_ms >= before.verdict_at_ms:
+        return msgspec.structs.replace(before, verdict=said.verdict, verdict_at_ms=said.at_ms)
+    known_ms = max(before.released.get(said.case, 0), before.holds[said.case].at_ms if said.case in before.holds else 0)
+    if said.action not in ("hold", "release") or said.at_ms <= known_ms:
+        return before
+    holds = {case: hold for case, hold in before.holds.items() if case != said.case}
+    released = {case: at_ms for case, at_ms in before.released.items() if case != said.case}
+    if said.action == "hold":
+        holds[said.case] = Hold(operator=said.operator, at_ms=said.at_ms, text=said.text)
+    else:
+        released[said.case] = said.at_ms
+    return msgspec.structs.replace(before, holds=holds, released=released)
+
+
+def answered(chain: Chain, place: Place, manifest: Entry | None) -> Answered:
+    """What is known of an alert's answers."""
+    data = chain.read(place, paths.ANSWERS, manifest)
+    return msgspec.json.decode(data, type=Answered) if data is not None else Answered()
+
+
+def take(chain: Chain, said: Feedback) -> None:
+    """Keep what an answer changes, beside the alert's evidence. Raises ContractError for no folder's names, OSError.
+
+    It may come before the alert. Answers from before they told when their alert began can't be placed.
+    """
+    if said.action not in ("verdict", "hold", "release") or not said.started_at_ms:
+        return
+    place = paths.place(said.site, said.started_at_ms, said.camera, said.alert)
+    manifest = chain.manifest(place)
+    if manifest is not None and manifest.kind == "deleted":
+        return
+    before = answered(chain, place, manifest)
+    now = after(before, said)
+    if now != before:
+        chain.keep(place, {paths.ANSWERS: as_json(now)}, f"{said.action} by {said.operator}")

@@ -1,0 +1,74 @@
+"""Evidence in a bucket of a real S3 server: moto's, as a process of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from archive.evidence.files import Bucket
+from contracts.config import S3
+from tests.evidence_tools import behaves
+from tests.integration.evidence_site import PICTURES, Site, shown, until
+from vedette.broker import Broker
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "vedette", "AWS_SECRET_ACCESS_KEY": "a secret of the environment"}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """A server with a bucket."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        endpoint = f"http://127.0.0.1:{port}"
+        until(lambda: answers(port))
+        boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="cameras")
+        yield S3(bucket="cameras", prefix="sites/one", endpoint=endpoint)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_bucket_does_what_a_folder_does(s3: S3) -> None:
+    behaves(Bucket(s3))
+
+
+def test_pictures_clips_and_chain_in_a_bucket_also_after_a_kill(broker: Broker, tmp_path: Path, s3: S3) -> None:
+    bucket = f"s3: {{bucket: {s3.bucket}, prefix: {s3.prefix}, endpoint: '{s3.endpoint}'}}"
+    site = Site(broker.bootstrap, tmp_path, bucket)
+    site.files = Bucket(s3)
+    began_ms = site.now_ms - 20_000
+    frames = [site.frame(number, at_ms=began_ms + 100 * number) for number in range(30)]
+    over = {"state": "end", "ended_at_ms": began_ms + 2000, "revision": 2, "started_at_ms": began_ms}
+    alerts = [site.alert(*frames[10], id=f"alert-{number}", **over) for number in range(6)]
+    with site.process() as process:
+        until(lambda: site.clip(alerts[0]) is not None)
+        process.kill()
+    with site.process():
+        until(lambda: all(site.has(one, *PICTURES) and site.clip(one) is not None for one in alerts))
+        time.sleep(0.5)
+    assert {len(shown(site, one)) for one in alerts} == {30}
+    assert site.faults() == []
+    assert not site.root.exists()
