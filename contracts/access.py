@@ -52,4 +52,9 @@ def of_parts(site: str) -> dict[str, Access]:
             writes=(topics.ANALYTICS, topics.EVENTS, topics.ALERTS, topics.DEAD_LETTERS),
             groups=("vedette-analytics",),
         ),
+        "site": Access(
+            reads=(topics.SIGHTINGS, topics.PEOPLE_COMMANDS, topics.CONTROLS, topics.FACE_KEYS, topics.GALLERY),
+            writes=(topics.UNKNOWNS, topics.ALERTS, topics.EVENTS, topics.DEAD_LETTERS),
+            groups=("vedette-site",),
+        ),
     }

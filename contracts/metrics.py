@@ -70,6 +70,7 @@ GALLERY_CHANGES = Metric("vedette_gallery_changes_total", "Changes of who is enr
 GALLERY_CHANGE = Metric(
     "vedette_gallery_change_seconds", "From a change of who is enrolled to the gallery that has it", "histogram"
 )
+UNKNOWN_PEOPLE = Metric("vedette_unknown_people", "Unknown people who are remembered", "gauge")
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
 EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame or clip was gone", "counter", ("reason",))
 EVIDENCE_DELETED = Metric("vedette_evidence_deleted_total", "Alerts whose evidence was old", "counter", ("kept_as",))

@@ -80,6 +80,11 @@ class FaceProcess:
                 self._gallery = self._open_gallery()
         return Known(self._gallery.now, keys)
 
+    def keys(self) -> DayKeys:
+        """The keys of all days; the first call returns when all were read."""
+        with self._lock:
+            return self._day_keys()
+
     def recogniser(self) -> Recogniser:
         """Who tracks are, by the embedder's own calibration; raises ModelError where it has none."""
         manifest = load_manifest(Path(self._settings.embedder))

@@ -16,7 +16,7 @@ from bus.presence import wait_for_topics
 from contracts import topics
 from contracts.access import of_parts
 from contracts.config import Config
-from stream.jobs import JOBS, analytics, decide, detect
+from stream.jobs import JOBS, analytics, decide, detect, site
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_models import FaceManifests, identifying
 from stream.jobs.face_process import FaceSettings
@@ -77,6 +77,9 @@ def build(
         decide.build(env, ends, decide.DecideConfig(config, replace(plain, faces=people), ends.prefix, watch))
     if "analytics" in jobs:
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
+    if "site" in jobs and faces is not None and identifying(config):
+        settings = replace(plain, faces=people)
+        site.build(env, ends, site.SiteConfig(config, settings, str(faces.embedder), ends.prefix))
 
 
 def _face_settings(config: Config, ends: KafkaEnds, manifests: FaceManifests) -> FaceSettings:

@@ -15,6 +15,7 @@ from contracts.codec import decode
 from contracts.controls import Control
 from contracts.errors import ContractError
 from contracts.messages import EdgeStatus, FrameDetections, FrameTracks, Message
+from contracts.people import PeopleCommand, Sighting
 from stream.jobs.guard import Guard
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, bytes_type
 from stream.jobs.process import ProcessSettings, opened
@@ -24,11 +25,13 @@ KINDS: dict[str, type[Message]] = {
     topics.EDGE_STATUS: EdgeStatus,
     topics.CONTROLS: Control,
     topics.TRACKS: FrameTracks,
+    topics.SIGHTINGS: Sighting,
+    topics.PEOPLE_COMMANDS: PeopleCommand,
 }
 
 
 def sorted_type() -> TypeInformation:
-    """Row(key "camera|lane", value, topic, partition, offset)."""
+    """Row(key "camera|lane" or the site, value, topic, partition, offset)."""
     return Types.ROW([Types.STRING(), bytes_type(), Types.STRING(), Types.INT(), Types.LONG()])
 
 
@@ -68,5 +71,7 @@ def _key(message: Message) -> str:
             return f"{message.camera}|{message.lane}"
         case EdgeStatus():
             return f"{message.camera}|live"
+        case Sighting() | PeopleCommand():
+            return message.site
         case _:
             return ""

@@ -45,11 +45,11 @@ class Ticks(BroadcastProcessFunction):
 
 def ticks(env: StreamExecutionEnvironment, config: Config, controls: DataStream, uid: str) -> DataStream:
     """Once a second a record for each camera of the config and of the controls."""
-    pulse = _pulse(env, f"{uid}-pulse").connect(controls.broadcast(controls_state()))
-    return pulse.process(Ticks(config), sorted_type()).name(uid).uid(uid).set_parallelism(1)
+    beat = pulse(env, f"{uid}-pulse").connect(controls.broadcast(controls_state()))
+    return beat.process(Ticks(config), sorted_type()).name(uid).uid(uid).set_parallelism(1)
 
 
-def _pulse(env: StreamExecutionEnvironment, uid: str) -> DataStream:
+def pulse(env: StreamExecutionEnvironment, uid: str) -> DataStream:
     """A number a second, from the source behind SQL's `datagen`: unlike a sleep it holds no checkpoint up."""
     jvm = get_gateway().jvm
     generators = jvm.org.apache.flink.streaming.api.functions.source.datagen

@@ -64,6 +64,13 @@ class Site:
         """
         if sighting.lane == "live":
             state = replace(state, clock_ms=max(state.clock_ms, sighting.at_ms))
+        returning, over = self._returning.passed(state.returning, state.clock_ms, rules_of)
+        state, told = self._looked(replace(state, returning=returning), sighting, vector, rules_of)
+        return state, told._replace(alerts=over + told.alerts)
+
+    def _looked(
+        self, state: SiteState, sighting: Sighting, vector: Vector, rules_of: RulesOf
+    ) -> tuple[SiteState, Told]:
         if sighting.decision == "identified":
             people = self._unknowns.without(state.people, lambda visit: visit.track == sighting.track)
             return self._told(state, people)
