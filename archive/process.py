@@ -13,6 +13,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from contracts.broker import BrokerAddress
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
@@ -53,18 +54,18 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _servers(text: str) -> str:
-    for server in text.split(","):
-        if not server.rpartition(":")[0] or not server.rpartition(":")[2].isdecimal():
-            raise argparse.ArgumentTypeError(f"`{server}` is not HOST:PORT")
-    return text
+def _address(text: str) -> str:
+    try:
+        return str(BrokerAddress.parse(text))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(error.reason) from error
 
 
 def _parser(module: str, about: str, state_help: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's config")
     parser.add_argument(
-        "--bootstrap", type=_servers, required=True, metavar="HOST:PORT", help="the broker, or several by commas"
+        "--bootstrap", type=_address, required=True, metavar="HOST:PORT", help="the broker, or several by commas"
     )
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help=state_help)
     parser.add_argument(

@@ -13,10 +13,12 @@ from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.history import History
 from console.hub import Hub
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.people.parts import PeopleParts
+from console.plan import Plan
 from console.probes import Probes
 from console.store.store import Store
 from console.upkeep import Upkeep
@@ -43,5 +45,7 @@ class Parts:
     people: PeopleParts
     files: Files
     evidence: EvidenceReader
+    history: History
+    plan: Plan
     address: str
     secure: bool

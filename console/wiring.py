@@ -12,15 +12,30 @@ from prometheus_client import CollectorRegistry
 
 from archive.evidence.chain import Chain
 from archive.evidence.files import KEY_FILE, files_of
+from archive.history.catalog import history_root
+from archive.history.search import Search
 from archive.watch_list import WatchList
 from bus.follower import Follower
-from console.api import accounts, alerts, base, cameras, notifications, objects, people, session, system
+from console.api import (
+    accounts,
+    alerts,
+    base,
+    cameras,
+    figures,
+    notifications,
+    objects,
+    people,
+    search,
+    session,
+    system,
+)
 from console.auth.gate import Gate
 from console.auth.guard import Guard
 from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.history import History
 from console.hub import Hub
 from console.live.reader import LiveReader
 from console.live.veil import Veil
@@ -31,6 +46,7 @@ from console.pages.desk import Desk
 from console.pages.mount import add_pages
 from console.parts import Parts
 from console.people.parts import build_people
+from console.plan import Plan
 from console.probes import Probes
 from console.secrets import Secrets
 from console.store.store import Store
@@ -101,6 +117,8 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         people=people,
         files=files,
         evidence=evidence,
+        history=History(store, Search(history_root(config, place.state.parent / "archive"))),
+        plan=Plan(place.state, store),
         address=place.address,
         secure=place.address.startswith("https://"),
     )
@@ -118,7 +136,8 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    for module in (session, alerts, cameras, objects, people, accounts, notifications, system):
+    modules = (session, alerts, cameras, objects, people, search, figures, accounts, notifications, system)
+    for module in modules:
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
     return app
@@ -146,6 +165,7 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
 @contextmanager
 def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
     """The parts at work; the store is open already."""
+    parts.history.open()
     threads = (parts.consumer, parts.outbox, parts.upkeep, parts.notifier, parts.people.feed, reader)
     for one in threads:
         one.start()
@@ -155,4 +175,5 @@ def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
         for one in threads:
             one.stop()
         parts.people.frames.close()
+        parts.history.close()
         parts.store.close()

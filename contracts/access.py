@@ -57,4 +57,7 @@ def of_parts(site: str) -> dict[str, Access]:
             writes=(topics.UNKNOWNS, topics.ALERTS, topics.EVENTS, topics.DEAD_LETTERS),
             groups=("vedette-site",),
         ),
+        "history": Access(
+            reads=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.ANALYTICS), writes=(topics.DEAD_LETTERS,)
+        ),
     }

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from archive.history.export import Format
+from archive.history.search import PlaceError
 from console.answers import NoAlertError, NoPersonError
 from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
@@ -19,6 +22,7 @@ from console.changes import ConflictError, NoObjectError
 from console.notify.notifier import NoChannelError
 from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError
+from console.plan import PlanError
 from console.probes import BusyError
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import CursorError
@@ -26,6 +30,7 @@ from contracts.errors import ConfigError, VedetteError
 from vault import VaultError
 
 JSON = "application/json"
+MEDIA: dict[Format, str] = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 T = TypeVar("T")
 
 
@@ -47,6 +52,8 @@ STATUS: dict[type[VedetteError], int] = {
     VaultError: 409,
     ConfigError: 422,
     CursorError: 422,
+    PlaceError: 422,
+    PlanError: 422,
     NoPersonError: 422,
     AccountError: 422,
     TooOftenError: 429,
@@ -68,7 +75,12 @@ _documented: dict[str, Any] = {}
 
 
 def spec(
-    gives: Any = None, *, takes: Any = None, errors: tuple[int, ...] = (), status: int = 200, media: str = JSON
+    gives: Any = None,
+    *,
+    takes: Any = None,
+    errors: tuple[int, ...] = (),
+    status: int = 200,
+    media: str | tuple[str, ...] = JSON,
 ) -> dict[str, Any]:
     """What a route's decorator needs: the forms of body and reply for OpenAPI, and which errors may come.
 
@@ -76,7 +88,8 @@ def spec(
     """
     good: dict[str, Any] = {"description": "Done" if gives is None else "What was asked for"}
     if gives is not None:
-        good["content"] = {media: {"schema": _reference(gives) if media == JSON else {"type": "string"}}}
+        forms = {"schema": _reference(gives) if media == JSON else {"type": "string"}}
+        good["content"] = dict.fromkeys((media,) if isinstance(media, str) else media, forms)
     responses: dict[int | str, dict[str, Any]] = {status: good}
     for code in sorted({401, 403, 422, 429, 503, *errors, *((413, 415) if takes else ())}):
         responses[code] = {"description": WORDS[code], "content": {JSON: {"schema": _reference(Problem)}}}
@@ -95,6 +108,12 @@ def spec(
 def reply(value: Any, status: int = 200) -> Response:
     """A struct as JSON."""
     return Response(msgspec.json.encode(value), status, media_type=JSON)
+
+
+def download(pieces: Iterator[bytes], name: str, form: Format) -> Response:
+    """A file to keep, sent as it is read."""
+    headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    return StreamingResponse(pieces, media_type=MEDIA[form], headers=headers)
 
 
 def body(kind: type[T]) -> Callable[[Request], Awaitable[T]]:

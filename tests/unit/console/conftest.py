@@ -1,4 +1,4 @@
-"""A store on each database: SQLite in a file, and a real PostgreSQL server where there is one."""
+"""A store on each database (SQLite in a file, a real PostgreSQL server where there is one); a console's API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from console.parts import Parts
+from console.secrets import Secrets
 from console.store.store import Store
+from console.wiring import Place, build
+from contracts.config_file import parse
+from tests.api_tools import Browser, Clock, browser
+from tests.console_process import CONFIG
+from tests.console_tools import alert_of, take
 from tests.postgres import MISSING, binaries, postgres
 
 
@@ -34,3 +41,27 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store.open()
     yield store
     store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
+    """The console without broker and pages."""
+    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
+    parts = build(parse(CONFIG), place, clock, Secrets({}))
+    parts.store.open()
+    take(parts.store, *(alert_of(n, camera=("gate", "hall")[n % 2]) for n in range(4)))
+    yield parts
+    parts.store.close()
+
+
+@pytest.fixture
+def ada(parts: Parts) -> Browser:
+    """The first administrator."""
+    secret = parts.gate.first_link(parts.clock_ms())
+    assert secret is not None
+    return browser(parts).enter(parts, "ada", secret)

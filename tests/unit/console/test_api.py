@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,72 +12,15 @@ from archive.evidence import paths
 from console.auth.gate import FREE_FAILURES, TOKEN_PREFIX
 from console.auth.guard import MAX_BODY
 from console.parts import Parts
-from console.secrets import Secrets
 from console.store.rows import Filter
-from console.wiring import Place, api, build
+from console.wiring import api
 from contracts.codec import decode
-from contracts.config_file import parse
 from contracts.controls import Control, Removed, SetArming, SetRule, SetZone
-from tests.console_process import CONFIG, PASSWORD
+from tests.api_tools import Browser, Clock, browser, signed_in
+from tests.console_process import PASSWORD
 from tests.console_tools import AT_MS, alert_of, take
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    now_ms = AT_MS
-
-    def __call__(self) -> int:
-        return self.now_ms
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
-    """The console without broker and pages."""
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
-    parts = build(parse(CONFIG), place, clock, Secrets({}))
-    parts.store.open()
-    take(parts.store, *(alert_of(n, camera=("gate", "hall")[n % 2]) for n in range(4)))
-    yield parts
-    parts.store.close()
-
-
-class Browser(TestClient):
-    """A client with cookies that sends the token against forged requests."""
-
-    def enter(self, parts: Parts, name: str, secret: str) -> Browser:
-        """Use a one-time link."""
-        reply = self.post("/api/invitations/accept", json={"secret": secret, "name": name, "password": PASSWORD})
-        assert reply.status_code == 200, reply.text
-        self.headers["X-CSRF-Token"] = reply.json()["csrf"]
-        return self
-
-
-def browser(parts: Parts) -> Browser:
-    return Browser(api(parts), raise_server_exceptions=True)
-
-
-@pytest.fixture
-def ada(parts: Parts) -> Browser:
-    """The first administrator."""
-    secret = parts.gate.first_link(parts.clock_ms())
-    assert secret is not None
-    return browser(parts).enter(parts, "ada", secret)
-
-
-def signed_in(parts: Parts, ada: Browser, name: str, role: str, cameras: list[str] | None = None) -> Browser:
-    """Somebody else, invited by the administrator."""
-    link = ada.post("/api/accounts", json={"name": name, "role": role, "cameras": cameras})
-    assert link.status_code == 201, link.text
-    parts.clock_ms.now_ms += 60_000  # type: ignore[attr-defined]  attempts are limited
-    return browser(parts).enter(parts, name, link.json()["link"].rpartition("/")[2])
 
 
 def test_the_first_link_makes_an_administrator_once(parts: Parts, clock: Clock) -> None:
