@@ -10,6 +10,8 @@ from PIL import Image, ImageFilter
 
 COLUMNS, ROWS = 96, 72
 SIZE = (768, 576)
+BLUR_PX = 13
+"""About a step of somebody who walks between two points of a path: the way is shown, not the points."""
 SHARE = 0.995
 """The time of all but the hottest few parts is spread over the colours: one parked car would leave the rest dark."""
 
@@ -24,7 +26,8 @@ def picture_of(seconds: NDArray[np.float32]) -> bytes:
     seen = spent[spent > 0]
     top = float(np.quantile(seen, SHARE)) if len(seen) else 1.0
     level = Image.fromarray((np.clip(spent / top, 0, 1) * 255).astype(np.uint8), "L")
-    smooth = np.asarray(level.resize(SIZE, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(6)), np.float32)
+    spread = level.resize(SIZE, Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(BLUR_PX))
+    smooth = np.asarray(spread, np.float32)
     share = smooth / max(float(smooth.max()), 1.0)
     place = share * (len(STOPS) - 1)
     lower = np.minimum(place.astype(np.intp), len(STOPS) - 2)

@@ -56,6 +56,7 @@ detect: {heartbeat_s: 1}
 cameras:
   forecourt:
     friendly_name: Forecourt
+    position: [0.3, 0.62]
     inputs: [{url: forecourt.mp4}]
     zones:
       lawn: {coordinates: [[0.62, 0.2], [0.98, 0.25], [0.98, 0.6], [0.62, 0.55]], loitering_time: 4}
@@ -64,6 +65,7 @@ cameras:
       path: {coordinates: [[0.45, 0.2], [0.45, 0.95]]}
   hall:
     friendly_name: Entrance hall
+    position: [0.64, 0.34]
     inputs: [{url: hall.mp4}]
     zones:
       floor: {coordinates: [[0.2, 0.3], [0.8, 0.3], [0.9, 1.0], [0.1, 1.0]]}

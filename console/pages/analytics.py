@@ -1,155 +1,46 @@
-"""The analytics page: the load of alerts over time, by camera and rule, and how many of them were wanted."""
+"""The analytics page: alerts, movement, heat map and site map, narrowed in the address."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
-from zoneinfo import ZoneInfo
-
-from nicegui import ui
+from collections.abc import Awaitable, Callable
 
 from console.pages import parts
+from console.pages.alert_load import alert_load
+from console.pages.asked import Asked, choices_of, form, from_address, only
 from console.pages.desk import Visit, blocking
-from console.pages.texts import ANALYTICS, COMMON
-from console.pages.times import SPANS, lasting
-from console.store.load import Bucket, Judgement, Waits
-from console.store.rows import SEVERITIES
+from console.pages.heat import heat_map
+from console.pages.movement import movement
+from console.pages.search import export_links
+from console.pages.site_map import site_map
+from console.pages.texts import ANALYTICS
 
-WIDTHS_MS = {"8h": 900_000, "24h": 3_600_000, "7d": 6 * 3_600_000, "30d": 86_400_000}
-COLOURS = {"critical": "#e5484d", "high": "#f5843c", "medium": "#e0b52c", "low": "#2ba899", "info": "#7d93a8"}
-VERDICTS = {"true": "#46a758", "false": "#e5484d", "nuisance": "#e0b52c", "": "#7d93a8"}
-TOP = 12
-FONT = '"Inter", "Segoe UI", system-ui, -apple-system, "Roboto", "Helvetica Neue", sans-serif'
-"""The style's: what is drawn is also what was measured."""
+View = Callable[[Visit, Asked], Awaitable[None]]
+
+VIEWS: dict[str, tuple[View, tuple[str, ...], str]] = {
+    "alerts": (alert_load, ("camera",), "/api/alerts/export"),
+    "movement": (movement, ("camera", "zone", "label"), "/api/search/windows/export"),
+    "heat": (heat_map, ("camera", "zone", "label"), "/api/search/tracks/export"),
+    "map": (site_map, (), ""),
+}
+"""What a view shows, what it is narrowed by beside the time, and where its rows can be taken from."""
 
 
 async def analytics_page(visit: Visit) -> None:
     """What is at /analytics."""
-    given = visit.request.query_params.get("last", "24h")
-    span = given if given in SPANS else "24h"
-    desk, cameras = visit.desk, visit.who.cameras
-    width_ms = WIDTHS_MS[span]
-    until_ms = desk.now_ms()
-    since_ms = _floored(until_ms - SPANS[span], width_ms, desk.zone)
-    load = desk.store.load
-    buckets = await blocking(load.over_time, since_ms, until_ms, width_ms, cameras)
-    by_camera = await blocking(load.judged, "camera", since_ms, until_ms, cameras)
-    by_rule = await blocking(load.judged, "rule", since_ms, until_ms, cameras)
-    waits = await blocking(load.waits, since_ms, until_ms, cameras)
-    named = [one._replace(name=desk.camera_name(one.name)) for one in by_camera]
+    query = visit.request.query_params
+    view = query["view"] if query.get("view") in VIEWS else "alerts"
+    show, fields, export = VIEWS[view]
+    asked = only(from_address(query.multi_items()), fields)
+    config = await blocking(visit.desk.parts.changes.config)
+    choices = choices_of(config, [name for name in config.cameras if visit.who.sees(name)])
     with parts.element("div", classes="page"):
         with parts.element("header"):
             parts.element("h1", ANALYTICS["title"])
-            parts.links([(f"?last={one}", ANALYTICS[f"last_{one}"], one == span) for one in SPANS], ANALYTICS["time"])
-        _figures(by_rule, waits, (until_ms - since_ms) / 3_600_000)
-        with parts.card(ANALYTICS["over_time"]):
-            _over_time(buckets, since_ms, until_ms, width_ms, desk.zone)
-        with parts.element("div", classes="halves"):
-            with parts.card(ANALYTICS["by_camera"]):
-                _judged(named, ANALYTICS["by_camera"])
-            with parts.card(ANALYTICS["by_rule"]):
-                _judged(by_rule, ANALYTICS["by_rule"])
-
-
-def _figures(judged: list[Judgement], waits: Waits, hours: float) -> None:
-    total = sum(one.total for one in judged)
-    answered = sum(one.total - one.counts.get("", 0) for one in judged)
-    unwanted = sum(one.counts.get("false", 0) + one.counts.get("nuisance", 0) for one in judged)
-    with parts.element("div", classes="cards figures"):
-        parts.figure(ANALYTICS["total"], f"{total:,}", ANALYTICS["an_hour"].format(rate=f"{total / hours:.1f}"))
-        parts.figure(ANALYTICS["answered"], f"{answered:,}", f"{answered / total:.0%}" if total else "")
-        parts.figure(ANALYTICS["nuisance"], f"{unwanted / answered:.0%}" if answered else "–", ANALYTICS["of_answered"])
-        parts.figure(
-            ANALYTICS["waits"],
-            lasting(waits.median_s * 1000) if waits.acknowledged else "–",
-            ANALYTICS["p95"].format(time=lasting(waits.p95_s * 1000)) if waits.acknowledged else "",
-        )
-
-
-def _over_time(buckets: list[Bucket], since_ms: int, until_ms: int, width_ms: int, zone: str) -> None:
-    starts = list(range(since_ms, until_ms, width_ms))
-    counts = {(one.start_ms, one.severity): one.alerts for one in buckets}
-    names = [_label(start, width_ms, zone) for start in starts]
-    series = [
-        {
-            "name": COMMON[f"severity_{severity}"],
-            "type": "bar",
-            "stack": "alerts",
-            "color": COLOURS[severity],
-            "data": [counts.get((start, severity), 0) for start in starts],
-        }
-        for severity in SEVERITIES
-    ]
-    chart(series, {"type": "category", "data": names}, {"type": "value", "minInterval": 1}, ANALYTICS["over_time"])
-    with parts.element("details", classes="numbers"):
-        parts.element("summary", ANALYTICS["as_table"])
-        heads = [ANALYTICS["begin"], *(COMMON[f"severity_{one}"] for one in SEVERITIES)]
-        rows = [
-            (name, *(counts.get((start, severity), 0) for severity in SEVERITIES))
-            for name, start in zip(names, starts, strict=True)
-            if any((start, severity) in counts for severity in SEVERITIES)
-        ]
-        parts.table(heads, rows, numbers=range(1, 6), caption=ANALYTICS["over_time"])
-
-
-def _judged(judged: list[Judgement], caption: str) -> None:
-    if not judged:
-        parts.element("p", ANALYTICS["nothing"], "dim")
-        return
-    top = judged[:TOP][::-1]
-    series = [
-        {
-            "name": ANALYTICS[f"verdict_{verdict or 'none'}"],
-            "type": "bar",
-            "stack": "alerts",
-            "color": colour,
-            "barMaxWidth": 22,
-            "data": [one.counts.get(verdict, 0) for one in top],  # type: ignore[call-overload]
-        }
-        for verdict, colour in VERDICTS.items()
-    ]
-    axis = {
-        "type": "category",
-        "data": [one.name for one in top],
-        "axisLabel": {"width": 150, "overflow": "truncate"},
-    }
-    chart(series, {"type": "value", "minInterval": 1}, axis, caption, height=80 + 34 * len(top))
-    rows = [(one.name, one.total, "–" if (share := one.nuisance_share) is None else f"{share:.0%}") for one in judged]
-    with parts.element("details", classes="numbers"):
-        parts.element("summary", ANALYTICS["as_table"])
-        parts.table((caption, ANALYTICS["total"], ANALYTICS["nuisance"]), rows, numbers=(1, 2), caption=caption)
-
-
-def chart(series: list[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], label: str, height: int = 300) -> None:
-    """A chart as SVG, so that its text takes the theme's colours from the style."""
-    plain = {"splitLine": {"lineStyle": {"opacity": 0.18}}, "axisTick": {"show": False}}
-    options = {
-        "animation": False,
-        "aria": {"enabled": True},
-        "backgroundColor": "transparent",
-        "textStyle": {"fontFamily": FONT},
-        "grid": {"left": 8, "right": 16, "top": 40, "bottom": 8, "containLabel": True},
-        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 12, "icon": "roundRect"},
-        "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},
-        "xAxis": x | plain,
-        "yAxis": y | plain,
-        "series": series,
-    }
-    made = ui.echart(options, renderer="svg").classes("chart").style(f"height: {height}px")
-    made._props["role"] = "img"
-    made._props["aria-label"] = label
-
-
-def _floored(at_ms: int, width_ms: int, zone: str) -> int:
-    """The bucket's beginning: whole quarters, hours and days of the site's clock."""
-    local = dt.datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    into_ms = int((local - midnight).total_seconds() * 1000)
-    return int(midnight.timestamp() * 1000) + into_ms // width_ms * width_ms
-
-
-def _label(at_ms: int, width_ms: int, zone: str) -> str:
-    local = dt.datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone))
-    if width_ms >= 86_400_000:
-        return f"{local.day} {local:%b}"
-    return f"{local:%H:%M}" if width_ms <= 3_600_000 else f"{local:%a %H:%M}"
+            links = [(asked.address(view=one), ANALYTICS[f"view_{one}"], one == view) for one in VIEWS]
+            parts.links(links, ANALYTICS["view"])
+            parts.element("span", classes="grow")
+            if export:
+                export_links(visit, export, asked)
+        if fields:
+            form(asked, choices, fields, view=view)
+        await show(visit, asked)

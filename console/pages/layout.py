@@ -20,6 +20,7 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("alerts", "/", "see"),
     ("live", "/live", "see"),
     ("setup", "/setup", "see"),
+    ("search", "/search", "see"),
     ("analytics", "/analytics", "see"),
     ("handover", "/handover", "report"),
     ("notifications", "/notifications", "configure"),
@@ -39,6 +40,9 @@ STYLES = ("base.css", "alerts.css", "pages.css")
 HEAD = '<script src="/assets/theme.js"></script>' + "".join(
     f'<link rel="stylesheet" href="/assets/{name}">' for name in STYLES
 )
+
+RESPONSE_S = 30.0
+"""How long a page may take; its first question to the history opens that, which takes seconds on a busy machine."""
 
 Build = Callable[[Visit], Awaitable[None]]
 
@@ -65,7 +69,7 @@ def page(desk: Desk, name: str, build: Build, calls: Callable[[Visit], dict[str,
             await build(visit)
         return None
 
-    ui.page(path, title=title)(shown)
+    ui.page(path, title=title, response_timeout=RESPONSE_S)(shown)
 
 
 async def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:

@@ -92,7 +92,7 @@ export default {
     facts(name) {
       const state = this.states[name] ?? {}, counters = state.counters ?? {};
       const dropped = Object.entries(counters.dropped ?? {}).map(([why, n]) => `${n} ${why.replaceAll("_", " ")}`).join(", ");
-      return [["fact_state", this.note(name)], ["fact_delay", this.age(name)], ["fact_picture", state.picture_at_ms ? this.at(state.picture_at_ms, "full") : ""], ["fact_size", state.size], ["fact_captured", state.captured_fps?.toFixed(1) + " / s"], ["fact_sent", state.sent_fps?.toFixed(1) + " / s"],
+      return [["fact_state", this.note(name)], ["fact_delay", this.age(name)], ["fact_decided", state.delay_ms == null ? "–" : `${state.delay_ms} ms`], ["fact_picture", state.picture_at_ms ? this.at(state.picture_at_ms, "full") : ""], ["fact_size", state.size], ["fact_captured", state.captured_fps?.toFixed(1) + " / s"], ["fact_sent", state.sent_fps?.toFixed(1) + " / s"],
         ["fact_tamper", state.tamper?.map((one) => this.t["tamper_" + one]).join(", ") || this.t.none], ["fact_counts", this.filled(this.t.counts, { captured: counters.captured ?? 0, sent: counters.sent ?? 0, gated: counters.gated ?? 0 })], ["fact_dropped", dropped || "0"], ["fact_spool", `${((state.spool_bytes ?? 0) / 1e6).toFixed(1)} MB`], ["fact_clock", state.clock_offset_ms == null ? "–" : `${state.clock_offset_ms} ms`], ["fact_agent", state.agent]];
     },
   },
@@ -106,8 +106,8 @@ export default {
       <span class="screen"><canvas :id="'picture-' + camera.name" width="640" height="360" aria-hidden="true"></canvas>
         <svg v-if="heads[camera.name]" class="marks" :viewBox="'0 0 ' + heads[camera.name].width + ' ' + heads[camera.name].height" preserveAspectRatio="xMidYMid meet" aria-hidden="true">
           <template v-if="zones"><polygon v-for="zone in camera.zones" :key="zone.name" class="zone" :points="points(zone.points, heads[camera.name])"/><polyline v-for="line in camera.lines" :key="line.name" class="zone line" :points="points(line.points, heads[camera.name])"/></template>
-          <template v-if="boxes && live(camera.name)"><g v-for="box in heads[camera.name].boxes" :key="box.id"><rect :class="['mark', { still: box.still, guessed: !box.seen }]" :x="box.xyxy[0]" :y="box.xyxy[1]" :width="Math.max(0, box.xyxy[2] - box.xyxy[0])" :height="Math.max(0, box.xyxy[3] - box.xyxy[1])"/>
-            <text :x="box.xyxy[0]" :y="Math.max(box.xyxy[1] - heads[camera.name].height / 120, heads[camera.name].height / 30)" :font-size="heads[camera.name].height / 32">{{ box.label }} {{ box.id }}</text></g></template></svg>
+          <template v-if="boxes && live(camera.name)"><g v-for="box in heads[camera.name].boxes" :key="box.id"><rect :class="['mark', box.decision, { still: box.still, guessed: !box.seen }]" :x="box.xyxy[0]" :y="box.xyxy[1]" :width="Math.max(0, box.xyxy[2] - box.xyxy[0])" :height="Math.max(0, box.xyxy[3] - box.xyxy[1])"/>
+            <text :x="box.xyxy[0]" :y="Math.max(box.xyxy[1] - heads[camera.name].height / 120, heads[camera.name].height / 30)" :font-size="heads[camera.name].height / 32">{{ box.who || box.label }} {{ box.id }}</text></g></template></svg>
         <span v-if="!live(camera.name)" class="notlive"><b>{{ t.not_live }}</b>{{ note(camera.name) }}</span></span>
       <span v-if="!large" class="caption"><span :class="['dot', live(camera.name) ? 'good' : standing(camera.name) === 'waiting' ? 'warn' : 'bad']"></span><b>{{ camera.title }}</b><span v-for="one in states[camera.name]?.tamper || []" :key="one" class="badge bad">{{ t['tamper_' + one] }}</span><span class="grow"></span><span class="dim">{{ states[camera.name]?.sent_fps?.toFixed(1) ?? '–' }} {{ t.fps }} · {{ age(camera.name) }}</span></span>
     </component>

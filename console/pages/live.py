@@ -19,6 +19,7 @@ from console.pages.panel import Panel
 from console.pages.pictures import last_kept
 from console.rights import Who
 from contracts.config import Camera, detect_of
+from contracts.identity import TrackIdentity
 
 TICK_S = 0.04
 FRESH_MS = 2_000
@@ -155,17 +156,33 @@ def _shown(picture: Picture) -> dict[str, Any]:
         "width": frame.width,
         "height": frame.height,
         "boxes": [
-            {"id": one.track_id, "xyxy": one.xyxy, "label": one.label, "still": one.stationary, "seen": one.observed}
+            {
+                "id": one.track_id,
+                "xyxy": one.xyxy,
+                "label": one.label,
+                "still": one.stationary,
+                "seen": one.observed,
+                "who": _who(one.identity),
+                "decision": one.identity.decision if one.identity else "",
+            }
             for one in (tracks.tracks if tracks else ())
             if not one.gone
         ],
     }
 
 
+def _who(identity: TrackIdentity | None) -> str:
+    """Who a box is said to be, "" where nobody was looked for or nothing can be said yet."""
+    if identity is None or identity.decision == "unsure":
+        return ""
+    return identity.person_id if identity.decision == "identified" else texts.LIVE["unknown"]
+
+
 def _state(wall: Wall, camera: str, now_ms: int) -> dict[str, Any]:
     state = wall.state(camera, now_ms)
     status = state.status
     told: dict[str, Any] = {"standing": state.standing, "age_ms": state.age_ms, "picture_at_ms": state.picture_at_ms}
+    told["delay_ms"] = state.delay_ms
     if status is not None:
         told |= {
             "reason": status.reason,

@@ -17,12 +17,14 @@ from console.pages.live import live_page
 from console.pages.notifications import notifications_page
 from console.pages.panel import STATIC, Answer
 from console.pages.queue import alerts_page
+from console.pages.search import search_page
 from console.pages.setup import arm, arming_of, setup_page
 
 PAGES: dict[str, layout.Build] = {
     "alerts": alerts_page,
     "live": live_page,
     "setup": setup_page,
+    "search": search_page,
     "analytics": analytics_page,
     "handover": handover_page,
     "notifications": notifications_page,

@@ -222,16 +222,17 @@ def attack(served: Served, role: Role | None, operation: Any, path: tuple[str, s
         @given(case=operation.as_strategy(generation_mode=mode))
         def send(case: Any) -> None:
             response = case.call(base_url=served.url, headers=headers)
-            if response.text == "Invalid HTTP request received.":
+            text = response.content.decode(errors="replace")  # some are pictures and Parquet
+            if text == "Invalid HTTP request received.":
                 return  # an address of more than 64 KiB: the server refuses it before it is asked of the console
             case.validate_response(response, checks=CHECKS)
             group = f"{response.status_code // 100}xx"
             statuses[group] = statuses.get(group, 0) + 1
             if not may:
-                said = (path, role, response.status_code, response.text[:200])
+                said = (path, role, response.status_code, text[:200])
                 assert response.status_code not in range(200, 300), said
             if role == "viewer" and response.status_code == 200:
-                assert '"camera":"gate"' not in response.text
+                assert '"camera":"gate"' not in text
 
         with suppress(Unsatisfiable):  # an operation without parameters can't be asked wrongly
             send()

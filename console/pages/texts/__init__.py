@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from console.pages.texts.alerts import ALERTS
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
+from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
-from console.pages.texts.others import ACCOUNTS, ANALYTICS, AUDIT, HANDOVER, HEALTH, LIVE
+from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE
 from console.pages.texts.setup import SETUP
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "LIVE",
     "MESSAGES",
     "NOTIFICATIONS",
+    "SEARCH",
     "SETUP",
     "SHELL",
     "SIGN_IN",

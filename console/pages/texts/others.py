@@ -21,6 +21,8 @@ LIVE = {
     "state": "State",
     "fact_state": "Now",
     "fact_delay": "Age of the picture",
+    "fact_decided": "Shutter to decision",
+    "unknown": "unknown",
     "fact_picture": "Last picture",
     "fact_size": "Size",
     "fact_captured": "Captured",
@@ -37,32 +39,6 @@ LIVE = {
     "tamper_covered": "Covered",
     "tamper_blurred": "Blurred",
     "no_cameras": "There is no camera that you may see",
-}
-
-ANALYTICS = {
-    "title": "Analytics",
-    "time": "Time",
-    "last_8h": "8 hours",
-    "last_24h": "24 hours",
-    "last_7d": "7 days",
-    "last_30d": "30 days",
-    "total": "Alerts",
-    "an_hour": "{rate} an hour",
-    "answered": "Answered",
-    "nuisance": "False or nuisance",
-    "of_answered": "of the answered",
-    "waits": "Time to acknowledge",
-    "p95": "median; 95 % within {time}",
-    "over_time": "Alerts over time",
-    "by_camera": "By camera",
-    "by_rule": "By rule",
-    "verdict_true": "True",
-    "verdict_false": "False",
-    "verdict_nuisance": "Nuisance",
-    "verdict_none": "Not answered",
-    "as_table": "As a table",
-    "begin": "From",
-    "nothing": "No alerts in this time.",
 }
 
 HANDOVER = {
