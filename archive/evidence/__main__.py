@@ -12,7 +12,8 @@ from archive.evidence.files import KEY_FILE, files_of
 from archive.evidence.footage import KafkaFootage
 from archive.evidence.kafka_frames import KafkaFrames
 from archive.evidence.notes import Notes
-from archive.evidence.privacy import as_sent
+from archive.evidence.privacy import Redact
+from archive.evidence.redacting import redacting
 from archive.evidence.retention import Retention
 from archive.evidence.service import SOURCE, Aftermath, Service
 from archive.evidence.writer import EvidenceWriter
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     try:
-        _run(process, key)
+        with redacting(process) as redact:
+            _run(process, key, redact)
     finally:
         process.stop.set()
         if sightings is not None:
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(process: Process, key: SigningKey) -> None:
+def _run(process: Process, key: SigningKey, redact: Redact) -> None:
     """The parts, at work until the process's `stop`."""
     config, bootstrap, stop, measured = process.config, process.bootstrap, process.stop, process.metrics
     files = files_of(config.evidence, process.state)
@@ -61,9 +63,9 @@ def _run(process: Process, key: SigningKey) -> None:
     zone = config.site.time_zone
     frames, footage = KafkaFrames(bootstrap, stop), KafkaFootage(bootstrap, stop)
     letters, notes = Letters(bootstrap, SOURCE, measured, now_ms), Notes(bootstrap, now_ms, stop)
-    writer = EvidenceWriter(chain, frames, measured, names=names, time_zone=zone, redact=as_sent)
+    writer = EvidenceWriter(chain, frames, measured, names=names, time_zone=zone, redact=redact)
     partitions = {name: slot % config.kafka.partitions for name, slot in slots(config).items()}
-    maker = ClipMaker(footage, config.evidence, partitions=partitions, names=names, time_zone=zone, redact=as_sent)
+    maker = ClipMaker(footage, config.evidence, partitions=partitions, names=names, time_zone=zone, redact=redact)
     clips = Clips(files, chain, maker, config.evidence, measured, now_ms) if config.evidence.clips else None
     retention = Retention(files, chain, config.evidence, measured, notes.tell, stop.is_set)
     aftermath = Aftermath(clips, retention, notes, now_ms, stop)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import msgspec
+import numpy as np
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -22,7 +23,7 @@ from archive.evidence.answers import Answered
 from bus.settings import Aside, settings
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Feedback, FrameRef
+from contracts.messages import Feedback, Frame, FrameRef, FrameTracks, TrackedObject
 from tests.integration.evidence_site import PICTURES, Site, shown, until
 from vedette.broker import Broker, BrokerConfig
 
@@ -223,3 +224,44 @@ def test_a_wrong_config_ends_with_code_2_and_its_path(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("cameras.gate.inputs: ")
+
+
+def test_a_camera_that_anonymises_keeps_no_head(site: Site) -> None:
+    """Where the frame's tracks are known the heads are hidden, where they aren't all of it; and so in its clip."""
+    site.config.write_text(site.config.read_text().replace("friendly_name: Gate", "faces: {anonymise: true}"))
+    (known, known_ref), (unknown, unknown_ref) = site.frame(1, (720, 1280)), site.frame(2, (720, 1280))
+    person = TrackedObject(
+        track_id=1, xyxy=(600, 100, 700, 500), confidence=0.9, label="person", first_seen_at_ms=known.captured_at_ms
+    )
+    site.writer.put(topics.TRACKS, encode(tracks_of(known, known_ref, person)), "gate")
+    first, second = site.alert(known, known_ref), site.alert(unknown, unknown_ref)
+    with site.process() as process:
+        until(lambda: site.has(first, *PICTURES) and site.has(second, *PICTURES))
+        assert ended_in_s(process) < 4
+    sent, kept, whole = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+        for data in (known.jpeg, *(site.files.read(paths.place_of(one).file(paths.FRAME)) for one in (first, second)))
+    )
+    changed = np.abs(kept - sent).mean(axis=2)
+    assert changed[90:230, 580:720].mean() > 30
+    assert changed[300:, :].mean() < 12  # what another JPEG loses
+    assert whole.std() < sent.std() / 5
+    snapshot = cv2.imread(str(site.root / paths.place_of(first).folder / paths.SNAPSHOT)).astype(int)
+    assert np.abs(snapshot[90:230, 620:680] - sent[90:230, 620:680]).mean() > 30
+
+
+def tracks_of(frame: Frame, ref: FrameRef, *objects: TrackedObject) -> FrameTracks:
+    return FrameTracks(
+        site=frame.site,
+        camera=frame.camera,
+        lane="live",
+        session=frame.session,
+        index=frame.index,
+        captured_at_ms=frame.captured_at_ms,
+        interval_ms=0,
+        width=frame.width,
+        height=frame.height,
+        ref=ref,
+        model="m@1",
+        tracks=objects,
+    )

@@ -1,0 +1,100 @@
+"""The tracks of frames, out of the topic `tracks`: read by their time, some seconds at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from archive.evidence.frames import Stopped
+from bus.errors import BusError, NoTopicError
+from bus.span import Span
+from contracts import topics
+from contracts.codec import decode
+from contracts.errors import ContractError
+from contracts.messages import Frame, FrameTracks
+
+BEFORE_MS = 1_000
+"""Clocks of agents and broker may be off by so much."""
+AHEAD_MS = 20_000
+"""A clip asks for one frame after the other: so much is read at once."""
+RECENT_MS = 60_000
+"""What is decided of a frame so young may still be on its way."""
+WAIT_S = 3.0
+AGAIN_S = 0.2
+TIMEOUT_S = 5.0
+MOST = 5000
+"""Frames whose tracks are remembered, some 2 KB each."""
+
+Place = tuple[str, int, int]
+
+
+class KafkaBoxes:
+    """See Boxes. Connects at the first frame; threads wait for each other."""
+
+    def __init__(self, bootstrap: str, partitions: int, clock: Callable[[], int], stop: threading.Event) -> None:
+        self._span = Span(bootstrap)
+        self._partitions = partitions
+        self._clock = clock
+        self._stop = stop
+        self._known: OrderedDict[Place, FrameTracks] = OrderedDict()
+        self._read: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, frame: Frame) -> FrameTracks | None:
+        """See Boxes; raises Stopped."""
+        place = (frame.camera, frame.session, frame.index)
+        until_s = time.monotonic() + WAIT_S
+        with self._lock:
+            while True:
+                if place not in self._known and not self._has_read(frame):
+                    self._look(frame)
+                if place in self._known:
+                    return self._known[place]
+                recent = self._clock() - frame.captured_at_ms < RECENT_MS
+                if not recent or time.monotonic() >= until_s:
+                    return None
+                if self._stop.wait(AGAIN_S):
+                    raise Stopped("while waiting for a frame's tracks")
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._span.close()
+
+    def _has_read(self, frame: Frame) -> bool:
+        from_ms, until_ms = self._read.get(frame.camera, (0, -1))
+        return from_ms <= frame.captured_at_ms < until_ms
+
+    def _look(self, frame: Frame) -> None:
+        """Read on from the frame's time; a broker that is away knows nothing, and the picture is hidden whole."""
+        from_ms, last_ms = frame.captured_at_ms, frame.captured_at_ms + AHEAD_MS
+        through = True
+        for partition in range(self._partitions):
+            try:
+                start = self._span.start(topics.TRACKS, partition, from_ms - BEFORE_MS)
+                records = self._span.records(topics.TRACKS, partition, start, TIMEOUT_S, self._stop.is_set)
+                newest_ms = 0
+                for record in records:
+                    newest_ms = record.timestamp_ms
+                    if newest_ms > last_ms + RECENT_MS:
+                        break
+                    if record.key == frame.camera.encode():
+                        self._take(record.value)
+                through = through and newest_ms > last_ms
+            except NoTopicError:
+                continue
+            except BusError:
+                through = False
+        # Only a time that lies behind what was read is known for sure: else it is looked at again.
+        if through:
+            self._read[frame.camera] = (from_ms, last_ms)
+
+    def _take(self, value: bytes | None) -> None:
+        try:
+            tracks = decode(value or b"", FrameTracks)
+        except ContractError:
+            return  # the analytics job reads the same record and writes the dead letter
+        self._known[tracks.camera, tracks.session, tracks.index] = tracks
+        while len(self._known) > MOST:
+            self._known.popitem(last=False)
