@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Literal, Self
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from bus.consuming import Record, asking, bounds, close, consumer, partitions, record_of, take
 from bus.errors import BusError, bus_error
-from bus.settings import Aside
+from bus.settings import CONNECT_S, Aside
 
 BATCH = 500
 """Records that one `read` gives at most."""
@@ -26,7 +26,8 @@ class Reader:
     A broker that goes away later is waited for: `read` gives nothing until it is back. For one thread at a time.
     """
 
-    def __init__(self, bootstrap: str, topic: str, start: Literal["beginning", "end"] = "beginning") -> None:
+    def __init__(self, bootstrap: str, topic: str, start: Literal["beginning", "end"] | int = "beginning") -> None:
+        """`start` as a number is a time, ms since the epoch: the first record of then or later."""
         self._topic, self._aside = topic, Aside()
         self._consumer = consumer(
             bootstrap, self._aside, {"auto.offset.reset": "earliest", "enable.partition.eof": True}
@@ -38,7 +39,11 @@ class Reader:
             close(self._consumer)
             raise
         self._ends = {number: end for number, (_, end) in places.items()}
-        self._next = {number: first if start == "beginning" else end for number, (first, end) in places.items()}
+        if isinstance(start, int):
+            with asking(self._consumer, self._aside):
+                self._next = {n: _since(self._consumer, topic, n, start, end) for n, (_, end) in places.items()}
+        else:
+            self._next = {number: first if start == "beginning" else end for number, (first, end) in places.items()}
         self._consumer.assign([TopicPartition(topic, number, offset) for number, offset in self._next.items()])
 
     def __enter__(self) -> Self:
@@ -77,3 +82,9 @@ class Reader:
     def close(self) -> None:
         """Give the connection up."""
         close(self._consumer)
+
+
+def _since(made: Consumer, topic: str, number: int, at_ms: int, end: int) -> int:
+    """The offset of the partition's first record of that time or later, `end` where there is none."""
+    (found,) = made.offsets_for_times([TopicPartition(topic, number, at_ms)], timeout=CONNECT_S)
+    return found.offset if found.offset >= 0 else end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -171,6 +171,24 @@ class Changes:
             for part in self._parts(connection, key):
                 self._write(connection, who, part.key, None, f"camera {key.camera} removed", part)
             self._write(connection, who, key, None, note, current)
+            check(self._config(connection))
+        self._wake()
+
+    def put_all(self, who: Who, bodies: Sequence[tuple[ObjectKey, Body | None]], *, note: str) -> None:
+        """Make, change and remove (None) objects in this order, all or none; what is the file's is adopted with it.
+
+        Raises ConfigError with the path of what is wrong, or ForbiddenError.
+        """
+        with self._store.database.write() as connection:
+            for key, body in bodies:
+                who.need("arm" if key.kind == "arming" else "configure", key.camera or None)
+                _check_name(key)
+                current = self._store.objects.current_in(connection)
+                if isinstance(body, Camera):
+                    body = self._placed(connection, key.camera, body)
+                for part in self._parts(connection, key) if body is None else ():
+                    self._write(connection, who, part.key, None, note, part)
+                self._write(connection, who, key, body, note, current.get(key))
             check(self._config(connection))
         self._wake()
 

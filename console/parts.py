@@ -13,12 +13,14 @@ from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.exchange import Exchange
 from console.history import History
 from console.hub import Hub
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.people.parts import PeopleParts
 from console.plan import Plan
+from console.previews import Previews
 from console.probes import Probes
 from console.store.store import Store
 from console.upkeep import Upkeep
@@ -35,10 +37,12 @@ class Parts:
     gate: Gate
     oidc: OidcClient | None
     changes: Changes
+    exchange: Exchange
     consumer: AlertConsumer
     outbox: Outbox
     probes: Probes
     notifier: Notifier
+    previews: Previews
     upkeep: Upkeep
     registry: CollectorRegistry
     clock_ms: Callable[[], int]

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from archive.anonymise import hidden_jpeg
 from bus.errors import BusError
 from bus.reader import Reader
+from console.errors import BusyError
 from console.rights import ForbiddenError, Who
 from console.store.store import Store
 from contracts import topics
@@ -20,16 +21,12 @@ from contracts.codec import decode, encode
 from contracts.config import Config, Input
 from contracts.config_check import check_input
 from contracts.controls import EdgeControl, ProbeCamera, edge_key
-from contracts.errors import ContractError, VedetteError
+from contracts.errors import ContractError
 from contracts.messages import CameraProbe
 
 WAIT_S = 13.0
 """An agent answers within 11 s whatever hangs (edge/probe.py); the rest is the way there and back."""
 AT_ONCE = 4
-
-
-class BusyError(VedetteError):
-    """Others are being asked."""
 
 
 class Probes:

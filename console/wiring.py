@@ -21,6 +21,7 @@ from console.api import (
     alerts,
     base,
     cameras,
+    exchange,
     figures,
     notifications,
     objects,
@@ -35,6 +36,7 @@ from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.exchange import Exchange
 from console.history import History
 from console.hub import Hub
 from console.live.reader import LiveReader
@@ -47,6 +49,7 @@ from console.pages.mount import add_pages
 from console.parts import Parts
 from console.people.parts import build_people
 from console.plan import Plan
+from console.previews import Previews
 from console.probes import Probes
 from console.secrets import Secrets
 from console.store.store import Store
@@ -107,8 +110,10 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         gate=Gate(store, config.console.session_hours),
         oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
         changes=changes,
+        exchange=Exchange(changes),
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
         outbox=outbox,
+        previews=Previews(place.bootstrap, changes.config, clock_ms),
         probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
         notifier=notifier,
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step,)),
@@ -136,7 +141,7 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    modules = (session, alerts, cameras, objects, people, search, figures, accounts, notifications, system)
+    modules = (session, alerts, cameras, objects, exchange, people, search, figures, accounts, notifications, system)
     for module in modules:
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)

@@ -19,11 +19,11 @@ from console.answers import NoAlertError, NoPersonError
 from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
+from console.errors import BusyError
 from console.notify.notifier import NoChannelError
 from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError
 from console.plan import PlanError
-from console.probes import BusyError
 from console.rights import ForbiddenError, Permission, Who
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, VedetteError

@@ -11,6 +11,7 @@ from msgspec import Meta
 from console.api.base import WithParts, body, needs, reply, spec
 from console.changes import ObjectView
 from console.parts import Parts
+from console.previews import RulePreview
 from console.rights import Who
 from console.store.objects import Kind, ObjectKey, ObjectVersion
 from contracts.config import Arming, Line, Rule, Zone
@@ -59,6 +60,13 @@ class NewRule(msgspec.Struct, frozen=True):
     rule: Rule
     note: Note = ""
     expected: Version | None = None
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """A rule that is not saved yet, and how many hours it is tried over."""
+
+    rule: Rule
+    hours: Annotated[float, Meta(gt=0, le=24)] = 1.0
 
 
 class NewArming(msgspec.Struct, frozen=True):
@@ -115,6 +123,12 @@ def put_rule(name: str, parts: WithParts, who: Editor, given: Annotated[NewRule,
     """Write a rule, or change it: its open alerts end."""
     key = ObjectKey("rule", "", name)
     return reply(parts.changes.put(who, key, given.rule, note=given.note, expected=given.expected))
+
+
+@router.post("/rules/{name}/preview", **spec(RulePreview, takes=Tried))
+def preview_rule(name: str, parts: WithParts, who: Editor, given: Annotated[Tried, Depends(body(Tried))]) -> Response:
+    """How often a rule would have alerted over the tracks of the last hours, beside the one in force; saves nothing."""
+    return reply(parts.previews.ask(who, name, given.rule, given.hours))
 
 
 @router.put("/arming", **spec(ObjectView, takes=NewArming, errors=(404, 409)))

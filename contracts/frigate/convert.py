@@ -64,6 +64,13 @@ class Import(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
 
 
+def is_frigate(text: str) -> bool:
+    """Whether a text looks like Frigate's config: its cameras have `ffmpeg`. Raises ConfigError where it is no YAML."""
+    raw = parse_yaml(text)
+    cameras = raw.get("cameras") if isinstance(raw, dict) else None
+    return isinstance(cameras, dict) and any(isinstance(one, dict) and "ffmpeg" in one for one in cameras.values())
+
+
 def convert(text: str) -> Import:
     """Take Frigate's YAML over; raises ConfigError where it is no such file or names no camera that can be opened."""
     raw = parse_yaml(text)

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from archive.preview.question import Answer
 from bus.errors import BusError
 from console.auth.guard import COOKIE
 from console.rights import LEAST_ROLE, ROLES, Permission, Role
@@ -77,9 +78,13 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/cameras/{camera}/versions"): "configure",
     ("POST", "/api/cameras/{camera}/undo"): "configure",
     ("GET", "/api/objects"): "see",
+    ("GET", "/api/config"): "configure",
+    ("POST", "/api/config/plan"): "configure",
+    ("POST", "/api/config/apply"): "configure",
     ("PUT", "/api/cameras/{camera}/zones/{name}"): "configure",
     ("PUT", "/api/cameras/{camera}/lines/{name}"): "configure",
     ("PUT", "/api/rules/{name}"): "configure",
+    ("POST", "/api/rules/{name}/preview"): "configure",
     ("PUT", "/api/arming"): "arm",
     ("PUT", "/api/cameras/{camera}/maintenance"): "arm",
     ("DELETE", "/api/cameras/{camera}/{place}/{name}"): "configure",
@@ -173,6 +178,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("console.probes.Reader", away)
+        patch.setattr("console.previews.Previews._answer", lambda *_: Answer(error="no tracks here"))
         served = Served(tmp_path_factory.mktemp("api"))
         yield served
         served.close()
