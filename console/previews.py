@@ -45,7 +45,7 @@ class Previews:
     """Starts `python -m archive.preview` for each question, a few at once. `config` gives the config in force."""
 
     def __init__(self, bootstrap: str, config: Callable[[], Config], clock_ms: Callable[[], int]) -> None:
-        self._bootstrap, self._config, self._clock_ms = bootstrap, config, clock_ms
+        self.bootstrap, self._config, self._clock_ms = bootstrap, config, clock_ms
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def ask(self, who: Who, name: str, rule: Rule, hours: float) -> RulePreview:
@@ -60,7 +60,7 @@ class Previews:
         concerned = set(rule.cameras or config.cameras) | set(before.cameras or config.cameras if before else ())
         rules = {name: rule} if before in (None, rule) else {name: before, _wanted(name): rule}
         question = Question(
-            bootstrap=self._bootstrap,
+            bootstrap=self.bootstrap,
             config=config,
             rules={key: one for key, one in rules.items() if one is not None},
             cameras=tuple(camera for camera in config.cameras if camera in concerned and who.sees(camera)),

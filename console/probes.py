@@ -48,15 +48,15 @@ class Probes:
         self._clock_ms, self._wake = clock_ms, wake
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
-    def ask(self, who: Who, source: Input) -> CameraProbe:
-        """What the agent saw, or that it is silent; blocks up to WAIT_S.
+    def ask(self, who: Who, source: Input, camera: str = "camera") -> CameraProbe:
+        """What the agent saw, or that it is silent; blocks up to WAIT_S. `camera` is what it will be called.
 
         Raises ForbiddenError, ConfigError or BusyError.
         """
         who.need("configure")
         if who.cameras is not None:
             raise ForbiddenError(f"{who.name} may not open other cameras than their own")
-        check_input(source, "camera.inputs")
+        check_input(source, f"cameras.{camera}.inputs[0]")
         with self._place():
             try:
                 # Before the question is sent, or the answer could be missed.

@@ -13,7 +13,7 @@ from console.api.base import WithParts, body, reply, spec
 from console.api.objects import Editor, Note, Undo, Version, VersionList, Viewer
 from console.changes import ObjectView
 from console.store.objects import ObjectKey, ObjectVersion
-from contracts.config import Camera, Input
+from contracts.config import Camera, Input, Name
 from contracts.messages import CameraProbe
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras, zones, rules"])
@@ -46,9 +46,10 @@ class NewCamera(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What to open once."""
+    """What to open once, and what the camera will be called."""
 
     source: Input
+    camera: Name = "camera"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +101,7 @@ def cameras(parts: WithParts, who: Viewer) -> Response:
 @router.post("/try", **spec(Seen, takes=Address))
 def try_camera(parts: WithParts, who: Editor, given: Annotated[Address, Depends(body(Address))]) -> Response:
     """Have the agent open an address once; that it can't, or is silent, is an answer too."""
-    return reply(seen_of(parts.probes.ask(who, given.source)))
+    return reply(seen_of(parts.probes.ask(who, given.source, given.camera)))
 
 
 @router.put("/{camera}", **spec(ObjectView, takes=NewCamera, errors=(404, 409)))

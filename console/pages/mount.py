@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from nicegui import ui
 
-from console.pages import layout, live, login, oidc, pictures, texts
+from console.pages import layout, live, login, oidc, pictures, preview, texts
 from console.pages.accounts import accounts_page
 from console.pages.analytics import analytics_page
 from console.pages.audit import audit_page
@@ -37,7 +37,8 @@ PAGES: dict[str, layout.Build] = {
 def add_pages(app: FastAPI, desk: Desk) -> None:
     """All pages under /; to be called last: NiceGUI takes every path that nobody took before."""
     app.mount("/assets", StaticFiles(directory=STATIC), name="assets")
-    for router in (login.routes(desk), oidc.routes(desk), pictures.routes(desk), live.routes(desk)):
+    routers = (login, oidc, pictures, live, preview)
+    for router in (one.routes(desk) for one in routers):
         app.include_router(router)
     for name, build in PAGES.items():
         layout.page(desk, name, build, bar_calls)

@@ -7,17 +7,19 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from console.api.cameras import seen_of
 from console.changes import Changes, ObjectView
 from console.overlay import body_of
 from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.forms import KINDS, defaults, forms
 from console.pages.panel import Answer, Panel, Refused
+from console.pages.preview import shown_preview
 from console.rights import Who
 from console.store.objects import Kind, ObjectKey
-from contracts.config import Arming, Period
+from contracts.config import Arming, Input, Period, Rule
 
-SHAPES_AND_RULES = ("zone", "line", "rule")
+SHOWN = ("camera", "zone", "line", "rule")
 
 
 class Setup(Panel, component="setup.js"):
@@ -29,7 +31,8 @@ class SetupPage:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._changes = visit.desk.parts.changes
+        self._parts = visit.desk.parts
+        self._changes = self._parts.changes
 
     async def build(self) -> None:
         """Fill the page."""
@@ -42,6 +45,7 @@ class SetupPage:
             "defaults": defaults(),
             "kinds": KINDS,
             "camera": query.get("camera", ""),
+            "tab": query.get("tab", ""),
             "rule": query.get("rule", ""),
         }
         calls: dict[str, Answer] = {
@@ -49,6 +53,11 @@ class SetupPage:
             "remove": self._remove,
             "adopt": self._adopt,
             "versions": self._versions,
+            "undo": self._undo,
+            "try_camera": self._try_camera,
+            "try_rule": self._try_rule,
+            "plan": self._plan,
+            "apply": self._apply,
             "save_site": self._save_site,
         }
         Setup(calls, self._visit.check, self._visit.props(texts.SETUP, start))
@@ -83,6 +92,28 @@ class SetupPage:
         await blocking(self._changes.adopt, self._visit.who, _key(kind, camera, name))
         return await self._objects()
 
+    async def _undo(self, kind: str, camera: str, name: str) -> list[dict[str, Any]]:
+        await blocking(self._changes.undo, self._visit.who, _key(kind, camera, name))
+        return await self._objects()
+
+    async def _try_camera(self, camera: str, source: dict[str, Any]) -> Any:
+        asked = msgspec.convert(source, Input)
+        return msgspec.to_builtins(seen_of(await blocking(self._parts.probes.ask, self._visit.who, asked, camera)))
+
+    async def _try_rule(self, name: str, rule: dict[str, Any], hours: float) -> dict[str, Any]:
+        given = {field: value for field, value in rule.items() if value is not None}
+        made: Rule = msgspec.convert(given, Rule)
+        found = await blocking(self._parts.previews.ask, self._visit.who, name or "new", made, float(hours))
+        return await blocking(shown_preview, self._visit.desk, found)
+
+    async def _plan(self, text: str, remove: bool) -> Any:
+        found = await blocking(self._parts.exchange.plan, self._visit.who, text, remove=bool(remove))
+        return msgspec.json.decode(msgspec.json.encode(found))
+
+    async def _apply(self, text: str, digest: str, remove: bool) -> list[dict[str, Any]]:
+        await blocking(self._parts.exchange.apply, self._visit.who, text, digest, remove=bool(remove))
+        return await self._objects()
+
     async def _versions(self, kind: str, camera: str, name: str) -> list[dict[str, Any]]:
         found = await blocking(self._changes.versions, self._visit.who, _key(kind, camera, name))
         return [
@@ -103,8 +134,8 @@ async def setup_page(visit: Visit) -> None:
 
 
 def objects_shown(changes: Changes, who: Who) -> list[dict[str, Any]]:
-    """Zones, lines and rules as the browser draws them, every field with its value. Blocks."""
-    return [_shown(one) for one in changes.views(who) if one.kind in SHAPES_AND_RULES]
+    """Cameras, zones, lines and rules as the browser draws them, every field with its value. Blocks."""
+    return [_shown(one) for one in changes.views(who) if one.kind in SHOWN]
 
 
 class SiteArming(msgspec.Struct, frozen=True):
@@ -169,7 +200,9 @@ async def arm(visit: Visit, armed: bool, maintenance: bool) -> dict[str, Any]:
 
 
 def whole(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
-    """An object's body with what it leaves to the defaults."""
+    """An object's body with what it leaves to the defaults; a camera's form knows them itself."""
+    if kind == "camera":
+        return body
     return defaults()[body["kind"] if kind == "rule" else kind] | body
 
 
@@ -187,9 +220,9 @@ def _shown(view: ObjectView) -> dict[str, Any]:
 
 
 def _key(kind: str, camera: str, name: str) -> ObjectKey:
-    if kind not in SHAPES_AND_RULES:
+    if kind not in SHOWN:
         raise Refused(f"there is no object of kind {kind[:20]!r}")
-    return ObjectKey(kind, camera, name)  # type: ignore[arg-type]
+    return ObjectKey(kind, camera, name)
 
 
 def _camera(visit: Visit, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bus.admin import create_topics
 from bus.reader import Reader
 from console.parts import Parts
 from console.rights import Who
+from console.secrets import Secrets
 from console.wiring import Place, build
 from contracts import topics
 from contracts.codec import encode
@@ -76,21 +77,22 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
                 for one in (*old, *frames):
                     writer.send(topics.TRACKS, encode(one), camera, at_ms=one.captured_at_ms)
         place = Place(broker.bootstrap, tmp_path / "console", f"sqlite:///{tmp_path}/console.db", "")
-        parts = build(parse(CONFIG), place, lambda: time.time_ns() // 1_000_000)
+        parts = build(parse(CONFIG), place, lambda: time.time_ns() // 1_000_000, Secrets({}))
         parts.store.open()
         yield parts
         parts.store.close()
 
 
 def test_an_hour_of_two_cameras_is_looked_through_in_seconds(parts: Parts) -> None:
-    with Reader(parts.previews._bootstrap, topics.TRACKS, parts.clock_ms() - HOUR_S * 1000) as reader:
+    with Reader(parts.previews.bootstrap, topics.TRACKS, parts.clock_ms() - HOUR_S * 1000) as reader:
         count = sum(1 for _ in reader.held())
     began_s = time.monotonic()
     found = parts.previews.ask(ADA, "entry", ZoneEntry(zone="yard", cooldown_s=300), 1.0)
     took_s = time.monotonic() - began_s
     print(f"\n{found.frames} frames of two cameras in {took_s:.1f} s")
     assert found.error == ""
-    assert found.frames == count > 12_000
+    assert 12_000 < found.frames <= count  # time goes on meanwhile
+    assert found.frames > 0.99 * count
     assert not found.thinned
     assert found.in_force is not None
     assert found.in_force.count == 2 * HOUR_S // EVERY_S  # each visit is an alert

@@ -80,14 +80,14 @@ export const Panel = {
     lasting, percent, filled,
     now() { return Date.now() + this.offset; },
     /** Ask the server; resolves with its answer. A refusal is shown and rejects. */
-    call(name, args = {}) {
+    call(name, args = {}, patience = 15000) {
       const n = ++this.number;
       return new Promise((resolve, reject) => {
         this.waiting.set(n, { resolve, reject });
         this.$emit("call", { n, name, args });
         setTimeout(() => {
           if (this.waiting.delete(n)) { this.say(this.t.no_answer, "bad"); reject(new Refusal(this.t.no_answer)); }
-        }, 15000);
+        }, patience);
       });
     },
     /** Called by the server. */

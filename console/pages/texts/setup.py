@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-SETUP = {
+from console.pages.texts.cameras import CAMERAS
+
+SETUP = CAMERAS | {
     "title": "Cameras & rules",
     "tab_cameras": "Zones and lines",
     "tab_rules": "Rules",

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from console.rights import Who
+from console.secrets import Secrets
 from console.store.objects import ObjectKey
 from console.wiring import Place, build
 from contracts.config import Camera, CameraDown, Input
@@ -220,7 +221,12 @@ def test_the_config_in_force_is_the_file_with_the_console_s_changes(
 ) -> None:
     assert main(["config", "export", "--config", str(config), "--state", str(tmp_path)]) == 1
     assert "there is no console's database" in capsys.readouterr().err
-    parts = build(load(config), Place("x:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", ""), int)
+    parts = build(
+        load(config),
+        Place("x:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", ""),
+        int,
+        Secrets({}),
+    )
     parts.store.open()
     who = Who("ada", "administrator")
     parts.changes.put(who, ObjectKey("rule", "", "down"), CameraDown(silent_s=20))
