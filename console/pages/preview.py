@@ -53,7 +53,7 @@ def routes(desk: Desk) -> APIRouter:
         found = await blocking(_fetched, desk, who, partition, offset)
         if found is None:
             raise HTTPException(404)
-        # Who is on it was decided long ago and is not kept here: of a camera that anonymises only large cells are shown.
+        # Who is on it is not known here: of a camera that anonymises only large cells are shown.
         covered = desk.veil.covers(found.camera)
         jpeg = await blocking(hidden_jpeg, found.jpeg, None) if covered else found.jpeg
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})

@@ -222,7 +222,7 @@ def _shown(view: ObjectView) -> dict[str, Any]:
 def _key(kind: str, camera: str, name: str) -> ObjectKey:
     if kind not in SHOWN:
         raise Refused(f"there is no object of kind {kind[:20]!r}")
-    return ObjectKey(kind, camera, name)
+    return ObjectKey(kind, camera, name)  # type: ignore[arg-type]
 
 
 def _camera(visit: Visit, name: str) -> dict[str, Any]:

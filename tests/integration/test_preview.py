@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,13 +84,19 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
         parts.store.close()
 
 
+def children_s() -> float:
+    """CPU seconds of the processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_an_hour_of_two_cameras_is_looked_through_in_seconds(parts: Parts) -> None:
     with Reader(parts.previews.bootstrap, topics.TRACKS, parts.clock_ms() - HOUR_S * 1000) as reader:
         count = sum(1 for _ in reader.held())
-    began_s = time.monotonic()
+    began_s, before_s = time.monotonic(), children_s()
     found = parts.previews.ask(ADA, "entry", ZoneEntry(zone="yard", cooldown_s=300), 1.0)
-    took_s = time.monotonic() - began_s
-    print(f"\n{found.frames} frames of two cameras in {took_s:.1f} s")
+    took_s, used_s = time.monotonic() - began_s, children_s() - before_s
+    print(f"\n{found.frames} frames of two cameras in {took_s:.1f} s, {used_s:.1f} s of CPU")
     assert found.error == ""
     assert 12_000 < found.frames <= count  # time goes on meanwhile
     assert found.frames > 0.99 * count
@@ -99,7 +106,7 @@ def test_an_hour_of_two_cameras_is_looked_through_in_seconds(parts: Parts) -> No
     assert found.wanted.count < found.in_force.count / 2  # the longer cooldown joins them
     assert {moment.camera for moment in found.wanted.moments} == {"gate", "hall"}
     assert all(moment.ref is not None for moment in found.wanted.moments)
-    assert took_s < 20  # on a calm machine 3 s
+    assert used_s < 15  # on two calm cores half of it; whoever else is at work here takes none of ours
 
     only_hall = Who("hal", "supervisor", frozenset({"hall"}))
     found = parts.previews.ask(only_hall, "other", ZoneEntry(zone="yard", cooldown_s=1), 0.5)

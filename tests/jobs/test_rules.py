@@ -201,7 +201,7 @@ def test_every_kind_of_rule_becomes_an_alert(tmp_path: Path) -> None:
         for kind, scene in SCENES.items():
             site.send_detections(seen(kind, scene))
         with RunningAgent(agent_config(tmp_path), site.system.bootstrap, tmp_path / "edge"):
-            site.wait("an alert of each scene", lambda: {*SCENES} <= ended(site), 60)
+            site.wait("an alert of each scene", lambda: {*SCENES} <= ended(site), 150)
             for name in ("serviced", "busy"):
                 site.send_detections(busy_hour(name))
             site.wait("the agent's cameras", lambda: {*AGENTS} <= {*alerts_of(site)}, 60)
