@@ -37,7 +37,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         return ObjectKey(self.kind, self.camera, self.name)
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What a file would do. `sections` differ too, but stand in the site's own file only; `notes` are of an import.
 
     `digest` names the plan: only what was shown is applied.
@@ -61,7 +61,7 @@ class Exchange:
         _whole(who)
         return dump(self._changes.config())
 
-    def plan(self, who: Who, text: str, *, remove: bool) -> Plan:
+    def plan(self, who: Who, text: str, *, remove: bool) -> Proposal:
         """What the file (Vedette's YAML or Frigate's) would change; with `remove` also what it doesn't have goes.
 
         Raises ConfigError with the path of what is wrong in it.
@@ -69,7 +69,7 @@ class Exchange:
         _whole(who)
         return self._planned(text, remove=remove)[0]
 
-    def apply(self, who: Who, text: str, digest: str, *, remove: bool) -> Plan:
+    def apply(self, who: Who, text: str, digest: str, *, remove: bool) -> Proposal:
         """Put in force what `plan` has shown, all or nothing; raises ConflictError where that changed meanwhile."""
         _whole(who)
         plan, bodies = self._planned(text, remove=remove)
@@ -78,7 +78,7 @@ class Exchange:
         self._changes.put_all(who, bodies, note=f"from a file of {plan.source.capitalize()}")
         return plan
 
-    def _planned(self, text: str, *, remove: bool) -> tuple[Plan, list[tuple[ObjectKey, Body | None]]]:
+    def _planned(self, text: str, *, remove: bool) -> tuple[Proposal, list[tuple[ObjectKey, Body | None]]]:
         now = self._changes.config()
         foreign = convert(text) if is_frigate(text) else None
         given = foreign.config if foreign else parse(text)
@@ -94,7 +94,7 @@ class Exchange:
             )
             for key, body in bodies
         )
-        plan = Plan(
+        plan = Proposal(
             source="frigate" if foreign else "vedette",
             differences=differences,
             sections=_sections(now, given) if foreign is None else (),

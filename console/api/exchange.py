@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from console.api.base import WithParts, body, reply, spec
 from console.api.objects import Editor
-from console.exchange import Plan
+from console.exchange import Proposal
 
 router = APIRouter(prefix="/api/config", tags=["cameras, zones, rules"])
 
@@ -39,13 +39,13 @@ def export(parts: WithParts, who: Editor) -> Response:
     return Response(parts.exchange.export(who), media_type=YAML, headers=headers)
 
 
-@router.post("/plan", **spec(Plan, takes=File))
+@router.post("/plan", **spec(Proposal, takes=File))
 def plan(parts: WithParts, who: Editor, given: Annotated[File, Depends(body(File))]) -> Response:
     """What a file would change; nothing is changed yet."""
     return reply(parts.exchange.plan(who, given.text, remove=given.remove))
 
 
-@router.post("/apply", **spec(Plan, takes=Agreed, errors=(409,)))
+@router.post("/apply", **spec(Proposal, takes=Agreed, errors=(409,)))
 def apply(parts: WithParts, who: Editor, given: Annotated[Agreed, Depends(body(Agreed))]) -> Response:
     """Put a plan in force, all of it or nothing."""
     return reply(parts.exchange.apply(who, given.text, given.digest, remove=given.remove))
