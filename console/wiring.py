@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from archive.evidence.chain import Chain
 from archive.evidence.files import KEY_FILE, files_of
-from archive.history.catalog import history_root
+from archive.history.mirror import mirror_of
 from archive.history.search import Search
 from archive.watch_list import WatchList
 from bus.follower import Follower
@@ -122,7 +122,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
         people=people,
         files=files,
         evidence=evidence,
-        history=History(store, Search(history_root(config, place.state.parent / "archive"))),
+        history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         address=place.address,
         secure=place.address.startswith("https://"),

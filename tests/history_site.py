@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from archive.history import catalog
 from archive.history.gather import Gatherer, GatherState
+from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter
 from archive.history.rows import EventRow, Row, TrackRow, WindowRow
 from contracts.config import Config
@@ -33,7 +34,7 @@ def keep_clip(root: Path, config: Config, until_ms: int) -> list[TrackRow]:
     once = _seen_once(config)
     starts_ms = [until_ms - AT_MS - 200_000 - time * APART_MS for time in range(TIMES)]
     rows = [_later(row, by_ms) for by_ms in starts_ms for row in once]
-    catalog.commit(root, catalog.Catalogue(files=ParquetWriter(root).write(rows)), GatherState())
+    catalog.commit(Mirror(root), catalog.Catalogue(files=ParquetWriter(Mirror(root)).write(rows)), GatherState())
     return [row for row in rows if isinstance(row, TrackRow)]
 
 

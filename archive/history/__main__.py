@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from archive.history.catalog import history_root
 from archive.history.keeper import Keeper
+from archive.history.mirror import mirror_of
 from archive.history.service import SOURCE, Service
 from archive.letters import Letters
 from archive.process import begin, now_ms
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     if process is None:
         return 2
     config = process.config
-    keeper = Keeper(history_root(config, process.state), process.metrics, keep_days=config.history.keep_days)
+    keeper = Keeper(mirror_of(config.history, process.state), process.metrics, keep_days=config.history.keep_days)
     letters = Letters(process.bootstrap, SOURCE, process.metrics, now_ms)
     try:
         Service(

@@ -7,18 +7,16 @@ next start; whatever is killed after, its records are not read again. So each ro
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
 from archive.history.gather import GatherState
+from archive.history.mirror import Mirror
 from archive.history.rows import Kind
-from contracts.config import Config
 
 CATALOGUE = "catalogue.json"
-STATES = "state"
+FILES, STATES = "rows", "state"
 DAY_MS = 86_400_000
 GRACE_MS = 300_000
 """A file that was merged into another stays so long: who has read the catalogue before may still read it."""
@@ -49,55 +47,45 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}
 
 
-def history_root(config: Config, state: Path) -> Path:
-    """The history folder that the config names, else the one in the state folder."""
-    return Path(config.history.folder).expanduser() if config.history.folder else state / "history"
-
-
-def read(root: Path) -> Catalogue:
+def read(mirror: Mirror) -> Catalogue:
     """The catalogue as it is now; an empty one where there is none yet."""
-    try:
-        return msgspec.json.decode((root / CATALOGUE).read_bytes(), type=Catalogue)
-    except FileNotFoundError:
-        return Catalogue()
+    found = mirror.read(CATALOGUE)
+    return msgspec.json.decode(found, type=Catalogue) if found is not None else Catalogue()
 
 
-def read_state(root: Path, catalogue: Catalogue) -> GatherState:
+def read_state(mirror: Mirror, catalogue: Catalogue) -> GatherState:
     """What was open at the catalogue's commit."""
-    if not catalogue.state:
-        return GatherState()
-    return msgspec.msgpack.decode((root / catalogue.state).read_bytes(), type=GatherState)
+    found = mirror.read(catalogue.state) if catalogue.state else None
+    return msgspec.msgpack.decode(found, type=GatherState) if found is not None else GatherState()
 
 
-def commit(root: Path, catalogue: Catalogue, state: GatherState) -> Catalogue:
+def commit(mirror: Mirror, catalogue: Catalogue, state: GatherState) -> Catalogue:
     """Make `catalogue` the one that counts, with `state`; its files are there already."""
-    made = msgspec.structs.replace(
-        catalogue, number=catalogue.number + 1, state=f"{STATES}/{catalogue.number + 1}.msgpack"
-    )
-    (root / STATES).mkdir(parents=True, exist_ok=True)
-    keep(root / made.state, msgspec.msgpack.encode(state))
-    keep(root / CATALOGUE, msgspec.json.encode(made))
+    number = catalogue.number + 1
+    made = msgspec.structs.replace(catalogue, number=number, state=f"{STATES}/{number}.msgpack")
+    mirror.write(made.state, msgspec.msgpack.encode(state))
+    mirror.write(CATALOGUE, msgspec.json.encode(made))
     if catalogue.state:
-        (root / catalogue.state).unlink(missing_ok=True)
+        mirror.delete(catalogue.state)
     return made
 
 
-def clean(root: Path, catalogue: Catalogue) -> int:
+def clean(mirror: Mirror, catalogue: Catalogue) -> int:
     """Delete what a killed writer left: files and states that the catalogue doesn't know. Returns how many."""
     known = {one.name for one in catalogue.files} | set(catalogue.dropped) | {catalogue.state}
-    places = (*root.glob("site=*/**/*"), *root.glob(f"{STATES}/*"), *root.glob(".*.ndjson"))
-    found = [path for path in places if path.is_file()]
-    gone = [path for path in found if str(path.relative_to(root)) not in known]
-    for path in gone:
-        path.unlink()
-    return len(gone)
+    found = {name for folder in (FILES, STATES) for name in mirror.names(folder)}
+    for name in found - known:
+        mirror.delete(name)
+    for lines in mirror.root.glob(".*.ndjson"):
+        lines.unlink()
+    return len(found - known)
 
 
-def swept(root: Path, catalogue: Catalogue, now_ms: int) -> Catalogue:
+def swept(mirror: Mirror, catalogue: Catalogue, now_ms: int) -> Catalogue:
     """The catalogue without the merged files whose grace is over; they are deleted."""
     over = [name for name, at_ms in catalogue.dropped.items() if now_ms - at_ms > GRACE_MS]
     for name in over:
-        (root / name).unlink(missing_ok=True)
+        mirror.delete(name)
     left = {name: at_ms for name, at_ms in catalogue.dropped.items() if name not in over}
     return msgspec.structs.replace(catalogue, dropped=left)
 
@@ -126,13 +114,3 @@ def day_of(at_ms: int) -> str:
 def day_start_ms(day: str) -> int:
     """When a UTC day begins."""
     return round(dt.datetime.fromisoformat(day).replace(tzinfo=dt.UTC).timestamp() * 1000)
-
-
-def keep(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader, also one after a crash, finds the old content or the new."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from archive.history import catalog
 from archive.history.gather import Gatherer
+from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter, to_merge
 from archive.history.rows import Row, kind_of
 from bus.consuming import Record
@@ -35,16 +35,16 @@ MOST_ROWS = 20_000
 class Keeper:
     """The folder's one writer. What it held when it was killed is read again from the last commit's places."""
 
-    def __init__(self, root: Path, measured: Metrics, *, keep_days: float) -> None:
-        self._root = root
+    def __init__(self, mirror: Mirror, measured: Metrics, *, keep_days: float) -> None:
+        self._mirror = mirror
         self._metrics = measured
         self._keep_days = keep_days
-        self._writer = ParquetWriter(root)
-        self._catalogue = catalog.read(root)
-        left = catalog.clean(root, self._catalogue)
+        self._writer = ParquetWriter(mirror)
+        self._catalogue = catalog.read(mirror)
+        left = catalog.clean(mirror, self._catalogue)
         if left:
             log.info("%d files of a writer that was killed are deleted; their rows come again", left)
-        self._gatherer = Gatherer(catalog.read_state(root, self._catalogue))
+        self._gatherer = Gatherer(catalog.read_state(mirror, self._catalogue))
         self._places = dict(self._catalogue.places)
         self._rows: list[Row] = []
         self.cluster = self._catalogue.cluster
@@ -104,7 +104,7 @@ class Keeper:
 
     def _tidy(self, now_ms: int) -> None:
         """Small files become large ones, old days go, in one commit: no row is ever away or double."""
-        changed = catalog.swept(self._root, self._catalogue, now_ms)
+        changed = catalog.swept(self._mirror, self._catalogue, now_ms)
         changed = catalog.without(changed, catalog.too_old(changed, now_ms, self._keep_days), now_ms)
         for several in to_merge(changed.files, catalog.day_of(now_ms)):
             one = self._writer.merge(several)
@@ -114,4 +114,4 @@ class Keeper:
             self._commit(changed)
 
     def _commit(self, catalogue: catalog.Catalogue) -> None:
-        self._catalogue = catalog.commit(self._root, catalogue, self._gatherer.state)
+        self._catalogue = catalog.commit(self._mirror, catalogue, self._gatherer.state)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from archive.history.catalog import Entry, day_of
+from archive.history.catalog import FILES, Entry, day_of
+from archive.history.mirror import Mirror
 from archive.history.rows import TIME, Kind, Row, at_ms, columns, kind_of
 
 if TYPE_CHECKING:
@@ -43,12 +44,13 @@ def read_lines(path: Path, types: Mapping[str, str]) -> str:
 
 
 class ParquetWriter:
-    """Writes files below `root`; each is complete on disk before it has its name."""
+    """Writes files into a mirror; each is complete on disk before it has its name."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        root.mkdir(parents=True, exist_ok=True)
-        self._database = connected(root, "writer")
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._root = mirror.root
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._database = connected(self._root, "writer")
 
     def write(self, rows: Iterable[Row]) -> tuple[Entry, ...]:
         """A file for each site, kind and day of the rows."""
@@ -60,7 +62,7 @@ class ParquetWriter:
     def merge(self, entries: Sequence[Entry]) -> Entry:
         """One file of the rows of several of the same site, kind and day."""
         first = entries[0]
-        names = ", ".join(quoted(str(self._root / one.name)) for one in entries)
+        names = ", ".join(quoted(str(self._mirror.path(one.name))) for one in entries)
         query = f"SELECT * FROM read_parquet([{names}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
         return self._kept(first.site, first.kind, first.day, query, entries)
 
@@ -78,7 +80,7 @@ class ParquetWriter:
             lines.unlink()
 
     def _kept(self, site: str, kind: Kind, day: str, query: str, of: Sequence[Entry]) -> Entry:
-        folder = self._root / f"site={site}" / f"kind={kind}" / f"day={day}"
+        folder = self._root / FILES / f"site={site}" / f"kind={kind}" / f"day={day}"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{uuid.uuid4().hex}.parquet"
         temporary = path.with_name(f".{path.name}.tmp")
@@ -86,8 +88,10 @@ class ParquetWriter:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        name = str(path.relative_to(self._root))
+        self._mirror.put(name)
         return Entry(
-            name=str(path.relative_to(self._root)),
+            name=name,
             site=site,
             kind=kind,
             day=day,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from archive.history import catalog
+from archive.history.mirror import Mirror
 from archive.history.parquet import connected
 from archive.history.passages import PART_MS
 from archive.history.rows import TIME, EventRow, Kind, TrackRow, columns
@@ -23,6 +24,7 @@ R = TypeVar("R", TrackRow, EventRow)
 PATH = ("path_ms", "path_x", "path_y")
 """What a list doesn't show; it is most of a track's bytes."""
 LAST_MS = 2**62
+ASK_S = 1.0
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +70,11 @@ class Place(msgspec.Struct, frozen=True):
 class Search:
     """Asks the files that count; the database behind it is opened by the first question. Threads may share it."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self.root = mirror.root
+        self._known: tuple[catalog.Entry, ...] = ()
+        self._ask_s = 0.0
         self._lock = threading.Lock()
         self._opened: duckdb.DuckDBPyConnection | None = None
 
@@ -101,7 +106,7 @@ class Search:
 
     def source(self, kind: Kind, wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
         """A query for the wanted rows and its parameters; None where no file can hold any."""
-        names = [str(self.root / one.name) for one in self._files(kind, wanted)]
+        names = [str(self._mirror.path(one.name)) for one in self._files(kind, wanted)]
         if not names or wanted.cameras == ():
             return None
         conditions, parameters = _conditions(kind, wanted)
@@ -149,8 +154,18 @@ class Search:
         since_ms = wanted.since_ms - (PART_MS if kind == "tracks" else 0)
         first_ms, until_ms = wanted.begun or (0, LAST_MS)
         since_ms, until_ms = max(since_ms, first_ms), min(until_ms, wanted.until_ms or until_ms)
-        files = catalog.read(self.root).files
-        return [one for one in files if one.kind == kind and one.last_ms >= since_ms and one.first_ms < until_ms]
+        of_kind = (one for one in self._entries() if one.kind == kind)
+        return [one for one in of_kind if one.last_ms >= since_ms and one.first_ms < until_ms]
+
+    def _entries(self) -> tuple[catalog.Entry, ...]:
+        """The files that count; a bucket is asked once in ASK_S."""
+        if self._mirror.bucket is None:
+            return catalog.read(self._mirror).files
+        with self._lock:
+            if time.monotonic() >= self._ask_s:
+                self._known = catalog.read(self._mirror).files
+                self._ask_s = time.monotonic() + ASK_S
+            return self._known
 
 
 def _spans(days: Iterable[str]) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ Frigate's nouns where it has them. Coordinates are 0-1 of the picture. `contract
 from contracts.config.accounts import Oidc, OidcRole, Role
 from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNegative, Origin, Period, Positive, Spec
 from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
-from contracts.config.evidence import S3, EvidenceStore, KeepDays
+from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
 from contracts.config.faces import CameraFaces, Faces, Unknowns
 from contracts.config.notifications import (
     AlertmanagerChannel,
@@ -43,7 +43,6 @@ from contracts.config.services import (
     Console,
     Edge,
     EscalateAfter,
-    History,
     Kafka,
     KafkaTls,
     Site,

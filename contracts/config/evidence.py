@@ -1,4 +1,4 @@
-"""Evidence: where it is kept, how long each class of it, and how much of the time around an alert is its clip."""
+"""The archive: where evidence and history are kept and for how long, and what of the time around an alert is a clip."""
 
 from __future__ import annotations
 
@@ -52,3 +52,17 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     pre_s: NonNegative = 5.0
     post_s: NonNegative = 5.0
     clip_max_s: Annotated[float, Meta(gt=0, le=600)] = 60.0
+
+
+class History(Spec, frozen=True, kw_only=True):
+    """What was seen, as Parquet files, and for how long it is kept.
+
+    They are in `folder` (empty: in the state folder), and also in `s3` where that is given. What is written at once is
+    found at once: `write_every_s` is how long a track that is over may wait.
+    """
+
+    enabled: bool = True
+    folder: str = ""
+    s3: S3 | None = None
+    keep_days: Positive = 90.0
+    write_every_s: Positive = 30.0

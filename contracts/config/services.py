@@ -84,18 +84,6 @@ class Analytics(Spec, frozen=True, kw_only=True):
     min_windows: Annotated[int, Meta(ge=2, le=1_000_000)] = 30
 
 
-class History(Spec, frozen=True, kw_only=True):
-    """What was seen, as Parquet files (`folder`; empty: in the state folder), and for how long it is kept.
-
-    What is written at once is found at once: `write_every_s` is how long a track that is over may wait.
-    """
-
-    enabled: bool = True
-    folder: str = ""
-    keep_days: Positive = 90.0
-    write_every_s: Positive = 30.0
-
-
 class EscalateAfter(Spec, frozen=True, kw_only=True):
     """How many seconds an alert of each severity waits for its acknowledgement before it is escalated; 0 is never."""
 

@@ -7,10 +7,10 @@ from typing import Literal, TypeVar
 from contracts.broker import BrokerAddress
 from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
-from contracts.config.evidence import EvidenceStore
+from contracts.config.evidence import EvidenceStore, History
 from contracts.config.faces import Faces
 from contracts.config.rules import Rule
-from contracts.config.services import Analytics, Console, Edge, History, Kafka, Site, Stream
+from contracts.config.services import Analytics, Console, Edge, Kafka, Site, Stream
 
 
 class Config(Spec, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from archive.history import catalog
 from archive.history.gather import GatherState
+from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter
 from archive.history.rows import TrackRow
 from contracts.config_file import load
@@ -39,9 +40,9 @@ def kept(site: ConsoleSite) -> list[TrackRow]:
         alerts=(alert.id,),
         rules=(alert.rule,),
     )
-    known = catalog.read(root)
-    files = (*known.files, *ParquetWriter(root).write([newest]))
-    catalog.commit(root, replace(known, files=files), GatherState())
+    known = catalog.read(Mirror(root))
+    files = (*known.files, *ParquetWriter(Mirror(root)).write([newest]))
+    catalog.commit(Mirror(root), replace(known, files=files), GatherState())
     return [*rows, newest]
 
 

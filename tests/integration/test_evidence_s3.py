@@ -1,4 +1,4 @@
-"""Evidence in a bucket of a real S3 server: moto's, as a process of its own."""
+"""Evidence and history in a bucket of a real S3 server: moto's, as a process of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ import boto3
 import pytest
 
 from archive.evidence.files import Bucket
+from archive.history import catalog
+from archive.history.gather import GatherState
+from archive.history.mirror import Mirror
+from archive.history.parquet import ParquetWriter
+from archive.history.search import Search, Wanted
 from contracts.config import S3
 from tests.evidence_tools import behaves
+from tests.history_tools import track_row
 from tests.integration.evidence_site import PICTURES, Site, shown, until
 from vedette.broker import Broker
 
@@ -72,3 +78,11 @@ def test_pictures_clips_and_chain_in_a_bucket_also_after_a_kill(broker: Broker, 
     assert {len(shown(site, one)) for one in alerts} == {30}
     assert site.faults() == []
     assert not site.root.exists()
+
+
+def test_the_history_in_a_bucket(tmp_path: Path, s3: S3) -> None:
+    mirror = Mirror(tmp_path / "one", Bucket(s3))
+    files = ParquetWriter(mirror).write([track_row(n) for n in range(5)])
+    catalog.commit(mirror, catalog.Catalogue(files=files), GatherState())
+    search = Search(Mirror(tmp_path / "two", Bucket(s3)))
+    assert [row.track_id for row in search.tracks(Wanted(), None, 3)] == [4, 3, 2]

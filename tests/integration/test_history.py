@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from archive.history import catalog
+from archive.history.mirror import Mirror
 from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
@@ -56,7 +57,7 @@ class Site:
 
     def ids(self, kind: str) -> list[str]:
         """The ids of all rows that count."""
-        names = [str(self.root / one.name) for one in catalog.read(self.root).files if one.kind == kind]
+        names = [str(self.root / one.name) for one in catalog.read(Mirror(self.root)).files if one.kind == kind]
         if not names:
             return []
         query = "SELECT id FROM read_parquet($names) WHERE site = $site ORDER BY id"
@@ -89,8 +90,8 @@ def test_killed_over_and_over_each_row_is_there_once(site: Site) -> None:
                     writer.send(topics.ALERTS, encode(alert(number, site=site.name)), "gate")
                     writer.send(topics.ANALYTICS, encode(window(number, site=site.name)), "gate")
                 writer.flush()
-                before = catalog.read(site.root).number
-                assert until(lambda: catalog.read(site.root).number > before)  # noqa: B023  called in this round
+                before = catalog.read(Mirror(site.root)).number
+                assert until(lambda: catalog.read(Mirror(site.root)).number > before)  # noqa: B023  called in this round
                 if kill < KILLS - 1:
                     process.kill()
         with site.running():
@@ -102,6 +103,6 @@ def test_killed_over_and_over_each_row_is_there_once(site: Site) -> None:
     assert site.ids("events") == [f"e{number:03d}" for number in range(TRACKS)]
     assert len(site.ids("windows")) == len(set(site.ids("windows"))) == TRACKS
     assert len(site.ids("tracks")) == len(set(site.ids("tracks"))) == TRACKS
-    names = [str(site.root / one.name) for one in catalog.read(site.root).files if one.kind == "tracks"]
+    names = [str(site.root / one.name) for one in catalog.read(Mirror(site.root)).files if one.kind == "tracks"]
     linked = duckdb.execute("SELECT list_sort(alerts) FROM read_parquet($names) ORDER BY track_id", {"names": names})
     assert [row[0] for row in linked.fetchall()] == [[f"alert-{number}"] for number in range(TRACKS)]

@@ -12,6 +12,7 @@ from PIL import Image
 
 from archive.history import catalog
 from archive.history.gather import GatherState
+from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter
 from console.parts import Parts
 from tests.api_tools import Browser, signed_in
@@ -35,7 +36,7 @@ def kept(parts: Parts) -> None:
         window_row(0, start_ms=AT_MS, id="w2", **HALL),
     ]
     root = parts.history.search.root
-    catalog.commit(root, catalog.Catalogue(files=ParquetWriter(root).write(rows)), GatherState())
+    catalog.commit(Mirror(root), catalog.Catalogue(files=ParquetWriter(Mirror(root)).write(rows)), GatherState())
 
 
 def cameras_in(client: Browser, path: str, listed: str) -> set[str]:

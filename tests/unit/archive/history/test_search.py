@@ -12,6 +12,7 @@ import pytest
 from archive.history import catalog, figures
 from archive.history.export import Export
 from archive.history.gather import GatherState
+from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter
 from archive.history.search import Place, PlaceError, Search, Wanted, visible
 from tests.history_tools import AT_MS, event_row, track_row, window_row
@@ -20,9 +21,9 @@ PLAIN: dict[str, Any] = {"zones": (), "entered_ms": (), "dwell_ms": (), "crossed
 
 
 def kept(root: Path, *rows: Any) -> Search:
-    files = ParquetWriter(root).write(rows)
-    catalog.commit(root, catalog.Catalogue(files=files), GatherState())
-    return Search(root)
+    files = ParquetWriter(Mirror(root)).write(rows)
+    catalog.commit(Mirror(root), catalog.Catalogue(files=files), GatherState())
+    return Search(Mirror(root))
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_a_track_in_full_has_its_path(search: Search) -> None:
 
 
 def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:
-    search = Search(tmp_path / "none")
+    search = Search(Mirror(tmp_path / "none"))
     assert search.tracks(Wanted(), None, 10) == []
     assert figures.stays(search, Wanted(), AT_MS, 60_000) == []
     assert b"".join(Export(search).history("tracks", Wanted(), "csv", 10)).startswith(b"id,site,camera")
@@ -128,8 +129,8 @@ def test_an_export_holds_what_is_wanted_and_no_formulas(tmp_path: Path, form: An
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_rows_from_elsewhere_are_exported_too(tmp_path: Path, form: Any) -> None:
     rows = (event_row(n, label="-x", score=0.5) for n in range(3))
-    made = b"".join(Export(Search(tmp_path)).rows(rows, {"id": "VARCHAR", "label": "VARCHAR", "score": "DOUBLE"}, form))
-    (tmp_path / "out").write_bytes(made)
+    types = {"id": "VARCHAR", "label": "VARCHAR", "score": "DOUBLE"}
+    (tmp_path / "out").write_bytes(b"".join(Export(Search(Mirror(tmp_path))).rows(rows, types, form)))
     found = duckdb.execute(f"SELECT * FROM read_{form}(?)", [str(tmp_path / "out")]).fetchall()
     assert found == [(f"event-{n}", "'-x" if form == "csv" else "-x", 0.5) for n in range(3)]
 
