@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.auth.gate import link_path
 from console.database_url import database_url
 from console.parts import Parts
-from console.secrets import Secrets
 from console.wiring import Place, application, build, running
 from contracts.config import Console
 from contracts.config_file import load
@@ -37,7 +36,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load(given.config)
         database = database_url(config.console.database, given.state, os.environ)
-        secrets = Secrets(os.environ)
         master = master_key(os.environ)
     except (ConfigError, VaultError) as error:
         print(error, file=sys.stderr)
@@ -51,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     with listening:
         place = Place(given.bootstrap, given.state, database, _address(config.console, listening), master, os.environ)
-        parts = build(config, place, _now_ms, secrets)
+        parts = build(config, place, _now_ms)
         try:
             parts.store.open()
         except SQLAlchemyError as error:

@@ -75,7 +75,7 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Secrets) -> Parts:
+def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     """The parts; nothing is opened, started or connected yet."""
     registry = CollectorRegistry()
     measured = Metrics(registry)
@@ -86,8 +86,10 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int], secrets: Se
     files, key = files_of(config.evidence, archive), SiteKey(place.environment, archive / KEY_FILE)
     evidence = EvidenceReader(store, files, key)
     changes = Changes(store, config, clock_ms, outbox.wake)
+    secrets = Secrets(place.environment)
     notifier = Notifier(
         config,
+        in_force=changes.config,
         store=store,
         address=place.address,
         evidence=evidence,

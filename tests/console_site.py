@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -45,6 +46,8 @@ from contracts.messages import (
 )
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of
+from tests.oidc_provider import SECRET, provider
+from tests.receivers import http_receiver
 from vault.signing import signing_key
 
 PASSWORD = "a vedette keeps watch"
@@ -77,7 +80,20 @@ rules:
   path-in: {kind: line_crossing, line: path, cameras: [forecourt], severity: low}
   hall-closed: {kind: zone_entry, zone: floor, cameras: [hall], severity: critical}
   camera-down: {kind: camera_down}
+console:
+  budget: {rules: {path-in: 0.6}}
+  oidc: {issuer: "ISSUER", client_id: vedette, client_secret: "{OIDC_SECRET}", title: Harbour ID,
+    roles: [{group: guards, role: operator}]}
+  notifications:
+    channels:
+      office: {kind: webhook, url: "RECEIVER/office", secret: "{HOOK_SECRET}"}
+      pager: {kind: alertmanager, url: "http://127.0.0.1:9"}
+    routes:
+      - {channels: [pager], severities: [critical], continue: true}
+      - {channels: [office], severities: [critical, high], group_s: 60, cooldown_s: 0,
+        quiet_hours: [{from: 02:00, until: 02:01, days: [sun]}]}
 """
+HOOK_SECRET = "hook-secret-of-the-site"
 MORE_CAMERAS = 40
 FRAMES = 700
 """Of the clip's pictures so many are used."""
@@ -153,6 +169,7 @@ class ConsoleSite:
         self._process: subprocess.Popen[bytes] | None = None
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
         self._cookies: dict[str, dict[str, Any]] = {}
+        self._beside = contextlib.ExitStack()
         self._frames = _Frames()
         archive = folder / "state" / "archive"
         self.chain = Chain(Folder(archive / "evidence"), signing_key({}, archive / KEY_FILE), now_ms)
@@ -169,13 +186,17 @@ class ConsoleSite:
         create_topics(self.bootstrap, topics.specs("harbour", 2))
         self.state.mkdir(parents=True)
         more = "\n".join(f"  gate-{n:02d}: {{inputs: [{{url: gate.mp4}}]}}" for n in range(MORE_CAMERAS))
-        (self.folder / "site.yaml").write_text(CONFIG.replace("CAMERAS", more))
+        self.receiver = self._beside.enter_context(http_receiver())
+        self.provider = self._beside.enter_context(provider())
+        text = CONFIG.replace("CAMERAS", more).replace("RECEIVER", self.receiver.url)
+        (self.folder / "site.yaml").write_text(text.replace("ISSUER", self.provider.url))
         self.start()
         self.first_link = (self.state / "first-link").read_text()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._beside.close()
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
@@ -183,6 +204,7 @@ class ConsoleSite:
         command = [sys.executable, "-m", "console", "--config", str(self.folder / "site.yaml"), "--port", "0"]
         command += ["--bootstrap", self.bootstrap, "--state", str(self.state)]
         environment = os.environ | {"NICEGUI_STORAGE_PATH": str(self.folder / "nicegui")}
+        environment |= {"HOOK_SECRET": HOOK_SECRET, "OIDC_SECRET": SECRET}
         root = Path(__file__).parents[1]
         with (self.folder / "console.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=root)

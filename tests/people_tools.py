@@ -12,7 +12,6 @@ from archive.people import Candidate
 from console.parts import Parts
 from console.people.sealing import half
 from console.rights import Who
-from console.secrets import Secrets
 from console.wiring import Place, build
 from contracts.codec import decode
 from contracts.config_file import parse
@@ -48,7 +47,7 @@ def people_parts(folder: Path, clock: Callable[[], int], master: MasterKey | Non
     """The console without broker and pages; with a master key unless told otherwise."""
     database = url or f"sqlite:///{folder}/console/console.db"
     place = Place("127.0.0.1:1", folder / "console", database, "http://testserver", master)
-    parts = build(parse(CONFIG), place, clock, Secrets({}))
+    parts = build(parse(CONFIG), place, clock)
     parts.store.open()
     return parts
 

@@ -56,6 +56,7 @@ class Notifier:
         self,
         config: Config,
         *,
+        in_force: Callable[[], Config],
         store: Store,
         address: str,
         evidence: EvidenceReader,
@@ -65,7 +66,7 @@ class Notifier:
     ) -> None:
         given = config.console.notifications
         site = config.site.friendly_name or config.site.name
-        self._names = {name: camera.friendly_name or name for name, camera in config.cameras.items()}
+        self._in_force = in_force
         wording = Wording(site, self._camera_name, config.site.time_zone, address)
         self._policy = Policy(given, config.site.time_zone)
         self._channels = given.channels
@@ -193,7 +194,8 @@ class Notifier:
         )
 
     def _camera_name(self, camera: str) -> str:
-        return self._names.get(camera, camera)
+        known = self._in_force().cameras.get(camera)
+        return (known.friendly_name if known else "") or camera
 
     def _standing(self, name: str) -> Standing:
         courier = self._couriers.get(name)

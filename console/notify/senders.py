@@ -190,9 +190,20 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -
                 return
             said = next(answer.iter_content(MAX_SAID), b"").decode(errors="replace")
     except requests.RequestException as error:
-        raise DeliveryError(f"{type(error).__name__}: {error}"[:MAX_SAID]) from error
+        raise DeliveryError(_why(error, timeout_s)) from error
     refused = answer.status_code < 500 and answer.status_code not in BUSY
     raise DeliveryError(f"answered {answer.status_code}: {said.strip()}".rstrip(": "), refused=refused)
+
+
+def _why(error: requests.RequestException, timeout_s: float) -> str:
+    """In a person's words; what the libraries say of it is a sentence of class names."""
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {timeout_s:g} s"
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+        cause = cause.__cause__ or cause.__context__
+    said = cause.strerror if isinstance(cause, OSError) else str(error)
+    return f"can't be reached: {said}"[:MAX_SAID]
 
 
 @contextmanager

@@ -23,6 +23,7 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("search", "/search", "see"),
     ("analytics", "/analytics", "see"),
     ("handover", "/handover", "report"),
+    ("budget", "/budget", "report"),
     ("notifications", "/notifications", "configure"),
     ("health", "/health", "see"),
     ("audit", "/audit", "see_audit"),

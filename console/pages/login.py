@@ -109,7 +109,7 @@ def _by_provider(desk: Desk, back: str) -> str:
     if desk.parts.oidc is None:
         return ""
     # A link: the answer to a form may not lead to another site.
-    title = escape(desk.config.console.oidc.title)
+    title = escape(desk.parts.config.console.oidc.title)
     return f'<a class="button" href="/login/oidc?{escape(urlencode({"next": back}))}">{title}</a>'
 
 

@@ -10,6 +10,7 @@ from console.pages import layout, live, login, oidc, pictures, preview, texts
 from console.pages.accounts import accounts_page
 from console.pages.analytics import analytics_page
 from console.pages.audit import audit_page
+from console.pages.budget import budget_page
 from console.pages.desk import Desk, Visit
 from console.pages.handover import handover_page
 from console.pages.health import QUIET_MS, health_page
@@ -27,6 +28,7 @@ PAGES: dict[str, layout.Build] = {
     "search": search_page,
     "analytics": analytics_page,
     "handover": handover_page,
+    "budget": budget_page,
     "notifications": notifications_page,
     "health": health_page,
     "audit": audit_page,

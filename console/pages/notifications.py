@@ -27,7 +27,7 @@ TONES = {"sent": "good", "failed": "bad", "waiting": "warn", "withheld": ""}
 
 async def notifications_page(visit: Visit) -> None:
     """What is at /notifications."""
-    given = visit.desk.config.console.notifications
+    given = visit.desk.parts.config.console.notifications
     with parts.element("div", classes="page"):
         with parts.element("header"):
             parts.element("h1", NOTIFICATIONS["title"])
@@ -51,7 +51,7 @@ async def _channels(visit: Visit, said: ui.element) -> None:
     with parts.element("div", classes="cards"):
         for view in await blocking(notifier.channels):
             with parts.card(view.name):
-                bodies[view.name] = parts.element("div", classes="stack")
+                bodies[view.name] = parts.element("div", classes="stack channel")
                 if view.channel.enabled:
                     label = NOTIFICATIONS["test_of"].format(channel=view.name)
                     button = parts.element("button", NOTIFICATIONS["send_test"], "button small", aria_label=label)
@@ -72,8 +72,7 @@ def _channel(view: ChannelView, zone: str) -> None:
     if not view.channel.enabled:
         tone, text = "", NOTIFICATIONS["state_off"]
     elif standing.failing_since_ms:
-        since = stamp(standing.failing_since_ms, zone)
-        tone, text = "bad", NOTIFICATIONS["state_failing"].format(time=since, error=standing.error)
+        tone, text = "bad", NOTIFICATIONS["state_failing"].format(time=stamp(standing.failing_since_ms, zone))
     elif count.last_sent_at_ms:
         tone, text = "good", NOTIFICATIONS["state_well"]
     else:
@@ -81,6 +80,8 @@ def _channel(view: ChannelView, zone: str) -> None:
     with parts.element("p", classes="row"):
         parts.element("span", classes=f"dot {tone}")
         parts.element("span", text)
+    if standing.error:
+        parts.element("p", standing.error, "bad said")
     parts.values(
         (
             (NOTIFICATIONS["kind"], _kind(view.channel)),
@@ -187,6 +188,8 @@ async def _history(visit: Visit) -> None:
         return
     heads = [NOTIFICATIONS[name] for name in ("at", "what", "channel", "state", "why")]
     parts.table(heads, [_row(visit, row) for row in rows], caption=NOTIFICATIONS["history"])
+    if behind is None and len(rows) < PAGE:
+        return
     with parts.element("nav", classes="row", aria_label=NOTIFICATIONS["older"]):
         if behind is not None:
             parts.element("a", NOTIFICATIONS["newest"], "button", href=f"?status={status}")
@@ -201,11 +204,11 @@ def _row(visit: Visit, row: NotificationRow) -> tuple[object, ...]:
     why += [NOTIFICATIONS["tried"].format(count=row.tries)] if row.tries > 1 else []
     why += [row.error] if row.error else []
     state = NOTIFICATIONS[f"status_{row.status}"]
-    done = f" {stamp(row.done_at_ms, visit.desk.zone)}" if row.status == "sent" else ""
+    done = f" {stamp(row.done_at_ms, visit.desk.zone).rpartition(', ')[2]}" if row.status == "sent" else ""
     return (
-        stamp(row.at_ms, visit.desk.zone),
+        (stamp(row.at_ms, visit.desk.zone), "once"),
         row.title,
         row.channel or "–",
-        (state + done, TONES[row.status]),
+        (state + done, f"once {TONES[row.status]}"),
         ", ".join(why),
     )

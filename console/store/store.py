@@ -11,6 +11,7 @@ from console.store.alerts import Alerts
 from console.store.answers import Answers
 from console.store.audit import Audit
 from console.store.database import Database
+from console.store.judged import JudgedAlerts
 from console.store.load import Load
 from console.store.names import Names
 from console.store.notifications import NotificationStore
@@ -31,6 +32,7 @@ class Store:
         names = Names(self.database)
         self.alerts = Alerts(self.database, names)
         self.load = Load(self.database, names)
+        self.judged = JudgedAlerts(self.database, names)
         self.answers = Answers(self.database)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database)

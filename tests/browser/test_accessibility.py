@@ -11,7 +11,19 @@ from playwright.sync_api import Page, expect
 from tests.console_site import ConsoleSite
 
 Opened = Callable[..., Page]
-PAGES = ("/", "/live", "/setup", "/setup?rule=camera-down", "/analytics", "/handover", "/health", "/audit", "/accounts")
+PAGES = (
+    "/",
+    "/live",
+    "/setup",
+    "/setup?rule=camera-down",
+    "/analytics",
+    "/budget",
+    "/notifications",
+    "/handover",
+    "/health",
+    "/audit",
+    "/accounts",
+)
 
 
 def findings(page: Page) -> list[str]:
@@ -61,7 +73,7 @@ def test_it_fits(site: ConsoleSite, opened: Opened, width: int, height: int) -> 
     expect(page.locator(".detail h1")).to_be_visible()
     page.wait_for_function("document.querySelector('.detail img')?.naturalWidth > 0")
     page.screenshot(path=f"build/screenshots/alerts-{width}.png")
-    for path in ("/live", "/setup", "/analytics", "/handover", "/health"):
+    for path in ("/live", "/setup", "/analytics", "/budget", "/notifications", "/handover", "/health"):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
         page.goto(path)
         page.wait_for_selector("#content")

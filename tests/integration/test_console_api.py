@@ -27,7 +27,6 @@ from archive.preview.question import Answer
 from bus.errors import BusError
 from console.auth.guard import COOKIE
 from console.rights import LEAST_ROLE, ROLES, Permission, Role
-from console.secrets import Secrets
 from console.store.accounts import User
 from console.wiring import Place, api, build
 from contracts.config_file import parse
@@ -143,7 +142,7 @@ class Served:
     def __init__(self, folder: Path) -> None:
         database, master = f"sqlite:///{folder}/console.db", MasterKey(new_key())
         place = Place("127.0.0.1:1", folder / "console", database, "http://console", master)
-        self.parts = build(parse(CONFIG), place, Clock(), Secrets({}))
+        self.parts = build(parse(CONFIG), place, Clock())
         self.parts.store.open()
         self.app = api(self.parts)
         self.server = uvicorn.Server(uvicorn.Config(self.app, port=0, log_level="error", lifespan="off"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.pages.texts.alerts import ALERTS
+from console.pages.texts.budget import BUDGET
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
 from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
@@ -14,6 +15,7 @@ __all__ = [
     "ALERTS",
     "ANALYTICS",
     "AUDIT",
+    "BUDGET",
     "COMMON",
     "HANDOVER",
     "HEALTH",

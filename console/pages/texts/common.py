@@ -37,6 +37,7 @@ SHELL = {
     "search": "Search",
     "analytics": "Analytics",
     "handover": "Hand-over",
+    "budget": "Budget",
     "notifications": "Notifications",
     "health": "Health",
     "audit": "Audit",

@@ -38,7 +38,7 @@ NOTIFICATIONS = {
     "state_well": "Delivers",
     "state_idle": "Nothing sent yet",
     "state_off": "Off",
-    "state_failing": "Fails since {time}: {error}",
+    "state_failing": "Fails since {time}",
     "waiting": "Waiting",
     "last_sent": "Last sent",
     "send_test": "Send a test",

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from console.parts import Parts
-from console.secrets import Secrets
 from console.store.store import Store
 from console.wiring import Place, build
 from contracts.config_file import parse
@@ -52,7 +51,7 @@ def clock() -> Clock:
 def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
     """The console without broker and pages."""
     place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
-    parts = build(parse(CONFIG), place, clock, Secrets({}))
+    parts = build(parse(CONFIG), place, clock)
     parts.store.open()
     take(parts.store, *(alert_of(n, camera=("gate", "hall")[n % 2]) for n in range(4)))
     yield parts

@@ -13,14 +13,15 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from archive.watch_list import WatchList
 from console.auth.identity import Identity
 from console.auth.oidc import OidcError, name_of, role_of
 from console.live.reader import LiveReader
+from console.live.veil import Veil
 from console.live.wall import Wall
 from console.pages import login, oidc
 from console.pages.desk import Desk
 from console.parts import Parts
-from console.secrets import Secrets
 from console.store.accounts import User
 from console.wiring import Place, api, build
 from contracts.config import OidcRole
@@ -49,8 +50,11 @@ def parts(tmp_path: Path, idp: Provider) -> Iterator[Parts]:
     """A console that knows the provider."""
     given = {"issuer": idp.url, "client_id": CLIENT, "client_secret": "{OIDC}", "title": "Harbour ID", "roles": ROLES}
     config = {"cameras": {"gate": {"inputs": [{"url": "x.mp4"}]}}, "console": {"oidc": given}}
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
-    parts = build(parse(json.dumps(config)), place, now_ms, Secrets({"OIDC": SECRET}))
+    state = tmp_path / "console"
+    place = Place(
+        "127.0.0.1:1", state, f"sqlite:///{state}/console.db", "http://testserver", environment={"OIDC": SECRET}
+    )
+    parts = build(parse(json.dumps(config)), place, now_ms)
     parts.store.open()
     yield parts
     parts.store.close()
@@ -59,7 +63,7 @@ def parts(tmp_path: Path, idp: Provider) -> Iterator[Parts]:
 def browser(parts: Parts) -> TestClient:
     """A browser at the console's door."""
     app, wall = api(parts), Wall({})
-    desk = Desk(parts, wall, LiveReader("127.0.0.1:1", "site", wall, now_ms))
+    desk = Desk(parts, wall, LiveReader("127.0.0.1:1", "site", wall, now_ms), Veil(WatchList("site", {})))
     for router in (login.routes(desk), oidc.routes(desk)):
         app.include_router(router)
     return TestClient(app, follow_redirects=False)
