@@ -25,6 +25,7 @@ MAX_AT_ONCE = 500
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Note = Annotated[str, Meta(max_length=4000)]
 Person = Annotated[str, Meta(min_length=1, max_length=200)]
+Case = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
 class Acknowledge(msgspec.Struct, frozen=True, tag_field="action", tag="acknowledge"):
@@ -62,7 +63,21 @@ class Snooze(msgspec.Struct, frozen=True, tag_field="action", tag="snooze"):
     minutes: Annotated[int, Meta(ge=1, le=7 * 24 * 60)]
 
 
-Action = Acknowledge | Verdict | Assign | Escalate | Comment | Snooze
+class Hold(msgspec.Struct, frozen=True, tag_field="action", tag="hold"):
+    """Its evidence is kept for a case, whatever retention says."""
+
+    case: Case
+    note: Note = ""
+
+
+class Release(msgspec.Struct, frozen=True, tag_field="action", tag="release"):
+    """That case needs its evidence no longer."""
+
+    case: Case
+    note: Note = ""
+
+
+Action = Acknowledge | Verdict | Assign | Escalate | Comment | Snooze | Hold | Release
 
 
 class NoAlertError(VedetteError):
@@ -114,6 +129,8 @@ def write(
     store.answers.change(connection, row, after)
     if isinstance(action, Snooze):
         store.answers.snooze(connection, row.rule, row.camera, said.until_ms, operator)
+    if isinstance(action, Hold | Release):
+        store.answers.hold(connection, row.number, action.case, said if isinstance(action, Hold) else None)
     if isinstance(action, Escalate):
         store.notifications.note(connection, [row.id], "escalated", at_ms)
     return after
@@ -126,7 +143,7 @@ def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -
     alert = store.alerts.body_of(connection, row.id)
     assert alert is not None
     store.answers.send(connection, topics.FEEDBACK, row.id, encode(_feedback(alert, said)))
-    told = ("verdict", "to", "text", "until_ms", "person_id")
+    told = ("verdict", "to", "text", "until_ms", "case", "person_id")
     details = {name: value for name in told if (value := getattr(said, name))}
     store.audit.add(
         connection, at_ms=said.at_ms, who=said.operator, action=said.action, subject=row.id, details=details
@@ -151,14 +168,20 @@ def changed(row: AlertRow, operator: str, action: Action, at_ms: int) -> AlertRo
             return replace(row, assigned_to=to)
         case Escalate(to=to):
             return replace(row, assigned_to=to or row.assigned_to, escalated_at_ms=at_ms)
-        case Comment():
+        case Comment() | Hold() | Release():
             return row
         case Snooze():
             return replace(seen, status="snoozed" if row.status == "open" else row.status)
 
 
 def _needed(action: Action) -> Permission:
-    return "snooze" if isinstance(action, Snooze) else "answer"
+    match action:
+        case Snooze():
+            return "snooze"
+        case Hold() | Release():
+            return "hold"
+        case _:
+            return "answer"
 
 
 def _still(store: Store, connection: Connection, who: Who) -> Who:
@@ -193,6 +216,10 @@ def _said(row: AlertRow, operator: str, action: Action, at_ms: int, answer_id: s
             return replace(said, action="comment", text=_plain(text))
         case Snooze(minutes=minutes):
             return replace(said, action="snooze", until_ms=at_ms + minutes * MINUTE_MS)
+        case Hold(case=case, note=note):
+            return replace(said, action="hold", case=case, text=_plain(note))
+        case Release(case=case, note=note):
+            return replace(said, action="release", case=case, text=_plain(note))
 
 
 def _plain(text: str) -> str:
@@ -214,6 +241,8 @@ def _feedback(alert: Alert, said: AnswerRow) -> Feedback:
         to=said.to,
         text=said.text,
         until_ms=said.until_ms,
+        case=said.case,
+        started_at_ms=alert.started_at_ms,
         rule=alert.rule,
         rule_version=alert.rule_version,
         kind=alert.kind,

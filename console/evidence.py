@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from typing import Literal, NamedTuple, TypeVar
@@ -10,13 +11,15 @@ import msgspec
 
 from archive.evidence import paths
 from archive.evidence.clip import ClipInfo
+from archive.evidence.export import NoEvidenceError, exported
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from console.rights import Who
+from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from console.store.store import Store
 from contracts.errors import ContractError
 from contracts.messages import Alert, Evidence
-from vault import Signer
+from vault import PublicKey, Signer
 
 What = Literal["snapshot", "frame", "clip"]
 _FILES: dict[What, str] = {"snapshot": paths.SNAPSHOT, "frame": paths.FRAME, "clip": paths.CLIP}
@@ -42,6 +45,15 @@ class Missed(msgspec.Struct, frozen=True):
     """Why evidence has no picture."""
 
     reason: str
+
+
+class Actions(msgspec.Struct, frozen=True, kw_only=True):
+    """What operators did with an alert, as a bundle has it."""
+
+    row: AlertRow | None
+    revisions: tuple[RevisionRow, ...]
+    answers: tuple[AnswerRow, ...]
+    cases: tuple[str, ...]
 
 
 class Part(NamedTuple):
@@ -85,6 +97,33 @@ class EvidenceReader:
             return None
         self._looked(who, alert, what, now_ms)
         return Part(data, first, size)
+
+    def bundle(self, who: Who, alert_id: str, now_ms: int) -> bytes:
+        """Everything about an alert as one signed file, for who may export; that is audited before it leaves.
+
+        Raises NoEvidenceError, ContractError, VaultError, OSError.
+        """
+        alert = self._store.alerts.body(alert_id)
+        if alert is None:
+            raise NoEvidenceError("there is no such alert")
+        answers = self._store.answers.of(alert_id)
+        actions = Actions(
+            row=self._store.alerts.get(alert_id),
+            revisions=tuple(self._store.alerts.history(alert_id)),
+            answers=tuple(answers),
+            cases=tuple(self._store.answers.cases_of(alert_id)),
+        )
+        made = exported(
+            self._files, self._key, alert, msgspec.json.encode(actions), made_at_ms=now_ms, made_for=who.name
+        )
+        details = {"camera": alert.camera, "sha256": hashlib.sha256(made).hexdigest(), "key": str(self._key.public)}
+        self._store.audit.record(at_ms=now_ms, who=who.name, action="export", subject=alert_id, details=details)
+        return made
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What checks this site's bundles; raises VaultError."""
+        return self._key.public
 
     def frame(self, alert_id: str) -> bytes | None:
         """The kept frame for what is no look of its own: small pictures, and a background to draw on."""

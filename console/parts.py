@@ -13,6 +13,7 @@ from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.evidence_news import EvidenceNews
 from console.exchange import Exchange
 from console.history import History
 from console.hub import Hub
@@ -49,6 +50,7 @@ class Parts:
     people: PeopleParts
     files: Files
     evidence: EvidenceReader
+    evidence_news: EvidenceNews
     history: History
     plan: Plan
     address: str

@@ -21,6 +21,7 @@ from console.api import (
     alerts,
     base,
     cameras,
+    evidence,
     exchange,
     figures,
     notifications,
@@ -36,6 +37,7 @@ from console.auth.oidc import OidcClient
 from console.changes import Changes
 from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
+from console.evidence_news import EvidenceNews
 from console.exchange import Exchange
 from console.history import History
 from console.hub import Hub
@@ -84,7 +86,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     outbox = Outbox(place.bootstrap, store, clock_ms)
     archive = place.state.parent / "archive"
     files, key = files_of(config.evidence, archive), SiteKey(place.environment, archive / KEY_FILE)
-    evidence = EvidenceReader(store, files, key)
+    reader = EvidenceReader(store, files, key)
     changes = Changes(store, config, clock_ms, outbox.wake)
     secrets = Secrets(place.environment)
     notifier = Notifier(
@@ -92,13 +94,13 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         in_force=changes.config,
         store=store,
         address=place.address,
-        evidence=evidence,
+        evidence=reader,
         secrets=secrets,
         measured=measured,
         clock_ms=clock_ms,
     )
     people = build_people(
-        *(config, store, hub, evidence),
+        *(config, store, hub, reader),
         bootstrap=place.bootstrap,
         chain=Chain(files, key, clock_ms),
         master=place.master,
@@ -123,7 +125,8 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         clock_ms=clock_ms,
         people=people,
         files=files,
-        evidence=evidence,
+        evidence=reader,
+        evidence_news=EvidenceNews(place.bootstrap, store, hub, clock_ms),
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         address=place.address,
@@ -143,7 +146,10 @@ def api(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     base.install(app)
-    modules = (session, alerts, cameras, objects, exchange, people, search, figures, accounts, notifications, system)
+    modules = (
+        *(session, evidence, alerts, cameras, objects, exchange, people),
+        *(search, figures, accounts, notifications, system),
+    )
     for module in modules:
         app.include_router(module.router)
     app.add_middleware(Guard, gate=parts.gate, clock_ms=parts.clock_ms, address=parts.address)
@@ -173,7 +179,15 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
 def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
     """The parts at work; the store is open already."""
     parts.history.open()
-    threads = (parts.consumer, parts.outbox, parts.upkeep, parts.notifier, parts.people.feed, reader)
+    threads = (
+        parts.consumer,
+        parts.evidence_news,
+        parts.outbox,
+        parts.upkeep,
+        parts.notifier,
+        parts.people.feed,
+        reader,
+    )
     for one in threads:
         one.start()
     try:

@@ -29,7 +29,7 @@ from contracts.messages import Alert, Event, Feedback
 from stream.jobs.face_models import face_manifests, identifying
 from vault import master_key
 from vault.master import FILE_VARIABLE, VARIABLE
-from vedette import doctor, tail
+from vedette import doctor, evidence_cli, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
@@ -290,6 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_state(check)
     _add_config(commands)
     _add_import(commands)
+    evidence_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")
     tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")

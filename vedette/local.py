@@ -114,7 +114,7 @@ class LocalSystem:
                 self._start("console", "console")
             run_file = self.state_dir / RUN_FILE
             run_file.parent.mkdir(exist_ok=True)
-            run_file.write_text(json.dumps({"bootstrap": self.bootstrap}))
+            run_file.write_text(json.dumps({"bootstrap": self.bootstrap, "config": str(self.config_file.resolve())}))
             self._maker = ArchiveMaker(self._archives, due_s=time.monotonic() + ARCHIVE_AFTER_S)
         except BaseException:
             self.stop()
@@ -237,6 +237,14 @@ def running_bootstrap(state_dir: Path) -> str | None:
     """The broker of the system that runs on this state folder, if one does."""
     try:
         return str(json.loads((state_dir / RUN_FILE).read_text())["bootstrap"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def running_config(state_dir: Path) -> Path | None:
+    """The config's file of the system that runs on this state folder, if one does."""
+    try:
+        return Path(json.loads((state_dir / RUN_FILE).read_text())["config"])
     except (OSError, ValueError, KeyError):
         return None
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, get_type_hints
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from msgspec import Meta
 from msgspec.structs import asdict
@@ -181,16 +181,6 @@ def detail(alert_id: str, parts: WithParts, who: Viewer) -> Response:
     return reply(AlertDetail(row, alert, tuple(revisions), tuple(answers), parts.hub.lookers(alert_id)))
 
 
-@router.get("/alerts/{alert_id}/{picture}", **spec(str, errors=(404,), media="image/jpeg"))
-def evidence(alert_id: str, picture: Literal["snapshot", "frame"], parts: WithParts, who: Viewer) -> Response:
-    """The alert's picture: `snapshot` with box, zone and trail, or the `frame` as it was sent. Looks are audited."""
-    row = row_of(parts, who, alert_id)
-    data = parts.evidence.read(who, row.id, picture, parts.clock_ms())
-    if data is None:
-        raise HTTPException(404, "there is no picture of this alert (any more, or yet)")
-    return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=60"})
-
-
 @router.post("/alerts/{alert_id}/answers", **spec(Done, takes=Given, errors=(404,)))
 def give(
     alert_id: str,
@@ -198,7 +188,7 @@ def give(
     who: Annotated[Who, Depends(needs("answer"))],
     given: Annotated[Given, Depends(body(Given))],
 ) -> Response:
-    """Answer an alert: acknowledge, verdict, assign, escalate, comment, snooze."""
+    """Answer an alert: acknowledge, verdict, assign, escalate, comment, snooze; hold and release its evidence."""
     row = answer(parts.store, parts.hub, who, alert_id, given.answer, at_ms=parts.clock_ms(), answer_id=given.id)
     parts.outbox.wake()
     return reply(Done((row,)))

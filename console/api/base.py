@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from archive.evidence.export import NoEvidenceError
 from archive.history.export import Format
 from archive.history.search import PlaceError
 from console.answers import NoAlertError, NoPersonError
@@ -44,6 +45,7 @@ STATUS: dict[type[VedetteError], int] = {
     LoginError: 401,
     ForbiddenError: 403,
     NoAlertError: 404,
+    NoEvidenceError: 404,
     NoChannelError: 404,
     NoObjectError: 404,
     NobodyError: 404,
@@ -66,6 +68,7 @@ WORDS = {
     409: "It was changed meanwhile",
     413: "Too large",
     415: "Not application/json",
+    416: "There are no such bytes",
     422: "Something in the request is wrong",
     429: "Too often",
     503: "The database is away",

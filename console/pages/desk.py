@@ -94,6 +94,8 @@ class Visit:
                 "may_answer": self.who.may("answer"),
                 "may_configure": self.who.may("configure"),
                 "may_arm": self.who.may("arm"),
+                "may_hold": self.who.may("hold"),
+                "may_export": self.who.may("export"),
             },
             "start": start,
         }

@@ -7,11 +7,15 @@ from typing import Any
 
 import msgspec
 
+from archive.evidence.clip import window_of
 from console.answers import NoAlertError
 from console.pages.desk import Desk, Visit
 from console.pages.texts import ALERTS
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from contracts.messages import Alert, Condition
+
+CLIP_PATIENCE_MS = 120_000
+"""A clip that is not there so long after its time is not promised any more."""
 
 BY_STATE = {"new": "history_new", "update": "history_update", "end": "history_end"}
 
@@ -35,6 +39,9 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
         "camera_name": camera_name,
         "frame": f"/pictures/{alert.id}/frame.jpg?v={kept.revision}" if kept else "",
         "missed": "" if kept else _missed(desk, alert),
+        "clip": _clip(desk, alert),
+        "cases": desk.store.answers.cases_of(alert.id),
+        "bundle": f"/pictures/{alert.id}/bundle.zip",
         "evidence": msgspec.to_builtins(kept.evidence if kept else alert.evidence),
         "area": alert.area,
         "trail": alert.trail,
@@ -72,7 +79,9 @@ def _said(answer: AnswerRow) -> str:
     if answer.action == "escalate" and not answer.operator:
         return ALERTS["history_escalate_self"]
     verdict = ALERTS[f"verdict_{answer.verdict}"] if answer.verdict else ""
-    return ALERTS[f"history_{answer.action}"].format(verdict=verdict.lower(), to=answer.to or "–", until="")
+    return ALERTS[f"history_{answer.action}"].format(
+        verdict=verdict.lower(), to=answer.to or "–", until="", case=answer.case
+    )
 
 
 def _versions(alert: Alert) -> list[tuple[str, str]]:
@@ -86,6 +95,22 @@ def _versions(alert: Alert) -> list[tuple[str, str]]:
         (ALERTS["version_delay"], f"{delay_ms} ms" if delay_ms else ""),
         (ALERTS["version_id"], alert.id),
     ]
+
+
+def _clip(desk: Desk, alert: Alert) -> dict[str, Any]:
+    """The clip's path ("" where there is none) and what is to be said of it; `soon`: it is still to come."""
+    info = desk.parts.evidence.clip(alert)
+    if info is not None and info.frames:
+        said = [ALERTS["clip_gated"].format(frames=info.frames, seconds=f"{info.seconds:.1f}")]
+        said += [ALERTS["clip_cut"]] * info.cut + [ALERTS["clip_bounded"]] * info.bounded
+        return {"path": f"/pictures/{alert.id}/clip.mp4", "said": " · ".join(said), "soon": False}
+    if info is not None:
+        return {"path": "", "said": ALERTS["clip_none"].format(reason=info.reason), "soon": False}
+    config = desk.config.evidence
+    over = alert.state == "end"
+    soon = config.clips and desk.now_ms() < window_of(alert, config).until_ms + CLIP_PATIENCE_MS
+    word = "off" if not config.clips else "making" if soon and over else "waits" if soon else "never"
+    return {"path": "", "said": ALERTS[f"clip_{word}"], "soon": soon}
 
 
 def _missed(desk: Desk, alert: Alert) -> str:

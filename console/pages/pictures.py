@@ -1,4 +1,4 @@
-"""Pictures of alerts for who may see the camera: the undrawn frame, and a small one around what was seen."""
+"""Evidence of alerts for who may see the camera: the undrawn frame, a small one, the clip, the signed bundle."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from functools import lru_cache
 from fastapi import APIRouter, HTTPException, Request, Response
 from PIL import Image, UnidentifiedImageError
 
+from console.api.evidence import file_name
 from console.auth.guard import caller_of
 from console.evidence import EvidenceReader
 from console.pages.desk import Desk, blocking
+from console.ranges import clip_answer
 from console.rights import Who
 from console.store.rows import SEVERITIES, Filter
 from contracts.messages import Alert
@@ -50,6 +52,20 @@ def routes(desk: Desk) -> APIRouter:
         alert, _ = await _seen_by(desk, request, alert_id)
         picture = await blocking(_small_of, desk.parts.evidence, alert)
         return Response(picture, media_type="image/jpeg", headers=CACHED)
+
+    @router.get("/{alert_id}/clip.mp4")
+    async def clip(request: Request, alert_id: str) -> Response:
+        _, who = await _seen_by(desk, request, alert_id)
+        asked = request.headers.get("range", "")[:200]
+        return await blocking(clip_answer, desk.parts.evidence, who, alert_id, asked, desk.now_ms(), CACHED)
+
+    @router.get("/{alert_id}/bundle.zip")
+    async def bundle(request: Request, alert_id: str) -> Response:
+        _, who = await _seen_by(desk, request, alert_id)
+        who.need("export")
+        made = await blocking(desk.parts.evidence.bundle, who, alert_id, desk.now_ms())
+        headers = {"content-disposition": f'attachment; filename="{file_name(alert_id)}"', "cache-control": "no-store"}
+        return Response(made, media_type="application/zip", headers=headers)
 
     return router
 

@@ -264,7 +264,7 @@ export default {
     </ul>
   </section>
   <section class="detail" :aria-label="t.detail" tabindex="-1">
-    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @close="close" />
+    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" />
     <div v-else class="empty" style="height:100%"><Icon name="shield" style="width:44px;height:44px;stroke-width:1.200"/><h2>{{ t.nothing_open }}</h2><p><kbd>j</kbd> <kbd>k</kbd> {{ t.nothing_open_hint }} · <kbd>?</kbd> {{ t.help }}</p></div>
   </section>
   <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" @done="asked" />

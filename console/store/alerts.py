@@ -23,7 +23,7 @@ from console.store.rows import (
     RevisionRow,
     Status,
 )
-from console.store.tables import DIMENSIONS, alert_people, alerts, revisions, snoozes
+from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes
 from console.store.words import MAX_WORDS, indexed, words_of
 from contracts.fields import Severity
 from contracts.messages import Alert
@@ -165,8 +165,12 @@ class Alerts:
             return [self._row(row) for row in connection.execute(query.order_by(alerts.c.received_at_ms).limit(limit))]
 
     def forget(self, before_ms: int, limit: int = 1000) -> int:
-        """Delete `limit` alerts that began before `before_ms`, with revisions and answers; returns how many."""
+        """Delete `limit` alerts that began before `before_ms`, with revisions and answers; returns how many.
+
+        Those that a case holds stay.
+        """
         old = select(alerts.c.number).where(alerts.c.started_at_ms < before_ms).order_by(alerts.c.started_at_ms)
+        old = old.where(alerts.c.number.not_in(select(holds.c.alert)))
         with self._database.write() as connection:
             numbers = list(connection.execute(old.limit(limit)).scalars())
             connection.execute(delete(alerts).where(alerts.c.number.in_(numbers)))

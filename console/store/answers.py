@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from console.store.database import Database
 from console.store.rows import JUDGED, STATUSES, AlertRow, AnswerRow
-from console.store.tables import alerts, answers, outbox, snoozes
+from console.store.tables import alerts, answers, holds, outbox, snoozes
 
 
 class Waiting(NamedTuple):
@@ -67,6 +67,19 @@ class Answers:
         query = select(snoozes.c.rule, snoozes.c.camera, snoozes.c.until_ms, snoozes.c.operator)
         with self._database.read() as connection:
             return [tuple(row) for row in connection.execute(query.where(snoozes.c.until_ms > now_ms))]
+
+    def hold(self, connection: Connection, alert_number: int, case: str, said: AnswerRow | None) -> None:
+        """A case holds an alert from now on (None: no longer)."""
+        connection.execute(delete(holds).where(holds.c.alert == alert_number, holds.c.case == case))
+        if said is not None:
+            values = {"alert": alert_number, "case": case, "at_ms": said.at_ms, "operator": said.operator}
+            connection.execute(holds.insert().values(values))
+
+    def cases_of(self, alert_id: str) -> list[str]:
+        """The cases that hold an alert, by name."""
+        query = select(holds.c.case).join(alerts, alerts.c.number == holds.c.alert).where(alerts.c.id == alert_id)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(holds.c.case)).scalars())
 
     def of(self, alert_id: str) -> list[AnswerRow]:
         """An alert's answers, oldest first."""

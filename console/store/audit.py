@@ -67,6 +67,11 @@ class Audit:
         with self._database.write() as connection:
             self.add(connection, at_ms=at_ms, who=who, action=action, subject=subject, details=details)
 
+    def has(self, connection: Connection, *, at_ms: int, action: str, subject: str) -> bool:
+        """Whether there is such an entry of that very time."""
+        same = (audit.c.at_ms == at_ms, audit.c.action == action, audit.c.subject == _plain(subject))
+        return connection.execute(select(audit.c.number).where(*same).limit(1)).first() is not None
+
     def page(self, *, before: int | None = None, limit: int = 100, who: str = "", action: str = "") -> list[AuditEntry]:
         """Entries below `before`, the latest first."""
         query = select(audit).order_by(audit.c.number.desc()).limit(limit)

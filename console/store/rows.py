@@ -72,6 +72,7 @@ class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     to: str = ""
     text: str = ""
     until_ms: int = 0
+    case: str = ""
     person_id: str = ""
 
 

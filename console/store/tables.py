@@ -116,6 +116,15 @@ snoozes = Table(
     Column("operator", Text, nullable=False),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("alert", Number, ForeignKey("alerts.number", ondelete="CASCADE"), primary_key=True),
+    Column("case", String(200), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("operator", Text, nullable=False),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -4,7 +4,7 @@ import { Overlay } from "/assets/overlay.js";
 
 export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
-  emits: ["act", "close"],
+  emits: ["act", "do", "close"],
   components: { Icon, Overlay },
   data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
   watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
@@ -46,18 +46,23 @@ export const Detail = {
   </header>
   <div class="stack" style="gap:14px">
     <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
-    <figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
+    <div class="films"><figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
         <img v-if="d.frame && !failed" :key="d.frame" :src="d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
         <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>
       <p v-if="!d.frame || failed" class="missing">{{ d.missed || t.no_picture }}</p>
       <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button></div>
     </figure>
+    <figure :class="['clip', d.clip.path ? '' : 'none']"><video v-if="d.clip.path" :key="d.clip.path" :src="d.clip.path" :poster="d.frame || null" :aria-label="filled(t.clip_of, { why: d.why })" controls muted playsinline preload="auto"></video>
+      <figcaption :role="d.clip.path ? null : 'status'">{{ d.clip.said }}</figcaption></figure></div>
     <p v-if="d.evidence" class="dim" style="font-size:12.5px">{{ filled(t.taken, { time: at(d.evidence.captured_at_ms, 'full'), width: d.evidence.width, height: d.evidence.height }) }}</p>
   </div>
   <div class="columns">
     <section class="card"><h2>{{ t.why_values }}</h2><table class="table trace"><thead><tr><th scope="col">{{ t.condition }}</th><th scope="col">{{ t.wanted }}</th><th scope="col">{{ t.got }}</th></tr></thead>
       <tbody><tr v-for="one in d.trace" :key="one.name"><td>{{ one.name }}</td><td>{{ one.wanted }}</td><td :class="['got', one.met ? 'good' : 'bad']">{{ one.got }}<span class="sr">{{ one.met ? t.met : t.not_met }}</span></td></tr></tbody></table></section>
     <section class="card"><h2>{{ t.history }}</h2><ol class="history"><li v-for="(one, i) in d.history" :key="i"><time>{{ at(one.at_ms) }}</time><span><b v-if="one.who">{{ one.who }}</b>{{ (one.who ? ' ' : '') + one.text }}<q v-if="one.words">{{ one.words }}</q></span></li></ol></section>
+    <section class="card"><h2>{{ t.evidence }}</h2><p class="dim">{{ t.evidence_hint }}</p>
+      <ul v-if="d.cases.length" class="cases"><li v-for="one in d.cases" :key="one"><span class="badge accent">{{ filled(t.held, { case: one }) }}</span><button v-if="me.may_hold" class="button small" :aria-label="filled(t.release_of, { case: one })" @click="$emit('do', { action: 'release', case: one })">{{ t.release }}</button></li></ul>
+      <div class="row"><button v-if="me.may_hold" class="button" @click="$emit('act', 'h')">{{ t.hold }} <kbd>h</kbd></button><a v-if="me.may_export" class="button" :href="d.bundle" download>{{ t.export }}</a><span v-else class="dim">{{ t.export_may_not }}</span></div></section>
     <section class="card"><h2>{{ t.versions }}</h2><dl class="values"><template v-for="[name, value] in d.versions" :key="name"><dt>{{ name }}</dt><dd class="mono">{{ value || '–' }}</dd></template></dl></section>
   </div>
 </article>
