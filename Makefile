@@ -16,7 +16,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit train-test jobs integration browser bench lock clean
+.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -36,7 +36,7 @@ $(DEV):
 demo: $(RUN) ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
 	@$(PY) -m vedette demo
 
-test: check unit jobs integration browser ## Check and test everything
+test: check unit manifests jobs integration browser ## Check and test everything
 
 check: $(DEV) ## Format, lint, types, import rules
 	$(PY) -m ruff format --check
@@ -54,6 +54,9 @@ unit: $(DEV) ## Unit tests, about a minute
 train-test: $(DEV) ## Tests of training; gets the extra `training` first (torch: 5.5 GB)
 	$(PY) -m uv pip install --python $(PY) --constraint constraints.txt --editable '.[training]'
 	$(TESTS) tests/unit/training
+
+manifests: $(DEV) ## The Kubernetes manifests against their schemas and the code
+	$(TESTS) tests/manifests
 
 jobs: $(DEV) ## The jobs in a real Flink mini cluster
 	$(TESTS) tests/jobs

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from contracts.broker import BrokerAddress
-from contracts.config import Config
+from contracts.config import Config, bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError
 from contracts.metrics import Metrics
@@ -37,6 +36,7 @@ def begin(module: str, about: str, state_help: str, arguments: list[str] | None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = load(given.config)
+        bootstrap = bootstrap_of(config, given.bootstrap)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  for the person who started it
         return None
@@ -46,7 +46,7 @@ def begin(module: str, about: str, state_help: str, arguments: list[str] | None)
     registry = CollectorRegistry()
     if given.metrics_port:
         start_http_server(given.metrics_port, registry=registry)
-    return Process(config, given.bootstrap, given.state, Metrics(registry), stop)
+    return Process(config, bootstrap, given.state, Metrics(registry), stop)
 
 
 def now_ms() -> int:
@@ -54,19 +54,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _address(text: str) -> str:
-    try:
-        return str(BrokerAddress.parse(text))
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(error.reason) from error
-
-
 def _parser(module: str, about: str, state_help: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's config")
-    parser.add_argument(
-        "--bootstrap", type=_address, required=True, metavar="HOST:PORT", help="the broker, or several by commas"
-    )
+    parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help=state_help)
     parser.add_argument(
         "--metrics-port", type=int, default=0, metavar="PORT", help="serve Prometheus metrics there (default: not)"

@@ -18,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.auth.gate import link_path
 from console.database_url import database_url
 from console.parts import Parts
+from console.store.store import Store
 from console.wiring import Place, application, build, running
-from contracts.config import Console
+from contracts.config import Console, bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError
 from vault import VaultError, master_key
@@ -35,11 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         config = load(given.config)
+        bootstrap = bootstrap_of(config, given.bootstrap)
         database = database_url(config.console.database, given.state, os.environ)
         master = master_key(os.environ)
     except (ConfigError, VaultError) as error:
         print(error, file=sys.stderr)
         return 2
+    if given.migrate:
+        return _migrate(database)
     host = given.host or config.console.host
     port = given.port if given.port is not None else config.console.port
     try:
@@ -48,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        place = Place(given.bootstrap, given.state, database, _address(config.console, listening), master, os.environ)
+        place = Place(bootstrap, given.state, database, _address(config.console, listening), master, os.environ)
         parts = build(config, place, _now_ms)
         try:
             parts.store.open()
@@ -57,6 +61,18 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         _tell(place, parts.gate.first_link(_now_ms()))
         _serve(parts, place, listening)
+    return 0
+
+
+def _migrate(database: str) -> int:
+    """Bring the database to today's form and end: a step of its own before a new version serves."""
+    store = Store(database)
+    try:
+        store.open()
+    except SQLAlchemyError as error:
+        print(f"console: the database: {error}", file=sys.stderr)
+        return 1
+    store.close()
     return 0
 
 
@@ -125,8 +141,9 @@ def _now_ms() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m console", description="Serve the web console and its API.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's config")
-    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="the broker, or several by commas")
+    parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="where its database is")
+    parser.add_argument("--migrate", action="store_true", help="only bring the database to today's form")
     parser.add_argument("--host", help="instead of the config's")
     parser.add_argument("--port", type=int, help="instead of the config's; 0: any that is free")
     return parser

@@ -57,7 +57,27 @@ def of_parts(site: str) -> dict[str, Access]:
             writes=(topics.UNKNOWNS, topics.ALERTS, topics.EVENTS, topics.DEAD_LETTERS),
             groups=("vedette-site",),
         ),
+        "evidence": Access(
+            reads=(
+                *(*frames, topics.ALERTS, topics.FEEDBACK, topics.TRACKS),
+                *(topics.SIGHTINGS, topics.FACE_KEYS, topics.GALLERY),
+            ),
+            writes=(topics.EVIDENCE, topics.DEAD_LETTERS),
+            groups=("vedette-evidence", "vedette-sightings"),
+        ),
         "history": Access(
-            reads=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.ANALYTICS), writes=(topics.DEAD_LETTERS,)
+            reads=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.ANALYTICS),
+            writes=(topics.DEAD_LETTERS,),
+        ),
+        "console": Access(
+            reads=(
+                *(*frames, topics.ALERTS, topics.TRACKS, topics.EDGE_STATUS, topics.CAMERA_PROBES),
+                *(topics.EVIDENCE, topics.SIGHTINGS, topics.UNKNOWNS, topics.GALLERY, topics.FACE_KEYS),
+            ),
+            writes=(
+                *(topics.FEEDBACK, topics.CONTROLS, topics.EDGE_CONTROLS, topics.DEAD_LETTERS),
+                *(topics.GALLERY, topics.FACE_KEYS, topics.PEOPLE_COMMANDS),
+            ),
+            groups=("vedette-console",),
         ),
     }

@@ -16,6 +16,7 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from contracts import config_file
+from contracts.config import bootstrap_of
 from contracts.errors import ConfigError, VedetteError
 from edge import logs
 from edge.agent import Agent, Options
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        agent = Agent(config_file.load(given.config), _options(given), CollectorRegistry())
+        config = config_file.load(given.config)
+        agent = Agent(config, _options(given, bootstrap_of(config, given.bootstrap)), CollectorRegistry())
         agent.run(stop)
     except ConfigError as error:
         print(f"{given.config}: {error}", file=sys.stderr)
@@ -44,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(given: argparse.Namespace) -> Options:
+def _options(given: argparse.Namespace, bootstrap: str) -> Options:
     return Options(
-        bootstrap=given.bootstrap,
+        bootstrap=bootstrap,
         state=given.state,
         name=given.name,
         secrets=os.environ,
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Secrets in the cameras' addresses, {NAME}, are taken from the environment.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
-    parser.add_argument("--bootstrap", required=True, metavar="HOST:PORT", help="the broker; several with commas")
+    parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="spool, session number, lock")
     parser.add_argument("--name", default=platform.node() or "agent", help="what the agent calls itself (%(default)s)")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="instead of edge.metrics_port; 0 = none")

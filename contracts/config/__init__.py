@@ -49,7 +49,7 @@ from contracts.config.services import (
     Spool,
     Stream,
 )
-from contracts.config.site import DETECT, MOTION, Config, broker_address, detect_of, motion_of, overlaid
+from contracts.config.site import DETECT, MOTION, Config, bootstrap_of, broker_address, detect_of, motion_of, overlaid
 
 __all__ = [
     "DETECT",
@@ -119,6 +119,7 @@ __all__ = [
     "WrongWay",
     "Zone",
     "ZoneEntry",
+    "bootstrap_of",
     "broker_address",
     "detect_of",
     "motion_of",

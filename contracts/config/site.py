@@ -11,6 +11,7 @@ from contracts.config.evidence import EvidenceStore, History
 from contracts.config.faces import Faces
 from contracts.config.rules import Rule
 from contracts.config.services import Analytics, Console, Edge, Kafka, Site, Stream
+from contracts.errors import ConfigError
 
 
 class Config(Spec, frozen=True, kw_only=True):
@@ -64,3 +65,11 @@ def broker_address(kafka: Kafka) -> BrokerAddress | None:
         return None
     servers, tls = ",".join(kafka.bootstrap_servers), kafka.tls
     return BrokerAddress(servers, tls.ca, tls.certificate, tls.key) if tls is not None else BrokerAddress(servers)
+
+
+def bootstrap_of(config: Config, given: str) -> str:
+    """The broker's address: as `given` on the command line, else as the file names it; raises ConfigError."""
+    address = BrokerAddress.parse(given) if given else broker_address(config.kafka)
+    if address is None:
+        raise ConfigError("kafka.bootstrap_servers", "no broker is named here, and none by --bootstrap")
+    return str(address)

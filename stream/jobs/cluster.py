@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from bus.presence import wait_for_topics
-from contracts.config import broker_address
+from contracts.config import bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
@@ -45,11 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = load(options.config)
-    bootstrap = options.bootstrap or broker_address(config.kafka)
-    if not bootstrap:
-        raise ConfigError("kafka.bootstrap_servers", "a cluster has no broker of its own: name one")
     model_bytes(load_manifest(options.manifest), options.manifest.parent)
-    jobs, ends = tuple(options.jobs), KafkaEnds(str(bootstrap))
+    jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
     settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
     env = environment(settings)
     faces = faces_in_service(config, options.config)
@@ -61,7 +58,7 @@ def _run(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stream.jobs.cluster", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--bootstrap", default="", help="the broker's address, instead of the config's kafka section")
+    parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--manifest", type=Path, required=True, help="the detector's manifest")
     parser.add_argument("--jobs", nargs="+", choices=JOBS, required=True)
     return parser

@@ -1,0 +1,159 @@
+"""The manifests: valid against their schemas, and saying the same as the code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from contracts.access import of_parts
+from contracts.config import Console, Edge, Stream
+from contracts.config_file import load
+from contracts.topics import MAX_MESSAGE_BYTES
+from tests.manifests.overlays import (
+    K8S,
+    OVERLAYS,
+    built,
+    containers,
+    crd_schemas,
+    faults_of,
+    is_custom,
+    name_of,
+    site_of,
+)
+from vedette.manifests import FOLDER, texts
+
+SCHEMAS = Path(__file__).parents[3] / "shared" / "schemas" / "crds"
+
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+
+
+@every_overlay
+def test_kubernetes_own_kinds_are_valid_and_have_no_unknown_field(overlay: str) -> None:
+    own = [one for one in built(overlay) if not is_custom(one)]
+    assert len(own) >= 10
+    assert [fault for one in own for fault in faults_of(one, {})] == []
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="needs the CRDs' schemas, which are not part of the project")
+@every_overlay
+def test_custom_kinds_are_valid_and_have_no_unknown_field(overlay: str) -> None:
+    crds = crd_schemas(SCHEMAS)
+    custom = [one for one in built(overlay) if is_custom(one)]
+    assert len(custom) >= 10
+    assert [fault for one in custom for fault in faults_of(one, crds)] == []
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="needs the CRDs' schemas, which are not part of the project")
+def test_an_unknown_field_is_found() -> None:
+    crds = crd_schemas(SCHEMAS)
+    job = next(one for one in built("dev") if name_of(one) == "FlinkDeployment/detect")
+    assert faults_of({**job, "spec": {**job["spec"], "flinkVersions": "v2_2"}}, crds)
+    service = next(one for one in built("dev") if name_of(one) == "Service/console")
+    assert faults_of({**service, "spec": {**service["spec"], "portz": []}}, crds)
+
+
+@every_overlay
+def test_topics_and_users_are_those_of_the_code(overlay: str) -> None:
+    folder = K8S / "overlays" / overlay / FOLDER
+    assert {path.name: path.read_text() for path in folder.iterdir()} == texts(load(site_of(overlay)))
+
+
+def test_every_part_that_runs_has_a_user_and_mounts_its_certificate() -> None:
+    site = load(site_of("prod")).site.name
+    secrets = {}
+    for one in built("prod"):
+        for pod in (one.get("spec", {}).get("podTemplate"), one.get("spec", {}).get("template")):
+            for volume in (pod or {}).get("spec", {}).get("volumes", []):
+                if volume["name"] == "tls-user":
+                    secrets[one["metadata"]["name"]] = volume["secret"]["secretName"]
+    assert {name: user for name, user in secrets.items() if name != user} == {"agent": f"agent-{site}"}
+    assert set(secrets.values()) == set(of_parts(site))
+
+
+@every_overlay
+def test_ports_are_those_of_the_config(overlay: str) -> None:
+    config = load(site_of(overlay))
+    known = {"agent": config.edge.metrics_port, "console": config.console.port, "flink": config.stream.metrics_port}
+    assert known == {"agent": Edge().metrics_port, "console": Console().port, "flink": Stream().metrics_port}
+    for one in built(overlay):
+        for container in containers(one):
+            ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+            match one["kind"], one["metadata"]["name"]:
+                case "StatefulSet", "agent":
+                    assert ports == {"metrics": known["agent"]}
+                case "Deployment", "console":
+                    assert ports == {"http": known["console"]}
+                case "FlinkDeployment", _:
+                    assert ports["metrics"] == known["flink"]
+                case "Deployment", _:
+                    assert f"--metrics-port={ports['metrics']}" in container["args"]
+
+
+def test_the_broker_takes_what_the_code_sends() -> None:
+    for overlay in OVERLAYS:
+        (kafka,) = (one for one in built(overlay) if one["kind"] == "Kafka")
+        config = kafka["spec"]["kafka"]["config"]
+        assert config["message.max.bytes"] == config["replica.fetch.max.bytes"] == MAX_MESSAGE_BYTES
+
+
+@every_overlay
+def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> None:
+    seen = set()
+    for one in built(overlay):
+        for container in containers(one):
+            if "command" not in container:
+                continue
+            _, dash_m, module = container["command"]
+            assert dash_m == "-m"
+            seen.add(module)
+            program = importlib.import_module(f"{module}.__main__")
+            assert program.__file__
+            _taken(Path(program.__file__), container["args"])
+    assert seen == {"edge", "console", "archive.evidence", "archive.history"}
+
+
+@every_overlay
+def test_every_job_runs_as_one_application(overlay: str) -> None:
+    jobs = {one["metadata"]["name"]: one["spec"] for one in built(overlay) if one["kind"] == "FlinkDeployment"}
+    module = importlib.import_module("stream.jobs.cluster")
+    for name, spec in jobs.items():
+        arguments = spec["job"]["args"]
+        start = arguments.index("-pym")
+        assert arguments[start + 1] == module.__name__
+        options = module._parser().parse_args(arguments[start + 2 :])
+        assert options.jobs == [name]
+        assert spec["job"]["upgradeMode"] != "stateless"
+    assert set(jobs) == set(importlib.import_module("stream.jobs").JOBS)
+
+
+def _taken(program: Path, arguments: list[str]) -> None:
+    """Each option stands in the program's own parser, or in that of all processes of the archive."""
+    source = program.read_text() + (K8S.parent / "archive" / "process.py").read_text()
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        assert re.search(rf'"{re.escape(option)}"', source), f"{program}: {option}"
+
+
+@every_overlay
+def test_pods_run_without_rights(overlay: str) -> None:
+    for one in built(overlay):
+        for container in containers(one):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name_of(one)
+            assert context["capabilities"] == {"drop": ["ALL"]}, name_of(one)
+            if one["kind"] != "FlinkDeployment":
+                assert context["readOnlyRootFilesystem"] is True, name_of(one)
+            assert "limits" in container.get("resources", {"limits": 0}), name_of(one)
+
+
+@every_overlay
+def test_no_secret_stands_in_a_manifest(overlay: str) -> None:
+    for one in built(overlay):
+        for container in containers(one):
+            for variable in container.get("env", []):
+                assert not re.search(r"PASSWORD|SECRET|TOKEN|_KEY$", variable["name"]), name_of(one)

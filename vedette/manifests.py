@@ -1,0 +1,125 @@
+"""What Kubernetes must know of a site, from the code's own declarations: topics and users, beside its overlay.
+
+`python -m vedette.manifests OVERLAY` writes OVERLAY/generated from OVERLAY/site.yaml.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contracts import topics
+from contracts.access import NO_GROUP, Access, of_parts
+from contracts.config import Config
+from contracts.config_file import load
+from contracts.errors import ConfigError
+
+API = "kafka.strimzi.io/v1"
+CLUSTER = {"strimzi.io/cluster": "kafka"}
+REPLICAS = 3
+HEAD = "# Written by `python -m vedette.manifests`: change the config or contracts/, not this.\n"
+FOLDER = "generated"
+
+
+def write(overlay: Path) -> tuple[Path, ...]:
+    """Write OVERLAY/generated from OVERLAY/site.yaml; returns its files. Raises ConfigError, OSError."""
+    config = load(overlay / "site.yaml")
+    folder = overlay / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, text in texts(config).items():
+        (folder / name).write_text(text)
+    return tuple(sorted(folder.iterdir()))
+
+
+def texts(config: Config) -> dict[str, str]:
+    """The files by their names: a kustomize component with the site's topics and users."""
+    site = config.site.name
+    documents = {"topics.yaml": [_topic(spec) for spec in topics.specs(site, config.kafka.partitions)]}
+    if config.kafka.tls is not None:
+        documents["users.yaml"] = [_user(name, access) for name, access in of_parts(site).items()]
+    component = {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "resources": list(documents),
+        "patches": [_agent_secret(site)] if "users.yaml" in documents else [],
+    }
+    return {
+        "kustomization.yaml": HEAD + _yaml([component]),
+        **{name: HEAD + _yaml(many) for name, many in documents.items()},
+    }
+
+
+def _topic(spec: topics.TopicSpec) -> dict[str, Any]:
+    return {
+        "apiVersion": API,
+        "kind": "KafkaTopic",
+        "metadata": {"name": spec.name, "labels": CLUSTER},
+        "spec": {"partitions": spec.partitions, "replicas": REPLICAS, "config": dict(spec.config)},
+    }
+
+
+def _user(name: str, access: Access) -> dict[str, Any]:
+    rules = [
+        *(_rule("topic", topic, "literal", "Read", "Describe") for topic in access.reads),
+        *(_rule("topic", topic, "literal", "Write", "Describe") for topic in access.writes),
+        *(_rule("group", group, "prefix", "Read") for group in access.groups),
+        _rule("group", NO_GROUP, "literal", "Describe"),
+    ]
+    return {
+        "apiVersion": API,
+        "kind": "KafkaUser",
+        "metadata": {"name": name, "labels": CLUSTER},
+        "spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": rules}},
+    }
+
+
+def _rule(kind: str, name: str, pattern: str, *operations: str) -> dict[str, Any]:
+    return {"resource": {"type": kind, "name": name, "patternType": pattern}, "operations": list(operations)}
+
+
+def _agent_secret(site: str) -> dict[str, Any]:
+    """The agent's certificate is named after its site, since it may be one of many."""
+    volume = {"name": "tls-user", "secret": {"secretName": f"agent-{site}", "defaultMode": 0o440}}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "agent"},
+        "spec": {"template": {"spec": {"volumes": [volume]}}},
+    }
+    return {"patch": yaml.safe_dump(patch, sort_keys=False)}
+
+
+def _yaml(documents: list[dict[str, Any]]) -> str:
+    return yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors: what is the same twice is written twice."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Always."""
+        return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write for each overlay; 2 for a wrong config."""
+    parser = argparse.ArgumentParser(prog="python -m vedette.manifests", description=__doc__)
+    parser.add_argument("overlays", nargs="+", type=Path, metavar="OVERLAY", help="a folder with site.yaml")
+    try:
+        for overlay in parser.parse_args(arguments).overlays:
+            for path in write(overlay):
+                print(path)
+    except (ConfigError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
