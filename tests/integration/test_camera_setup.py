@@ -95,6 +95,11 @@ def test_a_camera_is_tried_added_kept_and_removed(broker: Broker, console: httpx
             return int(cv2.imdecode(np.frombuffer(last.jpeg, np.uint8), cv2.IMREAD_COLOR).shape[0])
 
         wait_until(lambda: height() == 120, 20, "frames of the changed size")
+        write_clip(tmp_path / "other.avi", 50)
+        other = {"inputs": [{"url": "{PORCH_FOLDER}/other.avi", "loop": True}]}
+        assert console.put("/api/cameras/porch", json={"camera": other}).status_code == 200
+        seen_before = sent()
+        wait_until(lambda: sent() > seen_before + 5, 20, "frames of the other input, with places above the last")
         running.end()
 
     before = sent()

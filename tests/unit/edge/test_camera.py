@@ -327,6 +327,19 @@ def test_changes_apply_while_it_runs() -> None:
         assert not frame.detail
 
 
+def test_what_the_console_says_of_a_camera_holds_at_once_and_a_budget_goes_on() -> None:
+    with Setup(lambda source, url: Live(10_000)) as setup:
+        setup.camera.change(Budget(camera="gate", detail_fps=0))
+        setup.camera.take_over(replace(SETTINGS, height=60))
+        time.sleep(0.1)
+        seen = len(setup.frames)
+        wait_until(lambda: len(setup.frames) >= seen + 5, 10, "frames")
+    for frame, _ in setup.frames[seen:]:
+        assert cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR).shape[0] == 60
+        assert not frame.detail
+    assert setup.camera.next_index > setup.frames[-1][0].index
+
+
 def shots_of(count: int, step_ms: int = 100) -> Iterator[Shot]:
     for i in range(count):
         yield Shot(1000 + i * step_ms, 0, 0, i == count - 1, lambda i=i: moving_square(i))  # type: ignore[misc]
