@@ -14,6 +14,7 @@ from archive.evidence.chain import Chain
 from archive.evidence.files import KEY_FILE, files_of
 from archive.history.mirror import mirror_of
 from archive.history.search import Search
+from archive.sightings.thread import sightings_root
 from archive.watch_list import WatchList
 from bus.follower import Follower
 from console.api import (
@@ -29,6 +30,7 @@ from console.api import (
     people,
     search,
     session,
+    sightings,
     system,
 )
 from console.auth.gate import Gate
@@ -103,6 +105,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         *(config, store, hub, reader),
         bootstrap=place.bootstrap,
         chain=Chain(files, key, clock_ms),
+        sightings=sightings_root(archive),
         master=place.master,
         clock_ms=clock_ms,
         wake=outbox.wake,
@@ -147,7 +150,7 @@ def api(parts: Parts) -> FastAPI:
     app.state.parts = parts
     base.install(app)
     modules = (
-        *(session, evidence, alerts, cameras, objects, exchange, people),
+        *(session, evidence, alerts, cameras, objects, exchange, people, sightings),
         *(search, figures, accounts, notifications, system),
     )
     for module in modules:

@@ -85,9 +85,9 @@ class Cameras:
         """The camera's."""
         return self._numbers.setdefault(name, len(self._numbers))
 
-    def allowed(self, names: frozenset[str]) -> NDArray[np.bool_]:
-        """By number, whether the camera is one of these."""
-        return np.array([name in names for name in self._numbers], np.bool_)
+    def allowed(self, names: frozenset[str] | None) -> NDArray[np.bool_]:
+        """By number, whether the camera is one of these; None is all."""
+        return np.array([names is None or name in names for name in self._numbers], np.bool_)
 
 
 def segment_parts(file: Path, keys: DayKeys, cameras: Cameras) -> list[Part]:

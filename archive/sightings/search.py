@@ -28,12 +28,13 @@ FOREVER_MS = 2**62
 class Query:
     """Who is looked for: a unit vector float32[D] of the embedder `model`, on which cameras, from when until when.
 
-    At most `most` tracks are found, none with a cosine below `least`.
+    `cameras` are those that whoever asks may see, None for all. At most `most` tracks are found, none with a cosine
+    below `least`.
     """
 
     vector: Vectors
     model: str
-    cameras: frozenset[str]
+    cameras: frozenset[str] | None
     since_ms: int = 0
     until_ms: int = FOREVER_MS
     least: float = 0.3

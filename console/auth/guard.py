@@ -24,7 +24,7 @@ CSRF_HEADER = "x-csrf-token"
 MAX_BODY = 1024 * 1024
 MAX_PICTURE = 12 * 1024 * 1024
 """8 MB of picture in base64, and what is around it."""
-PICTURES = "/api/people"
+PICTURES = ("/api/people", "/api/sightings")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # NiceGUI's pages are Vue templates that are compiled in the browser: they need inline scripts and eval, of our own

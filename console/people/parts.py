@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from archive.evidence.chain import Chain
 from archive.people import FaceModelFiles, FaceModels, SessionOptions
+from archive.sightings import Search
 from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.people.days import Days
@@ -16,6 +18,7 @@ from console.people.enrolling import Enrolling
 from console.people.erasing import Eraser
 from console.people.feed import PeopleFeed, UnknownPeople
 from console.people.frames import Frames
+from console.people.looking import Looking
 from console.people.register import Register
 from console.people.saying import Saying
 from console.people.sealing import HOW_TO, PersonKeys
@@ -57,6 +60,7 @@ class PeopleParts:
     unknown: UnknownPeople
     unknowns: Unknowns
     enrolling: Enrolling
+    looking: Looking
     feed: PeopleFeed
     eraser: Eraser
     frames: Frames
@@ -92,6 +96,7 @@ def build_people(
     *,
     bootstrap: str,
     chain: Chain,
+    sightings: Path,
     master: MasterKey | None,
     clock_ms: Callable[[], int],
     wake: Callable[[], None],
@@ -113,6 +118,7 @@ def build_people(
         unknown=unknown,
         unknowns=unknowns,
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
+        looking=Looking(store, sources, models, Search(sightings, days.keys), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
         eraser=Eraser(store, chain),
         frames=frames,
