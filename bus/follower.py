@@ -26,8 +26,9 @@ SETTLE_S = 0.3
 class Follower:
     """Gives each record of `topic` to `take`: in `start` those that are there, later ones from a thread of its own.
 
-    What `take` raises for a record is logged, and the next one is taken. `settle` is called once in `start`, and then
-    after records that came together: for what is dear to do with each.
+    What `take` raises for a record is logged, and the next one is taken. `settle` is for what is dear to do with each:
+    it is called after records that came together, and again, with looks for more records in between, while it says that
+    there is more to do.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Follower:
         bootstrap: str,
         topic: str,
         take: Callable[[Record], None],
-        settle: Callable[[], None] = lambda: None,
+        settle: Callable[[], bool] = lambda: False,
     ) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
@@ -78,7 +79,8 @@ class Follower:
         try:
             for record in reader.held():
                 self._give(record)
-            self._settle()
+            while self._settle():
+                pass
         except BaseException:
             reader.close()
             raise
@@ -99,8 +101,7 @@ class Follower:
                     time.sleep(BREATH_S)
             unsettled = unsettled or bool(records)
             if unsettled and (not records or time.monotonic() - settled_s >= SETTLE_S):
-                self._settle()
-                unsettled, settled_s = False, time.monotonic()
+                unsettled, settled_s = self._settle(), time.monotonic()
         reader.close()
 
     def _give(self, record: Record) -> None:

@@ -36,14 +36,14 @@ class Unknowns(Spec, frozen=True, kw_only=True):
 class Faces(Spec, frozen=True, kw_only=True):
     """How people are identified at this site.
 
-    `wanted_rate` is the share of strangers' tracks that may be given a name, over the whole gallery. The `most` largest
-    heads of a full-size frame are looked at. What cameras saw of faces can be read for `keep_days`: then the key of its
-    day is thrown away. Cameras that anonymise show the faces of the groups in `watch_lists` only. `localiser` and
-    `embedder` are manifests' paths (default: the bundled ones).
+    `wanted_rate` is the share of strangers' tracks that may be given a name, over the whole gallery. At
+    most `most` heads of a full-size frame are looked at: the largest, and the others by turns. What cameras saw of
+    faces can be read for `keep_days`: then the key of its day is thrown away. Cameras that anonymise show the faces of
+    the groups in `watch_lists` only. `localiser` and `embedder` are manifests' paths (default: the bundled ones).
     """
 
     wanted_rate: Annotated[float, Meta(gt=0, le=0.5)] = 0.01
-    most: Annotated[int, Meta(ge=1, le=64)] = 8
+    most: Annotated[int, Meta(ge=1, le=64)] = 6
     keep_days: Positive = 30.0
     watch_lists: tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...] = ()
     localiser: str = ""

@@ -15,6 +15,10 @@ Vector = NDArray[np.float32]
 """A unit vector float32[D]."""
 
 
+ROUNDING = 1e-4
+"""A look that was enrolled and then denied is as near to both, but for float16 and the order of sums."""
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who is enrolled; `group` says how they are to be treated (employee, vip, banned ...)."""
@@ -78,7 +82,7 @@ class Gallery:
         for denial in self.denials:
             place = self._places.get(denial.person_id)
             # Nearer to the look that was denied than to any picture of the person: the same somebody else again.
-            if place is not None and float(denial.vector @ look) >= scores[place]:
+            if place is not None and float(denial.vector @ look) >= scores[place] - ROUNDING:
                 scores[place] = -1.0
         return scores
 

@@ -35,7 +35,7 @@ class FaceSettings:
     keys_topic: str
     gallery_topic: str
     controls_topic: str
-    most: int = 8
+    most: int = 6
     wanted_rate: float = 0.01
 
 

@@ -18,7 +18,7 @@ from contracts.errors import ContractError
 from contracts.identity import Identified, RunnerUp
 from contracts.messages import Detection, Evidence, FrameDetections, Look, TrackedObject
 from contracts.people import Sighting
-from stream.identity import Calibration, Gallery, Identifier, IdentifierConfig, Identity, IdentityState
+from stream.identity import Calibration, Identifier, IdentifierConfig, Identity, IdentityState
 from stream.identity import Look as FaceLook
 from stream.jobs.gallery_watch import VECTOR, Embedder, Enrolled, unit
 from stream.rules import Who
@@ -157,8 +157,7 @@ class Recogniser:
         """The track's face with the frame's looks; None where there is nothing to go by, or no key to keep it."""
         was = _opened(before, known.keys, tally)
         changed = before is not None and before.gallery != known.enrolled.state
-        faces = [one for _, one in looks]
-        identity_state, identity = self._tested(was, faces, known.enrolled.gallery, changed=changed)
+        identity_state, identity = self._tested(was, [one for _, one in looks], known.enrolled, changed=changed)
         if identity is not None:
             tally.test(identity.decision)
         if not identity_state.fused.looks:
@@ -167,9 +166,7 @@ class Recogniser:
         evidence, quality, face = _best(before, track, [look for look, _ in looks], frame)
         try:
             sealed = known.keys.seal(frame.captured_at_ms, _encoder.encode(identity_state))
-            vector = before.who.sealed if before is not None else b""
-            if looks:
-                vector = known.keys.seal(frame.captured_at_ms, identity_state.fused.vector.astype(VECTOR).tobytes())
+            fused = before.who.sealed if before is not None and not looks else _fused(identity_state, frame, known.keys)
         except VaultError:
             tally.drop("key")
             return None
@@ -182,7 +179,7 @@ class Recogniser:
             first_at_ms=before.first_at_ms if before is not None else frame.captured_at_ms,
             at_ms=frame.captured_at_ms if looks or before is None else before.at_ms,
             sealed=sealed,
-            who=replace(who, sealed=vector, looks=identity_state.fused.looks, quality=quality, face=face),
+            who=replace(who, sealed=fused, looks=identity_state.fused.looks, quality=quality, face=face),
             seen=evidence,
             model=self._embedder.model,
             strength=identity_state.fused.strength(self._correlation),
@@ -192,12 +189,12 @@ class Recogniser:
         )
 
     def _tested(
-        self, state: IdentityState, looks: Sequence[FaceLook], gallery: Gallery, *, changed: bool
+        self, state: IdentityState, looks: Sequence[FaceLook], enrolled: Enrolled, *, changed: bool
     ) -> tuple[IdentityState, Identity | None]:
         """A test where one is due, or the last one again where the gallery has changed."""
-        after, identity = self._identifier.step(state, looks, gallery)
+        after, identity = self._identifier.step(state, looks, enrolled.gallery)
         if identity is None and changed and after.fused.looks:
-            return self._identifier.again(after, gallery)
+            return self._identifier.again(after, enrolled.gallery)
         return after, identity
 
 
@@ -287,6 +284,11 @@ def _opened(before: TrackFace | None, keys: DayKeys, tally: Tally) -> IdentitySt
     except VaultError:
         tally.drop("key")
         return IdentityState()
+
+
+def _fused(state: IdentityState, frame: FrameDetections, keys: DayKeys) -> bytes:
+    """What all looks have in common, sealed; raises VaultError where the day has no key."""
+    return keys.seal(frame.captured_at_ms, state.fused.vector.astype(VECTOR).tobytes())
 
 
 def _identified(identity: Identity) -> Identified:

@@ -60,13 +60,15 @@ class FaceLook(NamedTuple):
 
 @dataclass(frozen=True)
 class FaceConfig:
-    """Which people are looked at: the `most` with the largest heads, of those whose head is worth it.
+    """Which people are looked at: at most `most` of those whose head is worth it (6 ms each).
+
+    Half of them are those with the largest heads, the others take turns: in a crowd everybody is looked at in time.
 
     A head's square has `head_share` of the box's height or its width, whichever is more; one of fewer than `least_head`
     pixels would show a face of fewer than some 14.
     """
 
-    most: int = 8
+    most: int = 6
     head_share: float = 0.4
     least_head: float = 40.0
 
@@ -160,13 +162,13 @@ class FaceLooker:
         self._embedder = embedder
         self._config = config
 
-    def look(self, picture: Picture, people: Floats) -> dict[int, FaceLook]:
+    def look(self, picture: Picture, people: Floats, turn: int = 0) -> dict[int, FaceLook]:
         """The faces of people (xyxy [N,4], px of the picture uint8[H,W,3] BGR) by their place in `people`.
 
-        Only the `most` with the largest heads are looked at, so that the cost of a crowd is bounded.
+        At most `most` are looked at, so that the cost of a crowd is bounded; `turn` counts a camera's frames.
         """
         squares = head_squares(people, self._config.head_share)
-        chosen = worthwhile(squares, self._config)
+        chosen = worthwhile(squares, self._config, turn)
         faces = faces_of(squares[chosen], self._localiser.in_heads(picture, squares[chosen]))
         vectors, qualities = self._embedder.embed([align(picture, face.points) for face in faces.values()])
         return {
@@ -179,7 +181,7 @@ class FaceLooker:
         """The embedder's name@version: only vectors of one model can be compared."""
         return self._embedder.manifest.id
 
-    def look_in(self, jpeg: bytes, picture: Size, people: Floats) -> dict[int, FaceLook]:
+    def look_in(self, jpeg: bytes, picture: Size, people: Floats, turn: int = 0) -> dict[int, FaceLook]:
         """As `look`, in the JPEG of a camera's picture of (width, height) px, whatever size the JPEG has.
 
         `people` and the faces found are in px of the picture. Raises ContractError for a JPEG that can't be decoded.
@@ -188,7 +190,7 @@ class FaceLooker:
             return {}
         image = decode(jpeg, target=picture, picture=picture)
         scale = image.shape[1] / picture[0]
-        looks = self.look(image, np.asarray(people, np.float32) * np.float32(scale))
+        looks = self.look(image, np.asarray(people, np.float32) * np.float32(scale), turn)
         return {place: look._replace(face=_scaled(look.face, 1 / scale)) for place, look in looks.items()}
 
     def enrol(self, picture: Picture) -> tuple[FaceLook, ...]:
@@ -219,11 +221,20 @@ def head_squares(people: Floats, head_share: float) -> Floats:
     return np.stack((left, top, left + side, top + side), 1)
 
 
-def worthwhile(squares: Floats, config: FaceConfig) -> NDArray[np.int64]:
-    """Places of the largest squares that are large enough, at most `config.most`, in a fixed order."""
+def worthwhile(squares: Floats, config: FaceConfig, turn: int = 0) -> NDArray[np.int64]:
+    """Places of squares that are large enough, at most `config.most`, the largest first, in a fixed order.
+
+    Where there are more, the larger half of them is taken each time, and the rest by turns.
+    """
     sides = squares[:, 2] - squares[:, 0]
     order = np.lexsort((squares[:, 1], squares[:, 0], -sides))
-    return np.asarray(order[sides[order] >= config.least_head][: config.most], np.int64)
+    large = order[sides[order] >= config.least_head]
+    if len(large) <= config.most:
+        return np.asarray(large, np.int64)
+    always = (config.most + 1) // 2
+    rest, room = large[always:], config.most - always
+    by_turns = rest[(np.arange(room) + turn * room) % len(rest)]
+    return np.asarray([*large[:always], *by_turns], np.int64)
 
 
 def faces_of(squares: Floats, found: Sequence[tuple[Face, ...]]) -> dict[int, Face]:

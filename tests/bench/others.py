@@ -14,6 +14,7 @@ from tests import edge_outage
 from tests.bench import (
     console_bench,
     edge_bench,
+    faces_bench,
     faults_bench,
     replay_bench,
     rules_bench,
@@ -166,6 +167,11 @@ def sightings(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     ]
 
 
+def faces(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """What faces cost, and a gallery that changes while the stream runs."""
+    return faces_bench.bench(say)
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -176,4 +182,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "visible": visible,
     "queue": queue,
     "sightings": sightings,
+    "faces": faces,
 }

@@ -37,7 +37,7 @@ def config() -> dict[str, object]:
 class FacesUnderTest:
     """The site with people to enrol: the test is agent and console."""
 
-    def __init__(self, site: SiteUnderTest) -> None:
+    def __init__(self, site: SiteUnderTest, at_ms: int = T0_MS) -> None:
         self.site = site
         master = master_key({FILE_VARIABLE: str(site.system.state_dir / NAME)})
         assert master is not None
@@ -45,8 +45,8 @@ class FacesUnderTest:
         self.enrolling = Enrolling(model=self.model, master=master)
         self.keys = DayKeys("site")
         key = new_key()
-        self.keys.put(day_of(T0_MS), key)
-        self.put(face_key(T0_MS, key, master=master))
+        self.keys.put(day_of(at_ms), key)
+        self.put(face_key(at_ms, key, master=master))
         self.index = 0
 
     def put(self, record: Record) -> None:

@@ -112,6 +112,13 @@ class TestGallery:
         gallery = Gallery.of({Person(name, name): row for name in "cab"})
         assert [match.person.id for match in gallery.nearest(row[0], 2)] == ["c", "a"]
 
+    def test_a_look_that_was_enrolled_first_and_denied_then_is_denied(self):
+        _, gallery = enrolled(50, np.random.default_rng(3))
+        picture = gallery.vectors[7]
+        denied = Gallery(gallery.people, gallery.vectors, gallery.starts, (Denial("p7", picture.astype("<f2")),))
+        assert gallery.nearest(picture, 1)[0].person.id == "p7"
+        assert denied.nearest(picture, 1)[0].person.id != "p7"
+
     def test_a_denied_look_no_longer_matches_and_nobody_else_is_touched(self):
         rng = np.random.default_rng(6)
         directions, gallery = enrolled(50, rng)

@@ -26,7 +26,7 @@ class Looker:
     def __init__(self) -> None:
         self.shown: list[list[float]] = []
 
-    def look_in(self, _jpeg: bytes, picture: tuple[int, int], people: np.ndarray) -> dict[int, FaceLook]:
+    def look_in(self, _jpeg: bytes, picture: tuple[int, int], people: np.ndarray, _turn: int) -> dict[int, FaceLook]:
         assert picture == (640, 480)
         self.shown += people.tolist()
         face = Face((1.0, 2.0, 30.0, 40.0), 0.9, np.zeros((5, 2)))
