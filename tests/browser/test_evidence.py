@@ -1,0 +1,88 @@
+"""Evidence in the open alert: the clip plays, appears by itself, a case holds it, and an export verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from archive.evidence import paths
+from archive.evidence.bundle import verified
+from archive.evidence.chain import as_json
+from archive.evidence.clip import ClipInfo
+from archive.evidence.draw import subtitle_height, subtitled
+from archive.evidence.encode import Shot, encoded
+from contracts import topics
+from contracts.messages import Alert, EvidenceNote
+from tests.console_site import ConsoleSite, now_ms, scene
+from vault import PublicKey
+
+Opened = Callable[..., Page]
+Keep = Callable[[Page, str], None]
+FRAMES = 20
+
+
+def make_clip(site: ConsoleSite, alert: Alert) -> None:
+    """Keep a clip as the evidence service does, and tell of it."""
+    pictures = [
+        subtitled(scene(number * 4), "Forecourt", f"gated: {FRAMES} frames over 3.8 s") for number in range(FRAMES)
+    ]
+    height, width = pictures[0].shape[:2]
+    film = encoded((Shot(200 * n, one) for n, one in enumerate(pictures)), (width, height), "gated")
+    info = ClipInfo(alert=alert.id, wanted_from_ms=1, wanted_until_ms=2, frames=FRAMES, seconds=3.8, bounded=True)
+    site.chain.keep(paths.place_of(alert), {paths.CLIP: film, paths.CLIP_INFO: as_json(info)}, "clip")
+    note = EvidenceNote(site="harbour", camera=alert.camera, alert=alert.id, at_ms=now_ms(), kind="clip", why="")
+    site.send(topics.EVIDENCE, note, alert.id)
+
+
+def test_a_clip_appears_and_plays(site: ConsoleSite, opened: Opened, shot: Keep) -> None:
+    alert = site.alert(why="person entered lawn, with a clip")
+    page = opened(f"/?alert={alert.id}")
+    expect(page.get_by_text("The clip is made when the alert is over.")).to_be_visible()
+    make_clip(site, alert)
+    expect(page.get_by_text("gated: 20 frames over 3.8 s · the alert lasted longer than a clip may be")).to_be_visible()
+    page.wait_for_function("document.querySelector('.clip video').readyState >= 2")
+    video = page.locator(".clip video")
+    size = video.evaluate("video => [video.videoWidth, video.videoHeight, video.duration]")
+    assert size[:2] == [480, 360 + subtitle_height(360)]
+    assert 3.7 < size[2] < 4.2
+    video.evaluate("video => { video.currentTime = 2.5; return video.play(); }")
+    page.wait_for_function("document.querySelector('.clip video').currentTime > 2.7")
+    shot(page, "alert-clip")
+    looks = site.api("GET", "/api/audit?action=look")["entries"]
+    assert [one["who"] for one in looks if one["subject"] == alert.id and "clip" in one["details"]] == ["maria"]
+
+
+def test_a_case_holds_it_and_an_export_verifies(site: ConsoleSite, opened: Opened, shot: Keep, tmp_path: Path) -> None:
+    alert = site.alert(why="person entered lawn, for the police")
+    make_clip(site, alert)
+    page = opened(f"/?alert={alert.id}")
+    expect(page.locator(".detail h1")).to_contain_text("for the police")
+    page.keyboard.press("h")
+    page.get_by_label("Name of the case").fill("2026-17 bicycle")
+    shot(page, "alert-hold")
+    page.get_by_role("dialog").get_by_role("button", name="Hold", exact=True).click()
+    expect(page.get_by_text("Held for 2026-17 bicycle")).to_be_visible()
+    expect(page.locator(".detail .history")).to_contain_text("holds its evidence for 2026-17 bicycle")
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa"]}).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export as one signed file").click()
+    file = tmp_path / "evidence.zip"
+    download.value.save_as(file)
+    assert download.value.suggested_filename == f"evidence-{alert.id}.zip"
+    key = PublicKey.parse(site.api("GET", f"/api/alerts/{alert.id}/evidence")["public_key"])
+    assert "clip.mp4" in {one.name for one in verified(file.read_bytes(), key).entries}
+    page.locator(".cases").scroll_into_view_if_needed()
+    shot(page, "alert-evidence")
+    page.get_by_role("button", name="Let go of 2026-17 bicycle").click()
+    expect(page.get_by_text("Held for 2026-17 bicycle")).to_have_count(0)
+
+
+def test_who_may_not_export_is_told(site: ConsoleSite, opened: Opened) -> None:
+    alert = site.alert(why="person entered lawn, before an operator")
+    page = opened(f"/?alert={alert.id}", "otto")
+    expect(page.get_by_text("A supervisor can export it.")).to_be_visible()
+    expect(page.get_by_role("link", name="Export as one signed file")).to_have_count(0)
