@@ -76,6 +76,8 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("POST", "/api/cameras/{camera}/adopt"): "configure",
     ("GET", "/api/cameras/{camera}/versions"): "configure",
     ("POST", "/api/cameras/{camera}/undo"): "configure",
+    ("GET", "/api/notifications"): "configure",
+    ("POST", "/api/notifications/channels/{channel}/test"): "configure",
     ("GET", "/api/objects"): "see",
     ("GET", "/api/config"): "configure",
     ("POST", "/api/config/plan"): "configure",
