@@ -19,6 +19,8 @@ from console.store.tables import alerts
 
 MAX_PAGE = 200
 MAX_EXPORT = 1_000_000
+PERSONAL = ("person", "decision")
+"""What of a track is only for those who may look for people."""
 
 
 class FoundTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +95,11 @@ class History:
         self.search.close()
 
     def tracks(self, who: Who, wanted: Wanted, after: Place | None, limit: int, now_ms: int) -> Tracks:
-        """A page of tracks. Who looks for a person is in the audit."""
+        """A page of tracks. Who looks for a person must be allowed to, and is in the audit."""
         if wanted.persons:
+            who.need("search_people")
             self._note(who, "search.person", ", ".join(wanted.persons), {}, now_ms)
-        rows = self.search.tracks(seen_by(who, wanted), after, limit + 1)
+        rows = [_known_to(who, row) for row in self.search.tracks(seen_by(who, wanted), after, limit + 1)]
         more, rows = len(rows) > limit, rows[:limit]
         known = {one.id: one for one in self._store.alerts.rows({one for row in rows for one in row.alerts})}
         found = tuple(_track(row, [known[one] for one in row.alerts if one in known]) for row in rows)
@@ -105,7 +108,7 @@ class History:
     def track(self, who: Who, unique: str) -> TrackRow | None:
         """One track with its path, None when there is none that this person may see."""
         row = self.search.track(unique)
-        return row if row is not None and who.sees(row.camera) else None
+        return _known_to(who, row) if row is not None and who.sees(row.camera) else None
 
     def events(self, who: Who, wanted: Wanted, after: Place | None, limit: int) -> Events:
         """A page of events."""
@@ -117,9 +120,12 @@ class History:
 
     def taken_away(self, who: Who, kind: Kind, wanted: Wanted, form: Format, now_ms: int) -> Iterator[bytes]:
         """The rows as a file, piece by piece; in the audit."""
+        if wanted.persons:
+            who.need("search_people")
         wanted = seen_by(who, wanted)
         self._note(who, "export", kind, {"format": form, "filter": asdict(wanted)}, now_ms)
-        return self._export.history(kind, wanted, form, MAX_EXPORT)
+        without = () if who.may("search_people") else PERSONAL
+        return self._export.history(kind, wanted, form, MAX_EXPORT, without)
 
     def as_file(self, rows: Iterable[msgspec.Struct], types: dict[str, str], form: Format) -> Iterator[bytes]:
         """Rows of the store as a file, piece by piece."""
@@ -134,6 +140,11 @@ class History:
 
     def _note(self, who: Who, action: str, subject: str, details: dict[str, Any], now_ms: int) -> None:
         self._store.audit.record(at_ms=now_ms, who=who.name, action=action, subject=subject, details=details)
+
+
+def _known_to(who: Who, row: TrackRow) -> TrackRow:
+    """A track as this person may know it: who it was is not for everybody."""
+    return row if who.may("search_people") else replace(row, **dict.fromkeys(PERSONAL, ""))
 
 
 def seen_by(who: Who, wanted: Wanted) -> Wanted:

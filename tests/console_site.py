@@ -33,6 +33,7 @@ from archive.evidence.writer import EvidenceWriter
 from bus.admin import create_topics
 from contracts import codec, topics
 from contracts.fields import Point, Xyxy
+from contracts.identity import TrackIdentity
 from contracts.messages import (
     Alert,
     Condition,
@@ -336,7 +337,14 @@ def tracks_of(frame: Frame) -> FrameTracks:
     """Two tracks on a frame."""
     boxes = {"person": person_at(frame.index % FRAMES)[0], "car": (390.0, 40.0, 440.0, 85.0)}
     things = tuple(
-        TrackedObject(track_id=7 + number, xyxy=xyxy, confidence=0.9, label=label, first_seen_at_ms=1)
+        TrackedObject(
+            track_id=7 + number,
+            xyxy=xyxy,
+            confidence=0.9,
+            label=label,
+            first_seen_at_ms=1,
+            identity=TrackIdentity(decision="unknown") if label == "person" else None,
+        )
         for number, (label, xyxy) in enumerate(boxes.items())
     )
     return FrameTracks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +30,13 @@ class Export:
         for path in self._folder.glob("*"):
             path.unlink(missing_ok=True)
 
-    def history(self, kind: Kind, wanted: Wanted, form: Format, most: int) -> Iterator[bytes]:
-        """The wanted rows, the earliest first, `most` at most, piece by piece."""
+    def history(
+        self, kind: Kind, wanted: Wanted, form: Format, most: int, without: Collection[str] = ()
+    ) -> Iterator[bytes]:
+        """The wanted rows, the earliest first, `most` at most, piece by piece, `without` some of their columns."""
         text, parameters = self._search.source(kind, wanted) or (_empty(columns(kind)), {})
-        order = f"ORDER BY {TIME[kind]}, id LIMIT {most:d}"
-        return self._file(text, columns(kind), order, form, parameters)
+        types = {name: sql for name, sql in columns(kind).items() if name not in without}
+        return self._file(text, types, f"ORDER BY {TIME[kind]}, id LIMIT {most:d}", form, parameters)
 
     def rows(self, rows: Iterable[msgspec.Struct], types: Mapping[str, str], form: Format) -> Iterator[bytes]:
         """Rows from elsewhere, which have these columns and SQL types, piece by piece."""

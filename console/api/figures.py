@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from archive.history import figures
+from archive.history.search import Wanted
 from console.api.alerts import Viewer
 from console.api.base import WithParts, needs, reply, spec
 from console.api.search import Asked
@@ -62,6 +63,7 @@ def occupancy(
     width_ms: Annotated[int, Query(ge=60_000, le=366 * 86_400_000)] = 3_600_000,
 ) -> Response:
     """Occupancy and dwell of zones in widths of time (default: the last day)."""
+    _need_people(who, wanted)
     until_ms = wanted.until_ms or parts.clock_ms()
     since_ms = wanted.since_ms or max(0, until_ms - 86_400_000)
     if (until_ms - since_ms) // width_ms > MOST_BUCKETS:
@@ -74,6 +76,7 @@ def occupancy(
 @router.get("/figures/ways", **spec(Ways))
 def ways(parts: WithParts, who: Viewer, wanted: Asked) -> Response:
     """How many went where."""
+    _need_people(who, wanted)
     asked = seen_by(who, wanted)
     zones, lines = figures.flows(parts.history.search, asked), figures.crossings(parts.history.search, asked)
     return reply(Ways(tuple(FoundWay(*one) for one in zones), tuple(FoundWay(*one) for one in lines)))
@@ -82,12 +85,18 @@ def ways(parts: WithParts, who: Viewer, wanted: Asked) -> Response:
 @router.get("/figures/heat", **spec(str, errors=(404,), media="image/png"))
 def heat(parts: WithParts, who: Viewer, wanted: Asked) -> Response:
     """Where time was spent in the picture of one `camera`, as a picture to lay over it."""
+    _need_people(who, wanted)
     if wanted.cameras is None or len(wanted.cameras) != 1:
         raise HTTPException(422, "a heat map is of one camera")
     if not who.sees(wanted.cameras[0]):
         raise HTTPException(404, "there is no such camera")
     grid = figures.heat(parts.history.search, wanted, COLUMNS, ROWS)
     return Response(picture_of(grid), media_type="image/png", headers={"cache-control": "private, max-age=60"})
+
+
+def _need_people(who: Who, wanted: Wanted) -> None:
+    if wanted.persons:
+        who.need("search_people")
 
 
 async def _picture(request: Request) -> bytes:

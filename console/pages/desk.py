@@ -58,6 +58,11 @@ class Desk:
         known = self.config.cameras.get(camera)
         return (known.friendly_name if known else "") or camera
 
+    def person_names(self) -> dict[str, str]:
+        """What those who are enrolled are called, by id. Blocks."""
+        with self.store.database.read() as connection:
+            return {one.id: one.name for one in self.store.people.all(connection)}
+
     async def still(self, request: Request) -> Who | None:
         """Who made a request, None when their session is over by now: asked again at each call of an open page."""
         secret = request.cookies.get(COOKIE, "")

@@ -7,7 +7,7 @@ export default {
   mixins: [Panel],
   components: { Icon, Toasts },
   data() {
-    return { large: this.start.cameras.some((one) => one.name === this.start.large) ? this.start.large : "", states: {}, heads: {}, boxes: true, zones: true, heardAt: 0, loud: false };
+    return { large: this.start.cameras.some((one) => one.name === this.start.large) ? this.start.large : "", states: {}, names: {}, heads: {}, boxes: true, zones: true, heardAt: 0, loud: false };
   },
   computed: {
     shown() { return this.large ? this.start.cameras.filter((one) => one.name === this.large) : this.start.cameras; },
@@ -49,7 +49,7 @@ export default {
         }
       }
     },
-    told(head) { this.offset = head.now_ms - Date.now(); this.heardAt = this.now(); this.clock = this.now(); this.states = head.states; },
+    told(head) { this.offset = head.now_ms - Date.now(); this.heardAt = this.now(); this.clock = this.now(); this.states = head.states; this.names = head.names; },
     async draw(head, jpeg) {
       if (jpeg.length) {
         const canvas = document.getElementById("picture-" + head.camera);
@@ -63,6 +63,7 @@ export default {
       }
       this.heads = { ...this.heads, [head.camera]: head };
     },
+    who(box) { return { identified: this.names[box.person] ?? this.t.known, unknown: this.t.unknown }[box.decision] ?? box.label; },
     standing(name) { return this.deaf ? "cut" : this.states[name]?.standing ?? "waiting"; },
     live(name) { return this.standing(name) === "live"; },
     note(name) {
@@ -107,7 +108,7 @@ export default {
         <svg v-if="heads[camera.name]" class="marks" :viewBox="'0 0 ' + heads[camera.name].width + ' ' + heads[camera.name].height" preserveAspectRatio="xMidYMid meet" aria-hidden="true">
           <template v-if="zones"><polygon v-for="zone in camera.zones" :key="zone.name" class="zone" :points="points(zone.points, heads[camera.name])"/><polyline v-for="line in camera.lines" :key="line.name" class="zone line" :points="points(line.points, heads[camera.name])"/></template>
           <template v-if="boxes && live(camera.name)"><g v-for="box in heads[camera.name].boxes" :key="box.id"><rect :class="['mark', box.decision, { still: box.still, guessed: !box.seen }]" :x="box.xyxy[0]" :y="box.xyxy[1]" :width="Math.max(0, box.xyxy[2] - box.xyxy[0])" :height="Math.max(0, box.xyxy[3] - box.xyxy[1])"/>
-            <text :x="box.xyxy[0]" :y="Math.max(box.xyxy[1] - heads[camera.name].height / 120, heads[camera.name].height / 30)" :font-size="heads[camera.name].height / 32">{{ box.who || box.label }} {{ box.id }}</text></g></template></svg>
+            <text :x="box.xyxy[0]" :y="Math.max(box.xyxy[1] - heads[camera.name].height / 120, heads[camera.name].height / 30)" :font-size="heads[camera.name].height / 32">{{ who(box) }} {{ box.id }}</text></g></template></svg>
         <span v-if="!live(camera.name)" class="notlive"><b>{{ t.not_live }}</b>{{ note(camera.name) }}</span></span>
       <span v-if="!large" class="caption"><span :class="['dot', live(camera.name) ? 'good' : standing(camera.name) === 'waiting' ? 'warn' : 'bad']"></span><b>{{ camera.title }}</b><span v-for="one in states[camera.name]?.tamper || []" :key="one" class="badge bad">{{ t['tamper_' + one] }}</span><span class="grow"></span><span class="dim">{{ states[camera.name]?.sent_fps?.toFixed(1) ?? '–' }} {{ t.fps }} · {{ age(camera.name) }}</span></span>
     </component>

@@ -19,7 +19,6 @@ from console.pages.panel import Panel
 from console.pages.pictures import last_kept
 from console.rights import Who
 from contracts.config import Camera, detect_of
-from contracts.identity import TrackIdentity
 
 TICK_S = 0.04
 FRESH_MS = 2_000
@@ -118,7 +117,8 @@ async def _parts(desk: Desk, wanted: frozenset[str], request: Request, who: Who)
                 if await desk.still(request) != who:  # signed out, or not allowed any more
                     return
                 told_at_ms = now_ms
-                yield part({"now_ms": now_ms, "states": {name: _state(desk.wall, name, now_ms) for name in wanted}})
+                states = {name: _state(desk.wall, name, now_ms) for name in wanted}
+                yield part({"now_ms": now_ms, "states": states, "names": await _names(desk, who)})
             for name, picture in desk.wall.pictures(now_ms, wanted).items():
                 key = (name, picture.place)
                 if sent.get(name) != picture.place:
@@ -133,6 +133,11 @@ async def _parts(desk: Desk, wanted: frozenset[str], request: Request, who: Who)
             await asyncio.sleep(TICK_S)
     finally:
         desk.reader.leave()
+
+
+async def _names(desk: Desk, who: Who) -> dict[str, str]:
+    """What people are called, for those who answer alerts, which say it too; for others somebody is known or not."""
+    return await blocking(desk.person_names) if who.may("answer") else {}
 
 
 async def _jpeg(desk: Desk, picture: Picture) -> bytes:
@@ -162,20 +167,13 @@ def _shown(picture: Picture) -> dict[str, Any]:
                 "label": one.label,
                 "still": one.stationary,
                 "seen": one.observed,
-                "who": _who(one.identity),
+                "person": one.identity.person_id if one.identity else "",
                 "decision": one.identity.decision if one.identity else "",
             }
             for one in (tracks.tracks if tracks else ())
             if not one.gone
         ],
     }
-
-
-def _who(identity: TrackIdentity | None) -> str:
-    """Who a box is said to be, "" where nobody was looked for or nothing can be said yet."""
-    if identity is None or identity.decision == "unsure":
-        return ""
-    return identity.person_id if identity.decision == "identified" else texts.LIVE["unknown"]
 
 
 def _state(wall: Wall, camera: str, now_ms: int) -> dict[str, Any]:

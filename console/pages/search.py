@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from archive.history.rows import PLACES, TrackRow
@@ -24,7 +25,8 @@ async def search_page(visit: Visit) -> None:
     """What is at /search."""
     query = visit.request.query_params
     kind = "events" if query.get("kind") == "events" else "tracks"
-    asked = only(from_address(query.multi_items()), SHOWN[kind])
+    shown = [name for name in SHOWN[kind] if name != "person" or visit.who.may("search_people")]
+    asked = only(from_address(query.multi_items()), shown)
     config = await blocking(visit.desk.parts.changes.config)
     sees = [name for name in config.cameras if visit.who.sees(name)]
     with parts.element("div", classes="page"):
@@ -34,10 +36,11 @@ async def search_page(visit: Visit) -> None:
             parts.links(kinds, SEARCH["kind"])
             parts.element("span", classes="grow")
             export_links(visit, f"/api/search/{kind}/export", asked)
-        form(asked, choices_of(config, sees), SHOWN[kind], kind=kind)
+        names = await blocking(visit.desk.person_names) if "person" in shown else {}
+        form(asked, choices_of(config, sees) | {"person": names}, shown, kind=kind)
         if query.get("track"):
-            await _track(visit, query["track"], asked.address(kind=kind))
-        await _found(visit, kind, asked, query.get("after", ""))
+            await _track(visit, query["track"], asked.address(kind=kind), names)
+        await _found(visit, kind, asked, query.get("after", ""), names)
 
 
 def export_links(visit: Visit, path: str, asked: Asked) -> None:
@@ -51,7 +54,7 @@ def export_links(visit: Visit, path: str, asked: Asked) -> None:
         parts.element("a", SEARCH[f"as_{form_}"], "button small", href=address, download="")
 
 
-async def _found(visit: Visit, kind: str, asked: Asked, after: str) -> None:
+async def _found(visit: Visit, kind: str, asked: Asked, after: str, names: Mapping[str, str]) -> None:
     desk, history = visit.desk, visit.desk.parts.history
     wanted = asked.wanted(desk.now_ms(), desk.zone)
     try:
@@ -61,7 +64,7 @@ async def _found(visit: Visit, kind: str, asked: Asked, after: str) -> None:
     with parts.element("section", classes="card", aria_label=SEARCH["found"]):
         if kind == "tracks":
             tracks = await blocking(history.tracks, visit.who, wanted, place, PAGE, desk.now_ms())
-            _list([_track_row(visit, one, asked) for one in tracks.tracks])
+            _list([_track_row(visit, one, asked, names) for one in tracks.tracks])
             following = tracks.next
         else:
             events = await blocking(history.events, visit.who, wanted, place, PAGE)
@@ -97,14 +100,14 @@ def _list(rows: list[Row]) -> None:
                     parts.element("span", how_long, "dim")
 
 
-def _track_row(visit: Visit, one: FoundTrack, asked: Asked) -> Row:
+def _track_row(visit: Visit, one: FoundTrack, asked: Asked, names: Mapping[str, str]) -> Row:
     seen = dict(zip(one.zones, one.dwell_ms, strict=False))
     zones = ", ".join(f"{zone} {lasting(ms)}" for zone, ms in seen.items())
     told = [colours_of(one.label, one.upper, one.lower), zones, *_crossed(one.crossed), *one.rules]
     return (
         f"/pictures/{quote(one.alert)}/small.jpg" if one.snapshot else "",
         asked.address(kind="tracks", track=one.id),
-        f"{one.label} · {visit.desk.camera_name(one.camera)}",
+        f"{_who(one.person, names) or one.label} · {visit.desk.camera_name(one.camera)}",
         " · ".join(part for part in told if part),
         stamp(one.first_ms, visit.desk.zone),
         lasting(one.last_ms - one.first_ms),
@@ -132,11 +135,16 @@ def colours_of(label: str, upper: str, lower: str) -> str:
     return ", ".join(SEARCH[half].format(colour=SEARCH[f"colour_{one}"]) for half, one in halves.items() if one)
 
 
+def _who(person: str, names: Mapping[str, str]) -> str:
+    """A person's name; the id of one who is enrolled no more."""
+    return names.get(person, person)
+
+
 def _crossed(crossed: tuple[str, ...]) -> list[str]:
     return [f"{line} ({way})" for line, _, way in (one.rpartition(":") for one in crossed)]
 
 
-async def _track(visit: Visit, unique: str, back: str) -> None:
+async def _track(visit: Visit, unique: str, back: str, names: Mapping[str, str]) -> None:
     row = await blocking(visit.desk.parts.history.track, visit.who, unique)
     with parts.element("section", classes="card track", aria_label=SEARCH["track"]):
         with parts.element("header", classes="row"):
@@ -148,7 +156,7 @@ async def _track(visit: Visit, unique: str, back: str) -> None:
             return
         with parts.element("div", classes="halves"):
             _path(row)
-            _values(visit, row)
+            _values(visit, row, names)
 
 
 def _path(row: TrackRow) -> None:
@@ -164,7 +172,7 @@ def _path(row: TrackRow) -> None:
             parts.element("span", SEARCH[name], f"end {name}").style(f"left: {100 * x:.2f}%; top: {100 * y:.2f}%")
 
 
-def _values(visit: Visit, row: TrackRow) -> None:
+def _values(visit: Visit, row: TrackRow, names: Mapping[str, str]) -> None:
     zone = visit.desk.zone
     with parts.element("div"):
         parts.values(
@@ -173,7 +181,7 @@ def _values(visit: Visit, row: TrackRow) -> None:
                 ("camera", visit.desk.camera_name(row.camera)),
                 ("label", f"{row.label} ({row.confidence:.0%})"),
                 ("colour", colours_of(row.label, row.upper, row.lower)),
-                ("person", row.person or row.decision),
+                ("person", _who(row.person, names) or row.decision),
                 ("first_seen", stamp(row.first_ms, zone)),
                 ("last_seen", stamp(row.last_ms, zone)),
                 ("still", lasting(row.still_ms)),

@@ -86,7 +86,10 @@ class Objects(Spec, frozen=True, kw_only=True):
 
 
 class Camera(Spec, frozen=True, kw_only=True):
-    """One camera: inputs, gate, masks, zones, lines and what is followed."""
+    """One camera: inputs, gate, masks, zones, lines and what is followed.
+
+    `position` is where it stands on the site's plan: 0-1 of it, or, when any is beyond, in whatever unit all are in.
+    """
 
     inputs: tuple[Input, ...]
     enabled: bool = True

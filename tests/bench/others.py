@@ -16,6 +16,7 @@ from tests.bench import (
     edge_bench,
     faces_bench,
     faults_bench,
+    history_bench,
     replay_bench,
     rules_bench,
     sightings_bench,
@@ -172,6 +173,20 @@ def faces(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     return faces_bench.bench(say)
 
 
+def history(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Search and analytics over a month of a million tracks."""
+    found = history_bench.bench()
+    say(f"  {found}")
+    what = "a page of a million tracks, any filter: p95"
+    return [
+        at_most("history", what, found["page_p95"], 500, " ms", digits=0),
+        at_most("history", "occupancy of 20 cameras over a day", found["occupancy"], 500, " ms", digits=0),
+        at_most("history", "ways of a day", found["ways"], 500, " ms", digits=0),
+        at_most("history", "heat map of a camera's day", found["heat"], 500, " ms", digits=0),
+        at_most("history", "memory that asking takes", found["mib"], 250, " MiB", digits=0),
+    ]
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -183,4 +198,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "queue": queue,
     "sightings": sightings,
     "faces": faces,
+    "history": history,
 }

@@ -109,6 +109,9 @@ def test_live_pictures_move_and_are_never_old(site: ConsoleSite, opened: Opened,
         assert "camera=forecourt" in page.url
         page.wait_for_function(f"({drawn})(document.querySelector('[data-camera=forecourt]')) > 3")
         expect(page.locator(".values")).to_contain_text("edge-1")
+        expect(page.locator(".values")).to_contain_text("Shutter to decision")
+        expect(tile.locator("svg .mark.unknown")).to_have_count(1)
+        expect(tile.locator("svg text").first).to_contain_text("unknown")
         page.keyboard.press("o")
         expect(tile.locator("svg .mark")).to_have_count(0)
         page.keyboard.press("o")

@@ -22,6 +22,7 @@ LIVE = {
     "fact_state": "Now",
     "fact_delay": "Age of the picture",
     "fact_decided": "Shutter to decision",
+    "known": "known",
     "unknown": "unknown",
     "fact_picture": "Last picture",
     "fact_size": "Size",

@@ -137,3 +137,12 @@ def test_the_plan_is_a_supervisors(parts: Parts, ada: Browser) -> None:
 @pytest.mark.parametrize("asked", [{"width_ms": 60_000, "since_ms": 1}, {"since_ms": -1}, {"width_ms": 1}])
 def test_too_much_is_refused(ada: Browser, asked: dict[str, Any]) -> None:
     assert ada.get("/api/figures/occupancy", params=asked).status_code == 422
+
+
+def test_who_it_was_is_for_those_who_may_look_for_people(parts: Parts, ada: Browser) -> None:
+    eve = signed_in(parts, ada, "eve", "viewer")
+    assert eve.get("/api/search/tracks?person=p-1").status_code == 403
+    assert eve.get("/api/figures/ways?person=p-1").status_code == 403
+    mine, hers = (one.get("/api/search/tracks?rule=door").json()["tracks"][0] for one in (eve, ada))
+    assert (mine["person"], hers["person"]) == ("", "p-1")
+    assert eve.get(f"/api/search/tracks/{mine['id']}").json()["person"] == ""
