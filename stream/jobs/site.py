@@ -25,6 +25,7 @@ from contracts.config import Config
 from contracts.controls import Control
 from contracts.manifest import load_manifest
 from contracts.people import PeopleCommand, Sighting, UnknownSeen, UnknownVisit
+from contracts.topics import COMPACTED_WITHIN_MS
 from stream.identity import calibration_of
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.clock import now_ms
@@ -52,6 +53,9 @@ from vault import DayKeys, VaultError
 
 NAME = "site"
 VECTOR = np.dtype("<f2")
+BEAT_MS = COMPACTED_WITHIN_MS // 4
+"""What was replaced leaves a compacted topic only after a later record: so one comes whether or not anybody does."""
+BEAT = "beat"
 IDLE_MS = 5_000
 """When no sighting has come for so long none waits to be read: from then on the wall's time is the cameras'."""
 
@@ -112,6 +116,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
         self._rest = context.get_state(ValueStateDescriptor("site", Types.PICKLED_BYTE_ARRAY()))
         self._encoder = msgspec.msgpack.Encoder()
         self._memory: Memory | None = None
+        self._beaten_ms = 0
 
     def process_element(self, value: Row, context: Any) -> Iterator[Any]:
         yield from self._guard.handle(value, lambda record: self._take(record, context))
@@ -131,6 +136,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
             self._memory.days = self._keys.days
             yield from self._told(*self._site.keys_gone(self._memory.state, frozenset(self._keys.days)))
         if record[TOPIC] == TICK:
+            yield from self._beat(wall_ms)
             idle_ms = record[OFFSET] - self._memory.heard_ms
             if idle_ms >= IDLE_MS and self._memory.state.returning.open:
                 at_ms = self._memory.state.clock_ms + idle_ms
@@ -142,6 +148,14 @@ class SiteWide(KeyedBroadcastProcessFunction):
         else:
             self._memory.heard_ms = wall_ms
             yield from self._sighting(decode(record[VALUE], Sighting), self._memory, controls)
+
+    def _beat(self, wall_ms: int) -> Iterator[Any]:
+        if wall_ms - self._beaten_ms >= BEAT_MS:
+            self._beaten_ms = wall_ms
+            site = self._config.config.site.name
+            yield keyed(
+                BEAT, encode(UnknownSeen(site=site, pseudonym=BEAT, first_at_ms=0, last_at_ms=0, came=0, gone=True))
+            )
 
     def _sighting(self, sighting: Sighting, memory: Memory, controls: tuple[Control, ...]) -> Iterator[Any]:
         if sighting.model != self._model:
