@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from archive.preview.question import Moment, Preview
-from contracts.config import Absence, Arming, Config, Rule
+from contracts.config import Absence, Arming, Camera, Config, Rule
 from contracts.errors import VedetteError
 from contracts.messages import Alert, Detection, FrameDetections, FrameTracks, TrackedObject
 from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules
@@ -71,10 +71,17 @@ def _waits(rules: Mapping[str, Rule]) -> bool:
 
 
 def _alone(config: Config, rules: Mapping[str, Rule]) -> Config:
-    """The site with these rules only, armed and with nobody at work on its cameras."""
-    cameras = {camera: replace(spec, maintenance=False) for camera, spec in config.cameras.items()}
+    """The site with these rules and their places only, armed and with nobody at work on its cameras."""
+    places = {getattr(rule, kind, "") for rule in rules.values() for kind in ("zone", "line")}
+    cameras = {camera: _with(spec, places) for camera, spec in config.cameras.items()}
     site = replace(config.site, arming=Arming())
     return replace(config, cameras=cameras, site=site, rules={n: replace(r, enabled=True) for n, r in rules.items()})
+
+
+def _with(spec: Camera, places: Set[str]) -> Camera:
+    zones = {name: zone for name, zone in spec.zones.items() if name in places}
+    lines = {name: line for name, line in spec.lines.items() if name in places}
+    return replace(spec, zones=zones, lines=lines, maintenance=False)
 
 
 class _Lane(NamedTuple):
