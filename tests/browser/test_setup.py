@@ -29,9 +29,8 @@ def clip(site: ConsoleSite, tmp_path: Path) -> Iterator[Path]:
     cameras = {"gate-00": {"inputs": [{"url": "none.mp4"}], "enabled": False}}
     config.write_text(json.dumps({"site": {"name": "harbour"}, "edge": {"metrics_port": 0}, "cameras": cameras}))
     path = write_clip(tmp_path / "porch.avi", 50, picture=lambda n: moving_square(n, 960, 540))
-    with RunningAgent(config, site.bootstrap, tmp_path / "edge") as agent:
+    with RunningAgent(config, site.bootstrap, tmp_path / "edge"):
         yield path
-        agent.end()
 
 
 def edge_controls(site: ConsoleSite, kind: type) -> list[EdgeControl]:
