@@ -51,7 +51,7 @@ def test_no_serious_finding_in_the_dialogs(site: ConsoleSite, opened: Opened) ->
     alert = site.alert(why="person entered lawn")
     page = opened(f"/?alert={alert.id}")
     expect(page.locator(".detail h1")).to_be_visible()
-    for key in ("?", "c", "m", "e", "s"):
+    for key in ("?", "c", "m", "e", "s", "h"):
         page.keyboard.press(key)
         expect(page.get_by_role("dialog")).to_be_visible()
         assert findings(page) == []
