@@ -103,6 +103,7 @@ class Upkeep:
             details = {"alerts": gone, "before_ms": before_ms}
             self._store.audit.record(at_ms=now_ms, who="", action="retention", subject="alerts", details=details)
             log.info("%d alerts were older than %g days and are deleted", gone, self._config.keep_days)
+        self._store.notifications.forget(before_ms)
         self._store.accounts.expire(now_ms)
 
     def _run(self) -> None:

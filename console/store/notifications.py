@@ -146,6 +146,12 @@ class NotificationStore:
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(notifications.c.number.desc()).limit(limit)).scalars())
 
+    def forget(self, before_ms: int) -> None:
+        """Delete what was told, or was not, before: it repeats the alerts' words, which are kept no longer."""
+        old = (notifications.c.at_ms < before_ms, notifications.c.status != "waiting")
+        with self._database.write() as connection:
+            connection.execute(delete(notifications).where(*old))
+
     def get(self, number: int) -> NotificationRow | None:
         """One notification."""
         with self._database.read() as connection:

@@ -291,6 +291,16 @@ def test_an_alert_that_is_deleted_meanwhile_is_told_to_nobody(
     assert [(row.status, row.reason) for row in w.rows()] == [("withheld", "gone")]
 
 
+def test_the_history_goes_with_its_alerts(store: Store, receiver: HttpReceiver, tmp_path: Path) -> None:
+    w = world(store, receiver, tmp_path)
+    w.happen(1)
+    w.go_on()
+    w.now_ms += 1000
+    w.happen(2)
+    store.notifications.forget(AT_MS + 1)
+    assert [row.alert for row in w.rows()] == ["alert-2"]
+
+
 def test_without_channels_nothing_is_kept(store: Store) -> None:
     take(store, alert_of(1))
     with store.database.read() as connection:
