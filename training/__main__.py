@@ -17,6 +17,7 @@ from training.dataset import list_skipped, read_sets
 from training.detector import train
 from training.evaluate import evaluate_set
 from training.faces import commands as faces
+from training.faces.identity import add_identity
 from training.predict import ExportedDetector, PublicYolox, time_ratio
 from training.recipe import load_recipe
 from training.report import write_report
@@ -110,7 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--manifest", type=Path, required=True, help="the bundled embedder's manifest")
     calibrate.set_defaults(run=faces.calibrate)
     evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
-    measured = evaluate.add_subparsers(dest="model_kind", required=True, metavar="detector|faces|tracking")
+    measured = evaluate.add_subparsers(dest="model_kind", required=True, metavar="detector|faces|identity|tracking")
+    add_identity(measured.add_parser("identity", help="who tracks are said to be: fused looks, strangers in clips"))
     commands.add_tracking(measured.add_parser("tracking", help="tracks of `vedette replay` against the truth"))
     for kind in ("detector", "faces"):
         _add_evaluate(measured.add_parser(kind, parents=[shared], help=f"a bundled model on the test sets: {kind}"))

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -27,6 +27,8 @@ from training.network import DetectorNet, anchor_points, load_yolox
 from training.place import Place, find_place
 from training.recipe import DetectorRecipe, ScheduleConfig
 from training.teachers import label_with_teachers
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass
@@ -119,7 +121,7 @@ def learning_rate(step: int, schedule: ScheduleConfig) -> float:
     return schedule.learning_rate * share
 
 
-def blend(start: nn.Module, trained: DetectorNet, share: float) -> DetectorNet:
+def blend(start: nn.Module, trained: Net, share: float) -> Net:
     """Weights between the start's (0) and the trained ones (1)."""
     mixed = copy.deepcopy(trained)
     with torch.no_grad():

@@ -36,8 +36,9 @@ STRIDE = 32
 LEAST_SIDE = 128
 """The least side of the localiser's input, px: with fewer cells than its export's 300 best there would be no answer."""
 
-WHOLE_SIDES = (160, 640)
-"""A whole picture is looked at with its long side so many px large: the localiser finds faces of 10 to some 300 px."""
+WHOLE_SIDES = (160, 320, 640)
+"""A whole picture is looked at with its long side so many px large: the localiser finds faces of 10 to some 300 px, and
+its points are best where the face is some 100."""
 
 SAME_FACE_IOU = 0.45
 

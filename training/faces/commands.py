@@ -10,6 +10,7 @@ import numpy as np
 
 from contracts.errors import ModelError
 from contracts.manifest import load_manifest, model_bytes
+from stream.identity import calibration_of
 from stream.vision.faces import FaceEmbedder, FaceLocaliser
 from stream.vision.session import SessionOptions
 from training.bundle import write_manifest
@@ -19,6 +20,7 @@ from training.faces.bundle import bundle_embedder, bundle_localiser
 from training.faces.calibrating import calibrate_embedder, rounded
 from training.faces.embedder import train_embedder
 from training.faces.localiser import train_localiser
+from training.faces.openset import open_set, open_set_metrics, table, write_open_set
 from training.faces.people import SIDE, read_people
 from training.faces.recipe import EmbedderRecipe, LocaliserRecipe, load_face_recipe
 from training.faces.report import Row, draw_worst_pairs, plot_embedder, plot_localiser, write_metrics, write_page
@@ -128,14 +130,16 @@ def _evaluate_embedder(options: argparse.Namespace) -> None:
     metrics = {name: round(value, 4) for name, value in metrics.items()}
     write_metrics(metrics, reference, options.out)
     pictures = plot_embedder(ours, theirs, faces.persons, options.out) + draw_worst_pairs(ours, faces, options.out)
+    results = open_set(ours, faces.persons, calibration_of(manifest))
+    pictures += write_open_set(results, options.out)
     note = (
         f"{len(faces.names)} people who were not trained on. `accepts` are true accepts over all pairs at one false "
         "accept in a thousand; `misses` are people not identified, of 200 enrolled with one clean picture, where 1 % "
         "of 1,000 strangers are named (mean of ten splits)."
     )
     rows = [Row(name, value, reference.get(name)) for name, value in metrics.items()]
-    write_page(manifest.id, note, rows, pictures, options.out)
-    _record(options, metrics)
+    write_page(manifest.id, note, rows, pictures, options.out, table(results))
+    _record(options, metrics | open_set_metrics(results))
 
 
 def _record(options: argparse.Namespace, metrics: dict[str, float]) -> None:

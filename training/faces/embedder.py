@@ -17,8 +17,10 @@ from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
+from training.detector import blend
 from training.faces.degrade import degrade
 from training.faces.fit import Task, fit
+from training.faces.metric import set_metric
 from training.faces.mobilefacenet import EmbedderNet, load_mobilefacenet
 from training.faces.people import Faces, read_people
 from training.faces.recipe import DegradeConfig, EmbedderRecipe
@@ -28,8 +30,9 @@ Floats = NDArray[np.float32]
 TEACHER_BATCH = 32
 # The quality head's views are other ones than the embedder's: their seeds begin here.
 QUALITY_SEED = 1_000_003
+METRIC_SEED = 3_000_017
 # All parts of the network but the quality head.
-TRUNK = ("stem.", "blocks.", "last.", "pool.", "vector.")
+TRUNK = ("stem.", "blocks.", "last.", "pool.", "vector.", "metric.")
 
 
 class FaceViews(Dataset[tuple[Tensor, int]]):
@@ -66,9 +69,12 @@ def train_embedder(recipe: EmbedderRecipe, data: Path, out: Path) -> Path:
     (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
     print(f"training: {len(faces.pictures)} faces of {len(faces.names)} people; skipped {len(skipped)} (skipped.json)")
     net = start_net(recipe, data)
-    clean = _teach(copy.deepcopy(net).eval().to(place.device), faces, place)
-    trained = fit(net, _embedding(recipe, faces, clean, place), place, out)
-    finished = fit(cast(EmbedderNet, trained), _quality(recipe, faces, clean, place), place, out)
+    start = copy.deepcopy(net).eval().to(place.device)
+    clean = _teach(start, faces, place)
+    trained = cast(EmbedderNet, fit(net, _embedding(recipe, faces, clean, place), place, out))
+    blended = blend(start, trained, recipe.blend)
+    fit_metric(blended, faces, recipe, place)
+    finished = fit(blended, _quality(recipe, faces, clean_vectors(blended, faces, place), place), place, out)
     if place.rank == 0:
         checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": finished.state_dict()}, out / "weights.pt")
     return out / "weights.pt"
@@ -109,14 +115,41 @@ def centres_of_others(vectors: Floats, persons: NDArray[np.int64]) -> tuple[Floa
     return np.where(known[:, None], others / np.maximum(length, 1e-6), 0).astype(np.float32), known
 
 
-@torch.no_grad()
+def fit_metric(net: EmbedderNet, faces: Faces, recipe: EmbedderRecipe, place: Place) -> None:
+    """Fit the last layer to how one person's faces differ: the clean ones, and poor looks at each.
+
+    Faces of people with one picture say nothing of that, and are left out.
+    """
+    several = np.flatnonzero(np.bincount(faces.persons)[faces.persons] > 1)
+    persons = np.unique(faces.persons[several], return_inverse=True)[1]
+    parts = [_vectors(net, faces.pictures[several], place, "metric, clean")]
+    for number in range(recipe.metric_views):
+        seeds = [(recipe.seed, METRIC_SEED + number, int(k)) for k in several]
+        looks = [degrade(faces.pictures[seed[-1]], recipe.degrade, np.random.default_rng(seed)) for seed in seeds]
+        parts.append(_vectors(net, np.stack(looks), place, f"metric, poor {number + 1}"))
+    middles = centres(parts[0], persons)[persons]
+    set_metric(net, np.concatenate(parts), np.concatenate([middles] * len(parts)))
+
+
+def clean_vectors(net: EmbedderNet, faces: Faces, place: Place) -> Floats:
+    """The vectors of the clean faces: unit float32[N,128]."""
+    return _vectors(net, faces.pictures, place, "clean faces")
+
+
 def _teach(teacher: EmbedderNet, faces: Faces, place: Place) -> Floats:
     """The start's vectors of the clean faces, the mean of each and its mirror image: unit float32[N,128]."""
+    mirrored = np.ascontiguousarray(faces.pictures[:, :, ::-1])
+    both = [_vectors(teacher, pictures, place, "teacher") for pictures in (faces.pictures, mirrored)]
+    total = both[0] + both[1]
+    return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True), np.float32)
+
+
+@torch.no_grad()
+def _vectors(net: EmbedderNet, pictures: NDArray[np.uint8], place: Place, name: str) -> Floats:
     vectors = []
-    for first in tqdm(range(0, len(faces.pictures), TEACHER_BATCH), desc="teacher", disable=place.rank != 0):
-        batch = torch.from_numpy(faces.pictures[first : first + TEACHER_BATCH]).to(place.device)
-        pixels = batch.permute(0, 3, 1, 2).float()
-        vectors.append(functional.normalize(teacher(pixels)[0] + teacher(pixels.flip(3))[0]))
+    for first in tqdm(range(0, len(pictures), TEACHER_BATCH), desc=name, disable=place.rank != 0):
+        batch = torch.from_numpy(pictures[first : first + TEACHER_BATCH]).to(place.device)
+        vectors.append(net(batch.permute(0, 3, 1, 2).float())[0])
     return np.asarray(torch.cat(vectors).cpu().numpy(), np.float32)
 
 
@@ -137,8 +170,10 @@ def _embedding(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place
         }
 
     views = FaceViews(faces, np.arange(len(faces.pictures)), recipe.degrade, recipe.seed, length)
-    frozen = ("quality.", *recipe.freeze)
-    return Task("embedder", msgspec.json.encode(recipe), views, loss, recipe.schedule, frozen=frozen)
+    frozen = ("quality.", "metric.", *recipe.freeze)
+    # What follows the embedder may be chosen when it has learnt.
+    own = msgspec.structs.replace(recipe, blend=1.0, metric_views=1, quality=recipe.schedule)
+    return Task("embedder", msgspec.json.encode(own), views, loss, recipe.schedule, frozen=frozen)
 
 
 def _quality(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place) -> Task:

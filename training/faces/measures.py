@@ -28,7 +28,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One open-set trial by places: enrolled faces [G], other faces of the same people [G], strangers [S]."""
+    """One open-set trial by places: enrolled faces [G], another face of the first M of them [M], strangers [S]."""
 
     gallery: Places
     mates: Places
@@ -37,14 +37,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Scores of one split: each mate's best match and whether it is the right person [G], strangers' best match [S]."""
+    """Scores of one split: each mate's best match and whether it is the right person [M], strangers' best match [S]."""
 
     mates: Floats
     right: NDArray[np.bool_]
     strangers: Floats
 
-    def misses(self, threshold: float) -> NDArray[np.bool_]:
-        """Which mates are not identified as themselves."""
+    def misses(self, threshold: float | Floats) -> NDArray[np.bool_]:
+        """Which mates are not identified as themselves; a threshold for all, or one each."""
         return ~(self.right & (self.mates >= threshold))
 
     def threshold(self, rate: float) -> float:
@@ -107,16 +107,21 @@ def _best_threshold(scores: Floats, same: NDArray[np.bool_]) -> float:
 
 
 def draw_splits(persons: Places, seed: int, enrolled: int = 200, strangers: int = 1000) -> list[Split]:
-    """Open-set trials: `enrolled` people with two faces at least; strangers, one face each, are other people."""
+    """Open-set trials: `enrolled` people, those with two faces first; strangers, one face each, are other people."""
     counts = np.bincount(persons)
     splits = []
     for number in range(SPLITS):
         rng = np.random.default_rng((seed, number))
         people = rng.permutation(np.flatnonzero(counts > 1))[:enrolled]
         chosen = [rng.permutation(np.flatnonzero(persons == person))[:2] for person in people]
-        others = rng.permutation(np.setdiff1d(np.flatnonzero(counts), people))[:strangers]
-        unknown = np.array([rng.choice(np.flatnonzero(persons == person)) for person in others])
-        splits.append(Split(np.array([c[0] for c in chosen]), np.array([c[1] for c in chosen]), unknown))
+        others = rng.permutation(np.setdiff1d(np.flatnonzero(counts), people))
+        if more := enrolled - len(people):  # people with one face can be enrolled, but not be looked for
+            lonely = others[counts[others] == 1][:more]
+            others = np.setdiff1d(others, lonely, assume_unique=True)
+            chosen += [np.flatnonzero(persons == person) for person in lonely]
+        unknown = np.array([rng.choice(np.flatnonzero(persons == person)) for person in others[:strangers]])
+        mates = np.array([places[1] for places in chosen if len(places) > 1])
+        splits.append(Split(np.array([places[0] for places in chosen]), mates, unknown))
     return splits
 
 
@@ -124,7 +129,7 @@ def identify(gallery: Floats, probes: Floats, split: Split) -> Trial:
     """Match the split's probes with its gallery; `gallery` and `probes` are vectors [N,D] of all faces."""
     enrolled = gallery[split.gallery]
     scores = probes[split.mates] @ enrolled.T
-    right = scores.argmax(1) == np.arange(len(enrolled))
+    right = scores.argmax(1) == np.arange(len(split.mates))
     return Trial(scores.max(1), right, (probes[split.strangers] @ enrolled.T).max(1))
 
 

@@ -71,6 +71,10 @@ class EmbedderNet(nn.Module):
         self.last = conv(inputs, POOLED, 1)
         self.pool = nn.Conv2d(POOLED, POOLED, 7, groups=POOLED)  # a weight a place instead of a mean (GDConv)
         self.vector = nn.Conv2d(POOLED, VECTOR, 1)
+        self.metric = nn.Linear(VECTOR, VECTOR)  # what metric.py fits; until then it changes nothing
+        with torch.no_grad():
+            self.metric.weight.copy_(torch.eye(VECTOR))
+            self.metric.bias.zero_()
         self.quality = nn.Sequential(
             nn.Linear(POOLED + 128 + 1, QUALITY_HIDDEN), nn.ReLU(), nn.Linear(QUALITY_HIDDEN, 1)
         )
@@ -79,7 +83,7 @@ class EmbedderNet(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         raw, features = self.features(pixels)
-        return functional.normalize(raw), self.quality(features).squeeze(1).sigmoid()
+        return functional.normalize(self.metric(functional.normalize(raw))), self.quality(features).squeeze(1).sigmoid()
 
     def features(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors before they are made one long [N,128], and what the quality head sees of the face [N,641]."""

@@ -54,8 +54,9 @@ class EmbedderRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `start` is the public network that is both start and teacher. The loss is `distil` times the distance of a
     degraded face's vector to the teacher's vector of the clean one, plus `people` times CosFace (arXiv:1801.09414;
     `scale`, `margin`) over the training people, whose centres are the teacher's. `freeze` are prefixes of parameters
-    that keep the start's values. `quality` is the schedule of the quality head, which learns last, on the frozen
-    network.
+    that keep the start's values. The result is `blend` of the trained weights and the rest of the start's
+    (arXiv:2109.01903), behind which the metric is fitted to the clean training faces and `metric_views` poor looks at
+    each. `quality` is the schedule of the quality head, which learns last, on the frozen network.
     """
 
     name: str
@@ -70,6 +71,8 @@ class EmbedderRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     margin: float = 0.2
     freeze: tuple[str, ...] = ()
     schedule: ScheduleConfig
+    blend: Fraction = 1.0
+    metric_views: Count = 2
     quality: ScheduleConfig
     licence: str = "Apache-2.0"
     data_note: str = ""

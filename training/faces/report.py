@@ -40,12 +40,13 @@ def write_metrics(model: dict[str, float], reference: dict[str, float], out: Pat
     (out / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
 
 
-def write_page(title: str, note: str, rows: Sequence[Row], pictures: Sequence[str], out: Path) -> None:
-    """Write report.md: a table, then the pictures."""
+def write_page(title: str, note: str, rows: Sequence[Row], pictures: Sequence[str], out: Path, more: str = "") -> None:
+    """Write report.md: a table, then what else is given, then the pictures."""
     lines = [f"# {title}", "", note, "", "| measure | model | reference |", "|---|---|---|"]
     for row in rows:
         beside = "" if row.reference is None else f"{row.reference:.4f}"
         lines.append(f"| {row.measure} | {row.model:.4f} | {beside} |")
+    lines += ["", more] if more else []
     for picture in pictures:
         lines += ["", f"![{Path(picture).stem}]({picture})"]
     (out / "report.md").write_text("\n".join(lines) + "\n")

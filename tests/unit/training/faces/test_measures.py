@@ -66,6 +66,19 @@ def test_strangers_are_never_enrolled_and_misses_grow_as_fewer_strangers_are_nam
         assert missed[0] >= missed[1] >= missed[2]
 
 
+def test_a_large_gallery_takes_in_people_with_one_face_who_are_not_looked_for() -> None:
+    vectors, persons = people(40, 2, 0.1)
+    vectors, persons = np.delete(vectors, range(30), 0), np.delete(persons, range(30))  # 25 people of two faces left
+    lonely, alone = people(60, 1, 0.1, seed=8)
+    vectors, persons = np.concatenate((vectors, lonely)), np.concatenate((persons - 15, alone + 25))
+    for split in measures.draw_splits(persons, seed=3, enrolled=45, strangers=30):
+        assert (len(split.gallery), len(split.mates), len(split.strangers)) == (45, 25, 30)
+        assert len(set(persons[split.gallery])) == 45
+        assert persons[split.gallery[:25]].tolist() == persons[split.mates].tolist()
+        assert not set(persons[split.strangers]) & set(persons[split.gallery])
+        assert len(measures.identify(vectors, vectors, split).right) == 25
+
+
 def test_rejection_by_a_good_quality_removes_the_errors_and_by_none_removes_nothing() -> None:
     missed = np.arange(100) < 20
     shares = np.array([0.0, 0.1, 0.2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -102,6 +103,20 @@ def test_a_stopped_embedder_ends_where_an_unbroken_one_does(
     _, resumed = load_embedder(train_embedder(recipe, data, tmp_path / "broken"))
     for (name, ours), other in zip(resumed.named_parameters(), unbroken.parameters(), strict=True):
         torch.testing.assert_close(ours, other, rtol=0, atol=1e-5, msg=name)
+
+
+def test_the_blend_may_be_chosen_when_the_embedder_has_learnt(
+    recipe: EmbedderRecipe, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_embedder(recipe, data, tmp_path / "out")
+    torch.manual_seed(recipe.seed)
+    start = embedder.start_net(recipe, data)
+    monkeypatch.setattr(fit, "_step", lambda *arguments: {})  # no step but the quality head's may be left
+    (tmp_path / "out" / "quality-checkpoint.pt").unlink()
+    _, net = load_embedder(train_embedder(msgspec.structs.replace(recipe, blend=0.0), data, tmp_path / "out"))
+    for name, value in net.named_parameters():
+        if not name.startswith(("metric.", "quality.")):
+            torch.testing.assert_close(value, start.get_parameter(name), msg=name)
 
 
 def test_the_frozen_stem_keeps_its_weights_and_the_rest_learns(
