@@ -7,6 +7,7 @@ as a whole, with its key.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 import shutil
 import threading
@@ -24,7 +25,9 @@ from archive.sightings.blocks import (
     sightings_in,
 )
 from contracts.people import Sighting
-from vault import DayKeys, day_of
+from vault import DayKeys, VaultError, day_of
+
+log = logging.getLogger(__name__)
 
 TAIL, SEGMENT = ".tail", ".segment"
 TAIL_BYTES = 4 * 1024 * 1024
@@ -79,14 +82,14 @@ class SightingsFolder:
         with self._lock:
             shutil.rmtree(day_folder(self.root, day), ignore_errors=True)
 
-    def forget(self, person_id: str) -> int:
-        """Delete the sightings that were said to be this person; returns how many. A day without key is left alone."""
+    def forget(self, people: frozenset[str]) -> int:
+        """Delete the sightings that were said to be these people; returns how many. A day without key is left alone."""
         with self._lock:
             count = 0
             for day, folder in days_in(self.root):
                 if day in self._keys.days:
                     for file in sorted((*folder.glob(f"*{TAIL}"), *folder.glob(f"*{SEGMENT}"))):
-                        count += self._rewrite(file, lambda sighting: sighting.person_id != person_id)
+                        count += self._rewrite(file, lambda sighting: sighting.person_id not in people)
             return count
 
     def _tail(self, day: int) -> Path:
@@ -112,7 +115,11 @@ class SightingsFolder:
         if file.suffix == TAIL:
             sightings = sightings_in([record for _, record in records_in(file.read_bytes())])
         else:
-            sightings = segment_sightings(file, self._keys)
+            try:
+                sightings = segment_sightings(file, self._keys)
+            except VaultError as error:
+                log.error("%s: %s", file, error)  # nobody can read it
+                return 0
         kept = [sighting for sighting in sightings if stays(sighting)]
         if len(kept) == len(sightings):
             return 0

@@ -17,7 +17,7 @@ from bus.group import GroupReader
 from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
-from contracts.people import FaceKey, GalleryChange, RemovedPerson, Sighting
+from contracts.people import FaceKey, GalleryChange, RemovedPerson, SetPerson, Sighting
 from vault import DayKeys, MasterKey, VaultError, day_of
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Keeper:
         self._clock = clock
         self._stop = stop
         self._gone: set[int] = set()
+        self._removed: set[str] = set()
         self._tidied_at_ms = 0
 
     def run(self) -> None:
@@ -63,7 +64,7 @@ class Keeper:
             try:
                 followers = [
                     Follower(self._bootstrap, topics.FACE_KEYS, self.take_key),
-                    Follower(self._bootstrap, topics.GALLERY, self.take_person),
+                    Follower(self._bootstrap, topics.GALLERY, self.take_person, self.forget),
                 ]
                 for follower in followers:
                     follower.start()
@@ -94,13 +95,31 @@ class Keeper:
             self._folder.drop(message.day)
 
     def take_person(self, record: Record) -> None:
-        """Somebody is enrolled no more: what was said to be them is deleted."""
+        """Somebody is enrolled no more, or again."""
         message = decode(record.value or b"", GalleryChange)
         change = message.change
-        if message.site == self._keys.site and isinstance(change, RemovedPerson) and change.kind == "person":
-            count = self._folder.forget(change.id)
-            if count:
-                log.info("%d sightings of a person who was removed are deleted", count)
+        if message.site != self._keys.site:
+            return
+        match change:
+            case RemovedPerson(kind="person", id=person_id):
+                self._removed.add(person_id)
+            case SetPerson(id=person_id):
+                self._removed.discard(person_id)
+
+    def forget(self) -> bool:
+        """What was said to be people who are enrolled no more is deleted: in one pass for all of them.
+
+        What fails is tried again with the next change of the gallery, which comes within a quarter of an hour.
+        """
+        if self._removed:
+            try:
+                count = self._folder.forget(frozenset(self._removed))
+            except OSError:
+                log.exception("sightings of people who were removed are not deleted yet")
+            else:
+                self._removed.clear()
+                log.info("%d sightings of people who were removed are deleted", count)
+        return False
 
     def take(self, records: list[Record]) -> None:
         """Keep the sightings in these records."""
