@@ -107,6 +107,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         chain=Chain(files, key, clock_ms),
         sightings=sightings_root(archive),
         master=place.master,
+        config_now=changes.config,
         clock_ms=clock_ms,
         wake=outbox.wake,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import hashlib
@@ -49,6 +50,8 @@ from contracts.metrics import Metrics
 from tests.builders import jpeg_of
 from tests.oidc_provider import SECRET, provider
 from tests.receivers import http_receiver
+from vault import master_key
+from vault.master import VARIABLE
 from vault.signing import signing_key
 
 PASSWORD = "a vedette keeps watch"
@@ -167,6 +170,10 @@ class ConsoleSite:
         self.state = folder / "state" / "console"
         self.address = ""
         self.first_link = ""
+        self._secret = base64.b64encode(os.urandom(32)).decode()
+        master = master_key({VARIABLE: self._secret})
+        assert master is not None
+        self.master = master
         self._process: subprocess.Popen[bytes] | None = None
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
         self._cookies: dict[str, dict[str, Any]] = {}
@@ -204,7 +211,7 @@ class ConsoleSite:
         (self.state / "address").unlink(missing_ok=True)
         command = [sys.executable, "-m", "console", "--config", str(self.folder / "site.yaml"), "--port", "0"]
         command += ["--bootstrap", self.bootstrap, "--state", str(self.state)]
-        environment = os.environ | {"NICEGUI_STORAGE_PATH": str(self.folder / "nicegui")}
+        environment = os.environ | {"NICEGUI_STORAGE_PATH": str(self.folder / "nicegui"), VARIABLE: self._secret}
         environment |= {"HOOK_SECRET": HOOK_SECRET, "OIDC_SECRET": SECRET}
         root = Path(__file__).parents[1]
         with (self.folder / "console.log").open("ab") as log:

@@ -10,13 +10,15 @@ import msgspec
 from archive.evidence.clip import window_of
 from console.answers import NoAlertError
 from console.pages.desk import Desk, Visit
-from console.pages.texts import ALERTS
+from console.pages.identity import identity_of
+from console.pages.texts import ALERTS, IDENTITY
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from contracts.messages import Alert, Condition
 
 CLIP_PATIENCE_MS = 120_000
 """A clip that is not there so long after its time is not promised any more."""
 
+TEXTS = ALERTS | IDENTITY
 BY_STATE = {"new": "history_new", "update": "history_update", "end": "history_end"}
 
 
@@ -27,7 +29,7 @@ def detail_of(visit: Visit, alert_id: str) -> dict[str, Any]:
     if row is None or alert is None or not visit.who.sees(row.camera):
         raise NoAlertError("there is no such alert")
     history = history_of(store.alerts.history(alert_id), store.answers.of(alert_id))
-    return shown(visit.desk, row, alert, history)
+    return shown(visit.desk, row, alert, history) | {"identity": identity_of(visit, alert)}
 
 
 def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def _said(answer: AnswerRow) -> str:
     if answer.action == "escalate" and not answer.operator:
         return ALERTS["history_escalate_self"]
     verdict = ALERTS[f"verdict_{answer.verdict}"] if answer.verdict else ""
-    return ALERTS[f"history_{answer.action}"].format(
+    return TEXTS[f"history_{answer.action}"].format(
         verdict=verdict.lower(), to=answer.to or "–", until="", case=answer.case
     )
 

@@ -24,10 +24,11 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("analytics", "/analytics", "see"),
     ("handover", "/handover", "report"),
     ("budget", "/budget", "report"),
+    ("people", "/people", "see_people"),
     ("notifications", "/notifications", "configure"),
     ("health", "/health", "see"),
     ("audit", "/audit", "see_audit"),
-    ("people", "/accounts", "manage_accounts"),
+    ("accounts", "/accounts", "manage_accounts"),
 )
 """Name, path and what one must be allowed, in the order of the bar."""
 
@@ -37,7 +38,7 @@ MARK = (
     ' stroke-width="2.200"/><circle cx="16" cy="16" r="4" fill="#fff"/></svg>'
 )
 
-STYLES = ("base.css", "alerts.css", "pages.css")
+STYLES = ("base.css", "alerts.css", "pages.css", "people.css")
 HEAD = '<script src="/assets/theme.js"></script>' + "".join(
     f'<link rel="stylesheet" href="/assets/{name}">' for name in STYLES
 )

@@ -17,6 +17,7 @@ from console.pages.health import QUIET_MS, health_page
 from console.pages.live import live_page
 from console.pages.notifications import notifications_page
 from console.pages.panel import STATIC, Answer
+from console.pages.people import people_page
 from console.pages.queue import alerts_page
 from console.pages.search import search_page
 from console.pages.setup import arm, arming_of, setup_page
@@ -32,7 +33,8 @@ PAGES: dict[str, layout.Build] = {
     "notifications": notifications_page,
     "health": health_page,
     "audit": audit_page,
-    "people": accounts_page,
+    "people": people_page,
+    "accounts": accounts_page,
 }
 
 

@@ -20,6 +20,8 @@ from contracts.messages import Alert
 SMALL = (192, 120)
 """Twice the size that the queue shows it in: sharp on screens of two pixels a point."""
 
+FACE = (240, 240)
+
 CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
@@ -67,6 +69,12 @@ def routes(desk: Desk) -> APIRouter:
         headers = {"content-disposition": f'attachment; filename="{file_name(alert_id)}"', "cache-control": "no-store"}
         return Response(made, media_type="application/zip", headers=headers)
 
+    @router.get("/{alert_id}/face.jpg")
+    async def face(request: Request, alert_id: str) -> Response:
+        alert, _ = await _seen_by(desk, request, alert_id)
+        picture = await blocking(_face_of, desk.parts.evidence, alert)
+        return Response(picture, media_type="image/jpeg", headers=CACHED)
+
     return router
 
 
@@ -93,28 +101,49 @@ def _small_of(evidence: EvidenceReader, alert: Alert) -> bytes:
     return _cropped(evidence, alert.id, found.sha256, share)
 
 
+def _face_of(evidence: EvidenceReader, alert: Alert) -> bytes:
+    """The face that an alert's identity rests on, out of its picture."""
+    said, seen, found = alert.identity, alert.evidence, evidence.kept(alert)
+    if said is None or said.face is None or seen is None or found is None:
+        raise HTTPException(404)
+    x1, y1, x2, y2 = said.face
+    share = (x1 / seen.width, y1 / seen.height, x2 / seen.width, y2 / seen.height)
+    return _cropped(evidence, alert.id, found.sha256, share, FACE, 0.0)
+
+
 @lru_cache(maxsize=512)
-def _cropped(evidence: EvidenceReader, alert_id: str, _: str, share: tuple[float, float, float, float]) -> bytes:
-    """The part of the picture around `share` (0-1 of it) in the queue's shape; the key has the frame's digest."""
+def _cropped(
+    evidence: EvidenceReader,
+    alert_id: str,
+    _: str,
+    share: tuple[float, float, float, float],
+    size: tuple[int, int] = SMALL,
+    least: float = 0.25,
+) -> bytes:
+    """The part of the picture around `share` (0-1 of it), at least so tall, in `size`; the key has its digest."""
     try:
         with Image.open(io.BytesIO(evidence.frame(alert_id) or b"")) as opened:
-            opened.draft("RGB", (SMALL[0] * 4, SMALL[1] * 4))
+            if least:
+                opened.draft("RGB", (size[0] * 4, size[1] * 4))
             picture = opened.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
         raise HTTPException(404) from error
-    box = around(share, picture.size, SMALL[0] / SMALL[1])
+    box = around(share, picture.size, size[0] / size[1], least)
     made = io.BytesIO()
-    picture.resize(SMALL, Image.Resampling.BILINEAR, box=box).save(made, "JPEG", quality=80)
+    picture.resize(size, Image.Resampling.BILINEAR, box=box).save(made, "JPEG", quality=80)
     return made.getvalue()
 
 
 def around(
-    share: tuple[float, float, float, float], size: tuple[int, int], ratio: float
+    share: tuple[float, float, float, float], size: tuple[int, int], ratio: float, least: float = 0.25
 ) -> tuple[float, float, float, float]:
-    """The part (xyxy, pixels) of a picture of `size` around a box (0-1): 1.8 of the box, of the shape `ratio`."""
+    """The part (xyxy, pixels) of a picture of `size` around a box (0-1): 1.8 of the box, of the shape `ratio`.
+
+    It is at least `least` of the picture's height.
+    """
     width, height = size
     x1, y1, x2, y2 = share[0] * width, share[1] * height, share[2] * width, share[3] * height
-    tall = max((y2 - y1) * 1.8, (x2 - x1) * 1.8 / ratio, height * 0.25)
+    tall = max((y2 - y1) * 1.8, (x2 - x1) * 1.8 / ratio, height * least)
     tall = min(tall, height, width / ratio)
     wide = tall * ratio
     left = min(max((x1 + x2) / 2 - wide / 2, 0.0), width - wide)

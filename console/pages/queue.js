@@ -193,12 +193,25 @@ export default {
       if (!this.me.may_answer) return this.say(this.t.may_not, "bad");
       if (ids.length) this.asking = { kind, ids };
     },
-    asked(action) { const { ids } = this.asking; this.asking = null; if (action) this.answer(action, ids); },
+    asked(action) { const { ids } = this.asking; this.asking = null; if (action?.action === "is_person") this.thisIs(action.person); else if (action) this.answer(action, ids); },
+    /** "Not this person": what was seen matches them no more, from now on; it can be taken back. */
+    async deny() {
+      const one = this.detail?.identity;
+      if (!one?.may_deny) return;
+      const { id, person_id } = await this.call("deny", { id: this.detail.id });
+      this.say(filled(this.t.done_not_person, { name: one.name }), "", { label: this.t.undo, run: () => this.undoDenial(person_id, id) });
+      this.reopen();
+    },
+    async undoDenial(person_id, denial_id) { await this.call("undo_denial", { person_id, denial_id }); this.say(this.t.undone); this.reopen(); },
+    askPerson() { if (this.detail?.identity?.may_say) this.asking = { kind: "person", ids: [this.detail.id] }; },
+    async thisIs(person) { await this.call("this_is", { id: this.detail.id, person_id: person.id }); this.say(filled(this.t.done_is_person, { name: person.name })); this.reopen(); },
+    async reopen() { if (this.chosen) this.detail = await this.call("open", { id: this.chosen }); },
     act(name, whole = false) {
       const ids = whole && this.chosen ? this.incidentOf(this.chosen) : this.targets;
       const act = KEYS[name];
       if (name === "?") this.asking = { kind: "help", ids: [] };
       else if (!ids.length) this.say(this.t.choose_first);
+      else if (act.own) this[act.own]();
       else if (act.asks) this.ask(act.asks, ids);
       else this.answer(act.action, ids);
     },
@@ -267,7 +280,7 @@ export default {
     <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" />
     <div v-else class="empty" style="height:100%"><Icon name="shield" style="width:44px;height:44px;stroke-width:1.200"/><h2>{{ t.nothing_open }}</h2><p><kbd>j</kbd> <kbd>k</kbd> {{ t.nothing_open_hint }} · <kbd>?</kbd> {{ t.help }}</p></div>
   </section>
-  <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" @done="asked" />
+  <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" :find="(text) => call('people', { text })" @done="asked" />
   <Toasts :toasts="toasts" />
   <div class="sr" role="log" aria-live="polite">{{ announced }}</div>
 </div>`,

@@ -14,6 +14,7 @@ from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.detail import detail_of
 from console.pages.filters import Narrowed, from_address
+from console.pages.identity import identity_calls
 from console.pages.panel import Answer, Panel, Refused
 from console.store.find import lets_through
 from console.store.rows import SEVERITIES, AlertRow, Cursor
@@ -74,8 +75,9 @@ class AlertsPage:
             "close": self._close,
             "answer": self._answer,
             "instant": self._instant,
+            **identity_calls(self._visit),
         }
-        self._queue = Queue(calls, self._visit.check, self._visit.props(texts.ALERTS, start))
+        self._queue = Queue(calls, self._visit.check, self._visit.props(texts.ALERTS | texts.IDENTITY, start))
         self._subscription = self._desk.parts.hub.subscribe(self._visit.who.name)
         client = ui.context.client
         feed = background_tasks.create(self._feed(self._subscription, self._queue), name=f"queue {client.id}")

@@ -98,16 +98,17 @@ def build_people(
     chain: Chain,
     sightings: Path,
     master: MasterKey | None,
+    config_now: Callable[[], Config],
     clock_ms: Callable[[], int],
     wake: Callable[[], None],
 ) -> PeopleParts:
-    """The parts; nothing is opened, started or connected yet."""
+    """The parts; nothing is opened, started or connected yet. `config_now` is the config as it is in force."""
     site, faces = config.site.name, config.faces
     files = FaceModelFiles.of(faces.localiser, faces.embedder)
     models, keys = FaceModels(files, SessionOptions(device="cpu")), PersonKeys(master)
     days, unknown, frames = Days(store, config, master, wake), UnknownPeople(site), Frames(bootstrap)
     register = Register(store, config, keys, models, clock_ms, wake)
-    sources = Sources(store, evidence, models, days.keys, unknown, frames, faces.wanted_rate)
+    sources = Sources(store, evidence, models, days.keys, unknown, frames, config_now)
     unknowns = Unknowns(store, unknown, register, sources, site, clock_ms, wake)
     return PeopleParts(
         keys=keys,

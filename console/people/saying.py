@@ -147,7 +147,7 @@ class Saying:
         self._tell(row)
         return detail
 
-    def denials_of(self, alert_id: str, person_id: str) -> Denied | None:
+    def denial_of(self, alert_id: str, person_id: str) -> Denied | None:
         """The denial that an alert's look has already."""
         with self._store.database.read() as connection:
             for one in self._store.people.denials(connection, person_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -16,6 +17,7 @@ from console.people.frames import Frames, scaled
 from console.people.sealing import whole
 from console.rights import Who
 from console.store.store import Store
+from contracts.config import Config
 from contracts.identity import Identified
 from contracts.messages import Alert
 from vault import DayKeys, VaultError
@@ -65,7 +67,7 @@ class Sources:
         days: DayKeys,
         unknowns: UnknownPeople,
         frames: Frames,
-        wanted_rate: float,
+        config: Callable[[], Config],
     ) -> None:
         self._store = store
         self._evidence = evidence
@@ -73,7 +75,7 @@ class Sources:
         self._days = days
         self._unknowns = unknowns
         self._frames = frames
-        self._rate = wanted_rate
+        self._config = config
 
     def examine(self, who: Who, source: Source, now_ms: int) -> Examined:
         """The faces of a source and which one is meant, or why it won't do.
@@ -102,7 +104,7 @@ class Sources:
         return Candidate(vector, self._models.calibration.cosine(identity.quality))
 
     def _rules(self) -> Enrolment:
-        return Enrolment(self._models.calibration, self._rate)
+        return Enrolment(self._models.calibration, self._config().faces.wanted_rate)
 
     def _of_alert(self, who: Who, alert_id: str, now_ms: int) -> Examined:
         """The look in the alert's picture, with the fused vector of the whole track where that is better."""
@@ -143,7 +145,10 @@ class Sources:
         """A JPEG of an unknown person's face, of the best visit or of `track`, while its frame is there."""
         known = self._unknowns.get(who, pseudonym)
         visits = sorted(known.visits, key=lambda visit: -visit.strength)
+        cameras = self._config().cameras
         for visit in visits if not track else [one for one in visits if one.track == track]:
+            if visit.camera not in cameras or cameras[visit.camera].faces.anonymise:
+                continue  # this camera shows nobody who is not on a watch-list
             found = self._frames.picture(visit.ref, visit.camera)
             if found is not None:
                 picture, frame = found

@@ -20,6 +20,7 @@ PAGES = (
     "/budget",
     "/notifications",
     "/handover",
+    "/people",
     "/health",
     "/audit",
     "/accounts",

@@ -1,11 +1,12 @@
 // One alert, opened: what, where, who, how sure, why; what was done about it; and the buttons to answer.
 import { Icon, at, lasting, percent, filled } from "/assets/panel.js";
+import { Identity } from "/assets/identity.js";
 import { Overlay } from "/assets/overlay.js";
 
 export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
   emits: ["act", "do", "close"],
-  components: { Icon, Overlay },
+  components: { Icon, Identity, Overlay },
   data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
   watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
   computed: {
@@ -46,6 +47,7 @@ export const Detail = {
   </header>
   <div class="stack" style="gap:14px">
     <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
+    <Identity v-if="d.identity" :one="d.identity" :alert="d.id" :t="t" @act="(key) => $emit('act', key)"/>
     <div class="films"><figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
         <img v-if="d.frame && !failed" :key="d.frame" :src="d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
         <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>

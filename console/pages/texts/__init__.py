@@ -8,6 +8,7 @@ from console.pages.texts.common import COMMON, SHELL, SIGN_IN
 from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
 from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE
+from console.pages.texts.people import IDENTITY, PEOPLE
 from console.pages.texts.setup import SETUP
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "COMMON",
     "HANDOVER",
     "HEALTH",
+    "IDENTITY",
     "LIVE",
     "MESSAGES",
     "NOTIFICATIONS",
+    "PEOPLE",
     "SEARCH",
     "SETUP",
     "SHELL",
