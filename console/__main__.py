@@ -25,7 +25,7 @@ from contracts.config_file import load
 from contracts.errors import ConfigError
 from vault import VaultError, master_key
 
-ADDRESS_FILE, LINK_FILE = "address", "first-link"
+ADDRESS_FILE, LINK_FILE, TOKEN_FILE = "address", "first-link", "local-token"
 """In the state folder; the link only while there is no administrator. `vedette up` shows both."""
 
 
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         except SQLAlchemyError as error:
             print(f"console: the database: {error}", file=sys.stderr)
             return 1
-        _tell(place, parts.gate.first_link(_now_ms()))
+        _tell(place, parts.gate.first_link(_now_ms()), parts.gate.local_token())
         _serve(parts, place, listening)
     return 0
 
@@ -99,15 +99,16 @@ def _serve(parts: Parts, place: Place, listening: socket.socket) -> None:
         server.run(sockets=[listening])
 
 
-def _tell(place: Place, secret: str | None) -> None:
-    """Say where the console is, in the log and in a file that only its owner reads; the link is in no log."""
+def _tell(place: Place, secret: str | None, token: str) -> None:
+    """Say where the console is, in the log and in files that only their owner reads; link and token are in no log."""
     logging.getLogger("console").info("the console is at %s", place.address)
     place.state.mkdir(parents=True, exist_ok=True)
-    file = place.state / LINK_FILE
-    file.unlink(missing_ok=True)
-    if secret is not None:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(place.address + link_path(secret))
+    for name, text in ((LINK_FILE, place.address + link_path(secret) if secret else ""), (TOKEN_FILE, token)):
+        file = place.state / name
+        file.unlink(missing_ok=True)
+        if text:
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(text)
     (place.state / ADDRESS_FILE).write_text(place.address)  # last: whoever waits for it finds the link
 
 

@@ -29,7 +29,7 @@ from contracts.messages import Alert, Event, Feedback
 from stream.jobs.face_models import face_manifests, identifying
 from vault import master_key
 from vault.master import FILE_VARIABLE, VARIABLE
-from vedette import doctor, evidence_cli, tail
+from vedette import doctor, evidence_cli, faces, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
@@ -79,6 +79,7 @@ def _demo(given: argparse.Namespace) -> int:
     template = Path(__file__).with_name("demo.yaml").read_text(encoding="utf-8")
     config_file = state / "demo.yaml"
     config_file.write_text(template.replace('"{clip}"', json.dumps(str(clip.resolve()))), encoding="utf-8")
+    faces.own_key(state / "master.key", os.environ)
     return _run_system(load(config_file), config_file, state)
 
 
@@ -242,13 +243,13 @@ def _replay(given: argparse.Namespace) -> int:
     return 0
 
 
-def _training(command: str) -> Callable[[argparse.Namespace], int]:
+def _training(*command: str) -> Callable[[argparse.Namespace], int]:
     def run(given: argparse.Namespace) -> int:
         if importlib.util.find_spec("torch") is None:
             raise SetupError("training needs torch, which is not installed", "pip install 'vedette[training]'")
         from training.__main__ import main as training
 
-        return training([command, *given.arguments])
+        return training([*command, *given.arguments])
 
     return run
 
@@ -291,6 +292,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(commands)
     _add_import(commands)
     evidence_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
+    faces.add_commands(commands, (STATE, STATE / "demo"), _training("evaluate", "faces"))
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")
     tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")

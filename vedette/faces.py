@@ -1,0 +1,172 @@
+"""`vedette faces`: makes the master key; enrols, lists and removes people through the console's API."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import VedetteError
+from vault import new_key
+from vault.master import FILE_VARIABLE, VARIABLE
+
+TOKEN = "VEDETTE_TOKEN"  # noqa: S105  the name of the variable
+ADDRESS_FILE, LOCAL_TOKEN_FILE = "address", "local-token"
+"""As the console writes them into its state folder."""
+TIMEOUT_S = 60.0
+
+
+class People:
+    """The people of a console, asked through its API."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._address = address.rstrip("/")
+        self._token = token
+
+    def enrolled(self, text: str) -> list[dict[str, Any]]:
+        """Who is enrolled; raises VedetteError."""
+        found: list[dict[str, Any]] = self._ask("GET", f"?{urllib.parse.urlencode({'text': text})}")["people"]
+        return found
+
+    def enrol(self, name: str, group: str, pictures: list[Path], *, face: int | None, sure: bool) -> dict[str, Any]:
+        """Enrol somebody with one picture or several; raises VedetteError with the reason of a refusal."""
+        first, *others = pictures
+        given = {"name": name, "group": group, "source": _upload(first, face), "sure": sure}
+        person: dict[str, Any] = self._ask("POST", "", given, first)["person"]
+        for one in others:
+            person = self._ask("POST", f"/{person['id']}/pictures", {"source": _upload(one, face), "sure": sure}, one)[
+                "person"
+            ]
+        return person
+
+    def remove(self, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Remove somebody by id or exact name; returns whom, and what the console says of when nothing is left."""
+        found = [one for one in self.enrolled("") if wanted in (one["id"], one["name"])]
+        if len(found) != 1:
+            raise VedetteError(f"{wanted}: {len(found)} people are enrolled under that id or name")
+        return found[0], self._ask("DELETE", f"/{found[0]['id']}")
+
+    def _ask(self, method: str, path: str, body: object = None, about: Path | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(f"{self._address}/api/people{path}", data, headers, method=method)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            where = f"{about}: " if about else ""
+            raise VedetteError(where + _reason(error)) from error
+        except OSError as error:
+            raise VedetteError(f"{self._address} does not answer: {error}") from error
+
+
+def _people_of(given: argparse.Namespace, states: tuple[Path, ...]) -> People:
+    """The console of `--url` or of a state folder; the token is VEDETTE_TOKEN's, else the local system's own."""
+    token = os.environ.get(TOKEN, "")
+    if given.url:
+        if not token:
+            raise VedetteError(f"set {TOKEN} to an API token of {given.url} that is good for people")
+        return People(given.url, token)
+    for folder in (given.state,) if given.state else states:
+        console = folder / "console"
+        try:
+            return People((console / ADDRESS_FILE).read_text(), token or (console / LOCAL_TOKEN_FILE).read_text())
+        except OSError:
+            continue
+    raise VedetteError(f"no console is running here; say where with --state DIR, or with --url ADDRESS and {TOKEN}")
+
+
+def add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    states: tuple[Path, ...],
+    evaluate: Callable[[argparse.Namespace], int],
+) -> None:
+    """`faces key|enrol|list|remove|evaluate`; without `--state` the first of `states` where a system runs is meant."""
+    text = "Make the key that people's pictures are sealed by; enrol, list and remove people"
+    faces = commands.add_parser("faces", help=text, description=text + ".")
+    actions = faces.add_subparsers(required=True, metavar="ACTION")
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        command = actions.add_parser(name, help=text, description=text + ".")
+        command.set_defaults(run=run)
+        return command
+
+    def of_console(name: str, run: Callable[[argparse.Namespace, People], int], text: str) -> argparse.ArgumentParser:
+        command = add(name, lambda given: run(given, _people_of(given, states)), text)
+        command.add_argument("--url", default="", metavar="ADDRESS", help=f"of another console; {TOKEN} is its token")
+        command.add_argument("--state", type=Path, metavar="DIR", help="of the system that runs here")
+        return command
+
+    add(
+        "key", _key, f"Print a new master key, for {VARIABLE}"
+    ).epilog = (
+        f"Example: export {VARIABLE}=$(vedette faces key). Keep a copy: without it nothing that was sealed can be read."
+    )
+    enrol = of_console("enrol", _enrol, "Enrol a person with one picture or several")
+    enrol.add_argument("name", help="the person's name")
+    enrol.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="JPEG, PNG or WebP")
+    enrol.add_argument("--group", default="", help="employee, visitor, banned ...: rules look at groups")
+    enrol.add_argument("--face", type=int, metavar="N", help="which face is meant, where there are several (from 0)")
+    enrol.add_argument("--sure", action="store_true", help="enrol also somebody who looks like somebody else")
+    listed = of_console("list", _list, "List who is enrolled")
+    listed.add_argument("text", nargs="?", default="", help="only those whose name or group holds this")
+    remove = of_console("remove", _remove, "Remove a person for good")
+    remove.add_argument("person", help="the id, or the exact name")
+    text = "Measure the face models on a recipe's test sets"
+    measure = actions.add_parser("evaluate", help=text, description=text + ".", prefix_chars="\0")
+    measure.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    measure.set_defaults(run=evaluate)
+
+
+def _key(_: argparse.Namespace) -> int:
+    print(base64.b64encode(new_key()).decode())
+    return 0
+
+
+def _list(given: argparse.Namespace, people: People) -> int:
+    for one in people.enrolled(given.text):
+        print(f"{one['id']}  {one['pictures']:2d} pictures  {one['group'] or '-':<16} {one['name']}")
+    return 0
+
+
+def _enrol(given: argparse.Namespace, people: People) -> int:
+    person = people.enrol(given.name, given.group, given.pictures, face=given.face, sure=given.sure)
+    print(f"{person['id']}  {person['pictures']} pictures  {person['name']}")
+    return 0
+
+
+def _remove(given: argparse.Namespace, people: People) -> int:
+    person, gone = people.remove(given.person)
+    print(
+        f"{person['name']} is removed: matches no more within {gone['stops_within_s']:g} s, "
+        f"nothing is left in the topics after {gone['forgotten_within_s'] / 60:g} minutes"
+    )
+    return 0
+
+
+def own_key(file: Path, environment: MutableMapping[str, str]) -> None:
+    """Give the demo a master key in a file of its own, where the environment gives none: a real site keeps it apart."""
+    if environment.get(VARIABLE) or environment.get(FILE_VARIABLE):
+        return
+    if not file.exists():
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(base64.b64encode(new_key()).decode())
+    environment[FILE_VARIABLE] = str(file.resolve())
+
+
+def _upload(picture: Path, face: int | None) -> dict[str, Any]:
+    return {"from": "upload", "picture": base64.b64encode(picture.read_bytes()).decode(), "face": face}
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.loads(error.read())["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the console answered {error.code}"
