@@ -43,10 +43,12 @@ class Clock:
         return self.now_ms
 
 
-def people_parts(folder: Path, clock: Callable[[], int], master: MasterKey | None = None, url: str = "") -> Parts:
+def people_parts(
+    folder: Path, clock: Callable[[], int], master: MasterKey | None = None, bootstrap: str = "127.0.0.1:1"
+) -> Parts:
     """The console without broker and pages; with a master key unless told otherwise."""
-    database = url or f"sqlite:///{folder}/console/console.db"
-    place = Place("127.0.0.1:1", folder / "console", database, "http://testserver", master)
+    database = f"sqlite:///{folder}/console/console.db"
+    place = Place(bootstrap, folder / "console", database, "http://testserver", master)
     parts = build(parse(CONFIG), place, clock)
     parts.store.open()
     return parts

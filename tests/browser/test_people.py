@@ -56,7 +56,7 @@ def picture_file(folder: Path, name: str, data: bytes) -> Path:
 def enrol(page: Page, file: Path, name: str, group: str) -> None:
     page.get_by_role("button", name="Enrol a person").first.click()
     page.get_by_label("Choose a picture").set_input_files(file)
-    expect(page.get_by_text("Good picture")).to_be_visible()
+    expect(page.get_by_text("Good picture")).to_be_visible(timeout=30_000)  # the models are opened at the first
     page.get_by_role("dialog").get_by_label("Name").fill(name)
     page.get_by_role("dialog").get_by_label("Group").fill(group)
 
@@ -219,7 +219,7 @@ def test_unknown_people_are_merged_and_get_a_name(site: ConsoleSite, opened: Ope
     page.get_by_role("button", name="Merge the two").click()
     expect(page.get_by_text("Merged: both are one person now.")).to_be_visible()
     page.get_by_label("Unknown a1b2c3", exact=True).get_by_role("button", name="Give a name").click()
-    expect(page.get_by_text("Good picture")).to_be_visible()
+    expect(page.get_by_text("Good picture")).to_be_visible(timeout=30_000)  # the models are opened at the first
     page.get_by_role("dialog").get_by_label("Name").fill("Emil")
     shot(page, "people-unknown-named")
     page.get_by_role("dialog").get_by_role("button", name="Enrol", exact=True).click()
