@@ -132,7 +132,7 @@ def test_the_site_goes_out_and_comes_in_as_a_file(site: ConsoleSite, opened: Ope
     expect(page.get_by_role("row", name=re.compile("cameras.street.zones.torn"))).to_contain_text("crosses itself")
     shot(page, "setup-frigate")
     assert findings(page) == []
-    more = text + "  file-down: {kind: camera_down, silent_s: 33}\n"
+    more = text.replace("\nrules:\n", "\nrules:\n  file-down: {kind: camera_down, silent_s: 33}\n")
     page.get_by_label("File", exact=True).set_input_files(
         {"name": "more.yaml", "mimeType": "text/yaml", "buffer": more.encode()}
     )
