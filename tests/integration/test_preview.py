@@ -14,7 +14,6 @@ from bus.admin import create_topics
 from bus.reader import Reader
 from console.parts import Parts
 from console.rights import Who
-from console.secrets import Secrets
 from console.wiring import Place, build
 from contracts import topics
 from contracts.codec import encode
@@ -78,7 +77,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
                 for one in (*old, *frames):
                     writer.send(topics.TRACKS, encode(one), camera, at_ms=one.captured_at_ms)
         place = Place(broker.bootstrap, tmp_path / "console", f"sqlite:///{tmp_path}/console.db", "")
-        parts = build(parse(CONFIG), place, lambda: time.time_ns() // 1_000_000, Secrets({}))
+        parts = build(parse(CONFIG), place, lambda: time.time_ns() // 1_000_000)
         parts.store.open()
         yield parts
         parts.store.close()

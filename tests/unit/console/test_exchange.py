@@ -10,7 +10,6 @@ import pytest
 from console.changes import ConflictError
 from console.parts import Parts
 from console.rights import ForbiddenError, Who
-from console.secrets import Secrets
 from console.store.objects import ObjectKey
 from console.wiring import Place, build
 from contracts.config import CameraDown
@@ -25,7 +24,7 @@ FRIGATE = Path(__file__).parents[1] / "contracts" / "frigate"
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Parts]:
     place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console.db", "http://testserver")
-    parts = build(parse(CONFIG), place, iter(range(1_000, 10**9)).__next__, Secrets({}))
+    parts = build(parse(CONFIG), place, iter(range(1_000, 10**9)).__next__)
     parts.store.open()
     yield parts
     parts.store.close()

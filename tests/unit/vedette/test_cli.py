@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from console.rights import Who
-from console.secrets import Secrets
 from console.store.objects import ObjectKey
 from console.wiring import Place, build
 from contracts.config import Camera, CameraDown, Input
@@ -225,7 +224,6 @@ def test_the_config_in_force_is_the_file_with_the_console_s_changes(
         load(config),
         Place("x:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", ""),
         int,
-        Secrets({}),
     )
     parts.store.open()
     who = Who("ada", "administrator")
