@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -64,15 +64,20 @@ class Gallery:
         for person, vectors in enrolled.items():
             if vectors.ndim != 2 or not len(vectors):
                 raise ValueError(f"{person.id}: pictures of shape {vectors.shape} instead of [K,D]")
-        people = tuple(enrolled)
-        sizes = [len(vectors) for vectors in enrolled.values()]
-        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        rows = np.concatenate(list(enrolled.values())).astype(np.float32)
-        wrong = np.flatnonzero(abs(np.linalg.norm(rows, axis=1) - 1) > 1e-3)
+        gallery = cls.joined(list(enrolled), list(enrolled.values()), denials)
+        wrong = np.flatnonzero(abs(np.linalg.norm(gallery.vectors, axis=1) - 1) > 1e-3)
         if wrong.size:
-            person = people[int(np.searchsorted(starts, wrong[0], "right")) - 1]
+            person = gallery.people[int(np.searchsorted(gallery.starts, wrong[0], "right")) - 1]
             raise ValueError(f"{person.id}: a picture's vector is not of length 1")
-        return cls(people, rows, starts, denials)
+        return gallery
+
+    @classmethod
+    def joined(cls, people: Sequence[Person], vectors: Sequence[Vectors], denials: tuple[Denial, ...] = ()) -> Gallery:
+        """A gallery of people whose unit vectors [K,D] were looked at before, in this order."""
+        if not people:
+            return cls(denials=denials)
+        starts = np.concatenate(([0], np.cumsum([len(one) for one in vectors])[:-1]))
+        return cls(tuple(people), np.concatenate(vectors).astype(np.float32, copy=False), starts, denials)
 
     def scores(self, look: Vector) -> NDArray[np.float32]:
         """The cosine of each person's nearest picture [P]; -1 for those whom an operator said that this look is not."""
