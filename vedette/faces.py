@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import datetime as dt
 import json
 import os
 import urllib.error
@@ -21,6 +22,7 @@ TOKEN = "VEDETTE_TOKEN"  # noqa: S105  the name of the variable
 ADDRESS_FILE, LOCAL_TOKEN_FILE = "address", "local-token"
 """As the console writes them into its state folder."""
 TIMEOUT_S = 60.0
+PEOPLE = "/api/people"
 
 
 class People:
@@ -32,18 +34,17 @@ class People:
 
     def enrolled(self, text: str) -> list[dict[str, Any]]:
         """Who is enrolled; raises VedetteError."""
-        found: list[dict[str, Any]] = self._ask("GET", f"?{urllib.parse.urlencode({'text': text})}")["people"]
+        found: list[dict[str, Any]] = self._ask("GET", f"{PEOPLE}?{urllib.parse.urlencode({'text': text})}")["people"]
         return found
 
     def enrol(self, name: str, group: str, pictures: list[Path], *, face: int | None, sure: bool) -> dict[str, Any]:
         """Enrol somebody with one picture or several; raises VedetteError with the reason of a refusal."""
         first, *others = pictures
         given = {"name": name, "group": group, "source": _upload(first, face), "sure": sure}
-        person: dict[str, Any] = self._ask("POST", "", given, first)["person"]
+        person: dict[str, Any] = self._ask("POST", PEOPLE, given, first)["person"]
         for one in others:
-            person = self._ask("POST", f"/{person['id']}/pictures", {"source": _upload(one, face), "sure": sure}, one)[
-                "person"
-            ]
+            more = {"source": _upload(one, face), "sure": sure}
+            person = self._ask("POST", f"{PEOPLE}/{person['id']}/pictures", more, one)["person"]
         return person
 
     def remove(self, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -51,12 +52,18 @@ class People:
         found = [one for one in self.enrolled("") if wanted in (one["id"], one["name"])]
         if len(found) != 1:
             raise VedetteError(f"{wanted}: {len(found)} people are enrolled under that id or name")
-        return found[0], self._ask("DELETE", f"/{found[0]['id']}")
+        return found[0], self._ask("DELETE", f"{PEOPLE}/{found[0]['id']}")
+
+    def search(self, picture: Path, face: int | None, most: int) -> list[dict[str, Any]]:
+        """Where the face of a picture was seen, the most alike first; raises VedetteError."""
+        sought = {"source": _upload(picture, face), "most": most}
+        found: list[dict[str, Any]] = self._ask("POST", "/api/sightings/search", sought, picture)["sightings"]
+        return found
 
     def _ask(self, method: str, path: str, body: object = None, about: Path | None = None) -> Any:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{self._address}/api/people{path}", data, headers, method=method)  # noqa: S310
+        request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 return json.loads(answer.read() or b"null")
@@ -88,7 +95,7 @@ def add_commands(
     states: tuple[Path, ...],
     evaluate: Callable[[argparse.Namespace], int],
 ) -> None:
-    """`faces key|enrol|list|remove|evaluate`; without `--state` the first of `states` where a system runs is meant."""
+    """The actions of `vedette faces`; without `--state` the first of `states` where a system runs is meant."""
     text = "Make the key that people's pictures are sealed by; enrol, list and remove people"
     faces = commands.add_parser("faces", help=text, description=text + ".")
     actions = faces.add_subparsers(required=True, metavar="ACTION")
@@ -119,6 +126,10 @@ def add_commands(
     listed.add_argument("text", nargs="?", default="", help="only those whose name or group holds this")
     remove = of_console("remove", _remove, "Remove a person for good")
     remove.add_argument("person", help="the id, or the exact name")
+    search = of_console("search", _search, "Say where the face of a picture was seen, over all cameras")
+    search.add_argument("picture", type=Path, metavar="PICTURE", help="JPEG, PNG or WebP")
+    search.add_argument("--face", type=int, metavar="N", help="which face is meant, where there are several (from 0)")
+    search.add_argument("-n", "--most", type=int, default=20, metavar="N", help="so many tracks at most (default: 20)")
     text = "Measure the face models on a recipe's test sets"
     measure = actions.add_parser("evaluate", help=text, description=text + ".", prefix_chars="\0")
     measure.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -139,6 +150,15 @@ def _list(given: argparse.Namespace, people: People) -> int:
 def _enrol(given: argparse.Namespace, people: People) -> int:
     person = people.enrol(given.name, given.group, given.pictures, face=given.face, sure=given.sure)
     print(f"{person['id']}  {person['pictures']} pictures  {person['name']}")
+    return 0
+
+
+def _search(given: argparse.Namespace, people: People) -> int:
+    for one in people.search(given.picture, given.face, given.most):
+        at = dt.datetime.fromtimestamp(one["at_ms"] / 1000, dt.UTC)
+        print(
+            f"{one['score']:.2f}  {at:%Y-%m-%d %H:%M:%S} UTC  {one['camera']:<16} {one['person_id'] or one['decision']}"
+        )
     return 0
 
 

@@ -64,7 +64,7 @@ vedette up --config my.yaml</pre></template><p v-else>{{ filled(t.off_wrong, { f
     </template>
   </div>
   <Person v-if="chosen && tab === 'enrolled'" ref="person" :key="chosen.person.id" :d="chosen" :t="t" :zone="zone" :csrf="start.csrf" :may="start.may_enrol && on" :standing="start.standing" :cameras="start.cameras" :groups="groups" @changed="changed" @removed="removed" @close="close" @say="say" @add="enrolling = { source: null, picture: '', person: chosen.person }"/>
-  <Enrolment v-if="enrolling" :begin="enrolling" :t="t" :csrf="start.csrf" :groups="groups" :people="people" @done="done" @close="enrolling = null" @say="say"/>
+  <Enrolment v-if="enrolling" :begin="enrolling" :t="t" :csrf="start.csrf" :groups="groups" :people="people" :zone="zone" :cameras="start.cameras" :search="start.may_search" @done="done" @close="enrolling = null" @say="say"/>
   <Toasts :toasts="toasts" />
 </div>`,
 };

@@ -23,6 +23,7 @@ async def people_page(visit: Visit) -> None:
         "standing": msgspec.to_builtins(desk.parts.people.standing()),
         "cameras": {name: desk.camera_name(name) for name in desk.config.cameras},
         "may_enrol": visit.who.may("enrol") and visit.who.cameras is None,
+        "may_search": visit.who.may("search_people"),
         "alert": query.get("alert", ""),
         "person": query.get("person", ""),
     }

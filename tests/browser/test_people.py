@@ -68,6 +68,8 @@ def test_a_person_is_enrolled_changed_and_removed(
     expect(page.get_by_role("heading", name="Nobody is enrolled yet")).to_be_visible()
     began = time.monotonic()
     enrol(page, picture_file(tmp_path, "bea", portrait()), "Bea Winter", "banned")
+    page.get_by_role("button", name="Where was this face seen?").click()
+    expect(page.get_by_text("No camera saw a face like this one")).to_be_visible()
     shot(page, "people-enrol")
     assert findings(page) == []
     page.get_by_role("dialog").get_by_role("button", name="Enrol", exact=True).click()

@@ -1,5 +1,5 @@
 // Enrolment: a picture in, at once what it is good for, then name and group. Also one more picture of somebody.
-import { Icon, filled, percent } from "/assets/panel.js";
+import { Icon, at, filled, percent } from "/assets/panel.js";
 import { Api } from "/assets/api.js";
 
 const LONGEST = 2048; // what the console looks at: a telephone's picture is made smaller here, not sent whole
@@ -21,10 +21,10 @@ async function packed(file) {
 
 export const Enrolment = {
   mixins: [Api],
-  props: { begin: Object, t: Object, groups: Array, people: Array },
+  props: { begin: Object, t: Object, groups: Array, people: Array, zone: String, cameras: Object, search: Boolean },
   emits: ["done", "close", "say"],
   components: { Icon },
-  data() { return { source: this.begin.source, picture: this.begin.picture, seen: null, checking: false, over: false, name: "", group: "", sure: false, busy: false, size: null }; },
+  data() { return { source: this.begin.source, picture: this.begin.picture, seen: null, checking: false, over: false, name: "", group: "", sure: false, busy: false, size: null, sightings: null }; },
   computed: {
     person() { return this.begin.person ?? null; },
     refusal() { return this.seen?.refusal ?? null; },
@@ -44,7 +44,7 @@ export const Enrolment = {
       await this.examine();
     },
     async examine() {
-      this.checking = true; this.seen = null; this.sure = false;
+      this.checking = true; this.seen = null; this.sure = false; this.sightings = null;
       this.seen = await this.api("POST", "/api/people/examine", { source: this.source, person_id: this.person?.id ?? "" });
       this.checking = false;
       this.$nextTick(() => (this.choosing ? this.$el.querySelector(".box") : this.refusal ? null : this.$refs.name ?? this.$refs.send)?.focus());
@@ -52,6 +52,8 @@ export const Enrolment = {
     choose(number) { this.source = { ...this.source, face: number }; this.examine(); },
     place([x1, y1, x2, y2]) { return { left: x1 * 100 + "%", top: y1 * 100 + "%", width: (x2 - x1) * 100 + "%", height: (y2 - y1) * 100 + "%" }; },
     marked(i) { return ["box", { chosen: this.seen.chosen === i, bad: this.seen.chosen === i && this.refusal }]; },
+    async look() { this.sightings = (await this.api("POST", "/api/sightings/search", { source: this.source, most: 20 })).sightings; },
+    sighting(one) { return filled(this.t.sighting, { at: at(one.at_ms, this.zone, "stamp"), camera: this.cameras[one.camera] ?? one.camera, score: one.score.toFixed(2) }); },
     again() { this.source = null; this.picture = ""; this.seen = null; this.$nextTick(() => this.$refs.choose?.focus()); },
     async send() {
       if (!this.usable || this.busy) return;
@@ -74,6 +76,8 @@ export const Enrolment = {
         <template v-else-if="seen"><h3 :class="choosing ? '' : refusal ? 'badword' : 'goodword'">{{ refusal ? (choosing ? t.which : t.bad) : t.good }}</h3><p class="said">{{ refusal ? refusal.text : t.good_hint }}</p>
           <p v-if="seen.strength">{{ t.quality }} <b>{{ percent(seen.strength) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: seen.strength * 100 + '%' }"></i></span></p></template>
         <template v-if="like"><button v-if="!person" type="button" class="button" @click="add(like, false)">{{ filled(t.add_to, { name: like.name }) }}</button><label class="check"><input type="checkbox" v-model="sure">{{ person ? filled(t.sure_picture, { name: person.name }) : t.sure }}</label></template>
+        <button v-if="search && seen && seen.chosen !== null" type="button" class="button small" @click="look">{{ t.where_seen }}</button>
+        <template v-if="sightings"><p v-if="!sightings.length" class="dim">{{ t.not_seen }}</p><ul v-else class="plain sightings" tabindex="0" :aria-label="t.where_seen"><li v-for="one in sightings" :key="one.track">{{ sighting(one) }}</li></ul></template>
         <button v-if="source.from === 'upload'" type="button" class="button small" @click="again">{{ t.another }}</button></div></div>
     <template v-if="!person && usable"><label class="field">{{ t.name }}<input ref="name" v-model="name" required maxlength="200" autocomplete="off"></label>
       <label class="field">{{ t.group }}<input v-model="group" maxlength="100" list="groups" autocomplete="off"><datalist id="groups"><option v-for="one in groups" :key="one" :value="one"></option></datalist><span class="dim hint">{{ t.group_hint }}</span></label></template>

@@ -54,6 +54,8 @@ def test_enrol_list_and_remove(state: Path, tmp_path: Path, capsys: pytest.Captu
     assert "banned           Bea" in capsys.readouterr().out
     assert main(["faces", "enrol", "Nobody", str(empty), *where]) == 1
     assert "empty.jpg: no face is to be found" in capsys.readouterr().err
+    assert main(["faces", "search", str(picture), *where]) == 0  # no camera has seen anybody yet
+    assert main(["faces", "search", str(empty), *where]) == 1
     assert main(["faces", "remove", "Carl", *where]) == 1
     assert main(["faces", "remove", "Bea", *where]) == 0
     assert "within 1 s" in capsys.readouterr().out
