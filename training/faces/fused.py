@@ -23,7 +23,7 @@ from stream.identity import (
 from training.faces.openset import WANTED, Interval, interval
 from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig
-from training.faces.tracks import Embed, Floats, looks_of_track
+from training.faces.tracks import Embed, Floats, Walk, looks_of_track
 
 LOOKS = 10
 SPLITS = 10
@@ -58,13 +58,13 @@ class Fusion:
     missed: Interval
 
 
-def passing(faces: Faces, embed: Embed, config: DegradeConfig) -> Passing:
+def passing(faces: Faces, embed: Embed, config: DegradeConfig, walk: Walk = looks_of_track) -> Passing:
     """Everybody passes once, as another face than the one that would be enrolled."""
     rng = np.random.default_rng(SEED)
     vectors, qualities, pictures, known = [], [], [], []
     for person in tqdm(range(len(faces.names)), desc="tracks"):
         places = rng.permutation(np.flatnonzero(faces.persons == person))
-        seen, good = embed(looks_of_track(faces.pictures[places[0]], LOOKS, config, rng))
+        seen, good = embed(walk(faces.pictures[places[0]], LOOKS, config, rng))
         vectors.append(seen)
         qualities.append(good)
         known.append(len(places) > 1)

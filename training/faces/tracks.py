@@ -16,6 +16,7 @@ from training.faces.recipe import DegradeConfig
 
 Floats = NDArray[np.float32]
 Embed = Callable[[NDArray[np.uint8]], tuple[Floats, Floats]]
+Walk = Callable[[Picture, int, DegradeConfig, Generator], NDArray[np.uint8]]
 
 CLEAN_TRACKS = 0.15
 """So many tracks are of a face that is near and clear."""
@@ -37,6 +38,11 @@ def looks_of_track(face: Picture, count: int, config: DegradeConfig, rng: Genera
     sizes = (round(side / GROWTH), min(SIDE, round(side * GROWTH)))
     passing = msgspec.structs.replace(config, clean=0.0, shrink=sizes, shrink_share=1.0)
     return np.stack([degrade(face, passing, rng) for _ in range(count)])
+
+
+def looks_of_any_size(face: Picture, count: int, config: DegradeConfig, rng: Generator) -> NDArray[np.uint8]:
+    """The face in `count` looks of the training's faults, each of a size and with faults of its own."""
+    return np.stack([degrade(face, config, rng) for _ in range(count)])
 
 
 def tracks_of(faces: Faces, embed: Embed, looks: int, config: DegradeConfig, seed: int) -> list[Track]:

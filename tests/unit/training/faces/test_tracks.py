@@ -7,15 +7,16 @@ import pytest
 
 from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig
-from training.faces.tracks import looks_of_track, tracks_of
+from training.faces.tracks import Walk, looks_of_any_size, looks_of_track, tracks_of
 
 pytestmark = pytest.mark.training
 
 FACE = np.random.default_rng(1).integers(0, 255, (112, 112, 3), dtype=np.uint8)
 
 
-def test_a_track_is_the_same_for_the_same_seed_and_no_two_of_its_looks_are() -> None:
-    one, again = (looks_of_track(FACE, 4, DegradeConfig(), np.random.default_rng(3)) for _ in range(2))
+@pytest.mark.parametrize("walk", [looks_of_track, looks_of_any_size])
+def test_a_track_is_the_same_for_the_same_seed_and_no_two_of_its_looks_are(walk: Walk) -> None:
+    one, again = (walk(FACE, 4, DegradeConfig(), np.random.default_rng(3)) for _ in range(2))
     assert one.shape == (4, 112, 112, 3)
     assert (one == again).all()
     assert all((one[0] != look).any() for look in one[1:])
