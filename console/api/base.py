@@ -77,6 +77,16 @@ WORDS = {
 _documented: dict[str, Any] = {}
 
 
+YAML = "application/yaml"
+
+
+def _form(gives: Any, media: str) -> dict[str, Any]:
+    """What a body of this media type holds: a struct as JSON, a mapping as YAML, else text or bytes."""
+    if media == JSON:
+        return _reference(gives)
+    return {"type": "object" if media == YAML else "string"}
+
+
 def spec(
     gives: Any = None,
     *,
@@ -91,8 +101,8 @@ def spec(
     """
     good: dict[str, Any] = {"description": "Done" if gives is None else "What was asked for"}
     if gives is not None:
-        forms = {"schema": _reference(gives) if media == JSON else {"type": "string"}}
-        good["content"] = dict.fromkeys((media,) if isinstance(media, str) else media, forms)
+        kinds = (media,) if isinstance(media, str) else media
+        good["content"] = {kind: {"schema": _form(gives, kind)} for kind in kinds}
     responses: dict[int | str, dict[str, Any]] = {status: good}
     for code in sorted({401, 403, 422, 429, 503, *errors, *((413, 415) if takes else ())}):
         responses[code] = {"description": WORDS[code], "content": {JSON: {"schema": _reference(Problem)}}}

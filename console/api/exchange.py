@@ -8,13 +8,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Response
 from msgspec import Meta
 
-from console.api.base import WithParts, body, reply, spec
+from console.api.base import YAML, WithParts, body, reply, spec
 from console.api.objects import Editor
 from console.exchange import Proposal
 
 router = APIRouter(prefix="/api/config", tags=["cameras, zones, rules"])
-
-YAML = "application/yaml"
 
 
 class File(msgspec.Struct, frozen=True):

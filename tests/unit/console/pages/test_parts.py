@@ -10,7 +10,7 @@ from console.pages import texts
 from console.pages.detail import history_of
 from console.pages.forms import KINDS, defaults, forms
 from console.pages.live import part
-from console.pages.login import _inside
+from console.pages.login import inside
 from console.pages.panel import STATIC
 from console.pages.pictures import around
 from console.pages.times import lasting, stamp
@@ -115,7 +115,7 @@ def test_a_part_of_the_stream_says_its_lengths():
     [("/live?camera=a", "/live?camera=a"), ("https://evil", "/"), ("//evil", "/"), ("/\\evil", "/"), ("", "/")],
 )
 def test_next_stays_inside(asked, led):
-    assert _inside(asked) == led
+    assert inside(asked) == led
 
 
 @pytest.mark.parametrize(
