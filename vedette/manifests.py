@@ -1,6 +1,7 @@
 """What Kubernetes must know of a site, from the code's own declarations: topics and users, beside its overlay.
 
-`python -m vedette.manifests OVERLAY` writes OVERLAY/generated from OVERLAY/site.yaml.
+`python -m vedette.manifests OVERLAY` writes OVERLAY/generated from OVERLAY/site.yaml;
+`python -m vedette.manifests --monitoring DEPLOY COMPONENT` the rules and dashboards of DEPLOY into a component.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from contracts.access import NO_GROUP, Access, of_parts
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
+from vedette import monitoring
 
 API = "kafka.strimzi.io/v1"
 CLUSTER = {"strimzi.io/cluster": "kafka"}
 REPLICAS = 3
 HEAD = "# Written by `python -m vedette.manifests`: change the config or contracts/, not this.\n"
+HEAD_MONITORING = "# Written by `python -m vedette.manifests --monitoring`: change deploy/, not this.\n"
 FOLDER = "generated"
 
 
@@ -35,6 +38,19 @@ def write(overlay: Path) -> tuple[Path, ...]:
     for name, text in texts(config).items():
         (folder / name).write_text(text)
     return tuple(sorted(folder.iterdir()))
+
+
+def write_monitoring(deploy: Path, component: Path) -> tuple[Path, ...]:
+    """Write rules and dashboards as objects; returns the files. Raises OSError."""
+    written = monitoring_texts(deploy)
+    for name, text in written.items():
+        (component / name).write_text(text)
+    return tuple(component / name for name in written)
+
+
+def monitoring_texts(deploy: Path) -> dict[str, str]:
+    """The component's files by their names; raises OSError."""
+    return {name: HEAD_MONITORING + _yaml(many) for name, many in monitoring.objects(deploy).items()}
 
 
 def texts(config: Config) -> dict[str, str]:
@@ -100,19 +116,33 @@ def _yaml(documents: list[dict[str, Any]]) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """Without anchors: what is the same twice is written twice."""
+    """Without anchors: what is the same twice is written twice. Texts of several lines stand as such."""
 
     def ignore_aliases(self, data: object) -> bool:
         """Always."""
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """A text of one line as YAML likes, others as they are."""
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+_Plain.add_representer(str, _Plain.represent_str)
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write for each overlay; 2 for a wrong config."""
+    """Write for each overlay, or the monitoring; 2 for a wrong config."""
     parser = argparse.ArgumentParser(prog="python -m vedette.manifests", description=__doc__)
-    parser.add_argument("overlays", nargs="+", type=Path, metavar="OVERLAY", help="a folder with site.yaml")
+    parser.add_argument("overlays", nargs="*", type=Path, metavar="OVERLAY", help="a folder with site.yaml")
+    parser.add_argument(
+        "--monitoring", nargs=2, type=Path, metavar=("DEPLOY", "COMPONENT"), help="rules and dashboards"
+    )
+    given = parser.parse_args(arguments)
     try:
-        for overlay in parser.parse_args(arguments).overlays:
+        if given.monitoring:
+            for path in write_monitoring(*given.monitoring):
+                print(path)
+        for overlay in given.overlays:
             for path in write(overlay):
                 print(path)
     except (ConfigError, OSError) as error:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from contracts.access import of_parts
 from contracts.config import Console, Edge, Stream
@@ -23,7 +24,7 @@ from tests.manifests.overlays import (
     name_of,
     site_of,
 )
-from vedette.manifests import FOLDER, texts
+from vedette.manifests import FOLDER, monitoring_texts, texts
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "schemas" / "crds"
 
@@ -61,6 +62,39 @@ def test_an_unknown_field_is_found() -> None:
 def test_topics_and_users_are_those_of_the_code(overlay: str) -> None:
     folder = K8S / "overlays" / overlay / FOLDER
     assert {path.name: path.read_text() for path in folder.iterdir()} == texts(load(site_of(overlay)))
+
+
+def test_rules_and_dashboards_are_those_of_deploy() -> None:
+    component = K8S / "components" / "monitoring"
+    for name, text in monitoring_texts(K8S.parent / "deploy").items():
+        assert (component / name).read_text() == text, name
+    rules, *_ = (one for one in built("prod") if one["kind"] == "PrometheusRule")
+    assert rules["spec"] == yaml.safe_load((K8S.parent / "deploy" / "prometheus" / "rules.yaml").read_text())
+    assert sum("grafana_dashboard" in one["metadata"].get("labels", {}) for one in built("prod")) == 6
+
+
+def test_every_port_with_metrics_is_asked_for_them() -> None:
+    endpoints = {
+        (str(one["spec"]["selector"]), endpoint["port"])
+        for one in built("prod")
+        if one["kind"] == "PodMonitor"
+        for endpoint in one["spec"]["podMetricsEndpoints"]
+    }
+    for one in built("prod"):
+        for container in containers(one):
+            for port in container.get("ports", []):
+                flink = one["kind"] == "FlinkDeployment"
+                label = "flink-native-kubernetes" if flink else f"'{one['metadata']['name']}'"
+                assert any(label in chosen and port["name"] == name for chosen, name in endpoints), name_of(one)
+
+
+def test_every_part_has_its_name_as_job() -> None:
+    """`up{job=...}` of the rules: the monitors' job label, of pods that have it."""
+    jobs = set(importlib.import_module("stream.jobs").JOBS)
+    named = {one["metadata"]["name"] for one in built("prod") if one["kind"] in ("StatefulSet", "Deployment")}
+    text = (K8S.parent / "deploy" / "prometheus" / "rules.yaml").read_text()
+    silent = {name for found in re.findall(r'up\{job=~?"([^"]+)"', text) for name in found.split("|")}
+    assert silent - {"stream"} == jobs | named
 
 
 def test_every_part_that_runs_has_a_user_and_mounts_its_certificate() -> None:
