@@ -26,6 +26,9 @@ GRACE_MS = 2_000
 DELAY_MS = 15_000
 """How long a decision's delay is worth telling: three heartbeats of a camera where nothing moves."""
 
+LATE_MS = 5_000
+"""Decided on later than this, the jobs fall behind: boxes and alerts are not of the picture that is live."""
+
 HELD = 16
 
 

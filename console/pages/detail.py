@@ -12,6 +12,7 @@ from console.answers import NoAlertError
 from console.pages.desk import Desk, Visit
 from console.pages.identity import identity_of
 from console.pages.texts import ALERTS, IDENTITY
+from console.pages.times import delayed
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from contracts.messages import Alert, Condition
 
@@ -94,7 +95,7 @@ def _versions(alert: Alert) -> list[tuple[str, str]]:
         (ALERTS["version_rule"], f"{alert.rule} · {alert.kind} · {alert.rule_version & 0xFFFFFFFF:08x}"),
         (ALERTS["version_revision"], str(alert.revision)),
         (ALERTS["version_score"], f"{alert.score:.3g}"),
-        (ALERTS["version_delay"], f"{delay_ms} ms" if delay_ms else ""),
+        (ALERTS["version_delay"], delayed(delay_ms) if delay_ms else ""),
         (ALERTS["version_id"], alert.id),
     ]
 

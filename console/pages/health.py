@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from console.live.wall import State
+from console.live.wall import LATE_MS, State
 from console.notify.notifier import ChannelView
 from console.pages import parts
 from console.pages.desk import Visit, blocking
 from console.pages.texts import HEALTH, LIVE
-from console.pages.times import lasting, stamp
+from console.pages.times import delayed, lasting, stamp
 
 EVERY_S = 2.0
 QUIET_MS = 10_000
@@ -61,7 +61,7 @@ async def _show(visit: Visit, body: ui.element) -> None:
 def _part(title: str, well: bool, text: str) -> None:
     with parts.element("section", classes="card"):
         parts.element("h3", title)
-        with parts.element("p", classes="row"):
+        with parts.element("p", classes="row whole"):
             parts.element("span", classes=f"dot {'good' if well else 'bad'}")
             parts.element("span", text)
 
@@ -73,7 +73,8 @@ def _since(name: str, at_ms: int, zone: str) -> str:
 def _jobs(states: list[State]) -> None:
     delays = [state.delay_ms for state in states if state.delay_ms is not None]
     if delays:
-        _part(HEALTH["jobs"], True, HEALTH["jobs_ok"].format(time=f"{max(delays)} ms"))
+        late = max(delays) > LATE_MS
+        _part(HEALTH["jobs"], not late, HEALTH["jobs_late" if late else "jobs_ok"].format(time=delayed(max(delays))))
     elif any(state.standing == "live" for state in states):
         _part(HEALTH["jobs"], False, HEALTH["jobs_bad"])
     else:
@@ -97,7 +98,7 @@ def _cameras(visit: Visit, states: dict[str, State]) -> None:
                 lasting(state.age_ms) if state.picture_at_ms else "–",
                 fps.format(value=f"{status.captured_fps:.1f}") if status else "–",
                 fps.format(value=f"{status.sent_fps:.1f}") if status else "–",
-                f"{state.delay_ms} ms" if state.delay_ms is not None else "–",
+                delayed(state.delay_ms),
                 str(sum(status.counters.dropped.values())) if status else "–",
                 f"{status.spool_bytes / 1e6:.1f} MB" if status else "–",
                 f"{status.clock_offset_ms} ms" if status and status.clock_offset_ms is not None else "–",

@@ -72,6 +72,8 @@ export default {
       return this.t["standing_" + standing] + (standing === "down" && state.reason ? ` (${state.reason})` : "") + (standing === "waiting" ? "" : since);
     },
     age(name) { const state = this.states[name]; return state?.picture_at_ms ? this.lasting(state.age_ms + Math.max(0, this.clock - this.heardAt)) : "–"; },
+    /** How late decisions come, where that is so late that boxes and alerts can't be of this picture. */
+    late(name) { const delay = this.states[name]?.delay_ms; return delay > this.start.late_ms ? this.filled(this.t.late, { time: this.delayed(delay) }) : ""; },
     choose(name) {
       this.large = name; this.heads = {}; this.heardAt = this.now();
       history.replaceState(history.state, "", location.pathname + (name ? "?camera=" + encodeURIComponent(name) : ""));
@@ -93,7 +95,7 @@ export default {
     facts(name) {
       const state = this.states[name] ?? {}, counters = state.counters ?? {};
       const dropped = Object.entries(counters.dropped ?? {}).map(([why, n]) => `${n} ${why.replaceAll("_", " ")}`).join(", ");
-      return [["fact_state", this.note(name)], ["fact_delay", this.age(name)], ["fact_decided", state.delay_ms == null ? "–" : `${state.delay_ms} ms`], ["fact_picture", state.picture_at_ms ? this.at(state.picture_at_ms, "full") : ""], ["fact_size", state.size], ["fact_captured", state.captured_fps?.toFixed(1) + " / s"], ["fact_sent", state.sent_fps?.toFixed(1) + " / s"],
+      return [["fact_state", this.note(name)], ["fact_delay", this.age(name)], ["fact_decided", this.delayed(state.delay_ms)], ["fact_picture", state.picture_at_ms ? this.at(state.picture_at_ms, "full") : ""], ["fact_size", state.size], ["fact_captured", state.captured_fps?.toFixed(1) + " / s"], ["fact_sent", state.sent_fps?.toFixed(1) + " / s"],
         ["fact_tamper", state.tamper?.map((one) => this.t["tamper_" + one]).join(", ") || this.t.none], ["fact_counts", this.filled(this.t.counts, { captured: counters.captured ?? 0, sent: counters.sent ?? 0, gated: counters.gated ?? 0 })], ["fact_dropped", dropped || "0"], ["fact_spool", `${((state.spool_bytes ?? 0) / 1e6).toFixed(1)} MB`], ["fact_clock", state.clock_offset_ms == null ? "–" : `${state.clock_offset_ms} ms`], ["fact_agent", state.agent]];
     },
   },
@@ -110,7 +112,7 @@ export default {
           <template v-if="boxes && live(camera.name)"><g v-for="box in heads[camera.name].boxes" :key="box.id"><rect :class="['mark', box.decision, { still: box.still, guessed: !box.seen }]" :x="box.xyxy[0]" :y="box.xyxy[1]" :width="Math.max(0, box.xyxy[2] - box.xyxy[0])" :height="Math.max(0, box.xyxy[3] - box.xyxy[1])"/>
             <text :x="box.xyxy[0]" :y="Math.max(box.xyxy[1] - heads[camera.name].height / 120, heads[camera.name].height / 30)" :font-size="heads[camera.name].height / 32">{{ who(box) }} {{ box.id }}</text></g></template></svg>
         <span v-if="!live(camera.name)" class="notlive"><b>{{ t.not_live }}</b>{{ note(camera.name) }}</span></span>
-      <span v-if="!large" class="caption"><span :class="['dot', live(camera.name) ? 'good' : standing(camera.name) === 'waiting' ? 'warn' : 'bad']"></span><b>{{ camera.title }}</b><span v-for="one in states[camera.name]?.tamper || []" :key="one" class="badge bad">{{ t['tamper_' + one] }}</span><span class="grow"></span><span class="dim">{{ states[camera.name]?.sent_fps?.toFixed(1) ?? '–' }} {{ t.fps }} · {{ age(camera.name) }}</span></span>
+      <span v-if="!large" class="caption"><span :class="['dot', live(camera.name) ? 'good' : standing(camera.name) === 'waiting' ? 'warn' : 'bad']"></span><b>{{ camera.title }}</b><span v-for="one in states[camera.name]?.tamper || []" :key="one" class="badge bad">{{ t['tamper_' + one] }}</span><span v-if="live(camera.name) && late(camera.name)" class="badge warn">{{ late(camera.name) }}</span><span class="grow"></span><span class="dim">{{ states[camera.name]?.sent_fps?.toFixed(1) ?? '–' }} {{ t.fps }} · {{ age(camera.name) }}</span></span>
     </component>
     <aside v-if="large" class="card"><h2>{{ t.state }}</h2><dl class="values"><template v-for="[name, value] in facts(large)" :key="name"><dt>{{ t[name] }}</dt><dd>{{ value || '–' }}</dd></template></dl></aside>
     <div v-if="!start.cameras.length" class="empty"><h2>{{ t.no_cameras }}</h2></div>

@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
 from console.auth.guard import caller_of
-from console.live.wall import GRACE_MS, Picture, Place, Wall
+from console.live.wall import GRACE_MS, LATE_MS, Picture, Place, Wall
 from console.pages import texts
 from console.pages.desk import Desk, Visit, blocking
 from console.pages.panel import Panel
@@ -37,7 +37,7 @@ async def live_page(visit: Visit) -> None:
     config = (await blocking(visit.desk.parts.changes.config)).cameras
     shown = [name for name in config if config[name].enabled and visit.who.sees(name)]
     cameras = [_camera(visit, name, config[name]) for name in shown]
-    start = {"cameras": cameras, "large": visit.request.query_params.get("camera", "")}
+    start = {"cameras": cameras, "large": visit.request.query_params.get("camera", ""), "late_ms": LATE_MS}
     LiveWall({}, visit.check, visit.props(texts.LIVE, start))
 
 

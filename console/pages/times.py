@@ -27,3 +27,10 @@ def lasting(ms: float) -> str:
     if seconds < 86_400:
         return f"{seconds // 3600} h {seconds % 3600 // 60} min"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def delayed(ms: int | None) -> str:
+    """A delay: 420 ms, from two seconds on as `lasting` says it; "–" where there is none."""
+    if ms is None:
+        return "–"
+    return f"{ms} ms" if ms < 2_000 else lasting(ms)

@@ -29,6 +29,9 @@ export function lasting(ms) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** A delay: 420 ms, from two seconds on as `lasting` says it; – where there is none. */
+export const delayed = (ms) => (ms == null ? "–" : ms < 2000 ? `${ms} ms` : lasting(ms));
+
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
 /** Text with {names} filled in. */
@@ -77,7 +80,7 @@ export const Panel = {
   },
   methods: {
     at(ms, style) { return at(ms, this.zone, style); },
-    lasting, percent, filled,
+    lasting, delayed, percent, filled,
     now() { return Date.now() + this.offset; },
     /** Ask the server; resolves with its answer. A refusal is shown and rejects. */
     call(name, args = {}, patience = 15000) {

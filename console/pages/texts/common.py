@@ -31,6 +31,7 @@ COMMON = {
 SHELL = {
     "nav": "Pages",
     "menu": "Menu",
+    "more": "More",
     "alerts": "Alerts",
     "live": "Live",
     "setup": "Cameras & rules",
