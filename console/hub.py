@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from console.store.rows import AlertRow
+from contracts.fields import Answer
 
 MAX_WAITING = 1000
 """What a subscriber may have waiting: 50 s of a flood of 20 alerts a second. A slower one is told to reload."""
 
 
 class Change(NamedTuple):
-    """An alert before and after an answer."""
+    """An alert before and after an answer; `identity` is what was said of who it is about."""
 
     before: AlertRow
     after: AlertRow
+    identity: Answer | None = None
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ def meter(measured: Metrics) -> Callable[[Change], None]:
             measured.counter(metrics.ESCALATIONS, after.severity).inc()
         if after.verdict != before.verdict:
             measured.counter(metrics.VERDICTS, after.rule, after.verdict).inc()
+        if change.identity is not None:
+            measured.counter(metrics.IDENTITY_ANSWERS, change.identity).inc()
         if after.acknowledged_at_ms and not before.acknowledged_at_ms:
             measured.histogram(metrics.TIME_TO_ACKNOWLEDGE, after.severity).observe(_waited_s(after))
 

@@ -91,6 +91,9 @@ TIME_TO_ACKNOWLEDGE = Metric(
 )
 ESCALATIONS = Metric("vedette_escalations_total", "Alerts that were escalated", "counter", ("severity",))
 VERDICTS = Metric("vedette_verdicts_total", "Operators' verdicts on alerts", "counter", ("rule", "verdict"))
+IDENTITY_ANSWERS = Metric(
+    "vedette_identity_answers_total", "Operators' word on who an alert is about", "counter", ("answer",)
+)
 CONSOLE_OUTBOX = Metric("vedette_console_outbox", "Records that wait for the broker", "gauge")
 NOTIFICATIONS = Metric(
     "vedette_notifications_total", "Notifications by what became of them", "counter", ("channel", "outcome")

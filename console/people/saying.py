@@ -91,7 +91,7 @@ class Saying:
             self._store.people.add_denial(connection, denial)
             self._register.tell(connection, told_denial(denial), denial.version)
             keep(self._store, connection, row, _said(who, row, "not_person", said.person_id, now_ms))
-        self._tell(row)
+        self._tell(row, "not_person")
         return Denied(id=denial_id, person_id=said.person_id, alert=alert_id)
 
     def undo(self, who: Who, person_id: str, denial_id: str) -> None:
@@ -121,7 +121,7 @@ class Saying:
                 )
         self._store.database.wipe(("denials", "outbox"))
         for row in found:
-            self._tell(row)
+            self._tell(row, "denial_undone")
         self._wake()
 
     def this_is(self, who: Who, alert_id: str, person_id: str, *, sure: bool = False) -> PersonDetail:
@@ -144,7 +144,7 @@ class Saying:
             source = f"alert/{alert_id}"
             detail = self._register.add_in(connection, who, person_id, examined.candidate, source)
             keep(self._store, connection, row, _said(who, row, "is_person", person_id, now_ms))
-        self._tell(row)
+        self._tell(row, "is_person")
         return detail
 
     def denial_of(self, alert_id: str, person_id: str) -> Denied | None:
@@ -162,10 +162,10 @@ class Saying:
             raise NoAlertError("there is no such alert")
         return row, alert
 
-    def _tell(self, row: AlertRow) -> None:
+    def _tell(self, row: AlertRow, answer: Answer) -> None:
         """Whoever has the alert open sees its new history."""
         self._wake()
-        self._hub.changed([Change(row, row)])
+        self._hub.changed([Change(row, row, answer)])
 
 
 def _said(who: Who, row: AlertRow, action: Answer, person_id: str, now_ms: int) -> AnswerRow:

@@ -45,6 +45,19 @@ def _matches() -> list[Item]:
         lines("Faces looked at", rate("vedette_faces_seen_total", "camera", "camera"), unit="ops"),
         lines("Tracks held against the gallery", rate("vedette_face_tests_total", "decision", "camera"), unit="ops"),
         lines(
+            "Operators' word on who it was, in the hour before",
+            ("sum by (answer) (increase(vedette_identity_answers_total{here}[1h]))", "{{answer}}"),
+            about="not_person: a false match. is_person: a miss, enrolled with one picture more.",
+        ),
+        lines(
+            "False matches and misses, as operators said",
+            (_answered("not_person", "identified"), "false matches of tracks identified"),
+            (_answered("is_person", "unknown"), "misses of tracks unknown"),
+            unit="percentunit",
+            limits=(0.01, 0.05),
+            about="In the time that is shown. At least: who isn't looked at isn't answered.",
+        ),
+        lines(
             "Share of tracks that are somebody",
             share("vedette_face_tests_total", "camera", 'decision="identified"', "1h", "camera"),
             unit="percentunit",
@@ -63,6 +76,11 @@ def _matches() -> list[Item]:
             unit="ops",
         ),
     ]
+
+
+def _answered(answer: str, decision: str) -> str:
+    said = f'sum(increase(vedette_identity_answers_total{{here, answer="{answer}"}}[$__range]))'
+    return f'{said} / sum(increase(vedette_face_tests_total{{here, decision="{decision}"}}[$__range]))'
 
 
 def operators() -> Dashboard:

@@ -78,6 +78,17 @@ def test_this_is_adds_a_look_and_says_so(parts: Parts, bea: str) -> None:
         parts.people.saying.this_is(ANNA, "alert-0", bea)
 
 
+def test_what_operators_say_is_counted(parts: Parts, bea: str) -> None:
+    take(parts.store, named_alert(parts, bea, look(1, seed=9)), named_alert(parts, "", look(1, 0.75, seed=4), 1))
+    denied = parts.people.saying.deny(OTTO, "alert-0")
+    parts.people.saying.deny(OTTO, "alert-0")  # once more is no second word
+    parts.people.saying.undo(OTTO, bea, denied.id)
+    parts.people.saying.this_is(ANNA, "alert-1", bea)
+    answers = ("not_person", "denial_undone", "is_person")
+    counts = [parts.registry.get_sample_value("vedette_identity_answers_total", {"answer": one}) for one in answers]
+    assert counts == [1, 1, 1]
+
+
 def test_this_is_somebody_else_is_refused(parts: Parts, bea: str) -> None:
     carl = parts.people.register.enrol(ANNA, "Carl", "", look(2), source="upload").person.id
     take(parts.store, named_alert(parts, "", look(1, seed=4)))
