@@ -21,6 +21,7 @@ from contracts.people import FaceKey, GalleryChange, PeopleCommand, UnknownSeen,
 from tests.builders import drawn_face, jpeg_of, solid
 from tests.console_process import CONFIG
 from tests.console_tools import AT_MS, alert_of
+from tests.sighting_tools import MODEL
 from tests.unit.stream.identity import people as world
 from vault import MasterKey, new_key
 
@@ -110,7 +111,7 @@ def an_unknown(parts: Parts, pseudonym: str, candidate: Candidate, cameras: tupl
         first_at_ms=AT_MS,
         last_at_ms=parts.clock_ms(),
         came=len(cameras),
-        model="face-embedder@1",
+        model=MODEL,
         visits=visits,
         sealed=parts.people.days.keys.seal(parts.clock_ms(), half(candidate.vector)),
     )

@@ -32,6 +32,7 @@ from tests.browser.test_accessibility import findings
 from tests.builders import drawn_face, jpeg_of, solid
 from tests.console_site import ConsoleSite, frame_of, now_ms
 from tests.people_tools import look, portrait
+from tests.sighting_tools import MODEL
 from vault import DayKeys
 
 Opened = Callable[..., Page]
@@ -204,7 +205,7 @@ def test_unknown_people_are_merged_and_get_a_name(site: ConsoleSite, opened: Ope
             first_at_ms=at_ms - 7_200_000,
             last_at_ms=at_ms,
             came=3,
-            model="face-embedder@1",
+            model=MODEL,
             visits=visits,
             sealed=days.seal(at_ms, half(look(20 + number).vector)),
         )

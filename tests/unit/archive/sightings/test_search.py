@@ -70,7 +70,7 @@ def test_only_cameras_that_are_allowed_and_times_that_are_wanted(tmp_path: Path,
     window = query(person, since_ms=T0_MS + DAY_MS, until_ms=T0_MS + DAY_MS + 2 * 3_600_000)
     assert {one.sighting.at_ms for one in search.find(window)} == {T0_MS + n * 3_600_000 for n in (24, 25)}
     assert search.find(query(person, least=0.95)) == ()
-    assert search.find(query(person, model="face-embedder@2")) == ()
+    assert search.find(query(person, model="another@1")) == ()
 
 
 def test_a_track_is_found_once_by_what_was_known_last(tmp_path: Path, rng) -> None:
