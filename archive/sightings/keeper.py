@@ -55,6 +55,7 @@ class Keeper:
         self._stop = stop
         self._gone: set[int] = set()
         self._removed: set[str] = set()
+        self._forgotten: set[str] = set()
         self._tidied_at_ms = 0
 
     def run(self) -> None:
@@ -105,31 +106,35 @@ class Keeper:
                 self._removed.add(person_id)
             case SetPerson(id=person_id):
                 self._removed.discard(person_id)
+                self._forgotten.discard(person_id)
 
     def forget(self) -> bool:
         """What was said to be people who are enrolled no more is deleted: in one pass for all of them.
 
         What fails is tried again with the next change of the gallery, which comes within a quarter of an hour.
         """
-        if self._removed:
+        removed = frozenset(self._removed)
+        if removed:
+            self._forgotten |= removed  # before it is deleted: what is read meanwhile is not kept any more
             try:
-                count = self._folder.forget(frozenset(self._removed))
+                count = self._folder.forget(removed)
             except OSError:
                 log.exception("sightings of people who were removed are not deleted yet")
             else:
-                self._removed.clear()
+                self._removed -= removed
                 log.info("%d sightings of people who were removed are deleted", count)
         return False
 
     def take(self, records: list[Record]) -> None:
-        """Keep the sightings in these records."""
+        """Keep the sightings in these records, but for those of people who were removed meanwhile."""
         sightings = []
         for record in records:
             try:
                 sighting = decode(record.value or b"", Sighting)
             except ContractError:
                 continue  # the site job reads the same record and writes the dead letter
-            if sighting.site == self._keys.site and day_of(sighting.at_ms) not in self._gone:
+            kept = day_of(sighting.at_ms) not in self._gone and sighting.person_id not in self._forgotten
+            if sighting.site == self._keys.site and kept:
                 sightings.append(sighting)
         self._folder.add(sightings)
 

@@ -77,3 +77,5 @@ def test_a_removed_person_s_sightings_go(kept) -> None:
     keeper.forget()
     assert tracks(root, keys, one) == []
     assert tracks(root, keys, two) == ["gate/live/1/2"]
+    keeper.take([record(sighting(3, one, keys, person_id="p-1"))])  # was on its way
+    assert tracks(root, keys, one) == []
