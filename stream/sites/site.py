@@ -85,6 +85,7 @@ class Site:
             sighting.strength,
             sighting.ref,
             sighting.face,
+            sighting.first_at_ms,
         )
         people, seen = self._unknowns.step(state.people, look)
         follower = next((one.id for one in state.people.people if one.follows(sighting.track)), "")

@@ -2,7 +2,8 @@
 
 Incremental clustering: a track joins the person whom it resembles more than a stranger would in `wanted_rate` of all
 cases, else it begins a new one; one that began somebody new and, seen better, resembles somebody else is theirs after
-all. What is kept is bounded: people (the least seen ones go first), visits of each, and when each came.
+all. Two who are on one camera at the same time are two, however alike they look. What is kept is bounded: people (the
+least seen ones go first), visits of each, and when each came.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ VECTOR = np.dtype("<f2")
 """Half the bytes of float32; the cosine of a vector with its rounded self is above .999999."""
 
 DAY_MS = 86_400_000
+TOGETHER_MS = 1000
+"""Tracks of one camera that go on beside each other for longer are two people: for a moment one may have two boxes."""
 MAX_COMINGS = 100
 """A rule can count so many within its days (contracts/config/rules.py)."""
 
@@ -46,6 +49,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """One track of a person: which, when and where last seen, its fused vector (float16[D]) and how good that is.
 
     `sealed` is the same vector as it came, under the key of its day; `ref` and `face` are of the best look.
+    `first_at_ms` is 0 where that is not known, or where an operator has said whose track it is.
     """
 
     track: str
@@ -56,6 +60,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     strength: float
     ref: FrameRef
     face: Xyxy
+    first_at_ms: int = 0
 
 
 class Coming(msgspec.Struct, frozen=True):
@@ -114,6 +119,7 @@ class Sighting(NamedTuple):
     strength: float
     ref: FrameRef
     face: Xyxy
+    first_at_ms: int = 0
 
 
 class Seen(NamedTuple):
@@ -137,6 +143,7 @@ class Unknowns:
         if sighting.strength < self._config.min_strength:
             return state, None
         state = self._forget(state, sighting.at_ms)
+        state = _parted(state, sighting)
         place = self._followed(state, sighting)
         if place is not None and (other := self._elsewhere(state, place, sighting)) is not None:
             state = UnknownsState(people=tuple(one for one in state.people if one is not state.people[place]))
@@ -172,7 +179,8 @@ class Unknowns:
             came=kept.came + gone.came - (len(kept.comings) + len(gone.comings) - len(comings)),
             comings=comings[-MAX_COMINGS:],
         )
-        one = _with(one, self._best((*kept.visits, *gone.visits)))
+        visits = (replace(visit, first_at_ms=0) for visit in (*kept.visits, *gone.visits))
+        one = _with(one, self._best(tuple(visits)))
         return _state(one if person is kept else person for person in state.people if person is not gone)
 
     def split(self, state: UnknownsState, person_id: str, tracks: Sequence[str]) -> tuple[UnknownsState, UnknownPerson]:
@@ -187,7 +195,7 @@ class Unknowns:
         rest = tuple(coming for coming, (_, stay) in zip(person.comings, comings, strict=True) if stay)
         other = _with(
             UnknownPerson(
-                id=_pseudonym(moved[0].track, moved[0].at_ms),
+                id=_pseudonym(f"{person_id}/{moved[0].track}", moved[0].at_ms),  # never the one that began with it
                 first_at_ms=moved[0].at_ms,
                 last_at_ms=moved[-1].at_ms,
                 came=max(1, len(theirs)),
@@ -226,8 +234,9 @@ class Unknowns:
             return None
         centres = np.frombuffer(b"".join(person.centre for person in state.people), VECTOR)
         scores = centres.reshape(len(state.people), -1).astype(np.float32) @ sighting.vector
-        if but is not None:
-            scores[but] = -1.0
+        for other, person in enumerate(state.people):
+            if other == but or any(_together(visit, sighting) for visit in person.visits):
+                scores[other] = -1.0
         place = int(scores.argmax())
         wanted = self._calibration.threshold(sighting.strength, self._config.wanted_rate, len(state.people))
         return place if scores[place] >= wanted else None
@@ -265,7 +274,10 @@ class Unknowns:
             came=person.came + again,
             comings=comings,
         )
-        return _with(came, self._best((*others, _visit(sighting))))
+        visit = _visit(sighting)
+        if any(known.track == visit.track and not known.first_at_ms for known in person.visits):
+            visit = replace(visit, first_at_ms=0)
+        return _with(came, self._best((*others, visit)))
 
     def _merged(self, comings: Sequence[Coming]) -> tuple[Coming, ...]:
         """Two people's comings as one person's: what is nearer than the gap is one."""
@@ -306,7 +318,29 @@ def _visit(sighting: Sighting) -> Visit:
         strength=sighting.strength,
         ref=sighting.ref,
         face=sighting.face,
+        first_at_ms=sighting.first_at_ms,
     )
+
+
+def _together(visit: Visit, sighting: Sighting) -> bool:
+    """Whether another track of the same camera was there for a while at the same time."""
+    if visit.track == sighting.track or visit.camera != sighting.camera:
+        return False
+    if not visit.first_at_ms or not sighting.first_at_ms:
+        return False
+    common_ms = min(visit.at_ms, sighting.at_ms) - max(visit.first_at_ms, sighting.first_at_ms)
+    return common_ms > TOGETHER_MS
+
+
+def _parted(state: UnknownsState, sighting: Sighting) -> UnknownsState:
+    """The state without this track where its person is seen beside it by now: it is somebody else."""
+    for place, person in enumerate(state.people):
+        own = next((visit for visit in person.visits if visit.track == sighting.track), None)
+        if own is None or not own.first_at_ms or not any(_together(visit, sighting) for visit in person.visits):
+            continue
+        left = _with(person, tuple(visit for visit in person.visits if visit is not own))
+        return UnknownsState(people=(*state.people[:place], left, *state.people[place + 1 :]))
+    return state
 
 
 def closed(person: UnknownPerson) -> UnknownPerson:

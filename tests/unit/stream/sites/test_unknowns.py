@@ -220,3 +220,44 @@ def test_what_is_written_down_shows_no_vector_and_is_the_same_again(calibration)
     partly = reopened(written, lambda sealed: None if sealed == first else sealed.removeprefix(SEALED))
     assert [visit.track for visit in partly.visits] == ["gate/1/1", "gate/1/2"]
     assert reopened(written, lambda _: None) is None
+
+
+def test_a_split_off_track_that_began_the_person_gets_another_pseudonym(calibration):
+    rng = np.random.default_rng(11)
+    direction = world.directions(1, rng)[0]
+    unknowns = Unknowns(calibration)
+    state, (one, _) = seen(unknowns, [sighting(direction, n, n * 1000, rng) for n in (1, 2)])
+    state, other = unknowns.split(state, one.person.id, ["gate/1/1"])
+    assert other.id != one.person.id
+    assert {person.id for person in state.people} == {one.person.id, other.id}
+
+
+@pytest.mark.parametrize(
+    ("camera", "first_at_ms", "people"),
+    [("gate", 1000, 2), ("gate", 9500, 1), ("yard", 1000, 1)],
+    ids=["beside each other", "one after the other", "on two cameras"],
+)
+def test_two_on_one_camera_at_the_same_time_are_two(calibration, camera, first_at_ms, people):
+    rng = np.random.default_rng(12)
+    direction = world.directions(1, rng)[0]
+    one = sighting(direction, 1, 10_000, rng)._replace(first_at_ms=1)
+    two = sighting(direction, 2, 20_000, rng, camera=camera)._replace(first_at_ms=first_at_ms)
+    state, _ = seen(Unknowns(calibration), [one, two])
+    assert len(state.people) == people
+
+
+def test_a_track_that_is_seen_beside_its_person_is_parted_from_them_unless_an_operator_said_so(calibration):
+    rng = np.random.default_rng(13)
+    direction = world.directions(1, rng)[0]
+    one = sighting(direction, 1, 1000, rng)._replace(first_at_ms=1)
+    two = sighting(direction, 2, 2000, rng)._replace(first_at_ms=1900)
+    unknowns = Unknowns(calibration)
+    joined, _ = seen(unknowns, [one, two])
+    assert len(joined.people) == 1  # each was told once, at another time
+    later = [one._replace(at_ms=9000), two._replace(at_ms=9000)]
+    state, _ = seen(unknowns, later, joined)
+    ids = [person.id for person in state.people]
+    assert len(ids) == 2
+    merged = unknowns.merge(state, *ids)
+    state, _ = seen(unknowns, [look._replace(at_ms=12_000) for look in later], merged)
+    assert [person.id for person in state.people] == ids[:1]
