@@ -18,6 +18,7 @@ from vault import DayKeys, MasterKey, VaultError, day_of, key_name, new_key
 
 log = logging.getLogger(__name__)
 
+ANOTHER = "the master key is not the one that the keys of this site were made with"
 AHEAD_DAYS = 7
 """The jobs go on for a week while the console is away."""
 BEAT_MS = COMPACTED_WITHIN_MS // 4
@@ -66,12 +67,13 @@ class Days:
         name = key_name(told.site, told.day)
         if self._store.people.key(connection, name) is not None:
             return
+        if self._is_over(told.day, now_ms):
+            self._tell(connection, FaceKey(site=self._site, day=told.day))
+            return
         try:
             key = self._master.unwrap(told.wrapped, name)
-        except VaultError:
-            key = None
-        if key is None or self._is_over(told.day, now_ms):
-            self._tell(connection, FaceKey(site=self._site, day=told.day))
+        except VaultError:  # left as it is: the right master key may come, and the day's sightings go with its key
+            log.error("the key of day %d is left alone: %s", told.day, ANOTHER)
             return
         self._store.people.add_key(connection, name, told.wrapped)
         self.keys.put(told.day, key)
@@ -83,19 +85,21 @@ class Days:
         return (day + 1) * DAY_MS + self._keep_ms <= now_ms
 
     def _make(self, connection: Connection, master: MasterKey, today: int) -> None:
+        """Open the keys that there are, and make those that lack: but not under another master key than theirs."""
         kept = self._kept(connection)
+        try:
+            for day, wrapped in kept.items():
+                self.keys.put(day, master.unwrap(wrapped, key_name(self._site, day)))
+        except VaultError:
+            self.fault = ANOTHER
+            log.error("%s", self.fault)
+            return
+        self.fault = ""
         for day in range(today, today + AHEAD_DAYS + 1):
             if day not in kept:
-                self._store.people.add_key(
-                    connection, key_name(self._site, day), master.wrap(new_key(), key_name(self._site, day))
-                )
-        try:
-            for day, wrapped in self._kept(connection).items():
-                self.keys.put(day, master.unwrap(wrapped, key_name(self._site, day)))
-            self.fault = ""
-        except VaultError:
-            self.fault = "the master key is not the one that the keys of this site were made with"
-            log.error("%s", self.fault)
+                key, name = new_key(), key_name(self._site, day)
+                self._store.people.add_key(connection, name, master.wrap(key, name))
+                self.keys.put(day, key)
 
     def _throw_away(self, connection: Connection, now_ms: int) -> bool:
         gone = [day for day in self._kept(connection) if self._is_over(day, now_ms)]

@@ -117,3 +117,27 @@ def test_days_keys_of_a_lost_database_are_taken_over(parts: Parts, clock: Clock,
     parts.people.feed.reconcile({}, [old, kept])
     assert parts.people.days.keys.open(sealed) == b"a look"
     assert sent(parts, "face-keys") == [FaceKey(site="home", day=day - 40)]
+
+
+def test_under_another_master_key_nothing_is_made_and_nothing_thrown_away(
+    parts: Parts, tmp_path: Path, clock: Clock, master: MasterKey
+) -> None:
+    parts.people.step(clock.now_ms)
+    made = sent(parts, "face-keys")
+    clock.now_ms += 3 * DAY_MS
+    wrong = people_parts(tmp_path, clock, a_master())
+    wrong.people.step(clock.now_ms)
+    assert "not the one" in wrong.people.standing().fault
+    assert sent(wrong, "face-keys") == made
+    wrong.store.close()
+    right = people_parts(tmp_path, clock, master)
+    right.people.step(clock.now_ms)
+    assert right.people.standing().on
+    right.store.close()
+
+
+def test_a_key_of_another_master_in_the_topic_is_left_alone(parts: Parts, clock: Clock) -> None:
+    name = key_name("home", day_of(clock.now_ms))
+    other = FaceKey(site="home", day=day_of(clock.now_ms), wrapped=a_master().wrap(new_key(), name))
+    parts.people.feed.reconcile({}, [other])
+    assert sent(parts, "face-keys") == []
