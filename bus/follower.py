@@ -26,9 +26,9 @@ SETTLE_S = 0.3
 class Follower:
     """Gives each record of `topic` to `take`: in `start` those that are there, later ones from a thread of its own.
 
-    What `take` raises for a record is logged, and the next one is taken. `settle` is for what is dear to do with each:
-    it is called after records that came together, and again, with looks for more records in between, while it says that
-    there is more to do.
+    What `take` raises for a record is logged, and the next one is taken; so is what `settle` raises later. `settle` is
+    for what is dear to do with each: it is called after records that came together, and again, with looks for more
+    records in between, while it says that there is more to do.
     """
 
     def __init__(
@@ -101,8 +101,15 @@ class Follower:
                     time.sleep(BREATH_S)
             unsettled = unsettled or bool(records)
             if unsettled and (not records or time.monotonic() - settled_s >= SETTLE_S):
-                unsettled, settled_s = self._settle(), time.monotonic()
+                unsettled, settled_s = self._settled(), time.monotonic()
         reader.close()
+
+    def _settled(self) -> bool:
+        try:
+            return self._settle()
+        except Exception:
+            log.exception("what came on %s was not settled", self._topic)
+            return False
 
     def _give(self, record: Record) -> None:
         try:
