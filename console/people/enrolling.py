@@ -58,12 +58,16 @@ class Enrolling:
         self._clock_ms = clock_ms
 
     def examine(self, who: Who, given: ToExamine) -> Examination:
-        """Look at a source as the enrolment would; nothing is kept. Raises what `Sources.examine` does."""
+        """Look at a source as the enrolment would; nothing is kept. Raises what `Sources.examine` does.
+
+        Whom it is like is an answer to who this is: so that is in the audit.
+        """
         self._register.need_all("enrol", who)
         found = self._sources.examine(who, given.source, self._clock_ms())
         refusal = found.refusal
         if refusal is None and found.candidate is not None:
             refusal = self._register.refusal(found.candidate, person_id=given.person_id)
+            self._register.compared(who, source_name(given.source), refusal)
         strength = found.candidate.strength if found.candidate else 0.0
         return Examination(faces=found.faces, chosen=found.chosen, strength=strength, refusal=refusal)
 

@@ -3,55 +3,87 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from archive.evidence.chain import Chain
 from archive.people.erasing import erase
-from console.store.people import TRACES
+from console.store.people import TRACES, Named
 from console.store.store import Store
 from contracts.errors import ContractError
 from contracts.identity import Identified
 from contracts.messages import Alert, Condition
+from contracts.topics import DAY_MS
 
 log = logging.getLogger(__name__)
 
 REMOVED = "removed person"
+AGAIN_MS = 10_000
+KEEP_MS = 30 * DAY_MS
+"""As long as the topic `alerts` is kept, from which one may be read again."""
 
 
 class Eraser:
-    """Rewrites the alerts of people who were removed; done again where it was cut off."""
+    """Rewrites the alerts of people who were removed, and those that come later; done again where it was cut off.
 
-    def __init__(self, store: Store, chain: Chain) -> None:
+    An alert that is still open when its person is removed says their name once more, and evidence may be behind: so an
+    alert is looked at until it has ended and its folder says no less than the database.
+    """
+
+    def __init__(self, store: Store, chain: Chain, clock_ms: Callable[[], int]) -> None:
         self._store = store
         self._chain = chain
+        self._clock_ms = clock_ms
+        self._due_ms: dict[Named, int] = {}
+        self._forgot_ms = -DAY_MS
 
-    def step(self) -> None:
-        """Rewrite what names somebody who is removed. Blocks; raises OperationalError, OSError."""
+    def step(self, called: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Rewrite what names somebody who is removed; `called` has the names of those who were removed just now.
+
+        Blocks; raises OperationalError, OSError.
+        """
+        now_ms = self._clock_ms()
         with self._store.database.read() as connection:
-            removed = self._store.people.removed(connection)
-        for person_id in removed:
-            self._erase(person_id)
-        if removed:
+            found = self._store.people.named_still(connection)
+        self._due_ms = {one: at_ms for one, at_ms in self._due_ms.items() if one in set(found)}
+        due = [one for one in found if self._due_ms.get(one, 0) <= now_ms]
+        for one in due:
+            self._erase(one, called.get(one.person, ""), now_ms)
+        if due:
             self._store.database.wipe((*TRACES, "alerts", "revisions"))
-
-    def _erase(self, person_id: str) -> None:
-        with self._store.database.read() as connection:
-            numbers = self._store.people.alerts_of(connection, person_id)
-        for number in numbers:
+        if now_ms - self._forgot_ms >= DAY_MS:
+            self._forgot_ms = now_ms
             with self._store.database.write() as connection:
-                names: set[str] = set()
-                after = self._store.alerts.rewrite(connection, number, _without(person_id, names))
-                self._store.alerts.rewrite_history(connection, number, _unnamed(names))
-            if after is not None:
-                try:
-                    erase(self._chain, after, _without(person_id, names))
-                except ContractError as error:
-                    log.info("alert %s has no folder: %s", after.id, error)
+                self._store.people.forget(connection, now_ms - KEEP_MS)
+
+    def _erase(self, one: Named, name: str, now_ms: int) -> None:
+        names = {name} - {""}
+        alert = self._rewrite(one, names)
+        if alert is None:
+            return
+        known, told = len(names), None
+        try:
+            told = erase(self._chain, alert, _without(one.person, names))
+        except ContractError as error:
+            log.info("alert %s has no folder: %s", alert.id, error)
+        if len(names) > known:  # an earlier revision called them otherwise
+            self._rewrite(one, names)
+        waited_ms = now_ms - alert.at_ms
+        settled = alert.state == "end" and told is not None and told >= alert.revision
+        if settled or waited_ms > DAY_MS:
+            with self._store.database.write() as connection:
+                self._store.people.unlink(connection, one.person, one.number)
+            log.info("alert %s no longer names %s", alert.id, one.person)
+        else:
+            self._due_ms[one] = now_ms + max(AGAIN_MS, waited_ms // 2)
+
+    def _rewrite(self, one: Named, names: set[str]) -> Alert | None:
         with self._store.database.write() as connection:
-            self._store.people.forget(connection, person_id)
-        log.info("%s: %d alerts no longer name them", person_id, len(numbers))
+            alert = self._store.alerts.rewrite(connection, one.number, _without(one.person, names))
+            self._store.alerts.rewrite_history(connection, one.number, _unnamed(names))
+        return alert
 
 
 def _without(person_id: str, names: set[str]) -> Callable[[Alert], Alert]:

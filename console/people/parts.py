@@ -79,8 +79,8 @@ class PeopleParts:
 
     def remove(self, who: Who, person_id: str) -> None:
         """Remove a person: from the jobs, the database, and what alerts and evidence say. See Register.remove."""
-        self.register.remove(who, person_id)
-        self.eraser.step()
+        name = self.register.remove(who, person_id)
+        self.eraser.step({person_id: name})
 
     def step(self, now_ms: int) -> None:
         """What is to be done every second."""
@@ -121,7 +121,7 @@ def build_people(
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
         looking=Looking(store, sources, models, Search(sightings, days.keys), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
-        eraser=Eraser(store, chain),
+        eraser=Eraser(store, chain, clock_ms),
         frames=frames,
         seen_days=faces.keep_days,
     )

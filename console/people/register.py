@@ -132,12 +132,18 @@ class Register:
         gallery = self._enrolled.gallery(self._models.manifest.id)
         return rules.refusal(candidate, gallery, person_id=person_id, sure=sure)
 
+    def compared(self, who: Who, source: str, refusal: Refusal | None) -> None:
+        """Somebody has held a face against all who are enrolled: who, and whom it is too like, is in the audit."""
+        like = refusal.person_id if refusal is not None else ""
+        with self._store.database.write() as connection:
+            self._audit(connection, who, "compare", like, source=source)
+
     def enrol(
         self, who: Who, name: str, group: str, candidate: Candidate, *, source: str, sure: bool = False
     ) -> PersonDetail:
         """Somebody new with their first picture; raises RefusedPictureError, ForbiddenError, PeopleOffError."""
         self.need_all("enrol", who)
-        self._check(candidate, "", sure)
+        self._check(who, candidate, "", source, sure)
         now_ms, person_id = self._clock_ms(), str(uuid.uuid4())
         person = PersonRow(
             id=person_id,
@@ -165,7 +171,7 @@ class Register:
         self.need_all("enrol", who)
         with self._store.database.read() as connection:
             self._person(connection, person_id)
-        self._check(candidate, person_id, sure)
+        self._check(who, candidate, person_id, source, sure)
         with self._store.database.write() as connection:
             detail = self.add_in(connection, who, person_id, candidate, source)
         self._wake()
@@ -210,10 +216,10 @@ class Register:
         self._wake()
         return detail
 
-    def remove(self, who: Who, person_id: str) -> None:
+    def remove(self, who: Who, person_id: str) -> str:
         """A person is no more: key, pictures and denials are gone now, and the jobs are told. Raises NobodyError.
 
-        What alerts say of them is for `console.people.erasing`.
+        Returns what they were called: what alerts say of them is for `console.people.erasing`.
         """
         self.need_all("enrol", who)
         with self._store.database.write() as connection:
@@ -227,6 +233,7 @@ class Register:
             self._audit(connection, who, "remove person", person_id)
         self._wake()
         self._store.database.wipe(TRACES)
+        return person.name
 
     def tell(self, connection: Connection, change: GalleryContent, version: int) -> None:
         """Put a change for the jobs into the outbox, in the transaction of what it tells."""
@@ -245,9 +252,10 @@ class Register:
         if who.cameras is not None:
             raise ForbiddenError(f"{who.name} does not see all cameras: who is enrolled concerns each of them")
 
-    def _check(self, candidate: Candidate, person_id: str, sure: bool) -> None:
+    def _check(self, who: Who, candidate: Candidate, person_id: str, source: str, sure: bool) -> None:
         refusal = self.refusal(candidate, person_id=person_id, sure=sure)
         if refusal is not None:
+            self.compared(who, source, refusal)
             raise RefusedPictureError(refusal)
 
     def _add(self, connection: Connection, who: Who, person: PersonRow, candidate: Candidate, source: str) -> None:

@@ -137,6 +137,8 @@ class Saying:
         refusal = examined.refusal
         if examined.candidate is not None and refusal is None:
             refusal = self._register.refusal(examined.candidate, person_id=person_id, sure=sure)
+            if refusal is not None:
+                self._register.compared(who, f"alert/{alert_id}", refusal)
         if refusal is not None or examined.candidate is None:
             assert refusal is not None
             raise RefusedPictureError(refusal)

@@ -66,9 +66,7 @@ class Alerts:
             else:
                 number = before[0]
                 connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(one)))
-                connection.execute(delete(alert_people).where(alert_people.c.alert == number))
-            if named := people_of(one):  # so that a person's alerts are found when the person is to be forgotten
-                connection.execute(alert_people.insert(), [{"person": person, "alert": number} for person in named])
+            self._link(connection, number, people_of(one))
             connection.execute(
                 revisions.insert(),
                 {
@@ -82,6 +80,12 @@ class Alerts:
             known[one.id] = (number, one.revision)
             changed[one.id] = None
         return self.rows_of(connection, list(changed))
+
+    def _link(self, connection: Connection, number: int, named: Sequence[str]) -> None:
+        """An alert names these people, or did in a revision: so it is found when one of them is to be forgotten."""
+        known = set(connection.execute(select(alert_people.c.person).where(alert_people.c.alert == number)).scalars())
+        if new := [{"person": person, "alert": number} for person in named if person not in known]:
+            connection.execute(alert_people.insert(), new)
 
     def known_of(self, connection: Connection, ids: Sequence[str]) -> frozenset[str]:
         """Which of these alerts are here."""

@@ -16,10 +16,18 @@ TRACES = ("people", "faces", "denials", "keys", "outbox")
 """The tables that hold something of an enrolled person beside alerts."""
 
 
+class Named(NamedTuple):
+    """A removed person and the number and revision of an alert that names them."""
+
+    person: str
+    number: int
+    revision: int
+
+
 class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who is enrolled. `version` is that of the last change told to the jobs.
 
-    One without a name is removed, and waits until the alerts that name them are rewritten.
+    One without a name is removed: an id that is kept as long as alerts may still come that name them.
     """
 
     id: str
@@ -90,9 +98,12 @@ class People:
             query = query.where(or_(*like))
         return [PersonRow(**row._mapping) for row in connection.execute(query)]
 
-    def removed(self, connection: Connection) -> list[str]:
-        """Ids of those who are removed, and whose alerts may name them still."""
-        return list(connection.execute(select(people.c.id).where(people.c.name == "")).scalars())
+    def named_still(self, connection: Connection) -> list[Named]:
+        """Alerts that name somebody who is removed, or did in a revision."""
+        query = select(alert_people.c.person, alerts.c.number, alerts.c.revision)
+        query = query.join(alerts, alerts.c.number == alert_people.c.alert)
+        query = query.join(people, people.c.id == alert_people.c.person).where(people.c.name == "")
+        return [Named(*row) for row in connection.execute(query)]
 
     def get(self, connection: Connection, person_id: str) -> PersonRow | None:
         """One person who is enrolled."""
@@ -148,7 +159,7 @@ class People:
     def remove(self, connection: Connection, person_id: str, unsent: Collection[str]) -> None:
         """A person has no name, picture, denial nor key any more; what waits to be sent under `unsent` is not sent.
 
-        `forget` comes when the alerts that name them are rewritten.
+        Their id stays, by which alerts are found that name them: see `unlink` and `forget`.
         """
         for table in (faces, denials):
             connection.execute(delete(table).where(table.c.person == person_id))
@@ -157,10 +168,16 @@ class People:
         values = {"name": "", "group": "", "created_by": ""}
         connection.execute(update(people).where(people.c.id == person_id).values(values))
 
-    def forget(self, connection: Connection, person_id: str) -> None:
-        """Nothing is kept of a removed person any more."""
-        connection.execute(delete(alert_people).where(alert_people.c.person == person_id))
-        connection.execute(delete(people).where(people.c.id == person_id))
+    def unlink(self, connection: Connection, person_id: str, number: int) -> None:
+        """An alert names a removed person no longer, nor does its evidence."""
+        link = (alert_people.c.person == person_id, alert_people.c.alert == number)
+        connection.execute(delete(alert_people).where(*link))
+
+    def forget(self, connection: Connection, before_ms: int) -> None:
+        """Nothing is kept any more of people who were removed before that."""
+        gone = select(people.c.id).where(people.c.name == "", people.c.version < before_ms)
+        connection.execute(delete(alert_people).where(alert_people.c.person.in_(gone)))
+        connection.execute(delete(people).where(people.c.name == "", people.c.version < before_ms))
 
     def signature(self, connection: Connection) -> Signature:
         """Changes with every picture and person that comes, changes or goes."""
@@ -188,8 +205,3 @@ class People:
     def drop_keys(self, connection: Connection, names: Iterable[str]) -> None:
         """Throw keys away."""
         connection.execute(delete(keys).where(keys.c.name.in_(list(names))))
-
-    def alerts_of(self, connection: Connection, person_id: str) -> list[int]:
-        """The numbers of the alerts that name a person, as who it is or as a runner-up."""
-        query = select(alert_people.c.alert).join(alerts, alerts.c.number == alert_people.c.alert)
-        return list(connection.execute(query.where(alert_people.c.person == person_id)).scalars())

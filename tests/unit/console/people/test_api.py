@@ -62,10 +62,13 @@ def test_from_a_picture_to_a_person_and_back_to_nothing(parts: Parts) -> None:
     assert [one.action for one in entries if one.who == "anna"] == [
         "remove person",
         "change person",
+        "compare",
         "look",
         "look",
         "enrol",
+        "compare",
     ]
+    assert [one.subject for one in entries if one.action == "compare"] == [f"person/{person_id}", "person/"]
 
 
 def test_a_refusal_says_the_reason_and_shows_the_faces(parts: Parts) -> None:

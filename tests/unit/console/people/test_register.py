@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from archive.evidence import paths
 from console.parts import Parts
@@ -19,6 +20,7 @@ from contracts.messages import Alert
 from contracts.people import PersonSecret, RemovedPerson, SetDenial, SetPerson
 from tests.console_tools import alert_of, person, take
 from tests.people_tools import ANNA, OTTO, Clock, a_master, look, named_alert, people_parts, told
+from tests.sighting_tools import MODEL
 from vault import MasterKey, VaultError, opened
 
 
@@ -50,7 +52,7 @@ def test_the_jobs_can_open_what_they_are_told_and_nobody_else(parts: Parts, mast
     change = message.change
     key = master.unwrap(change.wrapped, f"person/{person_id}")
     secret = msgspec.msgpack.decode(opened(key, change.sealed, f"person/{person_id}".encode()), type=PersonSecret)
-    assert (change.group, secret.name, secret.model) == ("banned", "Bea", "face-embedder@1")
+    assert (change.group, secret.name, secret.model) == ("banned", "Bea", MODEL)
     assert secret.vectors == (half(look(1).vector),)
     with pytest.raises(VaultError):
         a_master().unwrap(change.wrapped, f"person/{person_id}")
@@ -188,8 +190,53 @@ def test_a_gallery_of_thousands_is_opened_once(parts: Parts) -> None:
     for number in range(3):
         enrol(parts, number, f"P{number}")
     enrolled = parts.people.register._enrolled
-    first = enrolled.gallery("face-embedder@1")
-    assert enrolled.gallery("face-embedder@1") is first
+    first = enrolled.gallery(MODEL)
+    assert enrolled.gallery(MODEL) is first
     parts.people.register.change(ANNA, first.people[0].id, "Renamed", "")
-    assert enrolled.gallery("face-embedder@1").people[-1].name == "Renamed"
+    assert enrolled.gallery(MODEL).people[-1].name == "Renamed"
     assert np.isclose(float(first.vectors[1] @ look(1).vector), 1, atol=1e-3)
+
+
+def test_an_alert_that_ends_after_the_removal_names_nobody_either(parts: Parts, clock: Clock) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1))
+    end = replace(alert, revision=2, state="end", why="Bea was in the yard")
+    place = paths.place_of(alert)
+    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
+    take(parts.store, alert)
+    parts.people.remove(ANNA, person_id)
+    take(parts.store, end)
+    parts.files.write(place.file(paths.ALERT), codec.encode(end))
+
+    clock.now_ms += 1000
+    parts.people.step(clock.now_ms)
+
+    assert "Bea" not in str(parts.store.alerts.body(alert.id))
+    assert "Bea" not in str(parts.store.alerts.history(alert.id))
+    assert b"Bea" not in (parts.files.read(place.file(paths.ALERT)) or b"")
+    with parts.store.database.read() as connection:
+        assert parts.store.people.named_still(connection) == []
+
+
+def test_evidence_that_is_behind_names_nobody_when_it_has_come(parts: Parts, clock: Clock) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1), state="end")
+    take(parts.store, alert)
+    parts.people.remove(ANNA, person_id)
+    place = paths.place_of(alert)
+    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
+    clock.now_ms = alert.at_ms + 60_000
+    parts.people.step(clock.now_ms)
+    assert b"Bea" not in (parts.files.read(place.file(paths.ALERT)) or b"")
+
+
+def test_a_name_that_an_earlier_revision_said_goes_too(parts: Parts) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1))
+    other = named_alert(parts, enrol(parts, 2, "Dora"), look(2), name="Dora", revision=2)
+    take(parts.store, alert, other)
+    parts.people.remove(ANNA, person_id)
+    assert [one.why for one in parts.store.alerts.history(alert.id)] == [
+        "removed person came into the yard",
+        "Dora came into the yard",
+    ]
