@@ -29,8 +29,12 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("health", "/health", "see"),
     ("audit", "/audit", "see_audit"),
     ("accounts", "/accounts", "manage_accounts"),
+    ("own", "/account", "see"),
 )
 """Name, path and what one must be allowed, in the order of the bar."""
+
+ASIDE = ("own",)
+"""Pages that are reached by the account's menu, not by the bar."""
 
 MARK = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b5cad"/>'
@@ -79,7 +83,7 @@ async def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:
     links = [
         {"path": path, "text": texts.SHELL[known], "here": known == name}
         for known, path, permission in PAGES
-        if visit.who.may(permission)
+        if visit.who.may(permission) and known not in ASIDE
     ]
     start: dict[str, Any] = {
         "status": await calls["status"](),

@@ -16,6 +16,7 @@ from console.pages.handover import handover_page
 from console.pages.health import QUIET_MS, health_page
 from console.pages.live import live_page
 from console.pages.notifications import notifications_page
+from console.pages.own import own_page
 from console.pages.panel import STATIC, Answer
 from console.pages.people import people_page
 from console.pages.queue import alerts_page
@@ -35,6 +36,7 @@ PAGES: dict[str, layout.Build] = {
     "audit": audit_page,
     "people": people_page,
     "accounts": accounts_page,
+    "own": own_page,
 }
 
 

@@ -62,6 +62,7 @@ export default {
   <button class="iconbutton" :aria-label="t.theme" :title="t.theme" @click="setTheme"><Icon :name="theme === 'dark' ? 'sun' : 'moon'"/></button>
   <details class="menu right"><summary class="iconbutton" :aria-label="t.account + ': ' + me.name" :title="me.name"><span class="avatar" aria-hidden="true">{{ me.name[0] }}</span></summary>
     <div class="drop stack"><div style="padding:4px 8px"><b>{{ me.name }}</b><div class="dim">{{ t['role_' + me.role] }}</div></div>
+      <a class="item" href="/account">{{ t.own_link }}</a>
       <form method="post" action="/logout"><button class="item">{{ t.sign_out }}</button></form></div></details>
   <Toasts :toasts="toasts" />
 </header>`,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from contracts import topics
@@ -312,6 +315,41 @@ def test_people_are_invited_changed_and_locked_out(site: ConsoleSite, opened: Op
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("row", name=name)).to_contain_text("Disabled")
     shot(page, "accounts")
+
+
+def test_the_own_password_and_tokens(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    name = "p" + uuid.uuid4().hex[:8]
+    site.cookie(name)
+    page = opened("/", name)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_label(f"Your account: {name}").click()
+    page.get_by_role("link", name="Password and tokens").click()
+    page.get_by_role("button", name="New token").click()
+    expect(page.get_by_label("accounts and tokens")).to_be_visible()
+    expect(page.get_by_label("changing cameras, zones and rules")).to_have_count(
+        0
+    )  # an operator's role has no use for it
+    page.get_by_label("What it is for").fill("wall display")
+    page.get_by_role("button", name="Make the token").click()
+    secret = page.get_by_role("textbox", name="The token's secret").input_value()
+    asked = urllib.request.Request(f"{site.address}/api/alerts", headers={"Authorization": f"Bearer {secret}"})
+    assert urllib.request.urlopen(asked).status == 200
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("row", name="wall display")).to_contain_text("reading alerts")
+    shot(page, "own-account")
+    page.get_by_role("button", name="Remove wall display").click()
+    expect(page.get_by_text("You have no tokens.")).to_be_visible()
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(asked)
+
+    page.get_by_label("Password until now").fill("not the right one")
+    page.get_by_label("New password", exact=False).first.fill("a much longer one")
+    page.get_by_label("New password again").fill("a much longer one")
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("status").get_by_text("the old password is wrong")).to_be_visible()
+    page.get_by_label("Password until now").fill(PASSWORD)
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_text("The password is changed")).to_be_visible()
 
 
 def test_a_session_that_ends_leads_to_the_door(site: ConsoleSite, opened: Opened) -> None:

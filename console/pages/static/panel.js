@@ -60,6 +60,8 @@ if (!globalThis.vedetteMenus) { globalThis.vedetteMenus = true; closingMenus(); 
 /** What the server says no to: it has been shown, nothing else is wrong. */
 class Refusal extends Error {}
 addEventListener("unhandledrejection", (event) => event.reason instanceof Refusal && event.preventDefault());
+/** The same where Vue waits for a handler: it would write each refusal to the browser's log as a fault. */
+const unlessRefused = (error) => { if (!(error instanceof Refusal)) console.error(error); };
 
 /** The base of each page's component. `t` holds the page's texts, `zone` the site's time zone. */
 export const Panel = {
@@ -67,6 +69,7 @@ export const Panel = {
   emits: ["call"],
   data: () => ({ toasts: [], clock: 0 }),
   created() {
+    this.$.appContext.config.errorHandler = unlessRefused;
     this.offset = this.now_ms - Date.now();
     this.clock = this.now_ms;
     this.waiting = new Map();

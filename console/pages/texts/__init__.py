@@ -7,7 +7,7 @@ from console.pages.texts.budget import BUDGET
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
 from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
-from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE
+from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE, OWN
 from console.pages.texts.people import IDENTITY, PEOPLE
 from console.pages.texts.setup import SETUP
 
@@ -24,6 +24,7 @@ __all__ = [
     "LIVE",
     "MESSAGES",
     "NOTIFICATIONS",
+    "OWN",
     "PEOPLE",
     "SEARCH",
     "SETUP",

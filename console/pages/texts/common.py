@@ -44,6 +44,8 @@ SHELL = {
     "audit": "Audit",
     "people": "People",
     "accounts": "Accounts",
+    "own": "Your account",
+    "own_link": "Password and tokens",
     "theme": "Dark or light",
     "account": "Your account",
     "sign_out": "Sign out",
