@@ -26,7 +26,7 @@ def _panels(board: Path) -> list[dict[str, Any]]:
     return [panel for panel in json.loads(board.read_text())["panels"] if panel["type"] != "row"]
 
 
-def _expressions(board: Path) -> Iterator[tuple[str, str]]:
+def expressions(board: Path) -> Iterator[tuple[str, str]]:
     for panel in _panels(board):
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
@@ -43,7 +43,7 @@ def test_the_files_are_what_the_code_makes(tmp_path: Path) -> None:
 
 @every_board
 def test_panels_name_metrics_and_labels_of_the_code(board: Path) -> None:
-    found = {f"{title}: {fault}" for title, expression in _expressions(board) for fault in faults(expression, RECORDED)}
+    found = {f"{title}: {fault}" for title, expression in expressions(board) for fault in faults(expression, RECORDED)}
     assert found == set()
 
 
@@ -51,7 +51,7 @@ def test_panels_name_metrics_and_labels_of_the_code(board: Path) -> None:
 def test_promtool_takes_every_expression(tmp_path: Path) -> None:
     known = {"$__rate_interval": "1m", "$__range": "6h", "$namespace": "v", "$camera": "gate"}
     rules = []
-    for count, (_, expression) in enumerate(pair for board in BOARDS for pair in _expressions(board)):
+    for count, (_, expression) in enumerate(pair for board in BOARDS for pair in expressions(board)):
         for name, value in known.items():
             expression = expression.replace(name, value)
         rules.append({"record": f"panel:{count}", "expr": expression})
@@ -96,5 +96,5 @@ def test_links_lead_to_runbooks_that_exist_and_every_alert_of_ours_is_reached() 
 @every_board
 def test_a_site_can_be_picked_and_a_camera_where_it_counts(board: Path) -> None:
     names = [variable["name"] for variable in json.loads(board.read_text())["templating"]["list"]]
-    uses_camera = any("$camera" in expression for _, expression in _expressions(board))
+    uses_camera = any("$camera" in expression for _, expression in expressions(board))
     assert names == ["source", "namespace", *(["camera"] if uses_camera else []), "docs"]

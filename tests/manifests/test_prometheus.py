@@ -1,0 +1,153 @@
+"""Every expression of rules and dashboards, asked of a real Prometheus that scrapes all declared metrics."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from contracts.metrics import ALL, Metrics
+from stream.jobs.ports import free_port
+from tests.manifests.test_dashboards import BOARDS, expressions
+from tests.manifests.test_monitoring import PROMETHEUS, RULES
+
+PATIENCE_S = 60.0
+CHOICES = {"$__rate_interval": "15s", "$__range": "15s", "$namespace": ".*", "$camera": ".*"}
+LABELS = {
+    "outcome": ("taken", "refused"),
+    "state": ("new",),
+    "verdict": ("true", "nuisance"),
+    "decision": ("identified", "unknown"),
+    "severity": ("high",),
+    "answer": ("not_person", "is_person"),
+}
+FLINK = (
+    *("taskmanager_job_task_operator_pendingRecords", "taskmanager_job_task_operator_numRecordsIn"),
+    *("taskmanager_job_task_busyTimeMsPerSecond", "taskmanager_job_task_backPressuredTimeMsPerSecond"),
+    *("jobmanager_job_numberOfFailedCheckpoints", "jobmanager_job_numberOfCompletedCheckpoints"),
+    *("jobmanager_job_lastCheckpointDuration", "jobmanager_job_lastCheckpointSize"),
+)
+"""Flink's own names, as its reporter gives them."""
+
+pytestmark = pytest.mark.skipif(not shutil.which("prometheus"), reason="needs Prometheus (Debian: prometheus)")
+
+
+class Everything:
+    """A process that has every metric; each `count` counts something of each."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._metrics = Metrics(self.registry)
+        self._flink = [Gauge(f"flink_{name}", name, ["task_name"], registry=self.registry) for name in FLINK]
+
+    def count(self) -> None:
+        for metric in ALL:
+            for labels in itertools.product(*(LABELS.get(label, ("any",)) for label in metric.labels)):
+                match metric.kind:
+                    case "counter":
+                        self._metrics.counter(metric, *labels).inc()
+                    case "gauge":
+                        self._metrics.gauge(metric, *labels).set(1)
+                    case "histogram":
+                        self._metrics.histogram(metric, *labels).observe(0.2)
+        for gauge in self._flink:
+            gauge.labels("any").inc(5)
+
+
+class Prometheus:
+    """A real one, asked over HTTP."""
+
+    def __init__(self, port: int) -> None:
+        self._address = f"http://127.0.0.1:{port}/api/v1"
+
+    def get(self, path: str, **query: str) -> Any:
+        """The answer's data; None before it listens."""
+        try:
+            with urllib.request.urlopen(
+                f"{self._address}/{path}?{urllib.parse.urlencode(query)}", timeout=10
+            ) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError:
+            raise
+        except OSError:
+            return None
+
+
+@pytest.fixture(scope="module")
+def everything() -> Everything:
+    return Everything()
+
+
+@pytest.fixture(scope="module")
+def prometheus(everything: Everything, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    target, port = free_port(), free_port()
+    everything.count()
+    server, _ = start_http_server(target, "127.0.0.1", everything.registry)
+    scraped = {"targets": [f"127.0.0.1:{target}"], "labels": {"namespace": "any"}}
+    config = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"docs": "https://docs"}},
+        "rule_files": [str(PROMETHEUS / "rules.yaml")],
+        "scrape_configs": [{"job_name": "agent", "static_configs": [scraped]}],
+    }
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    command = [f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("w") as log:
+        started = subprocess.Popen(
+            ["prometheus", *command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Prometheus(port)
+    finally:
+        started.kill()
+        started.wait()
+        server.shutdown()
+        server.server_close()
+
+
+def _asked() -> dict[str, str]:
+    """What each panel and each recording rule asks, by its place."""
+    asked = {f"recorded: {rule['record']}": rule["record"] for rule in RULES if "record" in rule}
+    for board in BOARDS:
+        for title, expression in expressions(board):
+            for name, value in CHOICES.items():
+                expression = expression.replace(name, value)
+            asked[f"{board.stem}: {title}: {expression}"] = expression
+    return asked
+
+
+def test_every_panel_and_every_recording_rule_returns_data(everything: Everything, prometheus: Prometheus) -> None:
+    waiting = _asked()
+    assert len(waiting) > 90
+    until = time.monotonic() + PATIENCE_S
+    while waiting and time.monotonic() < until:
+        everything.count()
+        time.sleep(1)
+        answers = {place: prometheus.get("query", query=expression) for place, expression in waiting.items()}
+        waiting = {place: waiting[place] for place, data in answers.items() if not data or not data["result"]}
+    assert waiting == {}
+
+
+def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything, prometheus: Prometheus) -> None:
+    until = time.monotonic() + PATIENCE_S
+    wanted = {"DeadLetters", "EvidenceMissed", "FaceVectorsDropped", "FramesDropped", "ModelRefused", "TaskRestarts"}
+    firing: set[str] = set()
+    while not wanted <= firing and time.monotonic() < until:
+        everything.count()
+        time.sleep(1)
+        firing = {one["labels"]["alertname"] for one in (prometheus.get("alerts") or {"alerts": []})["alerts"]}
+    assert wanted <= firing
+    rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
+    assert len(rules) == len(RULES)
+    assert [(rule["name"], rule["lastError"]) for rule in rules if rule["health"] != "ok"] == []
