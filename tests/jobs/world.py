@@ -23,6 +23,7 @@ from contracts.controls import Control, key
 from contracts.errors import ContractError
 from contracts.messages import Frame, FrameDetections, Message
 from tests.builders import DATA, jpeg_of, manifest_of, solid
+from tests.jobs.progress import progress
 from tests.kafka_tools import BY_KEY, Writer
 from vedette.local import LocalOptions, LocalSystem
 
@@ -108,10 +109,10 @@ class SiteUnderTest:
             yield from reader.held()
 
     def wait(self, what: str, true: Callable[[], bool], timeout_s: float = 240.0) -> None:
-        """Look after the system until `true`; fails with the jobs' log."""
+        """Look after the system until `true`; fails with the jobs' log and how far they have come."""
         deadline = time.monotonic() + timeout_s
         while not true():
-            assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s\n{self.log()}"
+            assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s\n{self.log()}\n{self.progress()}"
             self.system.check()
             time.sleep(0.3)
 
@@ -125,6 +126,9 @@ class SiteUnderTest:
 
     def log(self) -> str:
         return (self.system.state_dir / "logs" / "jobs.log").read_text(errors="replace")[-3000:]
+
+    def progress(self) -> str:
+        return progress(self.system.bootstrap, self.system.state_dir / "logs" / "flink.log")
 
 
 def frame(camera: str, index: int, cells: Sequence[tuple[int, int]] = (), **changes: object) -> Frame:
