@@ -7,6 +7,7 @@ as they came, sealed under their days' keys, a record a person. So a checkpoint 
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ from stream.sites import (
     reopened,
 )
 from vault import DayKeys, VaultError
+
+log = logging.getLogger(__name__)
 
 NAME = "site"
 VECTOR = np.dtype("<f2")
@@ -106,6 +109,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
         self._letters = process.faces.letters
         self._metrics = process.metrics
         self._model = manifest.id
+        self._others: set[str] = set()
         unknowns = Unknowns(calibration_of(manifest), unknowns_config(config))
         self._site = Site(unknowns, Returning(config.faces.unknowns.visit_gap_s))
         self._guard = Guard(NAME, process.metrics)
@@ -159,7 +163,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
 
     def _sighting(self, sighting: Sighting, memory: Memory, controls: tuple[Control, ...]) -> Iterator[Any]:
         if sighting.model != self._model:
-            self._metrics.counter(names.FACES_DROPPED, "model").inc()
+            self._pass_over(sighting.model)
             return
         try:
             vector = np.frombuffer(self._keys.open(sighting.sealed), VECTOR).astype(np.float32)
@@ -171,6 +175,13 @@ class SiteWide(KeyedBroadcastProcessFunction):
             return self._rules(camera, sighting.at_ms, controls)
 
         yield from self._told(*self._site.sighting(memory.state, sighting, vector, rules_of))
+
+    def _pass_over(self, model: str) -> None:
+        """Count a sighting by another embedder, which can't be compared; said once of each, as many may come."""
+        self._metrics.counter(names.FACES_DROPPED, "model").inc()
+        if model not in self._others:
+            self._others.add(model)
+            log.warning("sightings by %s are passed over: this site's embedder is %s", model, self._model)
 
     def _rules(self, camera: str, at_ms: int, controls: tuple[Control, ...]) -> CameraRules:
         """The camera's rules; none for one that is no more."""

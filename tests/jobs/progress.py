@@ -17,14 +17,15 @@ from contracts.errors import ContractError, VedetteError
 from contracts.messages import DeadLetter
 
 ANSWER_S = 10.0
-OF_SOURCES = (
+TELLING = (
     "Restoring state for",
     "Discovered new partitions",
     "Assigning splits to readers",
     "Adding split(s) to reader",
     "Starting split fetcher",
+    "are passed over",
 )
-"""What Flink's log says of a source's partitions: what it found, gave to its readers, and took out of a checkpoint."""
+"""What Flink's log says of a source's partitions (found, given to readers, restored), and of what is not used."""
 
 
 def progress(bootstrap: str, flink_log: Path) -> str:
@@ -33,7 +34,7 @@ def progress(bootstrap: str, flink_log: Path) -> str:
         told = [*_read(bootstrap), *_refused(bootstrap)]
     except (KafkaException, VedetteError) as error:
         told = [f"the broker doesn't answer: {error}"]
-    return "\n".join([*told, *_of_sources(flink_log)])
+    return "\n".join([*told, *_logged(flink_log)])
 
 
 def _read(bootstrap: str) -> Iterator[str]:
@@ -72,8 +73,8 @@ def _refused(bootstrap: str) -> Iterator[str]:
                 yield f"refused by {letter.source}: {letter.topic}[{letter.partition}] {letter.offset}: {letter.reason}"
 
 
-def _of_sources(flink_log: Path) -> Iterator[str]:
+def _logged(flink_log: Path) -> Iterator[str]:
     with contextlib.suppress(FileNotFoundError):
         for line in flink_log.read_text(errors="replace").splitlines():
-            if any(words in line for words in OF_SOURCES):
+            if any(words in line for words in TELLING):
                 yield line[:1000]

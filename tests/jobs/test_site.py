@@ -6,13 +6,16 @@ import itertools
 import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from contracts import topics
 from contracts.codec import encode
+from contracts.manifest import load_manifest
 from contracts.messages import Alert, DeadLetter
 from contracts.people import ForgetUnknown, MergeUnknowns, PeopleCommand, Sighting, SplitUnknown, UnknownSeen
+from stream.jobs.face_models import BUNDLED
 from tests.face_tools import SITE, face_key, seen
 from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, story
 from tests.sighting_tools import sighting
@@ -24,6 +27,8 @@ from vedette.master_file import NAME
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
 PEOPLE, TIMES = 12, 4
+EMBEDDER = load_manifest(BUNDLED / "face-embedder.json").id
+"""Sightings by any other are passed over."""
 TOPICS = (topics.SIGHTINGS, topics.UNKNOWNS, topics.ALERTS, topics.FACE_KEYS, topics.DEAD_LETTERS)
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -94,9 +99,8 @@ def comings(keys: DayKeys) -> list[Sighting]:
         camera, at_ms = rng.choice(("gate", "yard")), T0_MS + number * HOUR_MS
         for part in range(2):
             vector = seen(who, 0.88, 2 * number + part)
-            made.append(
-                sighting(number, vector, keys, at_ms + part * 3000, camera=camera, strength=0.88, final=part == 1)
-            )
+            looked = {"model": EMBEDDER, "camera": camera, "strength": 0.88, "final": part == 1}
+            made.append(sighting(number, vector, keys, at_ms + part * 3000, **looked))
     return made
 
 
@@ -127,12 +131,22 @@ def test_unknown_people_are_the_same_when_flink_is_killed(tmp_path: Path) -> Non
         # Two of four comings of each are the third and the fourth.
         assert len({alert.id for alert in alerts}) == 2 * PEOPLE
         assert {alert.identity.visits for alert in alerts if alert.identity and alert.state == "new"} == {3, 4}
+        check_another_embedder(calm, made)
         check_operators(calm)
         check_keys(calm, made)
     with UnknownsUnderTest(tmp_path / "disturbed") as disturbed:
         # The same tracks under other keys: pseudonyms and alerts don't hang on what is sealed.
         run(disturbed, comings(disturbed.keys), kills=2)
         assert outcome(disturbed) == expected
+
+
+def check_another_embedder(site: UnknownsUnderTest, made: list[Sighting]) -> None:
+    """What another embedder saw is read and not used, and that is said."""
+    before = site.there()
+    site.tell([msgspec.structs.replace(made[-1], model="another@1", track="gate/live/1/another")])
+    site.wait("its word", lambda: f"another@1 are passed over: this site's embedder is {EMBEDDER}" in site.progress())
+    site.wait("its place", lambda: f"vedette-site-sort to {len(made) + 1}" in site.progress())
+    assert site.there() == before
 
 
 def check_operators(site: UnknownsUnderTest) -> None:
