@@ -6,6 +6,7 @@ import { CameraForm, newCamera } from "/assets/camera.js";
 import { Exchange } from "/assets/exchange.js";
 import { TryRule } from "/assets/tryrule.js";
 
+const TABS = ["sources", "cameras", "rules", "site", "file"];
 const clone = (value) => JSON.parse(JSON.stringify(value));
 
 export default {
@@ -13,7 +14,8 @@ export default {
   components: { CameraForm, Drawing, Exchange, Field, Icon, Toasts, TryRule },
   data() {
     return {
-      objects: this.start.objects, site: this.start.site, tab: this.start.rule ? "rules" : this.start.tab || "cameras", camera: this.start.camera || this.start.cameras[0]?.name || "",
+      TABS,
+      objects: this.start.objects, site: this.start.site, tab: this.start.rule ? "rules" : TABS.includes(this.start.tab) ? this.start.tab : "cameras", camera: this.start.camera || this.start.cameras[0]?.name || "",
       chosen: this.start.rule ? "rule//" + this.start.rule : "", draft: null, drawing: "", versions: null, naming: null, undone: [], refreshed: 0, busy: false,
     };
   },
@@ -150,7 +152,7 @@ export default {
   },
   template: `
 <div class="setup">
-  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in ['sources', 'cameras', 'rules', 'site', 'file']" :key="name" role="tab" :aria-selected="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
+  <div class="livebar"><h1>{{ t.title }}</h1><div class="segments" role="tablist"><button v-for="name in TABS" :key="name" role="tab" :aria-selected="tab === name" @click="show(name)">{{ t['tab_' + name] }}</button></div>
     <template v-if="tab === 'cameras'"><label class="row"><span class="sr">{{ t.camera }}</span><select v-model="camera" @change="draft = null; chosen = ''; drawing = ''"><option v-for="one in cameras" :key="one.name" :value="one.name">{{ one.title }}</option></select></label>
     <button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'zone'" @click="begin('zone')"><Icon name="plus"/>{{ t.new_zone }}</button><button class="button small" :disabled="!me.may_configure" :aria-pressed="drawing === 'line'" @click="begin('line')"><Icon name="plus"/>{{ t.new_line }}</button><button class="button small" :disabled="!me.may_configure || cameraNow?.origin !== 'console'" :title="cameraNow?.origin === 'console' ? '' : t.mask_adopt" :aria-pressed="drawing === 'mask'" @click="begin('mask')"><Icon name="plus"/>{{ t.new_mask }}</button><button class="button small quiet" @click="refreshed++">{{ t.new_picture }}</button></template>
     <button v-if="tab === 'sources'" class="button small" :disabled="!me.may_configure" @click="addCamera"><Icon name="plus"/>{{ t.new_camera }}</button>
@@ -159,7 +161,7 @@ export default {
     <section v-if="tab === 'cameras'" class="canvas" :aria-label="t.picture">
       <p v-if="drawing" class="note">{{ t['draw_hint_' + drawing] }}</p>
       <Drawing :picture="picture" :shapes="shapes" :chosen="chosen" :editable="!!editable" :drawing="drawing" :t="t" @choose="choose" @change="reshape" @drawn="drawn" @cancel="drawing = ''" />
-      <div class="chips"><button v-for="one in ofCamera" :key="one.key" class="button small" :aria-pressed="one.key === chosen" @click="choose(one.key)"><span :class="'mark ' + one.kind" aria-hidden="true"></span>{{ one.name }}<span v-if="one.origin === 'file'" class="badge">{{ t.from_file }}</span></button><p v-if="!ofCamera.length && !drawing" class="dim">{{ t.no_shapes }}</p></div>
+      <div class="chips"><button v-for="one in ofCamera" :key="one.key" class="button small" :aria-pressed="one.key === chosen" @click="choose(one.key)"><span :class="'mark ' + one.kind" aria-hidden="true"></span>{{ one.name }}<span v-if="one.origin === 'file'" class="badge">{{ t.from_file }}</span></button></div><p v-if="!draft && !drawing" class="dim">{{ ofCamera.length ? t.choose_shape : t.no_shapes }}</p>
     </section>
     <section v-else-if="tab === 'sources'" class="scroll" :aria-label="t.tab_sources" tabindex="0"><table class="table rules"><thead><tr><th scope="col">{{ t.camera }}</th><th scope="col">{{ t.url }}</th><th scope="col">{{ t.field_track }}</th><th scope="col">{{ t.origin }}</th></tr></thead>
       <tbody><tr v-for="one in sources" :key="one.key" :class="{ chosen: one.key === chosen }"><td><button class="linklike" :aria-current="one.key === chosen" @click="choose(one.key)">{{ one.body.friendly_name || one.camera }}</button> <span v-if="one.body.enabled === false" class="badge warn">{{ t.off }}</span></td><td><code>{{ one.body.inputs.map((input) => input.url).join(', ') }}</code></td><td>{{ one.body.objects?.track?.join(', ') ?? t.all_labels }}</td><td>{{ one.origin === 'file' ? t.from_file : t.version + ' ' + one.version }}</td></tr></tbody></table>
@@ -180,7 +182,7 @@ export default {
       <Field v-for="field in fields" :key="field.name" :field="field" :value="draft.body[field.name] === undefined ? null : draft.body[field.name]" :options="optionsOf(field)" :t="t" :disabled="!editable" @change="(value) => set(field.name, value)" />
       <TryRule v-if="draft.kind === 'rule' && me.may_configure" :key="draft.key" :t="t" :zone="zone" :attempt="tryRule" />
       <p v-if="usedBy.length" class="dim">{{ t.used_by }} {{ usedBy.map((one) => one.name).join(', ') }}</p>
-      <div class="row sticky"><button class="button primary" :disabled="!editable || busy || (!changed && !draft.fresh)">{{ t.save }}</button><button type="button" class="button" :disabled="!undone.length" @click="undo"><Icon name="undo"/>{{ t.undo }}</button><button v-if="draft.kind === 'line'" type="button" class="button" :disabled="!editable" @click="turn">{{ t.turn }}</button><span class="grow"></span><button v-if="!draft.fresh && draft.kind !== 'mask'" type="button" class="button quiet" :aria-expanded="!!versions" @click="history">{{ t.versions }}</button><button v-if="!draft.fresh" type="button" class="button quiet danger" :disabled="!editable || busy" @click="remove">{{ t.remove }}</button></div>
+      <div class="row sticky"><button class="button primary" :disabled="!editable || busy || (!changed && !draft.fresh)">{{ t.save }}</button><button type="button" class="button" :disabled="!undone.length" @click="undo"><Icon name="undo"/>{{ t.undo }}</button><button v-if="draft.kind === 'line'" type="button" class="button" :disabled="!editable" @click="turn">{{ t.turn }}</button><span class="grow"></span><button v-if="!draft.fresh && draft.kind !== 'mask'" type="button" class="button quiet" :aria-expanded="!!versions" :disabled="busy" @click="history">{{ t.versions }}</button><button v-if="!draft.fresh" type="button" class="button quiet danger" :disabled="!editable || busy" @click="remove">{{ t.remove }}</button></div>
       <ol v-if="versions" class="versions"><li v-for="(one, i) in versions" :key="one.version"><div class="row"><b>{{ t.version }} {{ one.version }}</b><span class="dim">{{ at(one.at_ms, 'stamp') }} · {{ one.who }}</span><span class="grow"></span><button v-if="i && one.body && editable" type="button" class="button small" @click="restore(one)">{{ t.restore }}</button></div>
         <p v-if="!one.body" class="dim">{{ t.was_removed }}</p><p v-else-if="!versions[i + 1]" class="dim">{{ one.note || t.first_version }}</p><ul v-else class="dim"><li v-for="diff in changes(versions[i + 1].body, one.body)" :key="diff.name">{{ t['field_' + diff.name] ?? diff.name }}: {{ short(diff.before) }} → {{ short(diff.after) }}</li></ul></li></ol>
     </form></aside>

@@ -54,11 +54,12 @@ def _open_alerts(visit: Visit) -> dict[str, int]:
 def _show(visit: Visit, alerts: dict[str, int], *, pictured: bool) -> None:
     cameras = {name: one for name, one in visit.desk.config.cameras.items() if visit.who.sees(name) and one.enabled}
     placed = {name: one.position for name, one in cameras.items() if one.position is not None}
-    with parts.element("div", classes="plan pictured" if pictured else "plan grid"):
-        if pictured:
-            parts.element("img", src="/api/plan", alt="")
-        for name, at in _shares(placed).items():
-            _pin(visit, name, alerts.get(name, 0)).style(f"left: {100 * at[0]:.2f}%; top: {100 * at[1]:.2f}%")
+    if pictured or placed:
+        with parts.element("div", classes="plan pictured" if pictured else "plan grid"):
+            if pictured:
+                parts.element("img", src="/api/plan", alt="")
+            for name, at in _shares(placed).items():
+                _pin(visit, name, alerts.get(name, 0)).style(f"left: {100 * at[0]:.2f}%; top: {100 * at[1]:.2f}%")
     unplaced = [name for name in cameras if name not in placed]
     if unplaced:
         parts.element("h3", ANALYTICS["unplaced"])

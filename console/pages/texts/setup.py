@@ -28,6 +28,7 @@ SETUP = CAMERAS | {
     "Keyboard: arrows move the cross, Space sets a corner. Esc stops.",
     "draw_hint_line": "Click the two ends. The arrow shows the side that counts as in. "
     "Keyboard: arrows move the cross, Space sets an end. Esc stops.",
+    "choose_shape": "Choose a zone or line to see what it is for and to change it; a new one is drawn on the picture.",
     "no_shapes": "This camera has no zones or lines yet.",
     "no_rules": "There are no rules yet",
     "read_only": "You may look, but not change.",
