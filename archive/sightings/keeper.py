@@ -9,6 +9,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from archive.sightings.folder import SightingsFolder
 from bus.consuming import Record
 from bus.errors import BusError
@@ -135,7 +137,7 @@ class Keeper:
                 continue  # the site job reads the same record and writes the dead letter
             kept = day_of(sighting.at_ms) not in self._gone and sighting.person_id not in self._forgotten
             if sighting.site == self._keys.site and kept:
-                sightings.append(sighting)
+                sightings.append(replace(sighting, runners_up=()))  # they have names, which a removal would leave here
         self._folder.add(sightings)
 
     def _keep(self, reader: GroupReader) -> None:

@@ -13,6 +13,7 @@ from archive.sightings.folder import SightingsFolder
 from archive.sightings.keeper import Keeper
 from bus.consuming import Record
 from contracts.codec import encode
+from contracts.identity import RunnerUp
 from contracts.people import FaceKey, GalleryChange, RemovedPerson
 from tests.sighting_tools import DAY, MODEL, T0_MS, directions, sighting
 from vault import DayKeys, MasterKey, key_name, new_key
@@ -79,3 +80,11 @@ def test_a_removed_person_s_sightings_go(kept) -> None:
     assert tracks(root, keys, two) == ["gate/live/1/2"]
     keeper.take([record(sighting(3, one, keys, person_id="p-1"))])  # was on its way
     assert tracks(root, keys, one) == []
+
+
+def test_no_name_is_kept(kept) -> None:
+    keeper, keys, root = kept
+    (person,) = directions(1, np.random.default_rng(1))
+    keeper.take([record(sighting(1, person, keys, runners_up=(RunnerUp("p-1", "Unforgettable", 0.3),)))])
+    assert tracks(root, keys, person) == ["gate/live/1/1"]
+    assert not any(b"Unforgettable" in file.read_bytes() for file in root.rglob("*") if file.is_file())
