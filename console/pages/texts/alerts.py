@@ -79,7 +79,7 @@ ALERTS = {
     "clip_of": "Clip of the alert: {why}",
     "clip_gated": "gated: {frames} frames over {seconds} s",
     "clip_cut": "its beginning was not in the log any more",
-    "clip_bounded": "the alert lasted longer than a clip may be",
+    "clip_bounded": "cut off at the longest that a clip may be",
     "clip_none": "No clip: {reason}",
     "clip_waits": "The clip is made when the alert is over.",
     "clip_making": "The clip is being made.",
