@@ -78,8 +78,23 @@ class Search:
         with self._lock:
             parts = [part for _, some in self._parts.values() for part in some if part.model == query.model]
             allowed = self._cameras.allowed(query.cameras)
+        count = 2 * query.most
+        best, looked_at = self._best(parts, allowed, query, count)
+        while len(best) < query.most and looked_at >= count:
+            # A track is told again with each test: the best rows may all be of a few tracks.
+            count *= 4
+            best, looked_at = self._best(parts, allowed, query, count)
+        ranked = sorted(best.values(), key=lambda found: (-found.score, found.sighting.at_ms, found.sighting.track))
+        return tuple(ranked[: query.most])
+
+    def _best(
+        self, parts: list[Part], allowed: NDArray[np.bool_], query: Query, count: int
+    ) -> tuple[dict[str, Found], int]:
+        """The best sighting of each track among the `count` best rows, and how many rows were looked at."""
         best: dict[str, Found] = {}
-        for part, rows in _candidates(parts, allowed, query):
+        looked_at = 0
+        for part, rows in _candidates(parts, allowed, query, count):
+            looked_at += len(rows)
             try:
                 for sighting, vector in part.read(rows, self._keys):
                     found = Found(float(vector @ query.vector), sighting)
@@ -88,8 +103,7 @@ class Search:
                         best[sighting.track] = found
             except (VaultError, OSError):
                 continue  # its day went while it was looked at
-        ranked = sorted(best.values(), key=lambda found: (-found.score, found.sighting.at_ms, found.sighting.track))
-        return tuple(ranked[: query.most])
+        return best, looked_at
 
     def vector(self, sealed: bytes) -> Vectors:
         """The unit vector float32[D] that an alert, a sighting or an unknown person seals; raises VaultError."""
@@ -137,13 +151,14 @@ class _Scored(NamedTuple):
         return _Scored(self.scores[keep], self.parts[keep], self.rows[keep])
 
 
-def _candidates(parts: list[Part], allowed: NDArray[np.bool_], query: Query) -> Iterator[tuple[Part, list[int]]]:
-    """The rows that may be among the best `most` tracks, by part.
+def _candidates(
+    parts: list[Part], allowed: NDArray[np.bool_], query: Query, count: int
+) -> Iterator[tuple[Part, list[int]]]:
+    """The rows that may be among the best `count`, by part.
 
     A row is among the best `n` only if its score by codes is not below the n-th best one by more than twice the error.
-    Some tracks were written twice (a kill while a tail became a segment), so twice as many rows are taken.
     """
-    count, error = 2 * query.most, max((part.error for part in parts), default=0.0)
+    error = max((part.error for part in parts), default=0.0)
     floor = query.least - error
     kept = _Scored(np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
     for number, part in enumerate(parts):

@@ -191,3 +191,13 @@ def test_codes_are_off_by_no_more_than_they_say(rng) -> None:
     for other in others:
         assert np.abs(part.scores(other) - vectors @ other).max() <= error
     assert error < 0.015
+
+
+def test_a_track_that_was_told_many_times_hides_no_other(tmp_path: Path, rng) -> None:
+    keys = day_keys()
+    (person,) = directions(1, rng)
+    often = [sighting(1, looking(person, 0.9, rng), keys) for _ in range(60)]
+    once = [sighting(n, looking(person, 0.8, rng), keys) for n in (2, 3, 4)]
+    SightingsFolder(tmp_path, keys).add([*often, *once])
+    found = Search(tmp_path, keys).find(query(person, cameras=None, most=4))
+    assert len({one.sighting.track for one in found}) == 4
