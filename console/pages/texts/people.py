@@ -14,7 +14,9 @@ PEOPLE = {
     "off_1": "Pictures of people are only kept sealed, under a key that is nowhere in Vedette. Nobody can be enrolled "
     "until there is one.",
     "off_2": "Make a key once, and keep a copy in a safe place: without it nothing of what was sealed can be read.",
+    "off_make": "vedette faces key",
     "off_3": "Give it to Vedette and start it again:",
+    "off_start": "export VEDETTE_MASTER_KEY='…'\nvedette up --config my.yaml",
     "off_wrong": "Give Vedette the key that this site was set up with: {fault}.",
     "empty_title": "Nobody is enrolled yet",
     "empty": "Enrol somebody with one clear picture of their face. Cameras that identify people (faces: identify) name "

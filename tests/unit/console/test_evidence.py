@@ -21,7 +21,6 @@ from console.evidence_news import DELETED, EvidenceNews
 from console.hub import Hub
 from console.parts import Parts
 from console.rights import ForbiddenError, Who
-from console.secrets import Secrets
 from console.store.store import Store
 from console.wiring import Place, build
 from contracts import codec, topics
@@ -40,7 +39,7 @@ ALERT = alert_of(0)
 def parts(tmp_path: Path) -> Iterator[Parts]:
     """A console without broker and pages, and one alert whose evidence is kept."""
     place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
-    parts = build(parse(CONFIG), place, Clock(), Secrets({}))
+    parts = build(parse(CONFIG), place, Clock())
     parts.store.open()
     take(parts.store, ALERT, alert_of(1, camera="hall"))
     info = ClipInfo(alert=ALERT.id, wanted_from_ms=1, wanted_until_ms=2, frames=7, seconds=1.5)
