@@ -47,7 +47,7 @@ export default {
       <span class="grow"></span><input v-if="tab === 'enrolled'" type="search" :placeholder="t.find" :aria-label="t.find" :value="text" @input="typed($event.target.value)">
       <button v-if="start.may_enrol && on" class="button primary" @click="enrolling = { source: null, picture: '' }"><Icon name="plus"/>{{ t.enrol }}</button></header>
     <section v-if="!on" class="card off" role="note"><h2>{{ t.off_title }}</h2>
-      <template v-if="start.standing.fault.includes('vedette faces key')"><p>{{ t.off_1 }}</p><p>{{ t.off_2 }}</p><pre tabindex="0">{{ t.off_make }}</pre><p>{{ t.off_3 }}</p><pre tabindex="0">{{ t.off_start }}</pre></template><p v-else>{{ filled(t.off_wrong, { fault: start.standing.fault }) }}</p></section>
+      <template v-if="start.standing.fault.includes('vedette faces key')"><p>{{ t.off_why }}</p><p>{{ t.off_how }}</p><pre tabindex="0">{{ t.off_make }}</pre><p>{{ t.off_give }}</p><pre tabindex="0">{{ t.off_start }}</pre></template><p v-else>{{ filled(t.off_wrong, { fault: start.standing.fault }) }}</p></section>
     <template v-if="tab === 'enrolled'">
       <div v-if="groups.length > 1" class="row" role="group" :aria-label="t.group"><button class="button small" :aria-pressed="group === null" @click="group = null">{{ t.all_groups }}</button><button v-for="one in groups" :key="one" class="button small" :aria-pressed="group === one" @click="group = one">{{ one || t.no_group }}</button></div>
       <ul class="faces" :aria-label="t.tab_enrolled"><li v-for="one in shown" :key="one.id"><button :id="'person-' + one.id" :class="['face', { chosen: chosen?.person.id === one.id }]" @click="open(one.id)">

@@ -11,11 +11,11 @@ PEOPLE = {
     "no_group": "No group",
     "enrol": "Enrol a person",
     "off_title": "Identification is switched off",
-    "off_1": "Pictures of people are only kept sealed, under a key that is nowhere in Vedette. Nobody can be enrolled "
+    "off_why": "Pictures of people are only kept sealed, under a key that is nowhere in Vedette. Nobody can be enrolled "
     "until there is one.",
-    "off_2": "Make a key once, and keep a copy in a safe place: without it nothing of what was sealed can be read.",
+    "off_how": "Make a key once, and keep a copy in a safe place: without it nothing of what was sealed can be read.",
     "off_make": "vedette faces key",
-    "off_3": "Give it to Vedette and start it again:",
+    "off_give": "Give it to Vedette and start it again:",
     "off_start": "export VEDETTE_MASTER_KEY='…'\nvedette up --config my.yaml",
     "off_wrong": "Give Vedette the key that this site was set up with: {fault}.",
     "empty_title": "Nobody is enrolled yet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,8 @@ def test_a_channel_that_hangs_keeps_no_other_waiting(store: Store, receiver: Htt
         eventually(lambda: len(receiver.got) == 3, within_s=2.5)
         assert slow.got == []
         w.notifier.stop()
+    # Its thread comes back when the answer does: it must be gone before the store is closed.
+    eventually(lambda: "notify slow" not in {thread.name for thread in threading.enumerate()}, within_s=20.0)
 
 
 def test_a_channel_that_is_set_up_wrong_fails_alone_and_without_its_secret(
