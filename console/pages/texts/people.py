@@ -11,8 +11,8 @@ PEOPLE = {
     "no_group": "No group",
     "enrol": "Enrol a person",
     "off_title": "Identification is switched off",
-    "off_why": "Pictures of people are only kept sealed, under a key that is nowhere in Vedette. Nobody can be enrolled "
-    "until there is one.",
+    "off_why": "Pictures of people are only kept sealed, under a key that is nowhere in Vedette. Nobody can be "
+    "enrolled until there is one.",
     "off_how": "Make a key once, and keep a copy in a safe place: without it nothing of what was sealed can be read.",
     "off_make": "vedette faces key",
     "off_give": "Give it to Vedette and start it again:",
