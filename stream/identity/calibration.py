@@ -35,6 +35,11 @@ class Calibration(ScoreCalibration, frozen=True, kw_only=True):
         if not strengths or strengths != sorted(set(strengths)):
             raise ValueError("calibration: the levels' strengths must rise")
 
+    @property
+    def alike(self) -> float:
+        """The cosine with their enrolled picture that a good look at a person has in the mean."""
+        return self.levels[-1].genuine_mean
+
     def cosine(self, quality: float) -> float:
         """The cosine that a look of this quality is expected to have with its person."""
         return float(np.interp(quality, self.qualities, self.cosines))

@@ -48,13 +48,15 @@ class Denial:
 class Gallery:
     """People with their pictures' vectors, one person's rows together; `starts[p]` is the first row of person p.
 
-    100,000 vectors of 128 numbers are 51 MB and 12.8 million multiplications a search.
+    `alike` is the cosine that two good looks at one person have in the mean (1: unknown). 100,000 vectors of 128
+    numbers are 51 MB and 12.8 million multiplications a search.
     """
 
     people: tuple[Person, ...] = ()
     vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     denials: tuple[Denial, ...] = ()
+    alike: float = 1.0
 
     @classmethod
     def of(cls, enrolled: Mapping[Person, Vectors], denials: tuple[Denial, ...] = ()) -> Gallery:
@@ -72,12 +74,18 @@ class Gallery:
         return gallery
 
     @classmethod
-    def joined(cls, people: Sequence[Person], vectors: Sequence[Vectors], denials: tuple[Denial, ...] = ()) -> Gallery:
+    def joined(
+        cls,
+        people: Sequence[Person],
+        vectors: Sequence[Vectors],
+        denials: tuple[Denial, ...] = (),
+        alike: float = 1.0,
+    ) -> Gallery:
         """A gallery of people whose unit vectors [K,D] were looked at before, in this order."""
         if not people:
-            return cls(denials=denials)
+            return cls(denials=denials, alike=alike)
         starts = np.concatenate(([0], np.cumsum([len(one) for one in vectors])[:-1]))
-        return cls(tuple(people), np.concatenate(vectors).astype(np.float32, copy=False), starts, denials)
+        return cls(tuple(people), np.concatenate(vectors).astype(np.float32, copy=False), starts, denials, alike)
 
     def scores(self, look: Vector) -> NDArray[np.float32]:
         """The cosine of each person's nearest picture [P]; -1 for those whom an operator said that this look is not."""
@@ -86,8 +94,9 @@ class Gallery:
         scores = np.asarray(np.maximum.reduceat(self.vectors @ look, self.starts), np.float32)
         for denial in self.denials:
             place = self._places.get(denial.person_id)
-            # Nearer to the look that was denied than to any picture of the person: the same somebody else again.
-            if place is not None and float(denial.vector @ look) >= scores[place] - ROUNDING:
+            # Nearer to the look that was denied than to any picture of the person, or as like it as the looks of one
+            # person are: the same somebody else again, also where the picture is of that very somebody.
+            if place is not None and float(denial.vector @ look) >= min(scores[place] - ROUNDING, self.alike):
                 scores[place] = -1.0
         return scores
 

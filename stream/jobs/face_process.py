@@ -120,7 +120,7 @@ class FaceProcess:
 
     def _embedder(self) -> Embedder:
         manifest = load_manifest(Path(self._settings.embedder))
-        return Embedder(manifest.id, manifest.embedding)
+        return Embedder(manifest.id, manifest.embedding, calibration_of(manifest).alike)
 
 
 def faces_in_service(config: Config, config_file: Path) -> FaceManifests | None:

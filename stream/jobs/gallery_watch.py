@@ -43,10 +43,14 @@ PUBLISH = 20_000
 
 @dataclass(frozen=True)
 class Embedder:
-    """Whose vectors can be compared: the embedder's name@version, and the length D of its vectors."""
+    """Whose vectors can be compared: the embedder's name@version, and the length D of its vectors.
+
+    `alike` is Gallery's.
+    """
 
     model: str
     size: int
+    alike: float = 1.0
 
 
 class Enrolled(NamedTuple):
@@ -163,6 +167,7 @@ class GalleryWatch:
             [entry.person for entry in entries],
             [entry.vectors for entry in entries],
             tuple(denial for denial in denials if denial is not None),
+            self._embedder.alike,
         )
         self.now = Enrolled(gallery, self._state)
         self._published, self._urgent, self._unpublished = True, False, 0

@@ -64,10 +64,14 @@ IDLE_MS = 5_000
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """An unknown person in Flink's state; `number` is their place among the others, which `step` goes by."""
+    """An unknown person in Flink's state; `number` is their place among the others, which `step` goes by.
+
+    `model` is the embedder of their vectors: with another one nothing can be compared to them.
+    """
 
     number: int
     person: UnknownPerson
+    model: str = ""
 
 
 # Made on import, by one thread: see contracts/codec.py.
@@ -191,11 +195,11 @@ class SiteWide(KeyedBroadcastProcessFunction):
         return dataclasses.replace(known, camera=camera, rules=())
 
     def _load(self, wall_ms: int) -> tuple[Memory, tuple[Gone, ...]]:
-        """The site out of Flink's state, and the people of whom nothing can be opened any more."""
+        """The site out of Flink's state, and the people of whom nothing can be opened or compared any more."""
         stored = self._rest.value()
         state = SiteState() if stored is None else _SITE.decode(stored)
         kept = sorted((_KEPT.decode(value) for value in self._people.values()), key=lambda one: one.number)
-        people = [reopened(one.person, self._opened) for one in kept]
+        people = [reopened(one.person, self._opened) if one.model == self._model else None for one in kept]
         lost = tuple(Gone(one.person) for one, person in zip(kept, people, strict=True) if person is None)
         for one in lost:
             self._people.remove(one.person.id)
@@ -218,7 +222,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
             self._people.remove(one.person.id)
         for person in told.changed:
             number = memory.numbers.setdefault(person.id, max(memory.numbers.values(), default=0) + 1)
-            self._people.put(person.id, self._encoder.encode(Kept(number, closed(person))))
+            self._people.put(person.id, self._encoder.encode(Kept(number, closed(person), self._model)))
         bare = msgspec.structs.replace(state, people=UnknownsState())
         if bare != msgspec.structs.replace(before, people=UnknownsState()):
             self._rest.update(self._encoder.encode(bare))

@@ -119,6 +119,17 @@ class TestGallery:
         assert gallery.nearest(picture, 1)[0].person.id == "p7"
         assert denied.nearest(picture, 1)[0].person.id != "p7"
 
+    def test_a_look_like_the_denied_one_matches_no_more_though_the_picture_is_nearer(self):
+        rng = np.random.default_rng(8)
+        directions, _ = enrolled(50, rng)
+        first, again = world.looks(directions[7], np.full(2, 0.9), rng, 0.9)
+        with_picture = Gallery.of({Person("x", "X"): again[None], Person("y", "Y"): directions[8][None]})
+        people, vectors, starts = with_picture.people, with_picture.vectors, with_picture.starts
+        near = float(first @ again)
+        assert Gallery(people, vectors, starts, (Denial("x", first),), near + 0.01).scores(again)[0] > 0.99
+        assert Gallery(people, vectors, starts, (Denial("x", first),), near - 0.01).scores(again)[0] == -1
+        assert Gallery(people, vectors, starts, (Denial("x", first),), near - 0.01).scores(directions[8])[1] > 0.99
+
     def test_a_denied_look_no_longer_matches_and_nobody_else_is_touched(self):
         rng = np.random.default_rng(6)
         directions, gallery = enrolled(50, rng)
