@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -72,14 +73,16 @@ class Prometheus:
         self._address = f"http://127.0.0.1:{port}/api/v1"
 
     def get(self, path: str, **query: str) -> Any:
-        """The answer's data; None before it listens."""
+        """The answer's data; None before it listens, and while it says that it is still starting."""
         try:
             with urllib.request.urlopen(
                 f"{self._address}/{path}?{urllib.parse.urlencode(query)}", timeout=10
             ) as answer:
                 return json.load(answer)["data"]
-        except urllib.error.HTTPError:
-            raise
+        except urllib.error.HTTPError as error:
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            return None
         except OSError:
             return None
 
