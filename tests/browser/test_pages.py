@@ -225,7 +225,7 @@ def test_a_rule_is_adopted_changed_and_undone(site: ConsoleSite, opened: Opened,
 
 
 def test_what_makes_no_sense_is_refused_with_its_place(site: ConsoleSite, opened: Opened) -> None:
-    page = opened("/setup?rule=path-in")
+    page = opened("/setup?rule=nobody-on-the-lawn")
     page.get_by_role("button", name="Adopt").click()
     page.get_by_label(re.compile("Least confidence")).fill("7")
     page.get_by_role("button", name="Save").click()
