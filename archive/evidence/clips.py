@@ -65,7 +65,7 @@ class Clips:
                 alert = self._alert(known[0]) if known is not None else None
                 if known is None:
                     self._files.delete(path)
-                elif alert is not None:  # else the alert comes once more: its revision was not committed
+                elif alert is not None:
                     self._put(known[0], alert)
 
     def expect(self, alert: Alert) -> None:
@@ -144,7 +144,8 @@ class Clips:
             self._waiting[place] = Waiting(alert, due_ms)
 
     def _alert(self, place: Place) -> Alert | None:
-        data = self._files.read(place.file(paths.ALERT))
+        """The alert as its entry means it; None where a kill came between the two: the alert comes once more."""
+        data = self._chain.read(place, paths.ALERT, self._chain.manifest(place))
         try:
             return decode(data, Alert) if data is not None else None
         except ContractError:
