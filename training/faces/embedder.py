@@ -17,13 +17,12 @@ from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
-from training.detector import blend
 from training.faces.degrade import degrade
-from training.faces.fit import Task, fit
 from training.faces.metric import set_metric
 from training.faces.mobilefacenet import EmbedderNet, load_mobilefacenet
 from training.faces.people import Faces, read_people
 from training.faces.recipe import DegradeConfig, EmbedderRecipe
+from training.fit import Task, blend, fit
 from training.place import Place, find_place
 
 Floats = NDArray[np.float32]
@@ -173,7 +172,7 @@ def _embedding(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place
     frozen = ("quality.", "metric.", *recipe.freeze)
     # What follows the embedder may be chosen when it has learnt.
     own = msgspec.structs.replace(recipe, blend=1.0, metric_views=1, quality=recipe.schedule)
-    return Task("embedder", msgspec.json.encode(own), views, loss, recipe.schedule, frozen=frozen)
+    return Task("embedder", msgspec.json.encode(own), views, loss, recipe.schedule, frozen=frozen, relative=True)
 
 
 def _quality(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place) -> Task:
@@ -192,4 +191,4 @@ def _quality(recipe: EmbedderRecipe, faces: Faces, clean: Floats, place: Place) 
         return {"quality": functional.mse_loss(quality, near) * 10}
 
     views = FaceViews(faces, np.flatnonzero(known), recipe.degrade, recipe.seed + QUALITY_SEED, length)
-    return Task("quality", msgspec.json.encode(recipe), views, loss, recipe.quality, frozen=TRUNK)
+    return Task("quality", msgspec.json.encode(recipe), views, loss, recipe.quality, frozen=TRUNK, relative=True)

@@ -14,13 +14,12 @@ from torch.nn import functional
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.dataset import read_sets
-from training.detector import blend
-from training.faces.fit import Task, fit
 from training.faces.heads import HeadTargets, HeadWindows, collate
 from training.faces.people import read_people
 from training.faces.recipe import LocaliserRecipe
 from training.faces.teachers import label_faces
 from training.faces.yunet import LocaliserNet, load_yunet
+from training.fit import Task, blend, fit
 from training.loss import Targets, assign, detection_loss, distillation_loss
 from training.network import anchor_points
 from training.place import find_place
@@ -58,6 +57,7 @@ def train_localiser(recipe: LocaliserRecipe, data: Path, out: Path) -> Path:
         _loss(recipe, start, place.device),
         recipe.schedule,
         collate=collate,
+        relative=True,
     )
     trained = blend(start, fit(net, task, place, out), recipe.blend)
     if place.rank == 0:

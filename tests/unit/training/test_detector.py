@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -13,10 +14,11 @@ import torch
 from torch.utils.data import Dataset
 
 from contracts.errors import ConfigError
-from training import checkpoint, detector
-from training.detector import blend, learning_rate, load_trained, start_run, train
-from training.loss import Targets
-from training.recipe import DetectorRecipe, ScheduleConfig
+from training import checkpoint, fit
+from training.detector import load_trained, start_net, train
+from training.fit import Task, blend, learning_rate
+from training.place import Place
+from training.recipe import AugmentConfig, DetectorRecipe, LossConfig, ScheduleConfig
 
 pytestmark = [
     pytest.mark.training,
@@ -38,7 +40,7 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     recipe: DetectorRecipe, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unbroken = weights(train(recipe, squares, tmp_path / "unbroken"))
-    real, calls = detector._step, []
+    real, calls = fit._step, []
 
     def stop_at_third(*arguments: object) -> dict[str, float]:
         calls.append(1)
@@ -46,33 +48,36 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
             raise Stopped
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(detector, "_step", stop_at_third)
+    monkeypatch.setattr(fit, "_step", stop_at_third)
     with pytest.raises(Stopped):
         train(recipe, squares, tmp_path / "broken")
-    monkeypatch.setattr(detector, "_step", real)
-    state = checkpoint.load(tmp_path / "broken" / "checkpoint.pt")
+    monkeypatch.setattr(fit, "_step", real)
+    state = checkpoint.load(tmp_path / "broken" / "detector-checkpoint.pt")
     assert state is not None
     assert state["step"] == 2
     torch.testing.assert_close(weights(train(recipe, squares, tmp_path / "broken")), unbroken, rtol=0, atol=1e-6)
 
 
-def test_training_finds_the_square(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+def test_training_finds_the_square(recipe: DetectorRecipe, plain: AugmentConfig, squares: Path, tmp_path: Path) -> None:
     longer = msgspec.structs.replace(
-        recipe, schedule=ScheduleConfig(steps=40, batch=4, learning_rate=3e-3, warmup_steps=2, threads=1)
+        recipe,
+        augment=plain,
+        loss=LossConfig(distil=0),  # a random start is nothing to be held to
+        schedule=ScheduleConfig(steps=40, batch=4, learning_rate=3e-3, warmup_steps=2, threads=1),
     )
     seen: list[float] = []
-    real = detector._step
+    real = fit._step
 
     def watched(*arguments: object) -> dict[str, float]:
         parts = real(*arguments)  # type: ignore[arg-type]
-        seen.append(sum(parts.values()) - parts.get("distil", 0.0))
+        seen.append(sum(parts.values()))
         return parts
 
-    detector._step = watched  # type: ignore[assignment]
+    fit._step = watched  # type: ignore[assignment]
     try:
         train(longer, squares, tmp_path / "out")
     finally:
-        detector._step = real
+        fit._step = real
     assert sum(seen[-5:]) < 0.6 * sum(seen[:5])
 
 
@@ -85,7 +90,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(recipe: DetectorRecipe, squar
 def test_frozen_parts_keep_the_starts_weights(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
     frozen = msgspec.structs.replace(recipe, freeze=("backbone",))
     torch.manual_seed(frozen.seed)
-    start = start_run(frozen, squares, torch.device("cpu")).start
+    start = start_net(frozen, squares)
     _, net = load_trained(train(frozen, squares, tmp_path))
     torch.testing.assert_close(net.backbone.state_dict(), start.backbone.state_dict(), rtol=0, atol=0)
     assert not torch.equal(net.heads[0].box.weight, start.heads[0].box.weight)
@@ -112,12 +117,13 @@ def test_a_second_cycle_starts_at_the_top_again() -> None:
 
 
 def test_a_blend_lies_between_start_and_trained(recipe: DetectorRecipe, squares: Path) -> None:
-    run = start_run(recipe, squares, torch.device("cpu"))
+    start = start_net(recipe, squares)
+    trained = copy.deepcopy(start)
     with torch.no_grad():
-        for parameter in run.average.parameters():
+        for parameter in trained.parameters():
             parameter.add_(1.0)
-    mixed = blend(run.start, run.average, 0.25)
-    for ours, first in zip(mixed.parameters(), run.start.parameters(), strict=True):
+    mixed = blend(start, trained, 0.25)
+    for ours, first in zip(mixed.parameters(), start.parameters(), strict=True):
         torch.testing.assert_close(ours, first + 0.25)
 
 
@@ -133,24 +139,25 @@ def test_two_processes_train_one_network(recipe: DetectorRecipe, squares: Path, 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("training pictures:") == 1  # the second process waited for the first one's cache
-    state = checkpoint.load(out / "checkpoint.pt")
+    state = checkpoint.load(out / "detector-checkpoint.pt")
     assert state is not None
     assert state["step"] == recipe.schedule.steps
     torch.manual_seed(recipe.seed)
-    start = start_run(recipe, squares, torch.device("cpu")).start
+    start = start_net(recipe, squares)
     assert not torch.equal(weights(out / "weights.pt"), torch.cat([p.flatten() for p in start.parameters()]))
-    assert list((out / "logs").glob("events.out.tfevents.*"))
+    assert list((out / "logs" / "detector").glob("events.out.tfevents.*"))
 
 
-def test_the_ranks_share_the_pictures_of_a_step(recipe: DetectorRecipe) -> None:
-    class Numbers(Dataset[tuple[torch.Tensor, Targets]]):
-        def __getitem__(self, index: int) -> tuple[torch.Tensor, Targets]:
-            none = torch.zeros(0)
-            return torch.full((3, 1, 1), index, dtype=torch.uint8), Targets(none, none, none, True)
+def test_the_ranks_share_the_pictures_of_a_step() -> None:
+    class Numbers(Dataset[int]):
+        def __getitem__(self, index: int) -> int:
+            return index
+
+    schedule = ScheduleConfig(steps=4, batch=2)
+    task = Task("numbers", b"", Numbers(), lambda model, batch: {}, schedule)
 
     def positions(rank: int) -> list[list[int]]:
-        place = detector.Place(torch.device("cpu"), rank, world=2)
-        batches = detector._batches(2, recipe, Numbers(), place)  # type: ignore[arg-type]
-        return [batch[:, 0, 0, 0].tolist() for batch, _ in batches]
+        batches = fit._batches(2, task, Place(torch.device("cpu"), rank, world=2))
+        return [batch.tolist() for batch in batches]
 
     assert [positions(0), positions(1)] == [[[8, 9], [12, 13]], [[10, 11], [14, 15]]]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.faces import embedder, fit
+from training import fit
+from training.faces import embedder
 from training.faces.bundle import LEAST_COSINE, compare_embedder, compare_localiser
 from training.faces.embedder import centres, centres_of_others, load_embedder, train_embedder
 from training.faces.export import (

@@ -1,12 +1,14 @@
-"""The training loop of the face models: resumable after a kill at any moment, on one device or many (torchrun)."""
+"""The training loop of all models: resumable after a kill at any moment, on one device or many (torchrun)."""
 
 from __future__ import annotations
 
 import copy
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +19,15 @@ from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
-from training.detector import learning_rate
 from training.place import Place
 from training.recipe import ScheduleConfig
 
 Loss = Callable[[nn.Module, Any], dict[str, Tensor]]
 """The parts of the loss of one batch, given the (perhaps wrapped) network and what the data set's items collate to."""
 
-# Rates are relative to a tensor's size, its root mean square at the start, as Adafactor's are (arXiv:1804.04235): where
+Net = TypeVar("Net", bound=nn.Module)
+
+# Relative rates go by a tensor's size, its root mean square at the start, as Adafactor's do (arXiv:1804.04235): where
 # batch norm is folded in, weights of .02 stand beside biases of 1, and one rate for both ruins the former. A tensor
 # that is near zero counts as this large.
 LEAST_SIZE = 0.01
@@ -34,8 +37,8 @@ LEAST_SIZE = 0.01
 class Task:
     """One training: `items` is a data set whose item k depends on nothing but k; `recipe` says whose checkpoint it is.
 
-    The schedule's learning rate is a share of each tensor's size. `frozen` are the prefixes of the names of
-    parameters that keep their values.
+    With `relative` the schedule's learning rate is a share of each tensor's size. `frozen` are the prefixes of the
+    names of parameters that keep their values.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Task:
     schedule: ScheduleConfig
     frozen: tuple[str, ...] = ()
     collate: Callable[[list[Any]], Any] = default_collate
+    relative: bool = False
 
 
 @dataclass
@@ -82,18 +86,38 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
     return run.average
 
 
+def learning_rate(step: int, schedule: ScheduleConfig) -> float:
+    """Linear warm-up once, then in each cycle half a cosine down to `final_fraction` of the top."""
+    if step < schedule.warmup_steps:
+        return schedule.learning_rate * (step + 1) / schedule.warmup_steps
+    cycle = schedule.cycle_steps or schedule.steps
+    first = schedule.warmup_steps if step < cycle else 0
+    done = (step % cycle - first) / max(1, cycle - first) if step < schedule.steps else 1.0
+    share = schedule.final_fraction + (1 - schedule.final_fraction) * (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return schedule.learning_rate * share
+
+
+def blend(start: nn.Module, trained: Net, share: float) -> Net:
+    """Weights between the start's (0) and the trained ones (1)."""
+    mixed = copy.deepcopy(trained)
+    with torch.no_grad():
+        for ours, first in zip(mixed.parameters(), start.parameters(), strict=True):
+            ours.copy_(first + (ours - first) * share)
+    return mixed
+
+
 def _start(net: nn.Module, task: Task, place: Place) -> _Run:
     net.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     average = copy.deepcopy(net).requires_grad_(False)
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(not name.startswith(task.frozen))
-    groups = []
+    alike: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for parameter in net.parameters():
         if not parameter.requires_grad:
             continue
-        size = max(LEAST_SIZE, float(parameter.detach().square().mean().sqrt()))
-        decay = task.schedule.weight_decay if parameter.ndim > 1 else 0.0
-        groups.append({"params": [parameter], "weight_decay": decay, "size": size})
+        size = max(LEAST_SIZE, float(parameter.detach().square().mean().sqrt())) if task.relative else 1.0
+        alike[task.schedule.weight_decay if parameter.ndim > 1 else 0.0, size].append(parameter)
+    groups = [{"params": some, "weight_decay": decay, "size": size} for (decay, size), some in alike.items()]
     return _Run(net, average, torch.optim.AdamW(groups, lr=task.schedule.learning_rate))
 
 
@@ -106,6 +130,7 @@ def _resume(run: _Run, task: Task, path: Path) -> None:
     run.net.load_state_dict(state["net"])
     run.average.load_state_dict(state["average"])
     run.optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
     run.step = state["step"]
 
 
@@ -115,6 +140,7 @@ def _save(run: _Run, task: Task, path: Path) -> None:
         "net": run.net.state_dict(),
         "average": run.average.state_dict(),
         "optimizer": run.optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
         "step": run.step,
     }
     checkpoint.save(state, path)
@@ -138,6 +164,8 @@ def _batches(first: int, task: Task, place: Place) -> Iterator[Any]:
 def _to(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _to(getattr(value, one.name), device) for one in fields(value)})
     return [_to(part, device) for part in value] if isinstance(value, list | tuple) else value
 
 
