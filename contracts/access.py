@@ -39,7 +39,7 @@ def of_parts(site: str) -> dict[str, Access]:
         ),
         "detect": Access(
             reads=(*frames, topics.CONTROLS, topics.FACE_KEYS),
-            writes=(topics.DETECTIONS, topics.DEAD_LETTERS),
+            writes=(topics.DETECTIONS, topics.MODEL_REPORTS, topics.DEAD_LETTERS),
             groups=("vedette-detect",),
         ),
         "decide": Access(
@@ -48,9 +48,9 @@ def of_parts(site: str) -> dict[str, Access]:
             groups=("vedette-decide",),
         ),
         "analytics": Access(
-            reads=(topics.TRACKS, topics.CONTROLS),
-            writes=(topics.ANALYTICS, topics.EVENTS, topics.ALERTS, topics.DEAD_LETTERS),
-            groups=("vedette-analytics",),
+            reads=(topics.TRACKS, topics.CONTROLS, topics.MODEL_REPORTS, topics.ALERTS, topics.FEEDBACK),
+            writes=(topics.ANALYTICS, topics.EVENTS, topics.ALERTS, topics.CONTROLS, topics.DEAD_LETTERS),
+            groups=("vedette-analytics", "vedette-rollout"),
         ),
         "site": Access(
             reads=(topics.SIGHTINGS, topics.PEOPLE_COMMANDS, topics.CONTROLS, topics.FACE_KEYS, topics.GALLERY),
@@ -72,7 +72,15 @@ def of_parts(site: str) -> dict[str, Access]:
         "console": Access(
             reads=(
                 *(*frames, topics.ALERTS, topics.TRACKS, topics.EDGE_STATUS, topics.CAMERA_PROBES),
-                *(topics.EVIDENCE, topics.SIGHTINGS, topics.UNKNOWNS, topics.GALLERY, topics.FACE_KEYS),
+                *(
+                    topics.EVIDENCE,
+                    topics.MODEL_REPORTS,
+                    topics.CONTROLS,
+                    topics.SIGHTINGS,
+                    topics.UNKNOWNS,
+                    topics.GALLERY,
+                    topics.FACE_KEYS,
+                ),
             ),
             writes=(
                 *(topics.FEEDBACK, topics.CONTROLS, topics.EDGE_CONTROLS, topics.DEAD_LETTERS),

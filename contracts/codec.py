@@ -23,6 +23,7 @@ from contracts.messages import (
     Message,
     WindowStats,
 )
+from contracts.model_reports import ModelReport
 from contracts.people import FaceKey, GalleryChange, PeopleCommand, Sighting, UnknownSeen
 
 VERSION = 1
@@ -62,6 +63,7 @@ _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
         DeadLetter,
         EdgeControl,
         Control,
+        ModelReport,
         GalleryChange,
         FaceKey,
         Sighting,

@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from contracts.config import Arming, Camera, Input, Line, Origin, Rule, Zone
-from contracts.fields import Id, Millis, Point
-from contracts.manifest import ModelManifest
+from contracts.fields import Id, Millis, Point, Share, Stage
+from contracts.manifest import ModelManifest, Task
 from contracts.messages import Message
 
 
@@ -50,10 +50,32 @@ class SetArming(msgspec.Struct, frozen=True, kw_only=True, tag="arming"):
 
 
 class SetModel(msgspec.Struct, frozen=True, kw_only=True, tag="model"):
-    """The detect job takes this model over; `folder` is where its file lies for every task manager."""
+    """The detect job works with this model; `folder` is where its file lies for every task manager.
+
+    `everywhere` puts it into service, which ends whatever candidate stood beside. Before that it may be a candidate:
+    as `shadow` it looks at `share` of the frames of `cameras` (none: all) and tells nobody but the reports; as `canary`
+    its detections are those of `cameras`, and the model in service looks at `share` of the same frames to compare.
+    Frames of cameras are chosen by when they were captured: let `effective_from_ms` lie LEAD_MS ahead, so that all
+    processes have it loaded by then. Versions are milliseconds since the epoch, like those of all changes by hand.
+    """
 
     manifest: ModelManifest
     folder: str
+    stage: Stage = "everywhere"
+    cameras: tuple[Id, ...] = ()
+    share: Share = 0.25
+
+
+class EndCandidate(msgspec.Struct, frozen=True, kw_only=True, tag="candidate_end"):
+    """The candidate `model` (name@version) is taken back, and what is in service is all there is.
+
+    `by` is whoever did: "rollout-guard" for the stream itself, else a person or program. `reason` is a sentence.
+    """
+
+    task: Task
+    model: Id
+    by: str
+    reason: str
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True, tag="removed"):
@@ -64,7 +86,10 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True, tag="removed"):
     camera: str = ""
 
 
-Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | Removed
+Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | Removed
+
+LEAD_MS = 5_000
+"""A detector is read, opened and run once in less, also where several processes share a few cores."""
 
 
 class Control(Message, frozen=True, kw_only=True):
@@ -90,8 +115,12 @@ def key(change: Change) -> str:
             return f"rule//{name}"
         case SetArming(camera=camera):
             return f"arming/{camera}/"
-        case SetModel(manifest=manifest):
+        case SetModel(manifest=manifest, stage="everywhere"):
             return f"model//{manifest.task}"
+        case SetModel(manifest=manifest):
+            return f"candidate//{manifest.task}"
+        case EndCandidate(task=task):
+            return f"candidate//{task}"
         case Removed(kind=kind, camera=camera, name=name):
             return f"{kind}/{camera}/{name}"
 

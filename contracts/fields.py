@@ -17,6 +17,7 @@ Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 99
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Xyxy = tuple[Px, Px, Px, Px]
 Point = tuple[Px, Px]
+Stage = Literal["shadow", "canary", "everywhere"]
 Severity = Literal["info", "low", "medium", "high", "critical"]
 Tamper = Literal["frozen", "black", "covered", "blurred"]
 Answer = Literal[

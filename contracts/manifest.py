@@ -10,6 +10,8 @@ import msgspec
 
 from contracts.errors import ModelError
 
+Task = Literal["detector", "face-localiser", "face-embedder"]
+
 
 class ModelInput(msgspec.Struct, frozen=True, kw_only=True):
     """The picture that a model takes, in pixels."""
@@ -70,7 +72,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    task: Literal["detector", "face-localiser", "face-embedder"]
+    task: Task
     file: str
     sha256: str
     input: ModelInput

@@ -15,6 +15,7 @@ ALERTS = "alerts"
 FEEDBACK = "feedback"
 EVIDENCE = "evidence"
 ANALYTICS = "analytics"
+MODEL_REPORTS = "model-reports"
 EDGE_STATUS = "edge-status"
 CONTROLS = "controls"
 EDGE_CONTROLS = "edge-controls"
@@ -100,6 +101,7 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         kept(FEEDBACK, 365 * 24, 1),
         kept(EVIDENCE, 30 * 24, 1),
         kept(ANALYTICS, 30 * 24),
+        kept(MODEL_REPORTS, 24, 1),
         kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
         kept(CAMERA_PROBES, 1, 1),
         kept(DEAD_LETTERS, 7 * 24, 1),

@@ -27,6 +27,7 @@ from contracts.messages import (
     Message,
     WindowStats,
 )
+from contracts.model_reports import ModelReport
 
 POLL_S = 0.5
 
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Message]] = {
     topics.FEEDBACK: Feedback,
     topics.EVIDENCE: EvidenceNote,
     topics.ANALYTICS: WindowStats,
+    topics.MODEL_REPORTS: ModelReport,
     topics.EDGE_STATUS: EdgeStatus,
     topics.CONTROLS: Control,
     topics.EDGE_CONTROLS: EdgeControl,

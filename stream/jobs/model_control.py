@@ -46,7 +46,7 @@ class ModelControl:
         except ContractError:
             return  # the decide job reads the same record and writes the dead letter
         change = control.change
-        if not isinstance(change, SetModel):
+        if not isinstance(change, SetModel) or change.stage != "everywhere":
             return
         if change.manifest.task != "detector":
             # Who is enrolled, what was seen and the calibration belong to one embedder: they change together.

@@ -21,7 +21,18 @@ from contracts.config import (
     Zone,
     detect_of,
 )
-from contracts.controls import Change, Control, Removed, SetArming, SetCamera, SetLine, SetModel, SetRule, SetZone
+from contracts.controls import (
+    Change,
+    Control,
+    EndCandidate,
+    Removed,
+    SetArming,
+    SetCamera,
+    SetLine,
+    SetModel,
+    SetRule,
+    SetZone,
+)
 from contracts.errors import ConfigError
 from contracts.fields import Point
 
@@ -92,7 +103,7 @@ class CameraRules:
                 return replace(self, rules=tuple(sorted(others + mine, key=_name_of)))
             case SetArming(arming=arming, camera=""):
                 return replace(self, arming=arming)
-            case SetModel() | SetCamera() | Removed(kind="camera"):
+            case SetModel() | EndCandidate() | SetCamera() | Removed(kind="camera"):
                 return self
             case Removed(kind="rule", name=name):
                 return replace(self, rules=tuple(pair for pair in self.rules if pair[0] != name))

@@ -28,6 +28,7 @@ from contracts.controls import (
     Budget,
     Control,
     EdgeControl,
+    EndCandidate,
     Masks,
     ProbeCamera,
     Removed,
@@ -63,6 +64,7 @@ from contracts.messages import (
     TrackedObject,
     WindowStats,
 )
+from contracts.model_reports import Compared, ModelReport, Served
 from contracts.people import (
     FaceKey,
     ForgetUnknown,
@@ -170,7 +172,7 @@ def _people(name: str, command: MergeUnknowns | SplitUnknown | ForgetUnknown) ->
     return PeopleCommand(id=f"command-{name}", site="home", at_ms=AT_MS, by="olga", command=command)
 
 
-def _control(change: SetZone | SetLine | SetRule | SetArming | SetModel | Removed) -> Control:
+def _control(change: SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | Removed) -> Control:
     return Control(site="home", origin="console", version=7, effective_from_ms=AT_MS, change=change)
 
 
@@ -466,6 +468,40 @@ SAMPLES: dict[str, Message] = {
     ),
     "control_model_calibrated": _control(SetModel(manifest=EMBEDDER, folder="/models/faces/2")),
     "control_model": _control(SetModel(manifest=MANIFEST, folder="/models/vedette-nano/3")),
+    "control_model_canary": _control(
+        SetModel(manifest=MANIFEST, folder="/models/vedette-nano/4", stage="canary", cameras=("gate",), share=0.5)
+    ),
+    "control_candidate_end": _control(
+        EndCandidate(task="detector", model="vedette-nano@4", by="rollout-guard", reason="errors on 3 of 50 frames")
+    ),
+    "model_report": ModelReport(
+        site="home",
+        process="detect-1",
+        at_ms=1_767_225_600_000,
+        in_service="vedette-nano@3",
+        candidate="vedette-nano@4",
+        stage="canary",
+        version=1_767_225_500_000,
+        state="failing",
+        reason="vedette-nano@4: not 2 outputs",
+        served=(Served(camera="gate", model="vedette-nano@4", frames=20, errors=1, seconds=0.5, boxes={"person": 9}),),
+        compared=(
+            Compared(
+                camera="gate",
+                candidate="vedette-nano@4",
+                in_service="vedette-nano@3",
+                frames=5,
+                errors=1,
+                dropped=1,
+                candidate_s=0.125,
+                in_service_s=0.25,
+                boxes={"person": 4},
+                gained={"car": 2},
+                lost={"person": 1},
+                shift=-0.5,
+            ),
+        ),
+    ),
     "control_removed": _control(Removed(kind="zone", name="yard", camera="gate")),
     "frame_tracks_identity": FrameTracks(
         site="home",
