@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from contracts.broker import is_server
 from contracts.config import (
     LABELS,
+    S3,
     Camera,
     CameraDown,
     Config,
@@ -18,6 +19,7 @@ from contracts.config import (
     Kafka,
     KnownPerson,
     LineCrossing,
+    Models,
     ReturningUnknown,
     Rule,
     Running,
@@ -65,6 +67,7 @@ def check(config: Config) -> None:
     _brokers(config.kafka)
     check_console(config)
     _evidence(config.evidence)
+    _models(config.models)
     _ports(config)
 
 
@@ -212,14 +215,25 @@ def _evidence(evidence: EvidenceStore) -> None:
         raise ConfigError(
             "evidence.clip_max_s", f"{evidence.clip_max_s:g} s end before an alert that {evidence.pre_s:g} s lead to"
         )
-    if evidence.s3 is None:
+    _bucket(evidence.s3, evidence.folder, "evidence.s3")
+
+
+def _models(models: Models) -> None:
+    _bucket(models.s3, models.folder, "models.s3")
+    for i, key in enumerate(models.trusted_keys):
+        if not re.fullmatch(r"ed25519:[A-Za-z0-9+/]{43}=", key):  # 32 bytes in base64
+            raise ConfigError(f"models.trusted_keys[{i}]", f"`{key[:60]}` is no public key: ed25519: and base64")
+
+
+def _bucket(s3: S3 | None, folder: str, path: str) -> None:
+    if s3 is None:
         return
-    if evidence.folder:
-        raise ConfigError("evidence.s3", "there is a folder already: evidence is kept in one place")
-    if evidence.s3.endpoint and not re.fullmatch(r"https?://[^/?#@\s]+", evidence.s3.endpoint):
-        raise ConfigError("evidence.s3.endpoint", f"`{evidence.s3.endpoint[:60]}` is not http(s)://HOST[:PORT]")
-    if not re.fullmatch(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]*(?:/(?!$)|$))*", evidence.s3.prefix):
-        raise ConfigError("evidence.s3.prefix", f"`{evidence.s3.prefix[:60]}` is not like NAME/NAME")
+    if folder:
+        raise ConfigError(path, f"there is a folder already: {path.partition('.')[0]} is kept in one place")
+    if s3.endpoint and not re.fullmatch(r"https?://[^/?#@\s]+", s3.endpoint):
+        raise ConfigError(f"{path}.endpoint", f"`{s3.endpoint[:60]}` is not http(s)://HOST[:PORT]")
+    if not re.fullmatch(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]*(?:/(?!$)|$))*", s3.prefix):
+        raise ConfigError(f"{path}.prefix", f"`{s3.prefix[:60]}` is not like NAME/NAME")
 
 
 def _brokers(kafka: Kafka) -> None:

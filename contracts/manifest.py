@@ -59,6 +59,29 @@ class ScoreCalibration(msgspec.Struct, frozen=True, kw_only=True):
     correlation: float
 
 
+class DataReference(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a data set, by what is in it: `sha256` as training.gate.sets counts it."""
+
+    name: str
+    sha256: str
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version was made of: the version it began from, the data it was trained on, the code and the recipe."""
+
+    parent: str = ""
+    data: tuple[DataReference, ...] = ()
+    code: str = ""
+    recipe_sha256: str = ""
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """Who vouches for a manifest: the public key, as vault writes it, and 64 bytes in base64."""
+
+    key: str
+    value: str
+
+
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one model.
 
@@ -67,7 +90,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     (`default` for the rest); `low_threshold` is how far down the tracker still looks. `embedding` is the length D of
     each box's appearance vector, which the layout `boxes` gives as embeddings[N,M,D] (zeros: a box without); 0 for a
     model without. `file` is relative to the manifest. `label_map` renames labels and drops those that it does not name
-    (empty: all stay as they are). An embedder without `calibration` can't identify anybody.
+    (empty: all stay as they are). An embedder without `calibration` can't identify anybody. `signature` is under
+    `signed_bytes`; archive.registry.signing makes and checks it.
     """
 
     name: str
@@ -86,6 +110,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, float] = {}
     calibration: ScoreCalibration | None = None
     provenance: Provenance
+    lineage: Lineage | None = None
+    signature: Signature | None = None
     created_at: str = ""
     v: int = 1
 
@@ -93,6 +119,29 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """The name by which messages refer to this version."""
         return f"{self.name}@{self.version}"
+
+
+def signed_bytes(manifest: ModelManifest) -> bytes:
+    """What a signature is under: all that the manifest says but the signature itself.
+
+    Fields at their defaults are left out, so that a field that a later version adds breaks no signature of before.
+    """
+    said = _said(msgspec.structs.replace(manifest, signature=None))
+    return b"vedette model manifest 1\n" + msgspec.json.encode(said, order="sorted")
+
+
+def _said(value: object) -> object:
+    if isinstance(value, msgspec.Struct):
+        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        return {field.encode_name: _said(given) for field, given in fields if given != _default(field)}
+    if isinstance(value, dict):
+        return {key: _said(given) for key, given in value.items()}
+    return [_said(given) for given in value] if isinstance(value, tuple | list) else value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 def load_manifest(path: Path) -> ModelManifest:

@@ -9,6 +9,7 @@ from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
 from contracts.config.evidence import EvidenceStore, History
 from contracts.config.faces import Faces
+from contracts.config.models import Models
 from contracts.config.rules import Rule
 from contracts.config.services import Analytics, Console, Edge, Kafka, Site, Stream
 from contracts.errors import ConfigError
@@ -25,6 +26,7 @@ class Config(Spec, frozen=True, kw_only=True):
     kafka: Kafka = Kafka()
     edge: Edge = Edge()
     stream: Stream = Stream()
+    models: Models = Models()
     faces: Faces = Faces()
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()

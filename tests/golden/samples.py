@@ -42,7 +42,17 @@ from contracts.controls import (
     StopCamera,
 )
 from contracts.identity import Identified, RunnerUp, TrackIdentity
-from contracts.manifest import ModelInput, ModelManifest, Provenance, ScoreCalibration, ScoreLevel, ScoreTail
+from contracts.manifest import (
+    DataReference,
+    Lineage,
+    ModelInput,
+    ModelManifest,
+    Provenance,
+    ScoreCalibration,
+    ScoreLevel,
+    ScoreTail,
+    Signature,
+)
 from contracts.messages import (
     Alert,
     CameraCounters,
@@ -120,6 +130,16 @@ MANIFEST = ModelManifest(
     created_at="2026-01-05",
 )
 
+SIGNED = msgspec.structs.replace(
+    MANIFEST,
+    lineage=Lineage(
+        parent="vedette-nano@2",
+        data=(DataReference(name="lobby", sha256=SHA256),),
+        code="0.9",
+        recipe_sha256=SHA256,
+    ),
+    signature=Signature(key="ed25519:a2V5", value="c2lnbmVk"),
+)
 EMBEDDER = ModelManifest(
     name="faces",
     version="2",
@@ -467,6 +487,7 @@ SAMPLES: dict[str, Message] = {
         )
     ),
     "control_model_calibrated": _control(SetModel(manifest=EMBEDDER, folder="/models/faces/2")),
+    "control_model_signed": _control(SetModel(manifest=SIGNED, folder="")),
     "control_model": _control(SetModel(manifest=MANIFEST, folder="/models/vedette-nano/3")),
     "control_model_canary": _control(
         SetModel(manifest=MANIFEST, folder="/models/vedette-nano/4", stage="canary", cameras=("gate",), share=0.5)

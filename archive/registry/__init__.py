@@ -1,0 +1,27 @@
+"""The registry of models: signed versions, what was decided about them, and what is in service where.
+
+`<name>/<version>/manifest.json` is written last, so a version is there whole or not at all. `_log/<number>.json` are
+the decisions, each created once and never changed: what is in service is what they lead to (`log.py`).
+"""
+
+from archive.registry.errors import RegistryError
+from archive.registry.log import EVERYWHERE, Candidate, Decision, Stage, Standing, slot_of, standing
+from archive.registry.registry import Registry, Version, registry_of
+from archive.registry.signing import check_signature, signed, trusted_keys
+
+__all__ = [
+    "EVERYWHERE",
+    "Candidate",
+    "Decision",
+    "Registry",
+    "RegistryError",
+    "Stage",
+    "Standing",
+    "Version",
+    "check_signature",
+    "registry_of",
+    "signed",
+    "slot_of",
+    "standing",
+    "trusted_keys",
+]

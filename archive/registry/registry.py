@@ -1,0 +1,296 @@
+"""Versions of models in a folder or bucket: registered, judged, promoted, rolled back, fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from archive.evidence.durable import replace as write_file
+from archive.evidence.files import Bucket, Files, Folder
+from archive.registry.errors import RegistryError
+from archive.registry.log import SHARE, Decision, Kind, Stage, Standing, gate_of, slot_of, standing
+from archive.registry.signing import check_signature, signed, trusted_keys
+from contracts.config import Models
+from contracts.errors import ModelError
+from contracts.manifest import ModelManifest, load_manifest, model_bytes
+from vault import PublicKey, Signer
+
+MANIFEST, CARD, LOG = "manifest.json", "card.md", "_log"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version as it is kept, with the decisions on it in their order."""
+
+    manifest: ModelManifest
+    decisions: tuple[Decision, ...]
+
+    @property
+    def id(self) -> str:
+        """The name by which all refer to it."""
+        return self.manifest.id
+
+    @property
+    def gate(self) -> Decision | None:
+        """The last word of the gate on it."""
+        return gate_of(self.decisions, self.id)
+
+
+class Registry:
+    """Threads and processes may share it: what two of them decide at once comes one after the other in the log."""
+
+    def __init__(
+        self, files: Files, trusted: Sequence[PublicKey], clock_ms: Callable[[], int], signer: Signer | None = None
+    ) -> None:
+        """`signer` is for who registers; `trusted` are the keys that `verify` and `fetch` ask for, if any."""
+        self.files = files
+        self._trusted = tuple(trusted)
+        self._clock_ms = clock_ms
+        self._signer = signer
+        self._read: tuple[Decision, ...] = ()
+        self._manifests: dict[str, ModelManifest] = {}
+
+    def register(self, manifest_file: Path, by: str, why: str = "") -> ModelManifest:
+        """Keep a version, signed: the manifest, the file that it names and the card beside it (`NAME.md`).
+
+        Once more changes nothing, and completes what a kill left. Raises RegistryError where another model has this
+        name and version, ModelError where the file isn't what the manifest says.
+        """
+        given = load_manifest(manifest_file)
+        name, version = _parts(given.id)
+        data = model_bytes(given, manifest_file.parent)
+        # Named after its content: who loses a race for the version has written over nothing of the winner's.
+        kept = replace(given, file=f"{given.sha256[:12]}-{Path(given.file).name}")
+        if self._signer is not None:
+            kept = signed(kept, self._signer)
+        folder = f"{name}/{version}"
+        self.files.create(f"{folder}/{kept.file}", data)
+        card = manifest_file.with_suffix(".md")
+        if card.is_file() and self._manifest(given.id) is None:
+            self.files.write(f"{folder}/{CARD}", card.read_bytes())
+        self.files.create(f"{folder}/{MANIFEST}", _encoder.encode(kept))
+        there = self.manifest(given.id)
+        if replace(there, signature=None) != replace(kept, signature=None):
+            raise RegistryError(f"{given.id} is in the registry already, as another model: give it another version")
+        if not any(one.kind == "registered" and one.model == given.id for one in self.decisions()):
+            self._append(lambda number: self._decision(number, there, "registered", by, why))
+        return there
+
+    def versions(self) -> list[Version]:
+        """All that are there, by name, the latest registered last."""
+        decisions = self.decisions()
+        order = {one.model: one.number for one in decisions if one.kind == "registered"}
+        names = [name for name in self.files.folders("") if name != LOG]
+        ids = [f"{name}@{version}" for name in names for version in self.files.folders(name)]
+        found = [Version(one, _about(decisions, one.id)) for id in ids if (one := self._manifest(id)) is not None]
+        return sorted(found, key=lambda one: (one.manifest.name, order.get(one.id, 0), one.manifest.version))
+
+    def get(self, id: str) -> Version:
+        """One version; raises RegistryError."""
+        return Version(self.manifest(id), _about(self.decisions(), id))
+
+    def manifest(self, id: str) -> ModelManifest:
+        """What a version says of itself; raises RegistryError where there is none."""
+        found = self._manifest(id)
+        if found is None:
+            raise RegistryError(f"there is no {id} in {self.files.place('')}")
+        return found
+
+    def card(self, id: str) -> str:
+        """The card of a version, empty where it has none."""
+        return self._text("/".join((*_parts(id), CARD)))
+
+    def report(self, decision: Decision) -> str:
+        """The report of a gate, for people."""
+        return self._text(decision.report) if decision.report else ""
+
+    def verify(self, id: str) -> ModelManifest:
+        """Hold a version's file against its manifest, and that against the trusted keys; raises ModelError."""
+        manifest = self.manifest(id)
+        self._checked(manifest)
+        return manifest
+
+    def fetch(self, id: str, cache: Path) -> tuple[ModelManifest, Path]:
+        """A version in a folder of its own below `cache`, checked as `verify` does; what is there is not read again.
+
+        Raises RegistryError or ModelError.
+        """
+        manifest = self.manifest(id)
+        check_signature(manifest, self._trusted)
+        folder = cache / manifest.name / f"{manifest.version}-{manifest.sha256[:12]}"
+        if not _whole(manifest, folder):
+            data = self._checked(manifest)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_file(folder / manifest.file, data)
+        write_file(folder / MANIFEST, _encoder.encode(manifest))
+        return manifest, folder
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """The whole log, in its order; what was read once is not read again."""
+        read = self._read
+        while (data := self.files.read(_entry(len(read) + 1))) is not None:
+            read = (*read, _decoded(data, self.files.place(_entry(len(read) + 1))))
+        if len(read) > len(self._read):
+            self._read = read
+        return read
+
+    def standing(self, site: str) -> dict[str, Standing]:
+        """What the site runs, by slot."""
+        return standing(self.decisions(), site)
+
+    def gated(self, id: str, *, passed: bool, against: str, report: tuple[bytes, bytes], by: str, why: str) -> Decision:
+        """Keep the gate's word on a version with its report, as JSON and for people."""
+        manifest = self.manifest(id)
+        stem = f"{manifest.name}/{manifest.version}/gates/{hashlib.sha256(report[0]).hexdigest()[:12]}"
+        for data, ending in zip(report, ("json", "md"), strict=True):
+            self.files.create(f"{stem}.{ending}", data)
+        about = {"passed": passed, "against": against, "report": f"{stem}.md"}
+        return self._append(lambda number: self._decision(number, manifest, "gated", by, why, **about))
+
+    def promote(
+        self,
+        id: str,
+        site: str,
+        stage: Stage,
+        *,
+        by: str,
+        why: str = "",
+        cameras: tuple[str, ...] = (),
+        share: float = SHARE,
+        forced: str = "",
+    ) -> Decision:
+        """Decide that a version goes to a stage at a site; the `controls` topic has to be told after that.
+
+        Raises RegistryError for one that the gate has not let through, unless `forced` says why it goes all the same;
+        ModelError where file or signature don't match.
+        """
+        manifest = self.verify(id)
+        slot = slot_of(manifest)
+        if (stage == "canary") != bool(cameras):
+            raise RegistryError(
+                "a canary is at some cameras, a shadow or all of a site is not: name cameras for it alone"
+            )
+
+        def decision(number: int) -> Decision:
+            if not forced:
+                self._may_go(id, self.standing(site).get(slot, Standing()))
+            where = {"site": site, "stage": stage, "cameras": cameras, "share": share, "forced": forced}
+            return self._decision(number, manifest, "promoted", by, why, **where)
+
+        return self._append(decision)
+
+    def rollback(self, slot: str, site: str, *, by: str, why: str = "", model: str = "") -> Decision:
+        """Take the candidate back, or where there is none put the version into service that was there before.
+
+        `model` is what is expected to go; raises RegistryError where that is not what would, or nothing can.
+        """
+
+        def decision(number: int) -> Decision:
+            now = self.standing(site).get(slot, Standing())
+            going = now.candidate.model if now.candidate is not None else now.in_service
+            if not going or (now.candidate is None and not now.before):
+                raise RegistryError(f"{site}: no version of the registry is in service as {slot}: nothing to roll back")
+            if model and model != going:
+                raise RegistryError(f"{site}: {going} would be rolled back, not {model}")
+            instead = now.in_service if now.candidate is not None else now.before[-1]
+            return self._decision(number, self.manifest(going), "rolled_back", by, why, site=site, instead=instead)
+
+        return self._append(decision)
+
+    def _may_go(self, id: str, now: Standing) -> None:
+        gate = gate_of(self.decisions(), id)
+        if gate is None:
+            raise RegistryError(f"{id} has not been through the gate: `vedette models gate {id}`")
+        if not gate.passed:
+            raise RegistryError(f"{id} was refused by the gate: {gate.why}")
+        if now.in_service not in ("", gate.against, id):
+            raise RegistryError(
+                f"{id} was held against {gate.against}, but {now.in_service} is in service by now: gate it once more"
+            )
+
+    def _decision(self, number: int, of: ModelManifest, kind: Kind, by: str, why: str, **more: object) -> Decision:
+        values = {"number": number, "kind": kind, "model": of.id, "slot": slot_of(of)}
+        return msgspec.convert(values | {"at_ms": self._clock_ms(), "by": by, "why": why} | more, Decision)
+
+    def _append(self, decision: Callable[[int], Decision]) -> Decision:
+        """Add the next entry; when somebody else was first, it is decided anew on what they wrote."""
+        while True:
+            made = decision(len(self.decisions()) + 1)
+            if self.files.create(_entry(made.number), _encoder.encode(made)):
+                return made
+
+    def _manifest(self, id: str) -> ModelManifest | None:
+        if id not in self._manifests:
+            path = "/".join((*_parts(id), MANIFEST))
+            data = self.files.read(path)
+            if data is None:
+                return None
+            try:
+                self._manifests[id] = msgspec.json.decode(data, type=ModelManifest)
+            except msgspec.MsgspecError as error:
+                raise RegistryError(f"{self.files.place(path)}: {error}") from error
+        return self._manifests[id]
+
+    def _checked(self, manifest: ModelManifest) -> bytes:
+        """The model's bytes; raises ModelError where they aren't what was signed."""
+        check_signature(manifest, self._trusted)
+        path = f"{manifest.name}/{manifest.version}/{manifest.file}"
+        data = self.files.read(path)
+        if data is None:
+            raise ModelError(f"{manifest.id}: {self.files.place(path)} is missing")
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != manifest.sha256:
+            place = self.files.place(path)
+            raise ModelError(f"{manifest.id}: {place} has sha256 {digest}, the manifest says {manifest.sha256}")
+        return data
+
+    def _text(self, path: str) -> str:
+        return (self.files.read(path) or b"").decode(errors="replace")
+
+
+def registry_of(models: Models, clock_ms: Callable[[], int], signer: Signer | None = None) -> Registry | None:
+    """The registry that the config names, None where it names none; raises VaultError. Nothing is opened yet."""
+    if models.s3 is not None:
+        return Registry(Bucket(models.s3), trusted_keys(models.trusted_keys), clock_ms, signer)
+    if not models.folder:
+        return None
+    return Registry(Folder(Path(models.folder).expanduser()), trusted_keys(models.trusted_keys), clock_ms, signer)
+
+
+def _parts(id: str) -> tuple[str, str]:
+    """Name and version, which are names of folders."""
+    name, _, version = id.partition("@")
+    if not (_NAME.fullmatch(name) and _NAME.fullmatch(version)):
+        raise RegistryError(f"`{id[:130]}` is no model's id: NAME@VERSION, of letters, digits, dots and dashes")
+    return name, version
+
+
+def _entry(number: int) -> str:
+    return f"{LOG}/{number:08}.json"
+
+
+def _decoded(data: bytes, place: str) -> Decision:
+    try:
+        return msgspec.json.decode(data, type=Decision)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"{place}: {error}") from error
+
+
+def _about(decisions: Sequence[Decision], id: str) -> tuple[Decision, ...]:
+    return tuple(one for one in decisions if one.model == id)
+
+
+def _whole(manifest: ModelManifest, folder: Path) -> bool:
+    try:
+        model_bytes(manifest, folder)
+    except ModelError:
+        return False
+    return True

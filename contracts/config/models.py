@@ -1,0 +1,18 @@
+"""The registry of models: where its versions are, and whose signatures count."""
+
+from __future__ import annotations
+
+from contracts.config.base import Spec
+from contracts.config.evidence import S3
+
+
+class Models(Spec, frozen=True, kw_only=True):
+    """Versions of models are in `folder` or in the bucket `s3`; with neither, models change with the file and a start.
+
+    `trusted_keys` are public keys (`vedette models key` prints this site's): where some are given, the jobs take no
+    other model than one that is signed with one of them, or that came with Vedette.
+    """
+
+    folder: str = ""
+    s3: S3 | None = None
+    trusted_keys: tuple[str, ...] = ()
