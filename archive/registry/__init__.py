@@ -5,7 +5,7 @@ the decisions, each created once and never changed: what is in service is what t
 """
 
 from archive.registry.errors import RegistryError
-from archive.registry.log import EVERYWHERE, Candidate, Decision, Stage, Standing, slot_of, standing
+from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, slot_of, standing
 from archive.registry.registry import Registry, Version, registry_of
 from archive.registry.signing import check_signature, signed, trusted_keys
 
@@ -15,7 +15,6 @@ __all__ = [
     "Decision",
     "Registry",
     "RegistryError",
-    "Stage",
     "Standing",
     "Version",
     "check_signature",

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from contracts.fields import Stage
 from contracts.manifest import ModelManifest
 
-Stage = Literal["shadow", "canary", "everywhere"]
 EVERYWHERE: Stage = "everywhere"
 SHARE = 0.25
 """Of the frames that both models look at, so that they can be compared."""

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from archive.evidence.durable import replace as write_file
 from archive.evidence.files import Bucket, Files, Folder
 from archive.registry.errors import RegistryError
-from archive.registry.log import SHARE, Decision, Kind, Stage, Standing, gate_of, slot_of, standing
+from archive.registry.log import SHARE, Decision, Kind, Standing, gate_of, slot_of, standing
 from archive.registry.signing import check_signature, signed, trusted_keys
 from contracts.config import Models
 from contracts.errors import ModelError
+from contracts.fields import Stage
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from vault import PublicKey, Signer
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
-from contracts.manifest import load_manifest, model_bytes
 from stream.jobs import JOBS
 from stream.jobs.face_models import FaceManifests
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.gateway import Jvm
+from stream.jobs.model_source import ModelSource
 from stream.jobs.ports import is_free
 
 EXIT_FAILED = 1
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         config = load(options.config)
-        model_bytes(load_manifest(options.manifest), options.manifest.parent)
+        ModelSource(config.models).starting(options.manifest)
         host, port = config.stream.metrics_host, config.stream.metrics_port
         if port and not is_free(port, host):
             raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")

@@ -16,11 +16,11 @@ from bus.presence import wait_for_topics
 from contracts.config import bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
-from contracts.manifest import load_manifest, model_bytes
 from stream.jobs import JOBS
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.kafka import KafkaEnds
+from stream.jobs.model_source import ModelSource
 from stream.jobs.run import build, topics_of
 
 EXIT_FAILED = 1
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = load(options.config)
-    model_bytes(load_manifest(options.manifest), options.manifest.parent)
+    ModelSource(config.models).starting(options.manifest)
     jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
     settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
     env = environment(settings)

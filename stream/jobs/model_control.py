@@ -7,7 +7,6 @@ the Kafka source, and every frame would be copied once more (measured: 54.5 inst
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bus.consuming import Record
@@ -15,6 +14,7 @@ from bus.follower import Follower
 from contracts.codec import decode
 from contracts.controls import Control, SetModel
 from contracts.errors import ContractError, ModelError
+from stream.jobs.model_source import ModelSource
 
 if TYPE_CHECKING:
     from stream.vision import ModelSlot
@@ -25,10 +25,11 @@ log = logging.getLogger(__name__)
 class ModelControl:
     """Follows the compacted `controls` topic of `bootstrap` and swaps the slot's model."""
 
-    def __init__(self, bootstrap: str, topic: str, slot: ModelSlot) -> None:
+    def __init__(self, bootstrap: str, topic: str, slot: ModelSlot, source: ModelSource) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
         self._slot = slot
+        self._source = source
         self._version = -1
 
     def start(self) -> None:
@@ -56,7 +57,7 @@ class ModelControl:
             return
         self._version = control.version
         try:
-            self._slot.swap(change.manifest, Path(change.folder))
+            self._slot.swap(change.manifest, self._source.folder_of(change.manifest, change.folder))
         except ModelError as error:
             log.error("model %s refused: %s", change.manifest.id, error)
         else:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, start_http_server
 
 from contracts import metrics as names
-from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
 from stream.jobs.face_process import FaceProcess, FaceSettings
 from stream.jobs.model_control import ModelControl
+from stream.jobs.model_source import ModelSource
 
 if TYPE_CHECKING:
     from stream.vision import Detector, ModelSlot
@@ -37,6 +37,7 @@ class ProcessSettings:
     batch_wait_ms: float = 3.0
     controls_topic: str = ""
     bootstrap: str = ""
+    models: ModelSource = field(default_factory=ModelSource)
     faces: FaceSettings | None = None
 
 
@@ -79,10 +80,10 @@ class Process:
         cv2.setNumThreads(1)
         path = Path(self.settings.manifest)
         slot = ModelSlot(SessionOptions(), self.metrics)
-        slot.swap(load_manifest(path), path.parent)
+        slot.swap(self.settings.models.starting(path), path.parent)
         self._slot = slot
         if self.settings.controls_topic:
-            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot).start()
+            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot, self.settings.models).start()
         batching = BatchConfig(self.settings.batch_max, self.settings.batch_wait_ms)
         return Detector(slot, Batcher(batching, self.metrics))
 

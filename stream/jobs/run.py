@@ -21,6 +21,7 @@ from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_models import FaceManifests, identifying
 from stream.jobs.face_process import FaceSettings
 from stream.jobs.kafka import KafkaEnds
+from stream.jobs.model_source import ModelSource
 from stream.jobs.ports import free_port
 from stream.jobs.process import ProcessSettings
 from stream.jobs.supervise import Flink, supervise
@@ -70,6 +71,7 @@ def build(
             batch_wait_ms=config.stream.batch_wait_ms,
             controls_topic=ends.prefix + topics.CONTROLS,
             bootstrap=ends.bootstrap,
+            models=ModelSource(config.models),
             faces=people,
         )
         detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix, identifying(config)))

@@ -1,0 +1,88 @@
+"""Which models the jobs take: from the registry or a folder, as promised, and of those that they trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from archive.registry import signed
+from contracts.codec import encode
+from contracts.config import Models
+from contracts.controls import Control, SetModel
+from contracts.errors import ModelError
+from contracts.manifest import ModelManifest, load_manifest
+from stream.jobs.face_models import BUNDLED
+from stream.jobs.model_control import ModelControl
+from stream.jobs.model_source import ModelSource
+from tests.registry_tools import AT_MS, made, opened
+from vault import signing_key
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> ModelSource:
+    """Of a site that trusts the key of the registry in `tmp_path`."""
+    key = signing_key({}, tmp_path / "signing.key")
+    models = Models(folder=str(tmp_path / "registry"), trusted_keys=(str(key.public),))
+    return ModelSource(models, str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> ModelManifest:
+    """A version in that registry."""
+    return opened(tmp_path).register(made(tmp_path, "2"), by="bea")
+
+
+def test_a_signed_version_is_fetched(source: ModelSource, kept: ModelManifest) -> None:
+    assert load_manifest(source.folder_of(kept, "") / "manifest.json") == kept
+
+
+def test_what_is_not_signed_is_refused_from_a_folder_too(source: ModelSource, tmp_path: Path) -> None:
+    file = made(tmp_path, "2")
+    with pytest.raises(ModelError, match="not signed"):
+        source.folder_of(load_manifest(file), str(file.parent))
+    with pytest.raises(ModelError, match="not signed"):
+        source.starting(file)
+    assert ModelSource().folder_of(load_manifest(file), str(file.parent)) == file.parent
+
+
+def test_what_came_with_vedette_needs_no_signature(source: ModelSource) -> None:
+    assert source.starting(BUNDLED / "detector.json").name == "detector"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"version": "3"}, "there is no detector@3"),
+        ({"low_threshold": 0.25}, "another than the one that was promoted"),
+    ],
+)
+def test_another_than_the_registry_s_is_refused(
+    source: ModelSource, kept: ModelManifest, tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    other = signed(replace(kept, **change), signing_key({}, tmp_path / "signing.key"))
+    with pytest.raises(ModelError, match=reason):
+        source.folder_of(other, "")
+
+
+def test_without_a_registry_nothing_is_fetched(kept: ModelManifest) -> None:
+    with pytest.raises(ModelError, match=r"models\.folder"):
+        ModelSource().folder_of(kept, "")
+
+
+def test_a_refused_model_leaves_the_one_in_service(source: ModelSource, kept: ModelManifest, tmp_path: Path) -> None:
+    taken: list[tuple[ModelManifest, Path]] = []
+
+    class Slot:
+        def swap(self, manifest: ModelManifest, folder: Path) -> None:
+            taken.append((manifest, folder))
+
+    control = ModelControl("broker:9092", "controls", Slot(), source)
+    forged = replace(kept, low_threshold=0.9)
+    for number, manifest in enumerate((forged, kept)):
+        change = SetModel(manifest=manifest, folder="")
+        control.apply(
+            encode(Control(site="home", origin="console", version=number, effective_from_ms=AT_MS, change=change))
+        )
+    assert [manifest for manifest, _ in taken] == [kept]
