@@ -12,8 +12,8 @@ from faster_coco_eval import COCO, COCOeval_faster
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stream.vision.fusion import iou
 from training.dataset import DataSet, Sample, read_picture
-from training.fusion import iou
 from training.predict import Detects
 from training.recipe import DetectorRecipe
 from training.teachers import Boxes

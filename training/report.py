@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
+from stream.vision.fusion import iou
 from training.dataset import read_picture
 from training.evaluate import Found, Matches, SetResult, match, sample_labels
-from training.fusion import iou
 from training.recipe import DetectorRecipe
 
 WORST = 6

@@ -13,8 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stream.vision.fusion import weighted_box_fusion
 from training.dataset import DataSet, Picture, Sample, letterbox, read_picture
-from training.fusion import weighted_box_fusion
 from training.network import COCO_NAMES, STRIDES
 from training.recipe import DetectorRecipe, TeacherConfig
 

@@ -38,7 +38,7 @@ def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[],
 
     if given.action == "verify":
         return evidence.verify(given.bundle, given.key)
-    config, state = _site_of(given, states)
+    config, state = site_of(given, states)
     site = evidence.Evidence(load(config), state)
     if given.action == "export":
         return evidence.export(site, given.alert, given.out, now_ms())
@@ -48,12 +48,12 @@ def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[],
     return 0
 
 
-def _site_of(given: argparse.Namespace, states: Sequence[Path]) -> tuple[Path, Path]:
-    """The config's file and the state folder that `evidence` means: as given, else of what runs here."""
+def site_of(given: argparse.Namespace, states: Sequence[Path]) -> tuple[Path, Path]:
+    """The config's file and the state folder that a command means: as given, else of what runs here."""
     folders = (given.state,) if given.state else states
     running = next(((file, folder) for folder in folders if (file := running_config(folder)) is not None), None)
     if given.config:
         return given.config, (given.state or (running[1] if running else states[0])).resolve()
     if running is None:
-        raise VedetteError("no system is running here; say whose evidence is meant with --config FILE [--state DIR]")
+        raise VedetteError("no system is running here; say which site is meant with --config FILE [--state DIR]")
     return running[0], running[1].resolve()

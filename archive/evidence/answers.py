@@ -1,14 +1,17 @@
-"""What operators answered, as far as it decides how long evidence is kept: the verdict, and cases that hold it."""
+"""What operators answered, kept beside an alert's evidence: the verdict, who is who, and cases that hold it."""
 
 from __future__ import annotations
 
 import msgspec
 
 from archive.evidence import paths
-from archive.evidence.chain import Chain, Entry, as_json
+from archive.evidence.chain import Chain, ChainReader, Entry, as_json
 from archive.evidence.paths import Place
-from contracts.fields import Millis, Verdict
+from contracts.fields import Answer, Millis, Verdict
 from contracts.messages import Feedback
+
+IDENTITY: dict[Answer, bool | None] = {"is_person": True, "not_person": False, "denial_undone": None}
+"""What an answer about somebody means for them."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,12 +22,21 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether it is that person, as the latest answer says, and since when."""
+
+    is_person: bool | None
+    at_ms: Millis
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest verdict, and the cases by their names: while there is one, nothing is deleted."""
+    """The latest verdict and whose it is, who is who, and the cases: while there is one, nothing is deleted."""
 
     v: int = 1
     verdict: Verdict | None = None
     verdict_at_ms: Millis = 0
+    verdict_by: str = ""
+    people: dict[str, Said] = {}
     holds: dict[str, Hold] = {}
     released: dict[str, Millis] = {}
 
@@ -32,7 +44,13 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 def after(before: Answered, said: Feedback) -> Answered:
     """The state after an answer; one that is repeated, or older than what is known, changes nothing."""
     if said.action == "verdict" and said.verdict is not None and said.at_ms >= before.verdict_at_ms:
-        return msgspec.structs.replace(before, verdict=said.verdict, verdict_at_ms=said.at_ms)
+        return msgspec.structs.replace(before, verdict=said.verdict, verdict_at_ms=said.at_ms, verdict_by=said.operator)
+    if said.action in IDENTITY:
+        known = before.people.get(said.person_id)
+        if known is not None and known.at_ms >= said.at_ms:
+            return before
+        told = Said(is_person=IDENTITY[said.action], at_ms=said.at_ms)
+        return msgspec.structs.replace(before, people=before.people | {said.person_id: told})
     known_ms = max(before.released.get(said.case, 0), before.holds[said.case].at_ms if said.case in before.holds else 0)
     if said.action not in ("hold", "release") or said.at_ms <= known_ms:
         return before
@@ -45,7 +63,7 @@ def after(before: Answered, said: Feedback) -> Answered:
     return msgspec.structs.replace(before, holds=holds, released=released)
 
 
-def answered(chain: Chain, place: Place, manifest: Entry | None) -> Answered:
+def answered(chain: ChainReader, place: Place, manifest: Entry | None) -> Answered:
     """What is known of an alert's answers."""
     data = chain.read(place, paths.ANSWERS, manifest)
     return msgspec.json.decode(data, type=Answered) if data is not None else Answered()
@@ -56,7 +74,7 @@ def take(chain: Chain, said: Feedback) -> None:
 
     It may come before the alert. Answers from before they told when their alert began can't be placed.
     """
-    if said.action not in ("verdict", "hold", "release") or not said.started_at_ms:
+    if said.action not in ("verdict", "hold", "release", *IDENTITY) or not said.started_at_ms:
         return
     place = paths.place(said.site, said.started_at_ms, said.camera, said.alert)
     manifest = chain.manifest(place)

@@ -82,15 +82,11 @@ def as_json(value: msgspec.Struct) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
-class Chain:
-    """Writes alerts' files and their entries. Threads may share it."""
+class ChainReader:
+    """Reads alerts' files as their entries mean them."""
 
-    def __init__(self, files: Files, key: Signer, clock: Clock) -> None:
+    def __init__(self, files: Files) -> None:
         self.files = files
-        self._key = key
-        self._clock = clock
-        self._ends: OrderedDict[str, tuple[int, str]] = OrderedDict()
-        self._lock = threading.Lock()
 
     def manifest(self, place: Place) -> Entry | None:
         """The alert's newest entry, None where it has none that can be read."""
@@ -105,6 +101,17 @@ class Chain:
         wanted = manifest.files.get(name) if manifest is not None and manifest.kind == "kept" else None
         data = self.files.read(place.file(name)) if wanted is not None else None
         return data if data is not None and sha256(data) == wanted else None
+
+
+class Chain(ChainReader):
+    """Writes alerts' files and their entries. Threads may share it."""
+
+    def __init__(self, files: Files, key: Signer, clock: Clock) -> None:
+        super().__init__(files)
+        self._key = key
+        self._clock = clock
+        self._ends: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def keep(self, place: Place, files: Mapping[str, bytes | None], why: str) -> None:
         """Write these files of an alert (None: one is no more) in their order, then their entry.

@@ -8,6 +8,7 @@ from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNe
 from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
 from contracts.config.faces import CameraFaces, Faces, Unknowns
+from contracts.config.learning import Learning
 from contracts.config.models import Models
 from contracts.config.notifications import (
     AlertmanagerChannel,
@@ -87,6 +88,7 @@ __all__ = [
     "KafkaTls",
     "KeepDays",
     "KnownPerson",
+    "Learning",
     "LeftObject",
     "Line",
     "LineCrossing",

@@ -9,6 +9,7 @@ from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
 from contracts.config.evidence import EvidenceStore, History
 from contracts.config.faces import Faces
+from contracts.config.learning import Learning
 from contracts.config.models import Models
 from contracts.config.rules import Rule
 from contracts.config.services import Analytics, Console, Edge, Kafka, Site, Stream
@@ -31,6 +32,7 @@ class Config(Spec, frozen=True, kw_only=True):
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()
     history: History = History()
+    learning: Learning = Learning()
     console: Console = Console()
     version: Literal[1] = 1
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stream.vision.faces import Face, FaceEmbedder, FaceLocaliser
+from stream.vision.fusion import iou
 from training.dataset import DataSet, Sample, read_picture
 from training.faces import measures
 from training.faces.degrade import degrade, shrink_and_compress
@@ -21,7 +22,6 @@ from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig, LocaliserRecipe
 from training.faces.teachers import FaceBoxes
 from training.faces.tracks import Embed
-from training.fusion import iou
 from training.predict import open_session
 
 Floats = NDArray[np.float32]

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stream.vision.fusion import iou, weighted_box_fusion
 from training.dataset import DataSet, Picture, read_picture
 from training.faces.recipe import FaceTeacherConfig
 from training.faces.yunet import POINTS
-from training.fusion import iou, weighted_box_fusion
 from training.network import STRIDES
 from training.predict import open_session
 from training.teachers import suppress

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from archive.evidence import answers, paths
-from archive.evidence.answers import Answered, Hold, after, answered
+from archive.evidence.answers import Answered, Hold, Said, after, answered
 from archive.evidence.chain import Chain
 from archive.evidence.chain_check import check_day
 from archive.evidence.files import Folder
@@ -176,7 +176,16 @@ HELD = Answered(holds={"c": Hold(operator="anna", at_ms=AT_MS)})
 @pytest.mark.parametrize(
     ("before", "said", "now"),
     [
-        (Answered(), feedback(verdict="true"), Answered(verdict="true", verdict_at_ms=AT_MS)),
+        (
+            Answered(),
+            feedback(verdict="true"),
+            Answered(verdict="true", verdict_at_ms=AT_MS, verdict_by="anna"),
+        ),
+        (
+            Answered(),
+            feedback("not_person", person_id="p1"),
+            Answered(people={"p1": Said(is_person=False, at_ms=AT_MS)}),
+        ),
         (
             Answered(verdict="true", verdict_at_ms=AT_MS + 1),
             feedback(verdict="false"),
@@ -189,7 +198,17 @@ HELD = Answered(holds={"c": Hold(operator="anna", at_ms=AT_MS)})
         (HELD, feedback("release", AT_MS + 1, case="c"), Answered(released={"c": AT_MS + 1})),
         (Answered(released={"c": AT_MS + 1}), feedback("hold", case="c"), Answered(released={"c": AT_MS + 1})),
     ],
-    ids=["verdict", "older", "comment", "hold", "again", "older release", "release", "a hold that was released"],
+    ids=[
+        "verdict",
+        "who it is not",
+        "older",
+        "comment",
+        "hold",
+        "again",
+        "older release",
+        "release",
+        "a hold that was released",
+    ],
 )
 def test_the_latest_word_counts(before: Answered, said: Feedback, now: Answered) -> None:
     assert after(before, said) == now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.fusion import weighted_box_fusion
+from stream.vision.fusion import weighted_box_fusion
 
 pytestmark = pytest.mark.training
 

@@ -1,0 +1,131 @@
+"""One collecting: answers with their evidence, samples and people's labels become the next version and the queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from archive.collection.gather import Left, gather
+from archive.collection.items import SAME, About, Box, Item, Labels, overlap
+from archive.collection.queue import Wanted, queue
+from archive.collection.seeing import SEEN, Sees, decoded
+from archive.collection.store import Collection
+from archive.evidence.files import Files
+from contracts.errors import VedetteError
+
+QUEUE = "queue.json"
+DAY_MS = 86_400_000
+
+
+class Collected(NamedTuple):
+    """What came of it: the version, and what is worth a label."""
+
+    about: About
+    queue: tuple[Wanted, ...]
+
+
+class Collector:
+    """Makes versions of one site's collection. `must_be_hidden` says which cameras anonymise.
+
+    Pictures whose alert is deleted, samples older than `keep_days`, and what a camera that anonymises had shown before,
+    are not in the next version, and then nowhere.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        evidence: Files,
+        sees: Sees,
+        must_be_hidden: Callable[[str], bool],
+        *,
+        keep_days: float,
+        queue_most: int,
+    ) -> None:
+        self._collection = collection
+        self._evidence = evidence
+        self._sees = sees
+        self._must_be_hidden = must_be_hidden
+        self._keep_ms = keep_days * DAY_MS
+        self._queue_most = queue_most
+
+    def collect(self, now_ms: int) -> Collected:
+        """Make the next version; done again after a kill it ends the same."""
+        left: Counter[str] = Counter()
+        found = [*self._answered(left), *self._sampled(now_ms, left)]
+        labels = self._collection.labels()
+        before = self._before()
+        items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
+        about = self._collection.commit(items, now_ms, self._sees.ids, left)
+        wanted = queue(items, self._queue_most)
+        self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
+        self._collection.sweep([item.sha256 for item in items])
+        return Collected(about, wanted)
+
+    def _answered(self, left: Counter[str]) -> Iterable[Item]:
+        for one in gather(self._evidence, self._must_be_hidden):
+            if isinstance(one, Left):
+                left[one.reason] += 1
+                continue
+            self._collection.keep_picture(one.jpeg)
+            yield one.item
+
+    def _sampled(self, now_ms: int, left: Counter[str]) -> Iterable[Item]:
+        for sample in self._collection.samples():
+            item = sample.item
+            old = item.source == "sample" and now_ms - item.captured_at_ms > self._keep_ms
+            shown = item.source == "sample" and not sample.hidden and self._must_be_hidden(item.camera)
+            if old or shown or self._collection.picture(item.sha256) is None:
+                reason = "too old" if old else "from before its camera anonymised" if shown else "its picture was gone"
+                left[reason] += 1
+                self._collection.forget_sample(sample)
+                continue
+            yield item
+
+    def _before(self) -> dict[str, Item]:
+        """What the same models have seen already."""
+        versions = self._collection.versions()
+        if not versions or versions[-1].labellers != self._sees.ids:
+            return {}
+        return {item.sha256: item for item in self._collection.load(versions[-1].id).items}
+
+    def _finished(self, item: Item, labels: Labels | None, before: dict[str, Item]) -> Item:
+        """The item with a person's labels, or with what models see beside the answers."""
+        if labels is not None:
+            drawn = msgspec.structs.replace(item, boxes=labels.boxes, complete=True)
+            return msgspec.structs.replace(drawn, answered_by=labels.by, answered_at_ms=labels.at_ms)
+        known = before.get(item.sha256)
+        if known is not None and not known.complete:
+            seen, agreement = tuple(box for box in known.boxes if box.kind == "pseudo"), known.agreement
+        else:
+            picture = decoded(self._collection.picture(item.sha256) or b"")
+            if picture is None:
+                raise VedetteError(f"the picture {item.sha256} was taken away while it was collected")
+            sight = self._sees(picture)
+            seen, agreement = sight.boxes, sight.agreement
+        return msgspec.structs.replace(item, boxes=beside(item.boxes, seen), agreement=agreement)
+
+
+def beside(said: tuple[Box, ...], seen: Iterable[Box]) -> tuple[Box, ...]:
+    """What was said, and what models saw elsewhere; where a person said that there is nothing, it stays as a doubt."""
+    confirmed = [box for box in said if box.kind == "confirmed"]
+    kept = [box for box in seen if box.confidence >= SEEN and all(overlap(box, one) < SAME for one in confirmed)]
+    return (*said, *kept)
+
+
+def merged(items: Iterable[Item]) -> list[Item]:
+    """One item a picture: of several alerts about the same frame every box stays, the latest answer is told."""
+    found: dict[str, Item] = {}
+    for item in sorted(items, key=lambda item: (item.answered_at_ms, item.alert)):
+        other = found.get(item.sha256)
+        if other is not None:
+            item = msgspec.structs.replace(
+                item,
+                boxes=tuple(dict.fromkeys((*other.boxes, *item.boxes))),
+                reasons=tuple(dict.fromkeys((*other.reasons, *item.reasons))),
+                identities=other.identities | item.identities,
+            )
+        found[item.sha256] = item
+    return list(found.values())

@@ -1,0 +1,119 @@
+"""From the evidence of answered alerts to items of a data set, and what can't be one, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+
+from archive.collection.items import Box, Item, Kind, digest
+from archive.evidence import paths
+from archive.evidence.answers import Answered, answered
+from archive.evidence.chain import ChainReader, Entry
+from archive.evidence.files import Files
+from archive.evidence.paths import Place
+from archive.evidence.writer import Seen
+from contracts.fields import Xyxy
+
+
+class Gathered(NamedTuple):
+    """An item with its JPEG."""
+
+    item: Item
+    jpeg: bytes
+
+
+class Left(NamedTuple):
+    """An alert that gives no item, and why."""
+
+    alert: str
+    reason: str
+
+
+KINDS: dict[str, Kind] = {"true": "confirmed", "nuisance": "confirmed", "false": "background"}
+"""What a verdict says of the box that the alert was about: a nuisance is there, but nobody wants to hear of it."""
+
+
+def gather(files: Files, must_be_hidden: Callable[[str], bool]) -> Iterator[Gathered | Left]:
+    """All alerts that an operator judged. Cameras that `must_be_hidden` give only pictures that were made unreadable.
+
+    What retention has deleted, or what was changed since it was written, is not given.
+    """
+    chain = ChainReader(files)
+    for place, manifest in _kept(chain):
+        said = answered(chain, place, manifest)
+        if said.verdict is None:
+            continue
+        yield _gathered(chain, place, manifest, said, must_be_hidden(place.camera))
+
+
+def _kept(chain: ChainReader) -> Iterator[tuple[Place, Entry]]:
+    files = chain.files
+    for site in files.folders(""):
+        for day in (name for name in files.folders(site) if paths.day_of(name)):
+            parsed = (paths.parsed(path) for path in files.paths(f"{site}/{day}"))
+            for place in sorted({found[0] for found in parsed if found is not None}):
+                manifest = chain.manifest(place)
+                if manifest is not None and manifest.kind == "kept":
+                    yield place, manifest
+
+
+def _gathered(chain: ChainReader, place: Place, manifest: Entry, said: Answered, hidden: bool) -> Gathered | Left:
+    data, jpeg = chain.read(place, paths.SEEN, manifest), chain.read(place, paths.FRAME, manifest)
+    if data is None or jpeg is None:
+        return Left(place.alert, "its frame was gone")
+    try:
+        seen = msgspec.json.decode(data, type=Seen)
+    except msgspec.MsgspecError:
+        return Left(place.alert, "what was seen can't be read")
+    if hidden and digest(jpeg) == seen.sha256:
+        return Left(place.alert, "from before its camera anonymised")
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        return Left(place.alert, "no picture that can be decoded")
+    return Gathered(_item(place, seen, said, jpeg, picture.shape[1], picture.shape[0]), jpeg)
+
+
+def _item(place: Place, seen: Seen, said: Answered, jpeg: bytes, width: int, height: int) -> Item:
+    assert said.verdict is not None
+    across, down = width / seen.evidence.width, height / seen.evidence.height
+    boxes = []
+    if seen.evidence.xyxy is not None and seen.label:
+        xyxy = within(scaled(seen.evidence.xyxy, across, down), width, height)
+        if xyxy is not None:
+            boxes.append(Box(xyxy=xyxy, label=seen.label, kind=KINDS[said.verdict], by=said.verdict_by))
+    return Item(
+        sha256=digest(jpeg),
+        width=width,
+        height=height,
+        site=seen.site,
+        camera=seen.camera,
+        captured_at_ms=seen.evidence.captured_at_ms,
+        source="alert",
+        reasons=(f"answered: {said.verdict}",),
+        model=seen.model,
+        alert=place.alert,
+        rule=seen.rule,
+        rule_version=seen.rule_version,
+        answer=said.verdict,
+        answered_by=said.verdict_by,
+        answered_at_ms=said.verdict_at_ms,
+        identities={person: told.is_person for person, told in said.people.items() if told.is_person is not None},
+        boxes=tuple(boxes),
+    )
+
+
+def scaled(xyxy: Xyxy, across: float, down: float) -> Xyxy:
+    """A box of the camera's picture in the pixels of its JPEG."""
+    return xyxy[0] * across, xyxy[1] * down, xyxy[2] * across, xyxy[3] * down
+
+
+def within(xyxy: Xyxy, width: int, height: int) -> Xyxy | None:
+    """The box cut at the picture's edges; None where nothing of it is left."""
+    x1, y1, x2, y2 = (
+        round(min(max(value, 0.0), float(most)), 2) for value, most in zip(xyxy, (width, height) * 2, strict=True)
+    )
+    return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None

@@ -1,0 +1,90 @@
+"""Which pictures are worth a person's label, and why: a bounded list, spread over cameras and hours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from archive.collection.items import SAME, Box, Item, overlap
+from archive.collection.seeing import SEEN, SURE
+from contracts.fields import Millis, Share
+
+REVIEWED = 0.2
+"""Answers only ever see what was shown: so much of the queue is drawn at random, to find what was missed."""
+QUARTER_H = 6
+"""Night, morning, afternoon and evening are asked for alike."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A picture that a person should label, how much it is worth, and why."""
+
+    sha256: str
+    site: str
+    camera: str
+    captured_at_ms: Millis
+    score: Share
+    reasons: tuple[str, ...]
+
+
+def queue(items: Iterable[Item], most: int) -> tuple[Wanted, ...]:
+    """At most `most` of the pictures that nobody labelled: the hardest of each camera and part of the day by turns,
+    and REVIEWED of them drawn at random. The same items give the same queue.
+    """
+    waiting = sorted((item for item in items if not item.complete), key=lambda item: item.captured_at_ms)
+    seen: set[tuple[str, str]] = set()
+    hard = [_wanted(item, judged(item, seen)) for item in waiting]
+    chosen = _by_turns([one for one in hard if one.score > 0], most - round(most * REVIEWED))
+    known = {one.sha256 for one in chosen}
+    drawn = sorted((item for item in waiting if item.sha256 not in known), key=lambda item: item.sha256)
+    review = [_wanted(item, {"random review": 0.0}) for item in drawn[: most - len(chosen)]]
+    return (*chosen, *review)
+
+
+def judged(item: Item, seen: set[tuple[str, str]]) -> dict[str, float]:
+    """The reasons for a label, with how much each is worth; `seen` are the labels that each camera has had before."""
+    found: dict[str, float] = {}
+    pseudo = [box for box in item.boxes if box.kind == "pseudo" and box.confidence >= SEEN]
+    if doubt := max((1 - 2 * abs(box.confidence - 0.5) for box in pseudo), default=0.0):
+        found["uncertain"] = doubt
+    if item.agreement < 1:
+        found["models disagree"] = 1 - item.agreement
+    for label in sorted({box.label for box in pseudo if box.confidence >= SURE}):
+        if (item.camera, label) not in seen:
+            found[f"first {label} of {item.camera}"] = 1.0
+            seen.add((item.camera, label))
+    if doubtful := max((_doubt(box, item.boxes) for box in item.boxes), default=0.0):
+        found["answer in doubt"] = doubtful
+    return found
+
+
+def _doubt(answered: Box, boxes: Sequence[Box]) -> float:
+    """How much models contradict an answer: they see what is said to be nothing."""
+    if answered.kind != "background":
+        return 0.0
+    alike = [box for box in boxes if box.kind == "pseudo" and box.label == answered.label]
+    return max((box.confidence for box in alike if overlap(answered, box) >= SAME), default=0.0)
+
+
+def _wanted(item: Item, reasons: dict[str, float]) -> Wanted:
+    ordered = sorted(reasons, key=lambda reason: -reasons[reason])
+    return Wanted(
+        sha256=item.sha256,
+        site=item.site,
+        camera=item.camera,
+        captured_at_ms=item.captured_at_ms,
+        score=round(min(1.0, max(reasons.values(), default=0.0)), 4),
+        reasons=tuple(ordered),
+    )
+
+
+def _by_turns(wanted: Sequence[Wanted], most: int) -> list[Wanted]:
+    """The best of each camera and part of the day, then the second best of each, and so on."""
+    groups: dict[tuple[str, str, int], list[Wanted]] = defaultdict(list)
+    for one in sorted(wanted, key=lambda one: (-one.score, one.captured_at_ms, one.sha256)):
+        hour = dt.datetime.fromtimestamp(one.captured_at_ms / 1000, dt.UTC).hour
+        groups[one.site, one.camera, hour // QUARTER_H].append(one)
+    ranks = [(place, -one.score, one.sha256, one) for group in groups.values() for place, one in enumerate(group)]
+    return [one for *_, one in sorted(ranks, key=lambda rank: rank[:3])[: max(0, most)]]

@@ -1,0 +1,26 @@
+"""The learning loop: where the pictures that a model may learn from are kept, how many and for how long."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.config.base import NonNegative, Positive, Spec
+from contracts.config.evidence import S3
+
+
+class Learning(Spec, frozen=True, kw_only=True):
+    """The collection of pictures, in `folder` (empty: in the state folder) or `s3`.
+
+    `teachers` are manifests of detectors that may be slower than the stream's; they see beside it what nobody labelled.
+    `samples_per_hour` frames of each camera are kept because they are hard, for `keep_days`; answered alerts stay as
+    long as their evidence. `queue` is how many pictures at most wait for a person's label.
+    """
+
+    folder: str = ""
+    s3: S3 | None = None
+    teachers: tuple[str, ...] = ()
+    samples_per_hour: NonNegative = 0.0
+    keep_days: Positive = 30.0
+    queue: Annotated[int, Meta(ge=1, le=100_000)] = 100

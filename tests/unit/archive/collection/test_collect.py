@@ -1,0 +1,163 @@
+"""Collecting: what answers make of pictures, what may not be in them, and what a kill leaves."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import duckdb
+import msgspec
+import numpy as np
+import pytest
+
+from archive.collection.coco import coco
+from archive.collection.collect import QUEUE, merged
+from archive.collection.items import Item, Sample, index_of, items_of
+from archive.collection.queue import Wanted
+from archive.collection.store import COLUMNS, PARQUET, VERSIONS
+from archive.evidence.files import Folder
+from contracts.errors import VedetteError
+from tests.builders import jpeg_of
+from tests.collection_tools import Answering, Told, box, item
+from tests.evidence_tools import AT_MS
+from training.readers import Item as Read
+from training.readers import read_coco
+
+PERSON = (25.0, 25.0, 50.0, 75.0)
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"), [("true", "confirmed"), ("nuisance", "confirmed"), ("false", "background")]
+)
+def test_an_answer_is_about_the_alerts_box_alone(tmp_path: Path, verdict: str, kind: str) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", verdict)
+    sees = Told(box(100), box(25.5))
+    about, _ = site.collector(sees).collect(AT_MS)
+    (got,) = site.collection.load(about.id).items
+    said, *rest = got.boxes
+    assert (said.xyxy, said.kind, said.by) == (PERSON, kind, "anna")
+    assert [one.xyxy[0] for one in got.learnt if one.kind == "pseudo"] == [100], (
+        "the answered place is not learnt twice"
+    )
+    assert len(rest) == (2 if verdict == "false" else 1), "what models see where a person saw nothing stays as a doubt"
+    assert (got.camera, got.rule, got.model, got.answer, got.answered_by) == ("gate", "yard", "m@1", verdict, "anna")
+    assert site.collection.picture(got.sha256) is not None
+
+
+def test_what_may_not_be_in_the_next_version(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    site.alert("kept", "true", grey=10)
+    site.alert("open", None, grey=20)
+    site.alert("gone", "false", grey=30)
+    site.alert("shown", "true", grey=40, camera="door")
+    site.alert("hidden", "true", grey=50, camera="door", redact=lambda picture, _: picture // 2)
+    first, _ = site.collector(Told()).collect(AT_MS)
+    assert (first.pictures, first.cameras) == (4, {"door": 2, "gate": 2})
+    site.delete("gone")
+    second, _ = site.collector(Told(), hidden=("door",)).collect(AT_MS)
+    assert {one.alert for one in site.collection.load(second.id).items} == {"kept", "hidden"}
+    assert second.left_out == {"from before its camera anonymised": 1}
+    left = {one.sha256 for one in site.collection.load(first.id).items if site.collection.picture(one.sha256)}
+    assert left == {one.sha256 for one in site.collection.load(second.id).items}, "nor is its picture anywhere"
+
+
+def test_the_same_answers_are_the_same_version_and_are_looked_at_once(tmp_path: Path) -> None:
+    site, sees = Answering(tmp_path), Told(box())
+    site.alert("a", "true")
+    first, _ = site.collector(sees).collect(AT_MS)
+    again, _ = site.collector(sees).collect(AT_MS + DAY_MS)
+    assert (again, sees.looks) == (first, 1)
+    site.answer("a", at_ms=AT_MS + 9, verdict="false")
+    changed, _ = site.collector(sees).collect(AT_MS + DAY_MS)
+    assert (changed.number, sees.looks) == (2, 1)
+    assert [about.id for about in site.collection.versions()] == [first.id, changed.id]
+
+
+def test_samples_go_when_they_are_too_old_and_labels_count_more_than_models(tmp_path: Path) -> None:
+    site, sees = Answering(tmp_path), Told(box())
+    for grey, days in ((1, 0.0), (2, 31.0)):
+        jpeg = jpeg_of(np.full((90, 160, 3), grey * 40, np.uint8))
+        kept = item(site.collection.keep_picture(jpeg), AT_MS - int(days * DAY_MS), source="sample")
+        site.collection.keep_sample(Sample(item=kept), jpeg)
+    about, wanted = site.collector(sees).collect(AT_MS)
+    (young,) = site.collection.load(about.id).items
+    assert (about.left_out, [one.sha256 for one in wanted]) == ({"too old": 1}, [young.sha256])
+    site.collection.keep_labels(young.sha256, [box(60, "confirmed", 1.0, by="bea")], "bea", AT_MS)
+    about, wanted = site.collector(sees).collect(AT_MS)
+    (labelled,) = site.collection.load(about.id).items
+    assert (labelled.complete, [one.xyxy[0] for one in labelled.boxes], wanted) == (True, [60], ())
+    assert msgspec.json.decode(site.collection.files.read(QUEUE) or b"", type=tuple[Wanted, ...]) == ()
+
+
+class Killed(Exception):
+    """Stands for kill -9."""
+
+
+def test_a_kill_at_any_write_leaves_the_last_whole_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "true", grey=10)
+    first, _ = site.collector(Told()).collect(AT_MS)
+    site.alert("b", "false", grey=20)
+    write, delete, kills = Folder.write, Folder.delete, 0
+    for after in range(1, 20):
+        left = after
+
+        def dying(self: Folder, path: str, *data: bytes) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            (write if data else delete)(self, path, *data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "write", dying)
+            patch.setattr(Folder, "delete", dying)
+            try:
+                site.collector(Told()).collect(AT_MS)
+                break
+            except Killed:
+                kills += 1
+        newest = site.collection.load()
+        assert newest.about.id == first.id or newest.about.pictures == 2
+        assert all(site.collection.picture(one.sha256) for one in newest.items)
+    assert kills >= 5
+    assert site.collection.load().about.pictures == 2
+    assert [about.number for about in site.collection.versions()] == [1, 2]
+
+
+def test_a_damaged_index_is_refused(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "true")
+    about, _ = site.collector(Told()).collect(AT_MS)
+    site.collection.files.write(f"{VERSIONS}/{about.id}/index.jsonl", b"{}\n")
+    with pytest.raises(VedetteError, match="is not what it was"):
+        site.collection.load()
+
+
+def test_other_tools_read_a_version(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "true")
+    about, _ = site.collector(Told(box())).collect(AT_MS)
+    folder = tmp_path / "collection"
+    (read,) = read_coco(folder, folder / VERSIONS / about.id / "annotations.json")
+    assert isinstance(read, Read)
+    assert [(name, x) for name, x, *_ in read.boxes] == [("person", 25), ("person", 100)]
+    path = folder / VERSIONS / about.id / PARQUET
+    rows = duckdb.sql(f"SELECT camera, answer, boxes[1].kind, len(boxes) FROM '{path}'").fetchall()
+    assert rows == [("gate", "true", "confirmed", 2)]
+    assert set(COLUMNS) == set(Item.__struct_fields__)
+
+
+def test_an_index_is_the_same_bytes_in_any_order() -> None:
+    items = [item("a", AT_MS + 1), item("b", AT_MS, box(), identities={"q": True, "p": False})]
+    assert index_of(items) == index_of(items[::-1])
+    assert list(items_of(index_of(items))) == [items[1], items[0]]
+    assert io.BytesIO(coco(items)).read() == coco(items)
+
+
+def test_one_frame_of_two_alerts_is_one_picture() -> None:
+    one, other = item("a", AT_MS, box(10, "confirmed"), alert="x"), item("a", AT_MS, box(90, "background"), alert="y")
+    (both,) = merged([other, one])
+    assert (both.alert, [box.kind for box in both.boxes]) == ("y", ["confirmed", "background"])

@@ -1,0 +1,61 @@
+"""`vedette dataset`: what goes out to a labelling tool and comes back, and what is said of a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archive.collection.items import Item
+from tests.builders import jpeg_of
+from tests.collection_tools import Answering, Told, box, item
+from tests.evidence_tools import AT_MS
+from vedette import dataset
+
+
+def test_pictures_go_out_and_come_back_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site, out = Answering(tmp_path), tmp_path / "out"
+    site.alert("a", "true", grey=10)
+    site.alert("b", "false", grey=20)
+    collector = site.collector(Told(box(100)))
+    about, _ = collector.collect(AT_MS)
+    dataset.export(site.collection, site.collection.load(), [], "cvat", out)
+    (out / "images" / "new.jpg").write_bytes(jpeg_of(np.full((90, 160, 3), 99, np.uint8)))
+    drawn = (out / "annotations.xml").read_text()
+    more = '<image id="9" name="new.jpg" width="160" height="90"/><image id="10" name="gone.jpg" width="9" height="9"/>'
+    (out / "annotations.xml").write_text(drawn.replace("</annotations>", f"{more}</annotations>"))
+    dataset.take_in(site.collection, out / "annotations.xml", "cvat", "home", "imported", AT_MS + 1, "bea")
+    assert "3 pictures labelled, 1 not known" in capsys.readouterr().out
+    after, waiting = collector.collect(AT_MS + 2)
+    items = site.collection.load(after.id).items
+    assert (about.pictures, after.pictures, waiting) == (2, 3, ())
+    assert {(one.camera, one.source, one.complete) for one in items} == {
+        ("gate", "alert", True),
+        ("imported", "import", True),
+    }
+
+
+def test_a_version_says_where_it_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "true")
+    _, waiting = site.collector(Told(box(100, confidence=0.5))).collect(AT_MS)
+    dataset.list_versions(site.collection)
+    dataset.show(site.collection, "", waiting)
+    said = capsys.readouterr().out
+    for part in ("1 pictures, 1 true", "cameras: gate 1", "confirmed person 1, pseudo person 1", "1 pictures wait"):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("items", "share"),
+    [
+        ([item(boxes=(box(25, "confirmed"),), answer="true")], {"gate": 1.0}),
+        ([item(boxes=(box(25, "background"), box(26)), answer="false")], {"gate": 0.0}),
+        ([item(boxes=(box(25, "background"), box(90)), answer="false")], {"gate": 1.0}),
+        ([item()], {}),
+    ],
+    ids=["both see it", "only models see it", "nobody sees it", "nobody was asked"],
+)
+def test_agreement_is_estimated_by_camera(items: list[Item], share: dict[str, float]) -> None:
+    assert dataset.agreement(items) == share

@@ -1,0 +1,160 @@
+"""`vedette dataset`: collects what a model may learn from, shows it, and exchanges it with labelling tools."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from archive.collection.collect import QUEUE, Collector
+from archive.collection.cvat import from_cvat, to_cvat
+from archive.collection.items import Item, Sample
+from archive.collection.label_studio import from_label_studio, interface, to_label_studio
+from archive.collection.labelling import Drawn, name_of
+from archive.collection.queue import Wanted
+from archive.collection.seeing import Models, decoded
+from archive.collection.store import Collection, Version, collection_files
+from archive.evidence.files import files_of
+from contracts.config import Config
+from contracts.errors import VedetteError
+from vedette.export import in_force
+from vedette.local import manifest_path
+
+Format = Literal["cvat", "label-studio"]
+ANNOTATIONS: dict[Format, str] = {"cvat": "annotations.xml", "label-studio": "tasks.json"}
+
+
+class DataSets:
+    """The collection of one site on this machine, as its config says with what the console has changed."""
+
+    def __init__(self, config: Config, config_file: Path, state: Path) -> None:
+        self._config = in_force(config, state) if config.console.enabled else config
+        self._config_file = config_file
+        self._state = state
+        self.collection = Collection(collection_files(self._config.learning, state / "archive"))
+
+    def collect(self, now_ms: int) -> int:
+        """Make the next version."""
+        learning, cameras = self._config.learning, self._config.cameras
+        teachers = [self._config_file.parent / path for path in learning.teachers]
+        collector = Collector(
+            self.collection,
+            files_of(self._config.evidence, self._state / "archive"),
+            Models([manifest_path(self._config, self._config_file), *teachers]),
+            lambda camera: camera in cameras and cameras[camera].faces.anonymise,
+            keep_days=learning.keep_days,
+            queue_most=learning.queue,
+        )
+        about, wanted = collector.collect(now_ms)
+        print(f"version {about.number}: {about.id[:12]}, {about.pictures} pictures; {len(wanted)} wait for a label")
+        for reason, count in about.left_out.items():
+            print(f"  left out: {count}, {reason}")
+        return 0
+
+    def queue(self) -> tuple[Wanted, ...]:
+        """What waits for a person's label."""
+        data = self.collection.files.read(QUEUE)
+        return msgspec.json.decode(data, type=tuple[Wanted, ...]) if data is not None else ()
+
+
+def list_versions(collection: Collection) -> int:
+    """All versions, the newest last."""
+    for about in collection.versions():
+        made = dt.datetime.fromtimestamp(about.made_at_ms / 1000, dt.UTC)
+        answers = ", ".join(f"{count} {answer}" for answer, count in about.answers.items()) or "no answers"
+        print(f"{about.number:4}  {about.id[:12]}  {made:%Y-%m-%d %H:%M}Z  {about.pictures} pictures, {answers}")
+    return 0
+
+
+def show(collection: Collection, id: str, waiting: Sequence[Wanted]) -> int:
+    """One version: where its pictures come from and what is known of them, and what waits for a label."""
+    about, items = collection.load(id)
+    print(f"version {about.number}, {about.id}")
+    for title, counts in (
+        ("cameras", about.cameras),
+        ("answers", about.answers),
+        ("boxes", Counter(f"{box.kind} {box.label}" for item in items for box in item.learnt)),
+        ("left out", about.left_out),
+    ):
+        print(f"  {title}: " + (", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"))
+    for camera, share in agreement(items).items():
+        print(f"  {camera}: models see what operators say in {share:.0%} of the answered places")
+    print(f"  {len(waiting)} pictures wait for a label")
+    for one in waiting[:10]:
+        print(f"    {one.sha256[:12]}  {one.camera}  {one.score:.2f}  {'; '.join(one.reasons)}")
+    return 0
+
+
+def agreement(items: Sequence[Item]) -> dict[str, float]:
+    """By camera the share of the answered boxes of which models and operators say the same."""
+    same: dict[str, list[bool]] = {}
+    for item in items:
+        if item.answer in ("true", "false"):
+            doubt = any(box.kind == "pseudo" and box not in item.learnt for box in item.boxes)
+            same.setdefault(item.camera, []).append(item.answer == "true" or not doubt)
+    return {camera: sum(those) / len(those) for camera, those in sorted(same.items())}
+
+
+def export(collection: Collection, version: Version, chosen: Sequence[str], format: Format, out: Path) -> int:
+    """Write pictures and their boxes for a labelling tool; `chosen` (empty: all) are pictures' names."""
+    wanted = [item for item in version.items if not chosen or item.sha256 in chosen]
+    pictures = out / "images"
+    pictures.mkdir(parents=True, exist_ok=True)
+    there = []
+    for item in wanted:
+        jpeg = collection.picture(item.sha256)
+        if jpeg is not None:
+            (pictures / name_of(item)).write_bytes(jpeg)
+            there.append(item)
+    if format == "cvat":
+        (out / ANNOTATIONS[format]).write_bytes(to_cvat(there))
+    else:
+        (out / ANNOTATIONS[format]).write_bytes(to_label_studio(there, "images"))
+        (out / "interface.xml").write_text(interface(there), encoding="utf-8")
+    print(f"{out}: {len(there)} pictures, {len(wanted) - len(there)} are gone; {ANNOTATIONS[format]}")
+    return 0
+
+
+def take_in(collection: Collection, file: Path, format: Format, site: str, camera: str, now_ms: int, by: str) -> int:
+    """Take what was drawn; an unknown picture is read from `images/` beside the file, as one of `camera`."""
+    read = from_cvat if format == "cvat" else from_label_studio
+    known = {item.sha256 for item in (collection.load().items if collection.versions() else ())}
+    known |= {sample.item.sha256 for sample in collection.samples()}
+    taken = [
+        _take(collection, drawn, known, file.parent / "images", site, camera, now_ms)
+        for drawn in read(file.read_bytes(), by)
+    ]
+    print(f"{sum(taken)} pictures labelled, {len(taken) - sum(taken)} not known and not in images/")
+    return 0
+
+
+def _take(
+    collection: Collection, drawn: Drawn, known: set[str], pictures: Path, site: str, camera: str, now_ms: int
+) -> bool:
+    name = drawn.name.partition(".")[0]
+    if name not in known:
+        path = pictures / drawn.name
+        if not path.is_file():
+            return False
+        jpeg = path.read_bytes()
+        picture = decoded(jpeg)
+        if picture is None:
+            raise VedetteError(f"{path}: not a picture that can be decoded")
+        name = collection.keep_picture(jpeg)
+        item = Item(
+            sha256=name,
+            width=picture.shape[1],
+            height=picture.shape[0],
+            site=site,
+            camera=camera,
+            captured_at_ms=now_ms,
+            source="import",
+            reasons=(f"imported from {drawn.name}",),
+        )
+        collection.keep_sample(Sample(item=item), jpeg)
+    collection.keep_labels(name, drawn.boxes, drawn.by, now_ms)
+    return True
