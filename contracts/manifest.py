@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.errors import ModelError
 
-Task = Literal["detector", "face-localiser", "face-embedder"]
+Task = Literal["detector", "face-localiser", "face-embedder", "classifier"]
 
 
 class ModelInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +82,23 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
+class Attribute(msgspec.Struct, frozen=True, kw_only=True):
+    """What a classifier says of a box, and how it looks at it.
+
+    `name` is the attribute's (`hard_hat`), the manifest's `labels` are its values. `boxes` are the labels of the boxes
+    that it looks at; `part` is what of a box is seen: the square around all of it, or the one in which a person's head
+    is; `margin` widens that square, as a share of its side; one of fewer than `least_side` px is not looked at.
+    Probabilities are the softmax of the logits over `temperature`.
+    """
+
+    name: str
+    boxes: tuple[str, ...] = ("person",)
+    part: Literal["whole", "head"] = "whole"
+    margin: float = 0.1
+    least_side: float = 24.0
+    temperature: float = 1.0
+
+
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One version of one model.
 
@@ -90,8 +107,10 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     (`default` for the rest); `low_threshold` is how far down the tracker still looks. `embedding` is the length D of
     each box's appearance vector, which the layout `boxes` gives as embeddings[N,M,D] (zeros: a box without); 0 for a
     model without. `file` is relative to the manifest. `label_map` renames labels and drops those that it does not name
-    (empty: all stay as they are). An embedder without `calibration` can't identify anybody. `signature` is under
-    `signed_bytes`; archive.registry.signing makes and checks it.
+    (empty: all stay as they are). An embedder without `calibration` can't identify anybody. A classifier gives
+    logits[N,C] over `labels`; one without `attribute` can't be a second stage; from its thresholds on, the mean
+    probability of a track's looks is believed. `signature` is under `signed_bytes`; archive.registry.signing makes and
+    checks it.
     """
 
     name: str
@@ -109,6 +128,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     embedding: int = 0
     metrics: dict[str, float] = {}
     calibration: ScoreCalibration | None = None
+    attribute: Attribute | None = None
     provenance: Provenance
     lineage: Lineage | None = None
     signature: Signature | None = None

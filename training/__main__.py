@@ -13,6 +13,7 @@ from contracts.errors import ConfigError, VedetteError
 from contracts.manifest import load_manifest, model_bytes
 from training import commands
 from training.bundle import bundle_detector, spread, write_manifest
+from training.classifiers import commands as classifiers
 from training.dataset import list_skipped, read_sets
 from training.detector import train
 from training.evaluate import evaluate_set
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> None:
     if options.model_kind == "appearance":
         print(commands.train_appearance(options))
+        return
+    if options.model_kind == "classifier":
+        print(classifiers.train_classifier(options))
         return
     if options.model_kind != "detector":
         faces.train(options)
@@ -93,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
     shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
     training = kinds.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
-    training.add_argument("model_kind", choices=(*KINDS, "appearance"), metavar="|".join((*KINDS, "appearance")))
+    trained = (*KINDS, "appearance", "classifier")
+    training.add_argument("model_kind", choices=trained, metavar="|".join(trained))
+    training.add_argument("--files", type=Path, help="where a classifier's recipe has its weights (default: --data)")
     manifest = Path("models/detector.json")
     training.add_argument("--manifest", type=Path, default=manifest, help="the detector that an appearance head is for")
     training.set_defaults(run=_train)
@@ -111,9 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--manifest", type=Path, required=True, help="the bundled embedder's manifest")
     calibrate.set_defaults(run=faces.calibrate)
     evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
-    measured = evaluate.add_subparsers(dest="model_kind", required=True, metavar="detector|faces|identity|tracking")
+    measured = evaluate.add_subparsers(
+        dest="model_kind", required=True, metavar="detector|faces|classifier|identity|tracking"
+    )
     add_identity(measured.add_parser("identity", help="who tracks are said to be: fused looks, strangers in clips"))
     commands.add_tracking(measured.add_parser("tracking", help="tracks of `vedette replay` against the truth"))
+    classifiers.add_evaluate(measured.add_parser("classifier", help="a classifier on a folder or index of pictures"))
     for kind in ("detector", "faces"):
         _add_evaluate(measured.add_parser(kind, parents=[shared], help=f"a bundled model on the test sets: {kind}"))
     return parser

@@ -65,12 +65,17 @@ def export_detector(
     if appearance is not None:
         looks = _looks(_appearance(appearance.eval(), net, size))
         whole = _joined(whole, looks, ["boxes", "scores", "classes", "embeddings"])
-    whole.producer_name, whole.producer_version, whole.doc_string = "vedette training", "", ""
     del whole.opset_import[1:]  # the merge lists the one opset of both halves twice
-    for entry in whole.graph.node:
+    write_model(whole, path)
+
+
+def write_model(model: onnx.ModelProto, path: Path) -> None:
+    """Check the graph and write it, without what says on which machine it was made."""
+    model.producer_name, model.producer_version, model.doc_string = "vedette training", "", ""
+    for entry in model.graph.node:
         entry.doc_string = ""
-    onnx.checker.check_model(whole, full_check=True)
-    path.write_bytes(whole.SerializeToString())
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
 
 
 def _joined(first: onnx.ModelProto, then: onnx.ModelProto, outputs: list[str]) -> onnx.ModelProto:
@@ -85,7 +90,7 @@ def _network(model: Exported, size: int) -> onnx.ModelProto:
     """The part before the suppression."""
     pictures = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     outputs = ["cell_boxes", "cell_scores", "stage2", "stage3"]
-    return _traced(model, (pictures,), ["images"], outputs, {name: {0: "batch"} for name in ("images", *outputs)})
+    return traced(model, (pictures,), ["images"], outputs, {name: {0: "batch"} for name in ("images", *outputs)})
 
 
 def _appearance(head: AppearanceNet, net: DetectorNet, size: int) -> onnx.ModelProto:
@@ -93,12 +98,12 @@ def _appearance(head: AppearanceNet, net: DetectorNet, size: int) -> onnx.ModelP
     _, stages = net.with_stages(torch.zeros(2, 3, size, size))
     boxes = torch.tensor([[0, 1.0, 1, 50, 100], [1, 3, 3, 60, 120]])
     axes = {"stage2": {0: "batch"}, "stage3": {0: "batch"}, "looks": {0: "count"}, "vectors": {0: "count"}}
-    return _traced(
+    return traced(
         head, (*(stage.detach() for stage in stages), boxes), ["stage2", "stage3", "looks"], ["vectors"], axes
     )
 
 
-def _traced(
+def traced(
     model: nn.Module,
     example: tuple[Tensor, ...],
     inputs: list[str],
@@ -109,8 +114,8 @@ def _traced(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # torch asks for its newer exporter, which wants another package and names no axis `batch` by itself.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        # RoIAlign checks that its boxes have five columns; that is the same for every picture.
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, message=".*Python boolean.*")
+        # What is checked of a picture, and sizes that become constants on purpose, are the same for every picture.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
         path = Path(folder) / "part.onnx"
         torch.onnx.export(
             model,

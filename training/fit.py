@@ -34,6 +34,18 @@ LEAST_SIZE = 0.01
 
 
 @dataclass(frozen=True)
+class Stop:
+    """When to stop early: `loss` is taken of the averaged weights every so many steps, the first time before the first.
+
+    After `patience` times without a better one the training ends, and the best weights are the result.
+    """
+
+    loss: Callable[[nn.Module], float]
+    every: int
+    patience: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One training: `items` is a data set whose item k depends on nothing but k; `recipe` says whose checkpoint it is.
 
@@ -49,6 +61,7 @@ class Task:
     frozen: tuple[str, ...] = ()
     collate: Callable[[list[Any]], Any] = default_collate
     relative: bool = False
+    stop: Stop | None = None
 
 
 @dataclass
@@ -57,10 +70,13 @@ class _Run:
     average: nn.Module
     optimizer: torch.optim.AdamW
     step: int = 0
+    best: dict[str, Any] | None = None
+    best_loss: float = float("inf")
+    worse: int = 0
 
 
 def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
-    """Train to the schedule's last step; returns the moving average of the weights.
+    """Train to the schedule's last step, or to the task's early stop; returns the moving average of the weights.
 
     Goes on from `out/<name>-checkpoint.pt` where there is one; ConfigError when it belongs to another recipe.
     """
@@ -70,9 +86,15 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
     model = DistributedDataParallel(run.net) if place.world > 1 else run.net
     writer = SummaryWriter(str(out / "logs" / task.name), purge_step=run.step) if place.rank == 0 else None
     bar = tqdm(total=task.schedule.steps, initial=run.step, desc=task.name, unit="step", disable=place.rank != 0)
+    if run.step == 0:
+        _judge(run, task)
     for batch in _batches(run.step, task, place):
+        if task.stop is not None and run.worse >= task.stop.patience:
+            break
         parts = _step(run, model, batch, task)
         run.step += 1
+        if task.stop is not None and run.step % task.stop.every == 0:
+            _judge(run, task)
         bar.update()
         if writer is not None:
             for name, value in parts.items():
@@ -83,6 +105,8 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
     bar.close()
     if writer is not None:
         writer.close()
+    if run.best is not None:
+        run.average.load_state_dict(run.best)
     return run.average
 
 
@@ -104,6 +128,17 @@ def blend(start: nn.Module, trained: Net, share: float) -> Net:
         for ours, first in zip(mixed.parameters(), start.parameters(), strict=True):
             ours.copy_(first + (ours - first) * share)
     return mixed
+
+
+def _judge(run: _Run, task: Task) -> None:
+    """Keep the averaged weights where they are the best so far, else count."""
+    if task.stop is None:
+        return
+    loss = task.stop.loss(run.average)
+    if loss < run.best_loss:
+        run.best, run.best_loss, run.worse = copy.deepcopy(run.average.state_dict()), loss, 0
+    else:
+        run.worse += 1
 
 
 def _start(net: nn.Module, task: Task, place: Place) -> _Run:
@@ -132,6 +167,7 @@ def _resume(run: _Run, task: Task, path: Path) -> None:
     run.optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["rng"])
     run.step = state["step"]
+    run.best, run.best_loss, run.worse = state["best"], state["best_loss"], state["worse"]
 
 
 def _save(run: _Run, task: Task, path: Path) -> None:
@@ -142,6 +178,9 @@ def _save(run: _Run, task: Task, path: Path) -> None:
         "optimizer": run.optimizer.state_dict(),
         "rng": torch.get_rng_state(),
         "step": run.step,
+        "best": run.best,
+        "best_loss": run.best_loss,
+        "worse": run.worse,
     }
     checkpoint.save(state, path)
 

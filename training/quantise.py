@@ -13,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 # What follows the last convolutions (boxes in pixels, scores, suppression) needs floats: 8 bits are 1.6 pixels of 416.
-QUANTISED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize")
+QUANTISED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Relu", "Clip", "HardSwish")
 
 
 class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
@@ -28,7 +28,7 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is un
 
 
 def quantise(model: Path, frames: Sequence[NDArray[np.uint8]], out: Path) -> None:
-    """Write the INT8 variant of an exported detector; frames are letterboxed pictures uint8[S,S,3]."""
+    """Write the INT8 variant of an exported model; frames are pictures uint8[S,S,3] as it gets them."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ import torch
 from onnx import compose, numpy_helper
 from torch import Tensor, nn
 
-from training.export import LEAST_SCORE, MOST_CELLS, OPSET
+from training.export import LEAST_SCORE, MOST_CELLS, OPSET, traced, write_model
 from training.faces.mobilefacenet import EmbedderNet
 from training.faces.people import SIDE
 from training.faces.yunet import POINTS, LocaliserNet
@@ -63,12 +61,12 @@ def export_localiser(net: LocaliserNet, path: Path) -> None:
     names = ["cell_boxes", "cell_scores", "cell_points"]
     axes = {"images": {0: "batch", 1: "height", 2: "width"}} | {name: {0: "batch", 1: "cells"} for name in names}
     images = torch.zeros(2, size, size + 32, 3, dtype=torch.uint8)
-    network = _traced(ExportedLocaliser(net).eval(), images, names, axes)
+    network = traced(ExportedLocaliser(net).eval(), (images,), ["images"], names, axes)
     tail = _suppression()
     tail.ir_version = network.ir_version
     whole = compose.merge_models(network, tail, io_map=[(name, name) for name in names])
     del whole.opset_import[1:]  # the merge lists the one opset of both halves twice
-    _write(whole, path)
+    write_model(whole, path)
 
 
 def export_embedder(net: EmbedderNet, path: Path) -> None:
@@ -76,35 +74,7 @@ def export_embedder(net: EmbedderNet, path: Path) -> None:
     names = ["vectors", "qualities"]
     axes = {name: {0: "batch"} for name in ("images", *names)}
     images = torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)
-    _write(_traced(ExportedEmbedder(net).eval(), images, names, axes), path)
-
-
-def _write(model: onnx.ModelProto, path: Path) -> None:
-    model.producer_name, model.producer_version, model.doc_string = "vedette training", "", ""
-    for entry in model.graph.node:
-        entry.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString())
-
-
-def _traced(model: nn.Module, images: Tensor, outputs: list[str], axes: dict[str, dict[int, str]]) -> onnx.ModelProto:
-    """A module by torch's exporter (tracing: the graph has no branch)."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # torch asks for its newer exporter, and warns of the sizes that become constants on purpose.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
-        path = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            model,
-            (images,),
-            str(path),
-            input_names=["images"],
-            output_names=outputs,
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-        return onnx.load(str(path))
+    write_model(traced(ExportedEmbedder(net).eval(), (images,), ["images"], names, axes), path)
 
 
 def _suppression() -> onnx.ModelProto:

@@ -1,0 +1,158 @@
+"""`train classifier` and `evaluate classifier`: pictures in; weights, ONNX, INT8, manifest, card and report out."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from contracts.errors import ConfigError, ModelError
+from contracts.manifest import Attribute, ModelInput, ModelManifest, Provenance, load_manifest, model_bytes
+from training.bundle import write_manifest
+from training.classifiers.card import card
+from training.classifiers.export import Variant, export_classifier, export_int8, run, timed
+from training.classifiers.measures import measure, softmax
+from training.classifiers.network import Trained, load_classifier
+from training.classifiers.pictures import Labelled, Pictures, read_measured
+from training.classifiers.recipe import ClassifierRecipe, load_classifier_recipe
+from training.classifiers.report import Measured, write_report
+from training.classifiers.train import read_data, train
+from training.classifiers.views import middle
+from training.dataset import Picture
+
+CHECKED = 100
+"""Pictures on which ONNX is held against torch, and INT8 is calibrated."""
+
+
+def train_classifier(options: argparse.Namespace) -> Path:
+    """One command: train, export, measure; everything goes to `--out`. Returns the manifest's path.
+
+    `--data` is a folder or an index of pictures; the recipe's own paths are relative to `--files`.
+    """
+    if options.config is None:
+        raise ConfigError("config", "is missing: a classifier has a recipe of its own")
+    recipe = load_classifier_recipe(options.config)
+    files = options.files or options.data
+    pictures = read_data(recipe, files, options.data)
+    skipped = {item.name: item.reason for item in pictures.skipped}
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
+    print(f"pictures: {pictures.told}; left out {len(skipped)} (skipped.json)")
+    trained = load_classifier(train(recipe, files, pictures, options.out))
+    return bundle(trained, pictures, options.out, str(options.config.name))
+
+
+def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str) -> Path:
+    """Write `<name>.onnx`, its INT8 variant, manifest, card and report; returns the manifest's path.
+
+    Raises ModelError when ONNX and torch disagree.
+    """
+    recipe, size = trained.recipe, trained.recipe.network.size
+    path = out / f"{recipe.name}.onnx"
+    known = looks_at(spread(pictures.of("train"), CHECKED), size)
+    apart = export_classifier(trained.net, size, path, known)
+    int8 = export_int8(path, known)
+    sets = [("new", pictures.of("test", old=False)), ("before", pictures.of("test", old=True))]
+    sets = [(name, items) for name, items in sets if items] or [("held-out", pictures.of("validate"))]
+    measured = [measured_on(path, name, items, trained, pictures) for name, items in sets]
+    small = [measured_on(int8, f"{name}-int8", items, trained, pictures) for name, items in sets]
+    variants = timed(path, known[0]), timed(int8, known[0])
+    more = _more(variants, apart, trained.temperature)
+    notes = f"Pictures: {pictures.told}. On pictures that had no part in training or in choosing when to stop."
+    title = f"{recipe.name} {recipe.version}"
+    metrics = write_report(title, trained.labels, [*measured, *small], more, notes, out / "report")
+    manifest = _manifest(trained, path, metrics, recipe_name)
+    write_manifest(manifest, out / f"{recipe.name}.json")
+    (out / f"{recipe.name}.md").write_text(card(manifest, recipe, pictures, measured, variants))
+    return out / f"{recipe.name}.json"
+
+
+def evaluate_classifier(options: argparse.Namespace) -> None:
+    """Measure a classifier on the `test` part of a folder or index (else `val`, else all); `--record` keeps it."""
+    manifest = load_manifest(options.manifest)
+    if manifest.task != "classifier":
+        raise ModelError(f"{manifest.id}: is a {manifest.task}, not a classifier")
+    model_bytes(manifest, options.manifest.parent)
+    path = options.manifest.parent / (options.model or manifest.file)
+    pictures = read_measured(options.data, manifest.labels)
+    items = pictures.of("test")
+    temperature = manifest.attribute.temperature if manifest.attribute is not None else 1.0
+    logits = run(path, looks_at(items, manifest.input.width))
+    targets = pictures.targets(items)
+    probabilities = softmax(logits, temperature)
+    measured = Measured("test", items, probabilities, targets, measure(probabilities, targets))
+    metrics = write_report(manifest.id, manifest.labels, [measured], {}, f"{len(items)} pictures.", options.out)
+    if options.record:
+        write_manifest(msgspec.structs.replace(manifest, metrics=metrics), options.manifest)
+    print((options.out / "report.md").read_text())
+
+
+def measured_on(path: Path, name: str, items: tuple[Labelled, ...], trained: Trained, pictures: Pictures) -> Measured:
+    """What the exported file says of the pictures."""
+    logits = run(path, looks_at(items, trained.recipe.network.size))
+    probabilities, targets = softmax(logits, trained.temperature), pictures.targets(items)
+    return Measured(name, items, probabilities, targets, measure(probabilities, targets))
+
+
+def looks_at(items: tuple[Labelled, ...], size: int) -> list[Picture]:
+    """The pictures as the model gets them."""
+    return [middle(one.read(), size) for one in items]
+
+
+def spread(items: tuple[Labelled, ...], count: int) -> tuple[Labelled, ...]:
+    """At most `count` of them, evenly over all."""
+    return items if len(items) <= count else tuple(items[k] for k in np.linspace(0, len(items) - 1, count).astype(int))
+
+
+def _more(variants: tuple[Variant, Variant], apart: float, temperature: float) -> dict[str, float]:
+    whole, small = variants
+    return {
+        "temperature": temperature,
+        "onnx_against_torch": apart,
+        "fp32_milliseconds": whole.milliseconds,
+        "int8_milliseconds": small.milliseconds,
+        "fp32_megabytes": whole.megabytes,
+        "int8_megabytes": small.megabytes,
+    }
+
+
+def _manifest(trained: Trained, path: Path, metrics: dict[str, float], recipe_name: str) -> ModelManifest:
+    recipe: ClassifierRecipe = trained.recipe
+    attribute = None
+    if recipe.attribute is not None:
+        told = msgspec.structs.asdict(recipe.attribute) | {"temperature": round(trained.temperature, 4)}
+        attribute = Attribute(**told)
+    size = recipe.network.size
+    return ModelManifest(
+        name=recipe.name,
+        version=recipe.version,
+        task="classifier",
+        file=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        input=ModelInput(name="images", width=size, height=size),
+        labels=trained.labels,
+        thresholds={"default": recipe.threshold},
+        metrics=metrics,
+        attribute=attribute,
+        provenance=Provenance(
+            licence=recipe.licence,
+            trained_from=f"{recipe.network.library} {recipe.network.name}, {recipe.network.weights}",
+            data=recipe.data_note,
+            recipe=f"training/recipes/{recipe_name}",
+        ),
+        created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `evaluate_classifier`."""
+    parser.add_argument("--data", type=Path, required=True, help="a folder of pictures by label, or an index")
+    parser.add_argument("--manifest", type=Path, required=True, help="the classifier's manifest")
+    parser.add_argument("--model", help="another file beside the manifest's, e.g. the INT8 variant")
+    parser.add_argument("--out", type=Path, required=True, help="metrics.json, report.md and plots go here")
+    parser.add_argument("--record", action="store_true", help="write the figures into the manifest")
+    parser.set_defaults(run=evaluate_classifier)
