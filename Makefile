@@ -16,7 +16,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench lock clean
+.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench images lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -69,6 +69,9 @@ browser: $(DEV) ## The console's pages in a real Chromium; pictures of them in b
 
 bench: $(DEV) $(TRACKERS)/made.stamp ## Measure what the README promises
 	$(PY) -m tests.bench --shared ../shared --trackers-python $(TRACKERS)/bin/python
+
+images: $(DEV) ## The images' steps in a clean Debian, and their programs started (as root, with debootstrap)
+	$(PY) -m tests.images
 
 $(TRACKERS)/made.stamp: $(TRACKERS_PINS) | $(DEV)
 	$(PY) -m venv --clear $(TRACKERS)

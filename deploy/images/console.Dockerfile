@@ -2,20 +2,11 @@
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
-COPY contracts contracts
-COPY bus bus
-COPY vault vault
-COPY edge edge
-COPY stream stream
-COPY archive archive
-COPY training training
-COPY console console
-COPY vedette vedette
-COPY models models
-RUN python -m venv /opt/vedette \
-    && /opt/vedette/bin/pip install --no-cache-dir --disable-pip-version-check --constraint constraints.txt \
-        ".[console,postgres]"
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m venv /opt/vedette \
+    && /opt/vedette/bin/pip install --disable-pip-version-check --constraint constraints.txt ".[console,postgres]" \
+    && /opt/vedette/bin/pip uninstall --yes pip setuptools
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --create-home vedette \

@@ -5,35 +5,33 @@ ARG FLINK_IMAGE=flink:2.3.0-scala_2.12-java17
 FROM ${FLINK_IMAGE} AS build
 ARG RUNTIME=cpu
 ARG UV=0.13.8
+ARG JGO=3.2.0
 USER 0
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-# A Python with a shared libpython, which Flink's thread mode loads into its JVM: the image's own is too old.
+# A Python 3.11 with a shared libpython, which Flink's thread mode loads into its JVM: where the image has none, uv gets
+# one. uv and jgo (for the connector) are what builds, and stay behind.
+ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 # hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3-pip \
-    && pip install --no-cache-dir "uv==${UV}" \
+RUN --mount=type=cache,target=/root/.cache/pip \
+    apt-get update \
+    && apt-get install -y --no-install-recommends python3-venv \
     && rm -rf /var/lib/apt/lists/* \
-    && uv python install --install-dir /opt/python 3.11 \
-    && uv venv --python "$(uv python find --no-project 3.11)" /opt/vedette
+    && mkdir -p /opt/python \
+    && /usr/bin/python3 -m venv /opt/build \
+    && /opt/build/bin/pip install "uv==${UV}" "jgo==${JGO}" \
+    && /opt/build/bin/uv venv --python 3.11 /opt/vedette
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
-COPY contracts contracts
-COPY bus bus
-COPY vault vault
-COPY edge edge
-COPY stream stream
-COPY archive archive
-COPY training training
-COPY console console
-COPY vedette vedette
-COPY models models
-RUN uv pip install --no-cache --python /opt/vedette/bin/python --constraint constraints.txt ".[stream,local]" \
+COPY . .
+# What Flink's wheel has of Flink itself is in the image already.
+RUN --mount=type=cache,target=/root/.cache/uv \
+    /opt/build/bin/uv pip install --python /opt/vedette/bin/python --constraint constraints.txt ".[stream]" \
     && if [ "$RUNTIME" = gpu ]; then \
-        uv pip uninstall --python /opt/vedette/bin/python onnxruntime \
-        && uv pip install --no-cache --python /opt/vedette/bin/python "onnxruntime-gpu[cuda,cudnn]>=1.20"; \
-    fi
+        /opt/build/bin/uv pip uninstall --python /opt/vedette/bin/python onnxruntime \
+        && /opt/build/bin/uv pip install --python /opt/vedette/bin/python "onnxruntime-gpu[cuda,cudnn]>=1.20"; \
+    fi \
+    && rm -r /opt/vedette/lib/python3.11/site-packages/pyflink/lib /opt/vedette/lib/python3.11/site-packages/pyflink/opt
 # The connector as the lock file has it, by its digest.
-RUN /opt/vedette/bin/python -c "import shutil; from vedette.jars import flink_connector_jar as jar; shutil.copy(jar(), '/tmp/')"
+RUN /opt/build/bin/python -c "import shutil; from vedette.jars import flink_connector_jar as jar; shutil.copy(jar(), '/opt/')"
 USER 9999
 
 # hadolint ignore=DL3006
@@ -41,7 +39,7 @@ FROM ${FLINK_IMAGE}
 USER 0
 COPY --from=build /opt/python /opt/python
 COPY --from=build /opt/vedette /opt/vedette
-COPY --from=build /tmp/flink-sql-connector-kafka-*.jar /opt/flink/lib/
+COPY --from=build /opt/flink-sql-connector-kafka-*.jar /opt/flink/lib/
 RUN cp /opt/flink/opt/flink-python-*.jar /opt/flink/lib/ \
     && mkdir -p /opt/flink/plugins/s3-fs-presto \
     && cp /opt/flink/opt/flink-s3-fs-presto-*.jar /opt/flink/plugins/s3-fs-presto/

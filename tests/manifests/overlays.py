@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +121,12 @@ def site_of(overlay: str) -> Path:
 def plain(value: object) -> str:
     """For messages."""
     return json.dumps(value, indent=1)
+
+
+def not_taken(module: str, arguments: Iterable[str]) -> list[str]:
+    """The options that stand neither in the program's own parser nor in that of all processes of the archive."""
+    program = importlib.import_module(f"{module}.__main__")
+    assert program.__file__
+    source = Path(program.__file__).read_text() + (K8S.parent / "archive" / "process.py").read_text()
+    options = [argument.partition("=")[0] for argument in arguments]
+    return [option for option in options if not re.search(rf'"{re.escape(option)}"', source)]

@@ -22,6 +22,7 @@ from tests.manifests.overlays import (
     faults_of,
     is_custom,
     name_of,
+    not_taken,
     site_of,
 )
 from vedette.manifests import FOLDER, monitoring_texts, texts
@@ -145,9 +146,7 @@ def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> No
             _, dash_m, module = container["command"]
             assert dash_m == "-m"
             seen.add(module)
-            program = importlib.import_module(f"{module}.__main__")
-            assert program.__file__
-            _taken(Path(program.__file__), container["args"])
+            assert not_taken(module, container["args"]) == []
     assert seen == {"edge", "console", "archive.evidence", "archive.history"}
 
 
@@ -163,14 +162,6 @@ def test_every_job_runs_as_one_application(overlay: str) -> None:
         assert options.jobs == [name]
         assert spec["job"]["upgradeMode"] != "stateless"
     assert set(jobs) == set(importlib.import_module("stream.jobs").JOBS)
-
-
-def _taken(program: Path, arguments: list[str]) -> None:
-    """Each option stands in the program's own parser, or in that of all processes of the archive."""
-    source = program.read_text() + (K8S.parent / "archive" / "process.py").read_text()
-    for argument in arguments:
-        option = argument.partition("=")[0]
-        assert re.search(rf'"{re.escape(option)}"', source), f"{program}: {option}"
 
 
 @every_overlay
