@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from contracts.config import Config, Kafka
 from contracts.fields import Lane
 
 DETECTIONS = "detections"
@@ -61,7 +62,15 @@ def lane_of(topic: str) -> Lane:
     return "late" if topic.startswith("frames-late.") else "live"
 
 
-def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[TopicSpec, ...]:
+def specs_of(config: Config, *, keep_forever: bool = False) -> tuple[TopicSpec, ...]:
+    """Every topic of the config's site."""
+    kafka = config.kafka
+    return specs(config.site.name, kafka.partitions, frames_gib=kafka.frames_gib, keep_forever=keep_forever)
+
+
+def specs(
+    site: str, partitions: int, *, frames_gib: float = Kafka().frames_gib, keep_forever: bool = False
+) -> tuple[TopicSpec, ...]:
     """Every topic of a site. `keep_forever` is for recorded times, which retention would delete at once."""
 
     def kept(
@@ -85,9 +94,9 @@ def specs(site: str, partitions: int, *, keep_forever: bool = False) -> tuple[To
         }
         return TopicSpec(name, 1, config)
 
-    # 4 GiB of frames an hour by default is the whole topic's; Kafka counts retention.bytes a partition.
+    # The bound is the whole topic's; Kafka counts retention.bytes a partition.
     frame_config = {
-        "retention.bytes": "-1" if keep_forever else str(4 * 1024**3 // partitions),
+        "retention.bytes": "-1" if keep_forever else str(int(frames_gib * 1024**3) // partitions),
         "segment.ms": "300000",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
     }

@@ -97,10 +97,7 @@ class LocalSystem:
             if self._broker is not None:
                 self._broker.wait()
             self.say("creating topics")
-            specs = topics.specs(
-                self.config.site.name, self.config.kafka.partitions, keep_forever=self.options.keep_forever
-            )
-            create_topics(self.bootstrap, specs)
+            create_topics(self.bootstrap, topics.specs_of(self.config, keep_forever=self.options.keep_forever))
             if "agent" in self.options.parts:
                 self.say(f"starting the agent: {', '.join(self.config.cameras)}")
                 self._start("agent", "edge", *self.options.agent_arguments)

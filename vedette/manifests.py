@@ -56,7 +56,7 @@ def monitoring_texts(deploy: Path) -> dict[str, str]:
 def texts(config: Config) -> dict[str, str]:
     """The files by their names: a kustomize component with the site's topics and users."""
     site = config.site.name
-    documents = {"topics.yaml": [_topic(spec) for spec in topics.specs(site, config.kafka.partitions)]}
+    documents = {"topics.yaml": [_topic(spec) for spec in topics.specs_of(config)]}
     if config.kafka.tls is not None:
         documents["users.yaml"] = [_user(name, access) for name, access in of_parts(site).items()]
     component = {

@@ -27,6 +27,8 @@ FRAMES_PER_CORE = 58.0
 """Frames a second that one core takes from topic to topic (`make bench`, saturation; here, on a CPU)."""
 BUSY = 0.7
 """How busy a task manager should be, as the component autoscaling aims at."""
+AWAY_MIN = 10.0
+"""How long a job should be able to be away without losing a frame."""
 
 GIB = 1024**3
 
@@ -72,13 +74,14 @@ class Need:
     mean_mbit: float
     peak_mbit: float
     frames_kept_min: float
+    frames_gib: float
     kafka_bytes: float
     spool_bytes: float
     evidence_bytes: float
 
 
 def need(cameras: int) -> Need:
-    """The need of so many cameras with the default config."""
+    """The need of so many cameras with the default config but for partitions."""
     peak_frames_s = cameras * FPS
     cores = math.ceil(peak_frames_s / FRAMES_PER_CORE / BUSY)
     partitions = max(2, cores)
@@ -93,6 +96,7 @@ def need(cameras: int) -> Need:
         mean_mbit=mean * 8 / 3600 / 1e6,
         peak_mbit=cameras * FPS * FRAME * 8 / 1e6,
         frames_kept_min=min(_kept_hours(frames) or 0, _bound(frames) / mean) * 60,
+        frames_gib=mean / 60 * AWAY_MIN / GIB,
         kafka_bytes=REPLICAS * sum(_held(spec, cameras) for spec in specs),
         spool_bytes=mean,
         evidence_bytes=alerts_per_day * KeepDays().unanswered * (2 * FULL_FRAME + CLIP),
@@ -124,8 +128,8 @@ Kept for good, compacted, one partition, some KB each: {compacted}.
 - *Cores of detect*: all cameras moving at once, {FRAMES_PER_CORE:g} frames/s a core, {BUSY:.0%} busy; a GPU takes more.
   A partition for each core.
 - *Frames kept* is what evidence, and a job that was away, find: an hour, or what {_gib(_bound(specs[0]))} hold.
-  Clips need half a minute; who wants to come back after ten must raise `retention.bytes` in
-  `contracts/topics.py` with the cameras.
+  Clips need half a minute. *For {AWAY_MIN:g} min* is what `kafka.frames_gib` must be that a job may be away so long;
+  `python -m bus`, `python -m vedette.manifests` and `vedette up` give the topics what stands there.
 - *Kafka's disk*: all topics with {REPLICAS} replicas, both frames topics as full as they get.
   Twice that lets the broker move data about; the alert `DiskFillsUp` says when it was not enough.
 - *Spool*: `edge.spool.max_mb` for each hour without a broker, with all cameras at one agent.
@@ -143,6 +147,7 @@ a clip of {_size(CLIP)}. Other pictures have other sizes: look at `vedette_spool
 TOPIC_HEAD = ("topic", "partitions", "kept", "bounded to", "a camera and day")
 NEED_HEAD = (
     *("cameras", "partitions", "cores of detect", "frames, mean", "frames, peak", "frames kept"),
+    f"for {AWAY_MIN:g} min",
     *("Kafka's disk", "spool an hour", "evidence"),
 )
 
@@ -192,6 +197,7 @@ def _need_row(one: Need) -> tuple[str, ...]:
         f"{one.mean_mbit:,.1f} Mbit/s",
         f"{one.peak_mbit:,.1f} Mbit/s",
         _time(one.frames_kept_min),
+        f"{one.frames_gib:,.1f} GiB",
         _size(one.kafka_bytes),
         _size(one.spool_bytes),
         _size(one.evidence_bytes),

@@ -38,12 +38,16 @@ class KafkaTls(Spec, frozen=True, kw_only=True):
 
 
 class Kafka(Spec, frozen=True, kw_only=True):
-    """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free)."""
+    """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free).
+
+    Each of the two frames topics keeps an hour, but no more than `frames_gib` GiB (docs/sizing.md).
+    """
 
     bootstrap_servers: tuple[str, ...] = ()
     tls: KafkaTls | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
     partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
+    frames_gib: Annotated[float, Meta(gt=0, le=1_048_576)] = 4.0
     heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
 
 

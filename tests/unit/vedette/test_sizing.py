@@ -39,6 +39,7 @@ def test_many_cameras_meet_the_bound_of_the_frames_topic() -> None:
     many = need(100)
     assert many.frames_kept_min == pytest.approx(60 * 4 * GIB / (100 * FRAMES.bytes_per_hour))
     assert many.frames_kept_min < 60
+    assert many.frames_kept_min * many.frames_gib / 4 == pytest.approx(10)
 
 
 def test_the_brokers_disk_is_all_topics_three_times() -> None:
