@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from console.hub import Change, Hub
 from console.rights import ForbiddenError, Permission, Who
+from console.silencing import Silencing
 from console.store.rows import AlertRow, AnswerRow
 from console.store.store import Store
 from contracts import fields, topics
@@ -90,19 +91,36 @@ class NoPersonError(VedetteError):
 
 
 def answer(
-    store: Store, hub: Hub, who: Who, alert_id: str, action: Action, *, at_ms: int, answer_id: str = ""
+    store: Store,
+    hub: Hub,
+    who: Who,
+    alert_id: str,
+    action: Action,
+    *,
+    at_ms: int,
+    answer_id: str = "",
+    silencing: Silencing | None = None,
 ) -> AlertRow:
     """Do one thing with one alert; returns the alert as it is then. See `answer_all`."""
-    return answer_all(store, hub, who, [alert_id], action, at_ms=at_ms, answer_id=answer_id)[0]
+    done = answer_all(store, hub, who, [alert_id], action, at_ms=at_ms, answer_id=answer_id, silencing=silencing)
+    return done[0]
 
 
 def answer_all(
-    store: Store, hub: Hub, who: Who, alert_ids: Sequence[str], action: Action, *, at_ms: int, answer_id: str = ""
+    store: Store,
+    hub: Hub,
+    who: Who,
+    alert_ids: Sequence[str],
+    action: Action,
+    *,
+    at_ms: int,
+    answer_id: str = "",
+    silencing: Silencing | None = None,
 ) -> list[AlertRow]:
-    """Do one thing with alerts, all or none: alert, answer, audit and feedback are one transaction.
+    """Do one thing with alerts, all or none: alert, answer, audit, feedback and silence are one transaction.
 
     `answer_id` (only with one alert) makes it safe to ask again when no reply came: the second time changes nothing.
-    Raises ForbiddenError, NoAlertError, NoPersonError.
+    `silencing` is what a verdict silences; without it nothing. Raises ForbiddenError, NoAlertError, NoPersonError.
     """
     with store.database.write() as connection:
         who = _still(store, connection, who)
@@ -114,18 +132,34 @@ def answer_all(
         if to:
             _person(store, connection, to, rows)
         given = answer_id if len(rows) == 1 else ""
-        done = [write(store, connection, who.name, row, action, at_ms=at_ms, answer_id=given) for row in rows]
+        done = [
+            write(store, connection, who.name, row, action, at_ms=at_ms, answer_id=given, silencing=silencing)
+            for row in rows
+        ]
+        if silencing is not None and isinstance(action, Verdict):
+            silencing.tell(store, connection, [row.camera for row in rows], at_ms)
     hub.changed([Change(*pair) for pair in zip(rows, done, strict=True)])
     return done
 
 
 def write(
-    store: Store, connection: Connection, operator: str, row: AlertRow, action: Action, *, at_ms: int, answer_id: str
+    store: Store,
+    connection: Connection,
+    operator: str,
+    row: AlertRow,
+    action: Action,
+    *,
+    at_ms: int,
+    answer_id: str,
+    silencing: Silencing | None = None,
 ) -> AlertRow:
     """Write one answer with all that follows; `operator` "" is the console itself. Rights were looked at before."""
     said = _said(row, operator, action, at_ms, answer_id or str(uuid.uuid4()))
-    if not keep(store, connection, row, said):
+    alert = keep(store, connection, row, said)
+    if alert is None:
         return row
+    if silencing is not None and said.verdict is not None:
+        silencing.answered(store, connection, row, alert, said)
     after = changed(row, operator, action, at_ms)
     store.answers.change(connection, row, after)
     if isinstance(action, Snooze):
@@ -137,10 +171,10 @@ def write(
     return after
 
 
-def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -> bool:
-    """Keep an answer with its feedback and the audit's entry; False when one of its id is there already."""
+def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -> Alert | None:
+    """Keep an answer with its feedback and the audit's entry; its alert, None when one of its id is there already."""
     if not store.answers.add(connection, row.number, said):
-        return False
+        return None
     alert = store.alerts.body_of(connection, row.id)
     assert alert is not None
     store.answers.send(connection, topics.FEEDBACK, row.id, encode(_feedback(alert, said)))
@@ -149,7 +183,7 @@ def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -
     store.audit.add(
         connection, at_ms=said.at_ms, who=said.operator, action=said.action, subject=row.id, details=details
     )
-    return True
+    return alert
 
 
 def changed(row: AlertRow, operator: str, action: Action, at_ms: int) -> AlertRow:

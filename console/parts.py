@@ -23,6 +23,7 @@ from console.people.parts import PeopleParts
 from console.plan import Plan
 from console.previews import Previews
 from console.probes import Probes
+from console.silencing import Silences
 from console.store.store import Store
 from console.upkeep import Upkeep
 from contracts.config import Config
@@ -53,5 +54,6 @@ class Parts:
     evidence_news: EvidenceNews
     history: History
     plan: Plan
+    silences: Silences
     address: str
     secure: bool

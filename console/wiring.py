@@ -31,6 +31,7 @@ from console.api import (
     search,
     session,
     sightings,
+    suppressions,
     system,
 )
 from console.auth.gate import Gate
@@ -56,6 +57,7 @@ from console.plan import Plan
 from console.previews import Previews
 from console.probes import Probes
 from console.secrets import Secrets
+from console.silencing import Silences, Silencing
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
 from contracts import topics
@@ -133,6 +135,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         evidence_news=EvidenceNews(place.bootstrap, store, hub, clock_ms),
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
+        silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         address=place.address,
         secure=place.address.startswith("https://"),
     )
@@ -151,7 +154,7 @@ def api(parts: Parts) -> FastAPI:
     app.state.parts = parts
     base.install(app)
     modules = (
-        *(session, evidence, alerts, cameras, objects, exchange, people, sightings),
+        *(session, evidence, alerts, suppressions, cameras, objects, exchange, people, sightings),
         *(search, figures, accounts, notifications, system),
     )
     for module in modules:

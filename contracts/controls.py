@@ -10,6 +10,7 @@ from contracts.config import Arming, Camera, Input, Line, Origin, Rule, Zone
 from contracts.fields import Id, Millis, Point, Share, Stage
 from contracts.manifest import ModelManifest, Task
 from contracts.messages import Message
+from contracts.suppressions import Suppression
 
 
 class SetCamera(msgspec.Struct, frozen=True, kw_only=True, tag="camera"):
@@ -78,6 +79,13 @@ class EndCandidate(msgspec.Struct, frozen=True, kw_only=True, tag="candidate_end
     reason: str
 
 
+class SetSuppressions(msgspec.Struct, frozen=True, kw_only=True, tag="suppressions"):
+    """All that is silenced on a camera from now on: one record a camera, so what has ended leaves nothing behind."""
+
+    camera: str
+    suppressions: tuple[Suppression, ...]
+
+
 class Removed(msgspec.Struct, frozen=True, kw_only=True, tag="removed"):
     """Something is no more. A value, since the jobs' source never sees a tombstone. A camera has no `name`."""
 
@@ -86,7 +94,7 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True, tag="removed"):
     camera: str = ""
 
 
-Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | Removed
+Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | SetSuppressions | Removed
 
 LEAD_MS = 5_000
 """A detector is read, opened and run once in less, also where several processes share a few cores."""
@@ -121,6 +129,8 @@ def key(change: Change) -> str:
             return f"candidate//{manifest.task}"
         case EndCandidate(task=task):
             return f"candidate//{task}"
+        case SetSuppressions(camera=camera):
+            return f"suppressions/{camera}/"
         case Removed(kind=kind, camera=camera, name=name):
             return f"{kind}/{camera}/{name}"
 

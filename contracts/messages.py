@@ -157,7 +157,8 @@ class Condition(msgspec.Struct, frozen=True, gc=False):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The frame that shows an event best, and the box in it (none for events without an object).
 
-    `boxes` are those of all who count, for an event of many.
+    `boxes` are those of all who count, for an event of many. `embedding` is the box's appearance as little-endian
+    float16, or empty.
     """
 
     ref: FrameRef
@@ -168,6 +169,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     confidence: Share
     detail: bool
     boxes: tuple[Xyxy, ...] = ()
+    embedding: bytes = b""
 
 
 class Event(Message, frozen=True, kw_only=True, gc=False):
@@ -176,7 +178,7 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     `opened_by` is the id of the event that began it: with `ended` it is over, without it goes on, better shown or
     joined by more. One that is `ended` and opened by none was over at once (a line crossing), but for anomalies,
     where it ends that of the same zone and label. `area` is the zone or line as it was (0-1 of the picture), `trail`
-    the object's last bottom centres (pixels).
+    the object's last bottom centres (pixels). `suppressed_by` is the suppression that keeps it from being an alert.
     """
 
     id: str
@@ -198,6 +200,7 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     trail: tuple[Point, ...] = ()
     evidence: Evidence | None = None
     identity: Identified | None = None
+    suppressed_by: str = ""
 
 
 class Alert(Message, frozen=True, kw_only=True, gc=False):

@@ -50,6 +50,9 @@ CAPTURE_TO_ALERT = Metric(
     "vedette_capture_to_alert_seconds", "From the frame's shutter to its alert, live lane", "histogram", ("camera",)
 )
 RULES_FIRED = Metric("vedette_rules_fired_total", "Events by rule", "counter", ("camera", "rule"))
+EVENTS_SILENCED = Metric(
+    "vedette_events_silenced_total", "Events that an operator's answer keeps from being alerts", "counter", ("camera",)
+)
 ALERTS = Metric("vedette_alerts_total", "Alert revisions by state", "counter", ("camera", "severity", "state"))
 REPLAYED = Metric("vedette_frames_replayed_total", "Frames that decide had already seen", "counter")
 DEAD_LETTERS = Metric("vedette_dead_letters_total", "Messages that could not be handled", "counter", ("source",))

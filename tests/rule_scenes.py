@@ -11,7 +11,17 @@ import numpy as np
 
 from contracts.config import Config
 from contracts.messages import Detection, EdgeStatus, Event, FrameDetections, FrameRef
-from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules
+from stream.rules import (
+    AlertPolicy,
+    CameraRules,
+    EngineState,
+    PolicyState,
+    RuleEngine,
+    Silencer,
+    SilenceState,
+    alerts_of,
+    compile_rules,
+)
 from stream.tracking import Track
 
 WIDTH, HEIGHT = 640, 480
@@ -37,12 +47,16 @@ def rules_of(rules, zones=None, lines=None, **more) -> CameraRules:
 
 @dataclass(frozen=True)
 class Walker:
-    """Something that moves on straight lines between points (s, x, y), and is there from the first to the last."""
+    """Something that moves on straight lines between points (s, x, y), and is there from the first to the last.
+
+    `look` is its appearance as the detector writes it.
+    """
 
     points: tuple[tuple[float, float, float], ...]
     label: str = "person"
     height: float = 60.0
     confidence: float = 0.9
+    look: bytes = b""
 
     def box(self, s: float) -> tuple[float, float, float, float] | None:
         """xyxy at `s`, None when it is not there."""
@@ -79,7 +93,7 @@ def frame_of(
     )
 
 
-def track_of(track_id, xyxy, at_ms, *, since_ms=T0_MS, label="person", confidence=0.9, detection=0) -> Track:
+def track_of(track_id, xyxy, at_ms, *, since_ms=T0_MS, label="person", confidence=0.9, detection=0, look=b"") -> Track:
     """One track; `detection` None for one that coasts."""
     return Track(
         track_id=track_id,
@@ -91,6 +105,7 @@ def track_of(track_id, xyxy, at_ms, *, since_ms=T0_MS, label="person", confidenc
         last_seen_at_ms=at_ms,
         moved_at_ms=at_ms,
         velocity=(0.0, 0.0),
+        embedding=look,
     )
 
 
@@ -115,7 +130,7 @@ def frames_of(walkers: Sequence[Walker], times: Sequence[int], noise=0.0, rng=No
             tracks.append(
                 track_of(
                     k + 1, box, at_ms, since_ms=since_ms, label=walker.label, confidence=walker.confidence,
-                    detection=len(boxes),
+                    detection=len(boxes), look=walker.look,
                 )
             )  # fmt: skip
             boxes.append(box)
@@ -132,6 +147,20 @@ def run(rules: CameraRules, frames, state=None) -> tuple[EngineState, list, list
         objects.append(seen)
         events += told
     return state, objects, events
+
+
+def run_silenced(rules_at, frames):
+    """All events as they are told, and all alert revisions; `rules_at` gives the rules at a time (ms)."""
+    engine, silence, policy, events, alerts = EngineState(), SilenceState(), PolicyState(), [], []
+    for frame, tracks in frames:
+        rules = rules_at(frame.captured_at_ms)
+        engine, _, seen = RuleEngine(rules).step(engine, frame, tracks)
+        silence, heard = Silencer(rules).step(silence, seen, engine, frame, alerts_of(policy))
+        at_ms = frame.captured_at_ms
+        policy, told = AlertPolicy(rules).step(policy, heard.alerting, at_ms=at_ms, frame=frame)
+        events += heard.events
+        alerts += told
+    return events, alerts
 
 
 def run_alerts(rules: CameraRules, frames, states=None):

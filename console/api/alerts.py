@@ -189,7 +189,12 @@ def give(
     given: Annotated[Given, Depends(body(Given))],
 ) -> Response:
     """Answer an alert: acknowledge, verdict, assign, escalate, comment, snooze; hold and release its evidence."""
-    row = answer(parts.store, parts.hub, who, alert_id, given.answer, at_ms=parts.clock_ms(), answer_id=given.id)
+    row = answer(
+        *(parts.store, parts.hub, who, alert_id, given.answer),
+        at_ms=parts.clock_ms(),
+        answer_id=given.id,
+        silencing=parts.silences.silencing,
+    )
     parts.outbox.wake()
     return reply(Done((row,)))
 
@@ -201,7 +206,11 @@ def give_to_many(
     given: Annotated[GivenToMany, Depends(body(GivenToMany))],
 ) -> Response:
     """Answer many alerts at once."""
-    rows = answer_all(parts.store, parts.hub, who, given.alerts, given.answer, at_ms=parts.clock_ms())
+    rows = answer_all(
+        *(parts.store, parts.hub, who, given.alerts, given.answer),
+        at_ms=parts.clock_ms(),
+        silencing=parts.silences.silencing,
+    )
     parts.outbox.wake()
     return reply(Done(tuple(rows)))
 

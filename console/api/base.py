@@ -26,6 +26,7 @@ from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError
 from console.plan import PlanError
 from console.rights import ForbiddenError, Permission, Who
+from console.silencing import NoSuppressionError
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, VedetteError
 from vault import VaultError
@@ -49,6 +50,7 @@ STATUS: dict[type[VedetteError], int] = {
     NoChannelError: 404,
     NoObjectError: 404,
     NobodyError: 404,
+    NoSuppressionError: 404,
     ConflictError: 409,
     PeopleOffError: 409,
     VaultError: 409,

@@ -44,6 +44,7 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
         "missed": "" if kept else _missed(desk, alert),
         "clip": _clip(desk, alert),
         "cases": desk.store.answers.cases_of(alert.id),
+        "silence": _silence(desk, alert),
         "bundle": f"/pictures/{alert.id}/bundle.zip",
         "evidence": msgspec.to_builtins(kept.evidence if kept else alert.evidence),
         "area": alert.area,
@@ -114,6 +115,15 @@ def _clip(desk: Desk, alert: Alert) -> dict[str, Any]:
     soon = config.clips and desk.now_ms() < window_of(alert, config).until_ms + CLIP_PATIENCE_MS
     word = "off" if not config.clips else "making" if soon and over else "waits" if soon else "never"
     return {"path": "", "said": ALERTS[f"clip_{word}"], "soon": soon}
+
+
+def _silence(desk: Desk, alert: Alert) -> dict[str, Any] | None:
+    """What this alert's answer silences: by which id it is taken back, until when, in which hours, of which model."""
+    found = desk.parts.silences.of_alert(alert.id)
+    if found is None:
+        return None
+    hours = f"{found.body.hours.from_}–{found.body.hours.until}"
+    return {"id": found.body.id, "until_ms": found.body.until_ms, "hours": hours, "model": found.body.model}
 
 
 def _missed(desk: Desk, alert: Alert) -> str:

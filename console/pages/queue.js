@@ -205,6 +205,7 @@ export default {
     async undoDenial(person_id, denial_id) { await this.call("undo_denial", { person_id, denial_id }); this.say(this.t.undone); this.reopen(); },
     askPerson() { if (this.detail?.identity?.may_say) this.asking = { kind: "person", ids: [this.detail.id] }; },
     async thisIs(person) { await this.call("this_is", { id: this.detail.id, person_id: person.id }); this.say(filled(this.t.done_is_person, { name: person.name })); this.reopen(); },
+    async lift(suppression) { this.detail = await this.call("lift", { suppression }); this.say(this.t.silence_lifted); },
     async reopen() { if (this.chosen) this.detail = await this.call("open", { id: this.chosen }); },
     act(name, whole = false) {
       const ids = whole && this.chosen ? this.incidentOf(this.chosen) : this.targets;
@@ -277,7 +278,7 @@ export default {
     </ul>
   </section>
   <section class="detail" :aria-label="t.detail" tabindex="-1">
-    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" />
+    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" @lift="lift" />
     <div v-else class="empty" style="height:100%"><Icon name="shield" style="width:44px;height:44px;stroke-width:1.200"/><h2>{{ t.nothing_open }}</h2><p><kbd>j</kbd> <kbd>k</kbd> {{ t.nothing_open_hint }} · <kbd>?</kbd> {{ t.help }}</p></div>
   </section>
   <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" :find="(text) => call('people', { text })" @done="asked" />

@@ -75,6 +75,7 @@ class AlertsPage:
             "close": self._close,
             "answer": self._answer,
             "instant": self._instant,
+            "lift": self._lift,
             **identity_calls(self._visit),
         }
         self._queue = Queue(calls, self._visit.check, self._visit.props(texts.ALERTS | texts.IDENTITY, start))
@@ -170,8 +171,15 @@ class AlertsPage:
             msgspec.convert(ids, list[str]),
             msgspec.convert(action, Action),
             at_ms=self._desk.now_ms(),
+            silencing=self._desk.parts.silences.silencing,
         )
+        self._desk.parts.outbox.wake()
         return {"rows": [self._shown(row) for row in done]}
+
+    async def _lift(self, suppression: str) -> dict[str, Any]:
+        """What the open alert's answer silenced alerts again."""
+        found = await blocking(self._desk.parts.silences.lift, self._visit.who, str(suppression))
+        return await self._detail(found.body.alert)
 
     async def _operators(self) -> list[dict[str, Any]]:
         """Whom an alert can be given to; those who lead first get what is escalated."""

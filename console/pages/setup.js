@@ -4,14 +4,15 @@ import { Drawing } from "/assets/drawing.js";
 import { Field, changes } from "/assets/forms.js";
 import { CameraForm, newCamera } from "/assets/camera.js";
 import { Exchange } from "/assets/exchange.js";
+import { Silenced } from "/assets/silenced.js";
 import { TryRule } from "/assets/tryrule.js";
 
-const TABS = ["sources", "cameras", "rules", "site", "file"];
+const TABS = ["sources", "cameras", "rules", "silenced", "site", "file"];
 const clone = (value) => JSON.parse(JSON.stringify(value));
 
 export default {
   mixins: [Panel],
-  components: { CameraForm, Drawing, Exchange, Field, Icon, Toasts, TryRule },
+  components: { CameraForm, Drawing, Exchange, Field, Icon, Silenced, Toasts, TryRule },
   data() {
     return {
       TABS,
@@ -128,6 +129,8 @@ export default {
     tryRule(hours) { return this.call("try_rule", { name: this.draft.name, rule: this.draft.body, hours }, 70000); },
     plan(text, remove) { return this.call("plan", { text, remove }); },
     applyPlan(text, digest, remove) { return this.call("apply", { text, digest, remove }); },
+    silenced() { return this.call("silenced"); },
+    async lift(suppression) { const rows = await this.call("lift", { suppression }); this.say(this.t.silence_lifted); return rows; },
     applied(objects, count) { this.update(objects); this.say(this.filled(this.t.applied, { count })); },
     async saveSite() {
       this.busy = true;
@@ -167,6 +170,7 @@ export default {
       <tbody><tr v-for="one in sources" :key="one.key" :class="{ chosen: one.key === chosen }"><td><button class="linklike" :aria-current="one.key === chosen" @click="choose(one.key)">{{ one.body.friendly_name || one.camera }}</button> <span v-if="one.body.enabled === false" class="badge warn">{{ t.off }}</span></td><td><code>{{ one.body.inputs.map((input) => input.url).join(', ') }}</code></td><td>{{ one.body.objects?.track?.join(', ') ?? t.all_labels }}</td><td>{{ one.origin === 'file' ? t.from_file : t.version + ' ' + one.version }}</td></tr></tbody></table>
       <div v-if="!sources.length" class="empty"><p class="dim">{{ t.no_sources }}</p></div></section>
     <Exchange v-else-if="tab === 'file'" :t="t" :disabled="!me.may_configure" :plan="plan" :apply="applyPlan" @applied="applied" />
+    <Silenced v-else-if="tab === 'silenced'" :t="t" :zone="zone" :may="me.may_configure" :load="silenced" :lift="lift" />
     <section v-else-if="tab === 'site'" class="scroll site" :aria-label="t.tab_site" tabindex="0"><form class="card stack" style="gap:14px" @submit.prevent="saveSite"><h2>{{ t.tab_site }}</h2><p class="dim">{{ t.site_hint }}</p>
       <Field v-for="field in siteFields" :key="field.name" :field="field" :value="site[field.name]" :t="t" :disabled="!me.may_arm" @change="(value) => (site = { ...site, [field.name]: value })" />
       <div class="row"><button class="button primary" :disabled="!me.may_arm || busy || !siteChanged">{{ t.save }}</button></div></form></section>

@@ -17,6 +17,7 @@ from console.pages.panel import Answer, Panel, Refused
 from console.pages.preview import shown_preview
 from console.rights import Who
 from console.store.objects import Kind, ObjectKey
+from console.store.suppressions import SuppressionRow
 from contracts.config import Arming, Input, Period, Rule
 
 SHOWN = ("camera", "zone", "line", "rule")
@@ -59,6 +60,8 @@ class SetupPage:
             "plan": self._plan,
             "apply": self._apply,
             "save_site": self._save_site,
+            "silenced": self._silenced,
+            "lift": self._lift,
         }
         Setup(calls, self._visit.check, self._visit.props(texts.SETUP, start))
 
@@ -74,6 +77,13 @@ class SetupPage:
     async def _save_site(self, site: dict[str, Any]) -> dict[str, Any]:
         await blocking(change_site, self._changes, self._visit.who, msgspec.convert(site, SiteArming))
         return await self._site()
+
+    async def _silenced(self) -> list[dict[str, Any]]:
+        return [_silence(one) for one in await blocking(self._parts.silences.running, self._visit.who)]
+
+    async def _lift(self, suppression: str) -> list[dict[str, Any]]:
+        await blocking(self._parts.silences.lift, self._visit.who, str(suppression))
+        return await self._silenced()
 
     async def _save(
         self, kind: str, camera: str, name: str, version: int, body: dict[str, Any]
@@ -217,6 +227,13 @@ def _shown(view: ObjectView) -> dict[str, Any]:
         "version": view.version,
         "body": whole(view.kind, body),
     }
+
+
+def _silence(row: SuppressionRow) -> dict[str, Any]:
+    body = row.body
+    told = {name: getattr(body, name) for name in ("id", "alert", "rule", "label", "model", "made_at_ms", "until_ms")}
+    hours = f"{body.hours.from_}–{body.hours.until}"
+    return told | {"camera": row.camera, "verdict": row.verdict, "operator": row.operator, "hours": hours}
 
 
 def _key(kind: str, camera: str, name: str) -> ObjectKey:

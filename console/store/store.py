@@ -19,6 +19,7 @@ from console.store.objects import Objects
 from console.store.offsets import Offsets
 from console.store.people import People
 from console.store.rows import AlertRow
+from console.store.suppressions import SuppressionStore
 from contracts import topics
 from contracts.codec import encode
 from contracts.messages import Alert, DeadLetter
@@ -40,6 +41,7 @@ class Store:
         self.offsets = Offsets(self.database)
         self.notifications = NotificationStore(self.database, has_channels=notifies)
         self.people = People(self.database)
+        self.suppressions = SuppressionStore(self.database)
 
     def open(self) -> None:
         """Connect and bring the tables to today's form."""

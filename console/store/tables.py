@@ -125,6 +125,22 @@ holds = Table(
     Column("operator", Text, nullable=False),
 )
 
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String(200), nullable=False, unique=True),
+    Column("alert", Number, ForeignKey("alerts.number", ondelete="CASCADE"), nullable=False, index=True),
+    Column("camera", String(200), nullable=False, index=True),
+    Column("verdict", String(16), nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("made_at_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger, nullable=False),  # 0: it runs until its time is over
+    Column("ended_by", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON: what the jobs are told
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -50,6 +50,7 @@ from contracts.config.services import (
     Site,
     Spool,
     Stream,
+    Suppressions,
 )
 from contracts.config.site import DETECT, MOTION, Config, bootstrap_of, broker_address, detect_of, motion_of, overlaid
 
@@ -116,6 +117,7 @@ __all__ = [
     "Spec",
     "Spool",
     "Stream",
+    "Suppressions",
     "TamperRule",
     "UnknownPerson",
     "Unknowns",

@@ -112,6 +112,18 @@ class AlertBudget(Spec, frozen=True, kw_only=True):
     nuisance_cost: Annotated[float, Meta(ge=0, le=100)] = 0.1
 
 
+class Suppressions(Spec, frozen=True, kw_only=True):
+    """What a "false" or "nuisance" silences: for `keep_days`, within `hours_around` of the time of day (12: always).
+
+    Of more than `most` on one camera the oldest go.
+    """
+
+    enabled: bool = True
+    keep_days: Annotated[float, Meta(gt=0, le=366)] = 14.0
+    hours_around: Annotated[float, Meta(ge=0.25, le=12)] = 3.0
+    most: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
 class Console(Spec, frozen=True, kw_only=True):
     """The web console and its API.
 
@@ -133,4 +145,5 @@ class Console(Spec, frozen=True, kw_only=True):
     escalate_after_s: EscalateAfter = EscalateAfter()
     notifications: Notifications = Notifications()
     budget: AlertBudget = AlertBudget()
+    suppressions: Suppressions = Suppressions()
     oidc: Oidc = Oidc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +21,13 @@ from stream.jobs.sort import Sort, sorted_type
 # Made on import, by one thread: see contracts/codec.py.
 _CONTROLS = msgspec.msgpack.Decoder(list[Control])
 
+MAX_VERSIONS = 8
+SETTLED_MS = 1_000
+"""A change is in force half a second after it was made: so long after the one before, that one has been in force."""
+
 
 def controls_state() -> MapStateDescriptor:
-    """The broadcast state: for each key of `controls` its last two versions, so that a replay finds the one before."""
+    """The broadcast state: for each key of `controls` its last versions, so that a replay finds the one before."""
     return MapStateDescriptor("controls", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
 
 
@@ -44,9 +49,18 @@ class Controls:
         control = decode(record[VALUE], Control)
         state = context.get_broadcast_state(self._descriptor)
         kept = _versions(state.get(key(control.change)))
-        newest = sorted({one.version: one for one in (*kept, control)}.values(), key=lambda one: one.version)[-2:]
-        state.put(key(control.change), msgspec.msgpack.encode(newest))
+        versions = sorted({one.version: one for one in (*kept, control)}.values(), key=lambda one: one.version)
+        state.put(key(control.change), msgspec.msgpack.encode(newest(versions)))
         self._known = _controls_in(state)
+
+
+def newest(versions: Sequence[Control]) -> list[Control]:
+    """Of one thing's versions in order those to keep: the last two, and where changes follow each other so quickly that
+    none of them is in force yet, also the one before them, which still is. At most MAX_VERSIONS.
+    """
+    last_ms = versions[-1].effective_from_ms
+    fresh = sum(one.effective_from_ms > last_ms - SETTLED_MS for one in versions)
+    return list(versions[-min(max(2, fresh + 1), MAX_VERSIONS) :])
 
 
 def controls_stream(

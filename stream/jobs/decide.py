@@ -23,7 +23,7 @@ from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import KEY, OFFSET, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, sightings_tag, write
 from stream.jobs.process import ProcessSettings, opened
-from stream.jobs.recognition import Known, Tally
+from stream.jobs.recognition import Known
 from stream.jobs.sort import Sort, sorted_type
 from stream.jobs.ticks import TICK, ticks
 
@@ -89,15 +89,17 @@ class Decide(KeyedBroadcastProcessFunction):
             if decision.tracks is None:
                 self._replayed.inc()
                 return
-            self._count(frame.camera, decision.tally)
+            self._count(frame.camera, decision)
         self._save(lane)
         yield from self._records(decision)
 
-    def _count(self, camera: str, tally: Tally) -> None:
-        for reason, count in tally.dropped.items():
+    def _count(self, camera: str, decision: Decision) -> None:
+        for reason, count in decision.tally.dropped.items():
             self._process.metrics.counter(names.FACES_DROPPED, reason).inc(count)
-        for verdict, count in tally.tests.items():
+        for verdict, count in decision.tally.tests.items():
             self._process.metrics.counter(names.FACE_TESTS, camera, verdict).inc(count)
+        if decision.silenced:
+            self._process.metrics.counter(names.EVENTS_SILENCED, camera).inc(decision.silenced)
 
     def _tick(self, camera: str, wall_ms: int, controls: tuple[Control, ...]) -> Iterator[Any]:
         """Look whether the agent has been silent for long; for one that never spoke the first tick counts as a word."""

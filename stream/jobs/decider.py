@@ -1,6 +1,7 @@
-"""What the decide job does with one camera's lane, without the engine: place → track → identity → rules → alerts.
+"""What the decide job does with one camera's lane, without the engine.
 
-Pure, like the parts that it puts together: the Flink operator only loads the state, calls, saves and yields.
+Place → track → identity → rules → what answers silence → alerts. Pure, like the parts that it puts together: the Flink
+operator only loads the state, calls, saves and yields.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from contracts.controls import Control
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
 from contracts.people import Sighting
 from stream.jobs.recognition import FacesState, Known, Recogniser, Seen, Tally, tell, who_is
-from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, Rulebook, RuleEngine
+from stream.rules import (
+    AlertPolicy,
+    CameraRules,
+    EngineState,
+    PolicyState,
+    Rulebook,
+    RuleEngine,
+    Silencer,
+    SilenceState,
+    alerts_of,
+)
 from stream.tracking import Detections, Track, Tracker, TrackerState, distinct
 
 EMBEDDING_DTYPE = np.dtype("<f2")
@@ -37,16 +48,21 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     engine: EngineState = EngineState()
     policy: PolicyState = PolicyState()
     faces: FacesState = FacesState()
+    silence: SilenceState = SilenceState()
 
 
 class Decision(NamedTuple):
-    """What one message leads to. `tracks` is None for a message that is no frame, or a frame that was seen before."""
+    """What one message leads to. `tracks` is None for a message that is no frame, or a frame that was seen before.
+
+    `silenced` counts the events that an operator's answer keeps from being alerts.
+    """
 
     tracks: FrameTracks | None = None
     events: tuple[Event, ...] = ()
     alerts: tuple[Alert, ...] = ()
     sightings: tuple[Sighting, ...] = ()
     tally: Tally = NOTHING
+    silenced: int = 0
 
 
 class Decider:
@@ -79,7 +95,8 @@ class Decider:
             faces = self._recogniser.step(state.faces, seen, known, tally)
         engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, who_is(faces))
         faces, sightings = tell(faces, seen, objects)
-        policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=frame.captured_at_ms, frame=frame)
+        silence, heard = Silencer(rules).step(state.silence, events, engine, frame, alerts_of(state.policy))
+        policy, alerts = AlertPolicy(rules).step(state.policy, heard.alerting, at_ms=frame.captured_at_ms, frame=frame)
         after = msgspec.structs.replace(
             state,
             session=frame.session,
@@ -89,9 +106,10 @@ class Decider:
             engine=engine,
             policy=policy,
             faces=faces,
+            silence=silence,
         )
         told = _tracks(state, frame, _coloured(objects, tracks, boxes))
-        return after, Decision(told, events, alerts, sightings, tally)
+        return after, Decision(told, heard.events, alerts, sightings, tally, heard.silenced)
 
     def status(
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()

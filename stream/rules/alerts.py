@@ -2,7 +2,8 @@
 
 An incident is what one rule sees at a stretch: other things that do the same join it, also within `cooldown_s` after
 the last one has stopped, and it ends when nothing has happened for that long. So a cooldown never hides anything. A
-thing left behind is an incident of its own, and so is each known person.
+thing left behind is an incident of its own, and so is each known person. What silencing.py keeps silent doesn't come
+here, but once, when it is to leave the incident that it is in.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
     off_frames_at_ms: int = 0
     incidents: tuple[Incident, ...] = ()
     waiting: tuple[Event, ...] = ()
+
+
+def alerts_of(state: PolicyState) -> dict[str, str]:
+    """The ids of the alerts that events which go on are in, by the id of the event that began each."""
+    return {_start_of(event): one.alert.id for one in state.incidents for event in one.events}
 
 
 class AlertPolicy:
@@ -126,6 +132,8 @@ class _Turn:
         if event.kind == "anomaly" and not event.rule:
             for bound in self._bound(event):
                 self.take(bound)
+        elif event.suppressed_by:
+            self._silenced(event)
         elif event.opened_by and event.ended:
             self._over(event)
         elif event.opened_by:
@@ -250,6 +258,17 @@ class _Turn:
                 if not rest and another(one.alert.identity, event.identity):
                     self._end(self._incidents[i], TAKEN_BACK[event.kind])
                     break
+        self._waiting = [e for e in self._waiting if _start_of(e) != event.opened_by]
+
+    def _silenced(self, event: Event) -> None:
+        """What an answer took out: an incident of nothing else ends, so that what comes next is a new one."""
+        for i, one in enumerate(list(self._incidents)):
+            rest = tuple(e for e in one.events if _start_of(e) != event.opened_by)
+            if len(rest) < len(one.events):
+                self._incidents[i] = replace(one, events=rest, over_at_ms=event.at_ms)
+                if not rest:
+                    self._end(self._incidents[i], "silenced")
+                break
         self._waiting = [e for e in self._waiting if _start_of(e) != event.opened_by]
 
     def _update(self, one: Incident) -> None:

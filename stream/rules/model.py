@@ -31,10 +31,12 @@ from contracts.controls import (
     SetLine,
     SetModel,
     SetRule,
+    SetSuppressions,
     SetZone,
 )
 from contracts.errors import ConfigError
 from contracts.fields import Point
+from contracts.suppressions import Suppression
 
 GAP_MS = 10_000
 """A frame says nothing about more than this before it: a still scene sends a heartbeat every 5 s, and twice that is
@@ -59,7 +61,10 @@ class ActiveRule:
 
 @dataclass(frozen=True)
 class CameraRules:
-    """All that rules and alerts of one camera depend on; `rules` are those that name this camera, or none."""
+    """All that rules and alerts of one camera depend on; `rules` are those that name this camera, or none.
+
+    `suppressions` are no part of its version: what a rule means stays the same while some of it is silenced.
+    """
 
     site: str
     camera: str
@@ -68,6 +73,7 @@ class CameraRules:
     spec: Camera
     rules: tuple[tuple[str, Rule], ...]
     gap_ms: int = GAP_MS
+    suppressions: tuple[Suppression, ...] = ()
 
     @cached_property
     def active(self) -> tuple[ActiveRule, ...]:
@@ -105,6 +111,8 @@ class CameraRules:
                 return replace(self, arming=arming)
             case SetModel() | EndCandidate() | SetCamera() | Removed(kind="camera"):
                 return self
+            case SetSuppressions(camera=camera, suppressions=suppressions):
+                return replace(self, suppressions=suppressions) if camera == self.camera else self
             case Removed(kind="rule", name=name):
                 return replace(self, rules=tuple(pair for pair in self.rules if pair[0] != name))
         return self._place_changed(change) if change.camera == self.camera else self

@@ -58,7 +58,8 @@ class Thing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Its track is (`track_id`, `track_started_at_ms`), so that ids that begin again at 1 are no danger. `anchor` is
     where it has been since `anchor_ms`, near enough to count as one place. `parked` things are out of sight for longer
     than a track breaks and are kept so that they don't alert again. `owner` is the uid of the person that put it
-    down, who was last near at `owner_ms`. `path` is the last second of places, `trail` the last seconds of points.
+    down, who was last near at `owner_ms`. `path` is the last second of places, `trail` the last seconds of points,
+    `embedding` how it looked when it was observed last.
     """
 
     uid: int
@@ -85,6 +86,7 @@ class Thing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner: int = 0
     owner_ms: int = 0
     best: Evidence | None = None
+    embedding: bytes = b""
 
 
 class Spell(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -211,6 +211,7 @@ def _seen(thing: Thing, track: Track, sight: Sight, habits: Habits) -> Thing:
         trail=(*thing.trail[-MAX_TRAIL + 1 :], point) if trail_due else thing.trail,
         trail_ms=sight.ms if trail_due else thing.trail_ms,
         best=_better(thing.best, evidence_of(track, sight.frame), sight, habits) if observed else thing.best,
+        embedding=track.embedding if observed else thing.embedding,
     )
 
 
@@ -232,6 +233,7 @@ def evidence_of(track: Track, frame: FrameDetections) -> Evidence:
         xyxy=track.xyxy,
         confidence=track.confidence,
         detail=frame.detail,
+        embedding=track.embedding,
     )
 
 
@@ -276,6 +278,8 @@ def _sorted_out(rest: Sequence[Thing], sight: Sight, habits: Habits) -> tuple[li
         else:
             gone.append(thing)
             if thing.stationary:
-                parked.append(replace(thing, parked=True, path=(), stays=(), sides=(), owner=0, best=None))
+                parked.append(
+                    replace(thing, parked=True, path=(), stays=(), sides=(), owner=0, best=None, embedding=b"")
+                )
     parked.sort(key=lambda thing: (thing.seen_at_ms, thing.uid))
     return kept + parked[-MAX_PARKED:], tuple(gone)

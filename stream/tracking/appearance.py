@@ -83,6 +83,13 @@ def remembered(embedding: bytes, frame: Detections, column: int, seen: float, co
     return _unit((1.0 - fresh) * old + fresh * new).astype("<f2").tobytes()
 
 
+def seen_as(frame: Detections, column: int | None) -> bytes:
+    """How the box of a column looks, as little-endian float16; empty for none, and for one without a vector."""
+    if column is None or frame.embeddings is None or not frame.embeddings[column].any():
+        return b""
+    return bytes(frame.embeddings[column].astype("<f2").tobytes())
+
+
 def vector_of(embedding: bytes, width: int) -> Floats:
     """The kept looks [width]; zeros for none, or for those of another model."""
     vector: NDArray[np.float64] = np.frombuffer(embedding, dtype="<f2").astype(np.float64)

@@ -106,6 +106,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `xyxy` is the filter's estimate, smoother than the boxes. `detection` is the index of the box that the track took in
     this frame, None while it coasts. `velocity` is px/s. `moved_at_ms` is when it last left the place where it stood.
+    `embedding` is that box's appearance as little-endian float16, or empty.
     """
 
     track_id: int
@@ -118,6 +119,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     moved_at_ms: int
     velocity: tuple[float, float]
     confirmed: bool = True
+    embedding: bytes = b""
 
     @property
     def speed(self) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream.geometry import Bools, Floats, area, clip_to_picture, coverage, cxcywh_to_xyxy, iou, xyxy_to_cxcywh
 from stream.tracking import kalman
-from stream.tracking.appearance import AppearanceConfig, Looks, come_back, looks, remembered, weighed
+from stream.tracking.appearance import AppearanceConfig, Looks, come_back, looks, remembered, seen_as, weighed
 from stream.tracking.association import Indices, assign_among, buffered_iou, heading, height_ratio
 from stream.tracking.kalman import Motion, MotionModel
 from stream.tracking.model import (
@@ -284,6 +284,7 @@ class Tracker:
                 last_seen_at_ms=track.last_seen_at_ms,
                 moved_at_ms=track.moved_at_ms,
                 velocity=(float(motion.rate[k, 0]), float(motion.rate[k, 1])),
+                embedding=seen_as(frame, column),
             )
             for k, (track, column) in enumerate(held)
             if self._certain(track, at)

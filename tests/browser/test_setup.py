@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from contracts import topics
-from contracts.controls import EdgeControl, RunCamera, StopCamera
+from contracts.controls import Control, EdgeControl, RunCamera, SetSuppressions, StopCamera
 from tests.browser.test_accessibility import findings
 from tests.console_site import ConsoleSite, frame_of, now_ms, tracks_of
 from tests.edge_tools import RunningAgent, moving_square, write_clip
@@ -147,3 +147,27 @@ def test_the_site_goes_out_and_comes_in_as_a_file(site: ConsoleSite, opened: Ope
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_role("status").get_by_text("file-down removed")).to_be_visible()
+
+
+def test_what_an_answer_silences_is_seen_and_taken_back(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    alert = site.alert(rule="nobody-on-the-lawn", why="person entered lawn, or a coat stand")
+    page = opened(f"/?alert={alert.id}")
+    page.get_by_role("toolbar", name="Answers").get_by_role("button", name="False").click()
+    page.goto(f"/?status=all&alert={alert.id}")
+    note = page.get_by_text("This answer silences what comes again like this")
+    expect(note).to_be_visible()
+    shot(page, "alert-silenced")
+    assert findings(page) == []
+    page.goto("/setup?tab=silenced")
+    row = page.get_by_role("row", name=re.compile("nobody-on-the-lawn.*maria · false")).first
+    expect(row).to_be_visible()
+    shot(page, "setup-silenced")
+    assert findings(page) == []
+    row.get_by_role("button", name="Alert again").click()
+    expect(page.get_by_role("status").get_by_text("What looks like this alerts again")).to_be_visible()
+    page.goto(f"/?status=all&alert={alert.id}")
+    expect(page.get_by_role("heading", name=alert.why)).to_be_visible()
+    expect(note).to_have_count(0)
+    told = [one.change for one in site.read(topics.CONTROLS, Control, 10_000, 2.0)]
+    told = [one.suppressions for one in told if isinstance(one, SetSuppressions)]
+    assert [alert.id in {one.alert for one in each} for each in told][-2:] == [True, False]

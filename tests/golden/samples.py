@@ -38,6 +38,7 @@ from contracts.controls import (
     SetLine,
     SetModel,
     SetRule,
+    SetSuppressions,
     SetZone,
     StopCamera,
 )
@@ -90,6 +91,7 @@ from contracts.people import (
     UnknownSeen,
     UnknownVisit,
 )
+from contracts.suppressions import Suppression
 
 AT_MS = 1_767_571_200_123
 REF = FrameRef("frames.home", 1, 4711)
@@ -98,6 +100,19 @@ SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 LOOK = Look(kind="face", model="faces@2", quality=0.5, xyxy=(1.0, 2.0, 3.0, 4.0), vector=b"\0\1", values={"age": 41.5})
 EVIDENCE = Evidence(
     ref=REF, captured_at_ms=AT_MS, width=1920, height=1080, xyxy=(1.5, 2.5, 30.0, 40.0), confidence=0.75, detail=True
+)
+EMBEDDED = msgspec.structs.replace(EVIDENCE, embedding=b"\x00\x3c\x00\xbc")
+SUPPRESSION = Suppression(
+    id="answer-1",
+    alert="alert-1",
+    rule="intruder",
+    label="person",
+    xyxy=(0.25, 0.5, 0.375, 0.75),
+    model="vedette-nano@3",
+    hours=Period(from_="22:00", until="04:00"),
+    made_at_ms=AT_MS,
+    until_ms=AT_MS + 86_400_000,
+    embedding=b"\x00\x3c\x00\xbc",
 )
 TRACE = (Condition("zone", "in yard", "in yard"), Condition("after_s", "30", "12.5", False))
 CAMERA = Camera(
@@ -192,7 +207,9 @@ def _people(name: str, command: MergeUnknowns | SplitUnknown | ForgetUnknown) ->
     return PeopleCommand(id=f"command-{name}", site="home", at_ms=AT_MS, by="olga", command=command)
 
 
-def _control(change: SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | Removed) -> Control:
+def _control(
+    change: SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | SetSuppressions | Removed,
+) -> Control:
     return Control(site="home", origin="console", version=7, effective_from_ms=AT_MS, change=change)
 
 
@@ -524,6 +541,7 @@ SAMPLES: dict[str, Message] = {
         ),
     ),
     "control_removed": _control(Removed(kind="zone", name="yard", camera="gate")),
+    "control_suppressions": _control(SetSuppressions(camera="gate", suppressions=(SUPPRESSION,))),
     "frame_tracks_identity": FrameTracks(
         site="home",
         camera="gate",
@@ -662,4 +680,32 @@ SAMPLES: dict[str, Message] = {
     "people_merge": _people("merge", MergeUnknowns(keep="u-1", other="u-2")),
     "people_split": _people("split", SplitUnknown(pseudonym="u-1", tracks=("gate/live/3/12",))),
     "people_forget": _people("forget", ForgetUnknown(pseudonym="u-1")),
+    "event_suppressed": Event(
+        id="event-2",
+        site="home",
+        camera="gate",
+        lane="live",
+        kind="zone_entry",
+        rule="yard",
+        rule_version=2,
+        at_ms=AT_MS,
+        track_ids=(12,),
+        label="person",
+        zone="yard",
+        score=0.75,
+        evidence=EMBEDDED,
+        suppressed_by="answer-1",
+    ),
+    "feedback_embedded": Feedback(
+        id="answer-3",
+        site="home",
+        camera="gate",
+        alert="alert-1",
+        revision=3,
+        action="verdict",
+        operator="olga",
+        at_ms=AT_MS + 9000,
+        verdict="false",
+        evidence=EMBEDDED,
+    ),
 }

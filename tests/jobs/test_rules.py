@@ -18,6 +18,7 @@ from contracts.config import Anomaly, Arming, Camera, CameraDown, Zone, ZoneEntr
 from contracts.controls import Change, Control, Removed, SetArming, SetCamera, SetRule, SetZone
 from contracts.messages import Alert, FrameDetections, WindowStats
 from tests.edge_tools import RunningAgent, write_clip
+from tests.jobs import coat_stand
 from tests.jobs.world import CONFIG, SiteUnderTest
 from tests.rule_scenes import SQUARE, T0_MS, Walker, frame_of, frames_of, times_of
 
@@ -97,11 +98,12 @@ SITE = CONFIG | {
     "analytics": {"window_s": 3600, "lateness_s": 10, "min_windows": 2},
     "cameras": {kind: camera() for kind in SCENES}
     | {name: camera(**BUSY) for name in ("busy", "serviced")}
-    | {name: camera() for name in AGENTS},
+    | {name: camera() for name in (*AGENTS, coat_stand.CAMERA)},
     "rules": {kind: {"kind": kind, "cameras": [kind], "cooldown_s": 1} | scene.rule for kind, scene in SCENES.items()}
     | {
         "camera_down": {"kind": "camera_down", "cameras": ["gone", "mute"]},
         "tamper": {"kind": "tamper", "cameras": ["dark"], "states": ["black"]},
+        "coat": {"kind": "zone_entry", "cameras": [coat_stand.CAMERA], "zone": "middle", "cooldown_s": 1},
     },
 }
 
@@ -215,6 +217,9 @@ def test_every_kind_of_rule_becomes_an_alert(tmp_path: Path) -> None:
             print(f"\na new zone's first alert {waited_s:.2f} s after the console's word")
             assert waited_s < 1.0 + SLACK_S
             site.wait("their end", lambda: open_rules(alerts_of(site)["annex"]) == set(), 30)
+            told = coat_stand.answered(site, tmp_path)
+            print(f"an alert that was answered false is over {told.ended_after_s:.2f} s later")
+            assert told.ended_after_s < 1.0 + SLACK_S
         found = alerts_of(site)
         windows = site.messages(topics.ANALYTICS, WindowStats)
 
@@ -234,3 +239,10 @@ def test_every_kind_of_rule_becomes_an_alert(tmp_path: Path) -> None:
     assert found["busy"][1].why.endswith("; as usual again after 1 h")
     assert {w.entered for w in windows if (w.camera, w.label) == ("serviced", "person")} == {0, 12}
     assert "serviced" not in found
+
+    assert [(a.state, a.end_reason) for a in told.alerts if a.state != "update"] == [
+        ("new", ""), ("end", "silenced"), ("new", ""), ("end", "over"),
+    ]  # fmt: skip
+    assert told.alerts[-1].evidence.xyxy[0] > coat_stand.X, "the second is about somebody beside it"
+    silent = [event for event in told.events if event.suppressed_by and not event.opened_by]
+    assert len(silent) == 3, "what came again is an event each time"

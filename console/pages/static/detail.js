@@ -5,7 +5,7 @@ import { Overlay } from "/assets/overlay.js";
 
 export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
-  emits: ["act", "do", "close"],
+  emits: ["act", "do", "close", "lift"],
   components: { Icon, Identity, Overlay },
   data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
   watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
@@ -46,6 +46,7 @@ export const Detail = {
       <span v-if="d.evidence && d.evidence.xyxy">{{ d.label }} <b>{{ percent(d.evidence.confidence) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: d.evidence.confidence * 100 + '%' }"></i></span></span></p>
   </header>
   <div class="stack" style="gap:14px">
+    <div v-if="d.silence" class="note silence" role="status"><span>{{ filled(t.silenced, { until: at(d.silence.until_ms, 'full'), hours: d.silence.hours, model: d.silence.model }) }}</span> <button v-if="me.may_configure" class="button small" @click="$emit('lift', d.silence.id)">{{ t.silence_lift }}</button></div>
     <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
     <Identity v-if="d.identity" :one="d.identity" :alert="d.id" :t="t" @act="(key) => $emit('act', key)"/>
     <div class="films"><figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">

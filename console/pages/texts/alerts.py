@@ -55,6 +55,10 @@ ALERTS = {
     "status_acknowledged": "Acknowledged",
     "status_answered": "Answered",
     "status_snoozed": "Snoozed",
+    "silenced": "This answer silences what comes again like this (same place, size and look) until {until}, "
+    "daily {hours}, as long as {model} looks.",
+    "silence_lift": "Alert again",
+    "silence_lifted": "What looks like this alerts again",
     "verdict_true": "True alarm",
     "verdict_false": "False alarm",
     "verdict_nuisance": "Nuisance",

@@ -6,11 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from contracts.config import Camera, Config, Objects, ZoneEntry
+from contracts.config import Camera, Config, Objects, Period, ZoneEntry
 from contracts.config_file import parse
-from contracts.controls import Change, Control, Removed, SetCamera, SetRule, SetZone
+from contracts.controls import Change, Control, Removed, SetCamera, SetRule, SetSuppressions, SetZone
 from contracts.errors import ContractError
 from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef, Look
+from contracts.suppressions import Suppression
 from stream.jobs.decider import Decider, LaneState
 from stream.rules import Rulebook
 
@@ -247,3 +248,35 @@ def test_a_track_has_the_colours_of_the_box_that_it_took() -> None:
     state, decision = decider.frame(state, detections(12, detections=(msgspec.structs.replace(box, looks=(red,)),)))
     assert decision.tracks is not None
     assert [one.colours for one in decision.tracks.tracks] == [("red", "")]
+
+
+def test_what_was_answered_false_is_silenced_by_place_and_look() -> None:
+    """The coat stand is no alert any more; somebody beside it, and what the next model sees, is."""
+    box, beside = (60.0, 200.0, 130.0, 380.0), (220.0, 200.0, 290.0, 380.0)
+    silenced = Suppression(
+        id="answer",
+        alert="alert",
+        rule="entry",
+        label="person",
+        xyxy=(60 / 640, 200 / 480, 130 / 640, 380 / 480),
+        model="m@1",
+        hours=Period(),
+        made_at_ms=T0_MS - 1,
+        until_ms=T0_MS + 60_000,
+        embedding=b"\x00\x3c" * 4,
+    )
+    change = SetSuppressions(camera="gate", suppressions=(silenced,))
+    control = Control(site="site", origin="console", version=1, effective_from_ms=T0_MS, change=change)
+    for at, model, alerts_wanted, silent in (
+        (box, "m@1", 0, 1),
+        (beside, "m@1", 1, 0),
+        (box, "m@2", 1, 0),
+    ):
+        seen = [Detection(xyxy=at, confidence=0.9, label="person", embedding=b"\x00\x3c" * 4)]
+        frames = [detections(i, detections=tuple(seen), model=model) for i in range(20)]
+        decider, state, alerts, count = Decider(config()), LaneState(), [], 0
+        for frame in frames:
+            state, decision = decider.frame(state, frame, (control,))
+            alerts += decision.alerts
+            count += decision.silenced
+        assert (len(alerts), count) == (alerts_wanted, silent), (at, model)
