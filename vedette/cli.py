@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -35,6 +36,10 @@ from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
+
+if TYPE_CHECKING:
+    from vedette.clips import Clip
+    from vedette.replay import ReplayOptions
 
 STATE = Path(".vedette")
 EPOCH_MS = 1_767_225_600_000
@@ -226,6 +231,15 @@ def _replay(given: argparse.Namespace) -> int:
     from vedette.clips import assign
     from vedette.replay import ReplayOptions, replay, say_on_stderr
 
+    _on_end(signal.default_int_handler)
+    if given.compare:
+
+        def plain(clips: dict[str, Clip]) -> ReplayOptions:
+            return ReplayOptions(clips=clips, start_ms=given.start_ms, speed=given.speed, state_dir=given.state)
+
+        return _compare(given, lambda config: assign(given.clips, config), plain)
+    if given.config is None:
+        raise ConfigError("--config", "is missing: the site's YAML file")
     config = load(given.config)
     options = ReplayOptions(
         clips=assign(given.clips, config),
@@ -236,10 +250,26 @@ def _replay(given: argparse.Namespace) -> int:
         detections=given.detections,
         state_dir=given.state,
     )
-    _on_end(signal.default_int_handler)
     recording = replay(config, given.config, options, say_on_stderr)
     new = sum(alert.state == "new" for alert in recording.alerts)
     say_on_stderr(f"{len(recording.tracks)} frames, {new} alerts")
+    return 0
+
+
+def _compare(
+    given: argparse.Namespace,
+    clips: Callable[[Config], dict[str, Clip]],
+    options: Callable[[dict[str, Clip]], ReplayOptions],
+) -> int:
+    from vedette.compare import compare_runs, setup_of
+    from vedette.replay import say_on_stderr
+
+    a, b = (setup_of(side, given.config) for side in given.compare)
+    found = compare_runs((a, b), clips, options, given.out, say_on_stderr)
+    say_on_stderr(
+        f"{len(found.same)} incidents are the same, {len(found.moved)} moved, {len(found.lost)} lost, "
+        f"{len(found.gained)} gained: {given.out / 'report.html'}"
+    )
     return 0
 
 
@@ -346,7 +376,18 @@ def _add_replay(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "clips", nargs="+", metavar="CLIP", help="a video, or CAMERA=VIDEO; else in the config's order"
     )
-    command.add_argument("--config", type=Path, required=True, metavar="FILE", help="cameras' zones and rules")
+    command.add_argument("--config", type=Path, metavar="FILE", help="cameras' zones and rules")
+    command.add_argument(
+        "--compare",
+        nargs=2,
+        type=Path,
+        metavar=("A", "B"),
+        help="run it twice, under two configs (.yaml) or with two models (the manifests, .json), and report what "
+        "incidents are gained, lost and moved",
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path("compared"), metavar="DIR", help="of a comparison's report (default: compared)"
+    )
     command.add_argument("--speed", choices=("max", "1"), default="max", help="as fast as it goes, or the video's own")
     command.add_argument("--start-ms", type=int, default=EPOCH_MS, metavar="MS", help="the first picture's time")
     command.add_argument("--mot", type=Path, metavar="OUT", help="tracks as MOTChallenge text (a folder for several)")

@@ -57,10 +57,17 @@ class Recording:
     alerts: tuple[Alert, ...]
 
 
-def replay(config: Config, config_file: Path, options: ReplayOptions, say: Callable[[str], None]) -> Recording:
+def replay(
+    config: Config,
+    config_file: Path,
+    options: ReplayOptions,
+    say: Callable[[str], None],
+    look: Callable[[str, Recording], None] = lambda bootstrap, recording: None,
+) -> Recording:
     """Run the clips through and return what came out; also writes the wanted files.
 
-    Raises ConfigError before anything starts where one of them can't be written.
+    `look` is called with the run's broker before that goes with all pictures. Raises ConfigError before anything starts
+    where one of them can't be written.
     """
     check_outputs(options)
     with tempfile.TemporaryDirectory(prefix="vedette-replay-", dir=options.state_dir) as folder:
@@ -73,6 +80,7 @@ def replay(config: Config, config_file: Path, options: ReplayOptions, say: Calla
             if code != 0:
                 raise VedetteError(f"the jobs did not finish what they had (code {code}):\n{_log(system, 'jobs')}")
             recording = _read(system.bootstrap)
+            look(system.bootstrap, recording)
         finally:
             system.stop()
     _write(recording, options)
