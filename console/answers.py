@@ -19,7 +19,6 @@ from console.store.store import Store
 from contracts import fields, topics
 from contracts.codec import encode
 from contracts.errors import VedetteError
-from contracts.identity import Identified, RunnerUp
 from contracts.messages import Alert, Feedback
 
 MINUTE_MS = 60_000
@@ -289,11 +288,5 @@ def _feedback(alert: Alert, said: AnswerRow) -> Feedback:
         model=alert.model,
         config_version=alert.config_version,
         person_id=said.person_id,
-        identity=_nameless(alert.identity) if said.person_id and alert.identity else None,
+        identity=alert.identity if said.person_id else None,
     )
-
-
-def _nameless(said: Identified) -> Identified:
-    """Who it is by ids alone: feedback is kept for a year, also when somebody is removed."""
-    others = tuple(RunnerUp(one.person_id, "", one.score) for one in said.runners_up)
-    return replace(said, name="", runners_up=others)

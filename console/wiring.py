@@ -10,7 +10,6 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from archive.evidence.chain import Chain
 from archive.evidence.files import KEY_FILE, files_of
 from archive.history.mirror import mirror_of
 from archive.history.search import Search
@@ -106,7 +105,6 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     people = build_people(
         *(config, store, hub, reader),
         bootstrap=place.bootstrap,
-        chain=Chain(files, key, clock_ms),
         sightings=sightings_root(archive),
         master=place.master,
         config_now=changes.config,

@@ -17,6 +17,7 @@ from contracts.codec import decode
 from contracts.config_file import parse
 from contracts.identity import Identified, RunnerUp
 from contracts.messages import Alert, Feedback, FrameRef
+from contracts.naming import mention
 from contracts.people import FaceKey, GalleryChange, PeopleCommand, UnknownSeen, UnknownVisit
 from tests.builders import drawn_face, jpeg_of, solid
 from tests.console_process import CONFIG
@@ -73,22 +74,20 @@ def told(parts: Parts, topic: str) -> list:
 
 def named_alert(parts: Parts, person_id: str, candidate: Candidate, number: int = 0, **changes: object) -> Alert:
     """An alert that says who it is, with the look sealed under its day's key."""
-    name = str(changes.pop("name", "Bea"))
     said = Identified(
         decision="identified",
         person_id=person_id,
-        name=name,
         group="banned",
         score=0.71,
         threshold=0.46,
         strangers=0.0003,
         looks=4,
         quality=0.8,
-        runners_up=(RunnerUp("other", "Carl", 0.3),),
+        runners_up=(RunnerUp("other", "", 0.3),),
         face=(10.0, 10.0, 60.0, 70.0),
         sealed=parts.people.days.keys.seal(parts.clock_ms(), half(candidate.vector)),
     )
-    alert = alert_of(number, kind="known_person", why=f"{name} came into the yard")
+    alert = alert_of(number, kind="known_person", why=f"{mention(person_id)} came into the yard")
     return replace(alert, identity=said, **changes)
 
 

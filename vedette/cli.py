@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from archive.evidence.files import files_of
+from archive.names import GalleryNames
 from contracts import codec
 from contracts.config import Config
 from contracts.config_check import missing_secrets
@@ -28,7 +29,7 @@ from contracts.errors import ConfigError, VedetteError
 from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
 from stream.jobs.face_models import face_manifests, identifying
-from vault import master_key
+from vault import MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE
 from vedette import dataset_cli, doctor, evidence_cli, faces, tail
 from vedette.camera_watch import CameraWatch
@@ -36,6 +37,7 @@ from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
+from vedette.master_file import key_for
 
 if TYPE_CHECKING:
     from vedette.clips import Clip
@@ -98,9 +100,11 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
     stop = threading.Event()
     _on_end(lambda *_: stop.set())
     files = files_of(config.evidence, system.state_dir / "archive")
-    feed = Feed(
-        FeedOptions(system.bootstrap, files, config.site.time_zone, sys.stdout.isatty(), started_ms), _say, _now_ms
+    names = GalleryNames(system.bootstrap, system.master)
+    options = FeedOptions(
+        system.bootstrap, files, config.site.time_zone, names, colour=sys.stdout.isatty(), started_ms=started_ms
     )
+    feed = Feed(options, _say, _now_ms)
     enabled = [name for name, camera in config.cameras.items() if camera.enabled]
     more = f"More: `vedette tail alerts --state {state}`, logs in {system.state_dir / 'logs'}"
 
@@ -117,6 +121,7 @@ def _run_system(config: Config, config_file: Path, state: Path) -> int:
         stop.set()
         _say("ending")
         feed.stop()
+        names.close()
         system.stop()
     return 0
 
@@ -221,9 +226,20 @@ def _tail(given: argparse.Namespace) -> int:
     if bootstrap is None:
         where = f"on {given.state}" if given.state else "here"
         raise VedetteError(f"no system is running {where}; say where with --state DIR or --bootstrap HOST:PORT")
-    for line in tail.follow(bootstrap, given.topic, from_beginning=given.from_beginning, count=given.count):
+    names = GalleryNames(bootstrap, _key_of(folders))
+    lines = tail.follow(bootstrap, given.topic, from_beginning=given.from_beginning, count=given.count, name_of=names)
+    for line in lines:
         print(line, flush=True)
     return 0
+
+
+def _key_of(folders: Iterable[Path]) -> MasterKey | None:
+    """The master key of the environment, else that of the system whose folder has one."""
+    for folder in folders:
+        more = key_for(folder, os.environ, _say, needed=False)
+        if key := master_key({**os.environ, **more}):
+            return key
+    return None
 
 
 def _replay(given: argparse.Namespace) -> int:

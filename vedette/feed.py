@@ -19,6 +19,7 @@ from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
 from contracts.messages import Alert
+from contracts.naming import NameOf, mention, spoken
 
 log = logging.getLogger("vedette")
 
@@ -36,11 +37,12 @@ COLOURS = {"info": "37", "low": "36", "medium": "33", "high": "31", "critical": 
 
 @dataclass(frozen=True)
 class FeedOptions:
-    """Where alerts and their pictures are, since when (ms) we run, and how lines look."""
+    """Where alerts and their pictures are, what people are called, since when (ms) we run, and how lines look."""
 
     bootstrap: str
     files: Files
     time_zone: str
+    name_of: NameOf = mention
     colour: bool = False
     started_ms: int = 0
 
@@ -54,7 +56,8 @@ def line(alert: Alert, snapshot: str | None, options: FeedOptions, now_ms: int =
         severity = f"\033[{COLOURS[alert.severity]}m{severity}\033[0m"
     if alert.state == "end":
         severity = f"{'ended':<8}"
-    text = f"{clock}  {severity}  {alert.camera:<12} {alert.rule}: {alert.why}{_age(alert.at_ms, options, now_ms)}"
+    why = spoken(alert.why, options.name_of) + _age(alert.at_ms, options, now_ms)
+    text = f"{clock}  {severity}  {alert.camera:<12} {alert.rule}: {why}"
     return f"{text}\n{'':20}{snapshot}" if snapshot is not None else text
 
 

@@ -21,6 +21,7 @@ from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
 from stream.jobs.face_models import identifying
 from stream.jobs.gateway import classpath
+from vault import MasterKey, master_key
 from vedette.broker import Broker, BrokerConfig
 from vedette.class_archive import ArchiveMaker, ClassArchive
 from vedette.console_news import ConsoleNews
@@ -116,6 +117,11 @@ class LocalSystem:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def master(self) -> MasterKey | None:
+        """What its processes open keys with, once it has started."""
+        return master_key({**os.environ, **self._key})
 
     def check(self) -> None:
         """Start again what died, and say what the jobs say; call it a few times a second."""

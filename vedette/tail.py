@@ -28,6 +28,7 @@ from contracts.messages import (
     WindowStats,
 )
 from contracts.model_reports import ModelReport
+from contracts.naming import NameOf, mention, named
 
 POLL_S = 0.5
 
@@ -58,17 +59,21 @@ def kind_of(topic: str) -> type[Message]:
         raise VedetteError(f"no topic {topic!r}; there are frames.SITE, frames-late.SITE, {', '.join(KINDS)}") from None
 
 
-def as_json(value: bytes | None, kind: type[Message]) -> str:
-    """One record as a line: bytes are shown by their length, what can't be decoded by its reason."""
+def as_json(value: bytes | None, kind: type[Message], name_of: NameOf = mention) -> str:
+    """One record as a line, with names: bytes are shown by their length, what can't be decoded by its reason."""
     try:
         message = decode(value or b"", kind)
     except ContractError as error:
         return json.dumps({"undecodable": error.reason, "bytes": len(value or b"")})
+    if isinstance(message, Alert | Event):
+        message = named(message, name_of)
     plain = msgspec.to_builtins(message, builtin_types=(bytes,))
     return json.dumps(_readable(plain), ensure_ascii=False)
 
 
-def follow(bootstrap: str, topic: str, *, from_beginning: bool, count: int | None) -> Iterator[str]:
+def follow(
+    bootstrap: str, topic: str, *, from_beginning: bool, count: int | None, name_of: NameOf = mention
+) -> Iterator[str]:
     """Yield the topic's records as JSON lines, for ever or `count` of them."""
     kind = kind_of(topic)
     left = count
@@ -76,7 +81,7 @@ def follow(bootstrap: str, topic: str, *, from_beginning: bool, count: int | Non
         while left is None or left > 0:
             records = reader.read(POLL_S)[:left]
             for record in records:
-                yield as_json(record.value, kind)
+                yield as_json(record.value, kind, name_of)
             left = None if left is None else left - len(records)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from archive.evidence import paths
 from archive.evidence.chain import Chain, Entry, as_json, sha256
@@ -19,8 +20,11 @@ from contracts import codec, metrics
 from contracts.errors import ContractError
 from contracts.messages import Alert, Evidence, Frame
 from contracts.metrics import Metrics
+from contracts.naming import nameless, spoken
 
 PICTURES = (paths.FRAME, paths.SNAPSHOT, paths.SEEN)
+SOMEBODY = "enrolled person"
+"""Who is shown is said beside the picture: in it, the name would outlast a removal."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,7 @@ class EvidenceWriter:
 
     def write(self, alert: Alert) -> Written:
         """Keep one revision of an alert; raises ContractError for names that are no folder's, Stopped, OSError."""
+        alert = _as_kept(alert)
         place = paths.place_of(alert)
         manifest = self._chain.manifest(place)
         if manifest is not None and manifest.kind == "deleted":
@@ -177,10 +182,16 @@ class EvidenceWriter:
         camera = plain(self._names.get(alert.camera) or alert.camera, otherwise=alert.camera)
         return Caption(
             title=f"{plain(alert.rule)} · {plain(alert.kind.replace('_', ' '))}",
-            why=plain(alert.why, otherwise=""),
+            why=plain(spoken(alert.why, lambda _: SOMEBODY), otherwise=""),
             when=f"{local:%a %d %b %Y %H:%M:%S}.{local.microsecond // 100_000} {local:%Z}",
             where=f"{camera} ({plain(alert.site)})" + (" · late" if alert.late else ""),
         )
+
+
+def _as_kept(alert: Alert) -> Alert:
+    """With ids for names and without what was seen of a face: so a removal leaves nothing to be changed here."""
+    alert = nameless(alert)
+    return replace(alert, identity=replace(alert.identity, sealed=b"")) if alert.identity is not None else alert
 
 
 def _as_list(alerts: list[Alert]) -> bytes:

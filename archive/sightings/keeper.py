@@ -137,7 +137,9 @@ class Keeper:
                 continue  # the site job reads the same record and writes the dead letter
             kept = day_of(sighting.at_ms) not in self._gone and sighting.person_id not in self._forgotten
             if sighting.site == self._keys.site and kept:
-                sightings.append(replace(sighting, runners_up=()))  # they have names, which a removal would leave here
+                sightings.append(
+                    replace(sighting, runners_up=())
+                )  # nobody asks for them, and the version before had names in them
         self._folder.add(sightings)
 
     def _keep(self, reader: GroupReader) -> None:

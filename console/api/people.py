@@ -137,7 +137,7 @@ def change(
 @router.delete("/{person_id}", **spec(Standing, errors=(404, 409)))
 def remove(person_id: str, parts: WithParts, who: Enroller) -> Response:
     """Remove a person; the answer says when nothing of them is left anywhere."""
-    parts.people.remove(who, person_id)
+    parts.people.register.remove(who, person_id)
     return reply(parts.people.standing())
 
 

@@ -165,7 +165,7 @@ class Notifier:
     def _decided(self, connection: Connection, pending: list[NoticeRow]) -> Iterator[NotificationRow]:
         state = _state(self._store.notifications.state(connection, STATE))
         ids = list(dict.fromkeys(one.alert for one in pending))
-        alerts = {row.id: row for row in self._store.alerts.rows_of(connection, ids)}
+        alerts = {row.id: row for row in self._store.alerts.rows_of(connection, ids, by_id=True)}
         told = self._store.notifications.told(connection, ids)
         for one in pending:
             alert = alerts.get(one.alert)

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from archive.evidence.chain import Chain
 from archive.people import FaceModelFiles, FaceModels, SessionOptions
 from archive.sightings import Search
 from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.people.days import Days
 from console.people.enrolling import Enrolling
-from console.people.erasing import Eraser
 from console.people.feed import PeopleFeed, UnknownPeople
 from console.people.frames import Frames
 from console.people.looking import Looking
@@ -24,7 +22,6 @@ from console.people.saying import Saying
 from console.people.sealing import HOW_TO, PersonKeys
 from console.people.sources import Sources
 from console.people.unknowns import Unknowns
-from console.rights import Who
 from console.store.store import Store
 from contracts.config import Config
 from contracts.topics import COMPACTED_WITHIN_MS
@@ -62,7 +59,6 @@ class PeopleParts:
     enrolling: Enrolling
     looking: Looking
     feed: PeopleFeed
-    eraser: Eraser
     frames: Frames
     seen_days: float
 
@@ -77,15 +73,9 @@ class PeopleParts:
             seen_days=self.seen_days,
         )
 
-    def remove(self, who: Who, person_id: str) -> None:
-        """Remove a person: from the jobs, the database, and what alerts and evidence say. See Register.remove."""
-        name = self.register.remove(who, person_id)
-        self.eraser.step({person_id: name})
-
     def step(self, now_ms: int) -> None:
         """What is to be done every second."""
         self.days.step(now_ms)
-        self.eraser.step()
 
 
 def build_people(
@@ -95,7 +85,6 @@ def build_people(
     evidence: EvidenceReader,
     *,
     bootstrap: str,
-    chain: Chain,
     sightings: Path,
     master: MasterKey | None,
     config_now: Callable[[], Config],
@@ -121,7 +110,6 @@ def build_people(
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
         looking=Looking(store, sources, models, Search(sightings, days.keys), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
-        eraser=Eraser(store, chain, clock_ms),
         frames=frames,
         seen_days=faces.keep_days,
     )

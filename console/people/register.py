@@ -216,14 +216,16 @@ class Register:
         self._wake()
         return detail
 
-    def remove(self, who: Who, person_id: str) -> str:
-        """A person is no more: key, pictures and denials are gone now, and the jobs are told. Raises NobodyError.
+    def remove(self, who: Who, person_id: str) -> None:
+        """A person is no more: key, pictures, denials and what alerts hold of their face are gone now, and the jobs are
+        told. Raises NobodyError.
 
-        Returns what they were called: what alerts say of them is for `console.people.erasing`.
+        Alerts, evidence and topics hold their id, which means nobody from now on.
         """
         self.need_all("enrol", who)
         with self._store.database.write() as connection:
             person = self._changed(connection, self._person(connection, person_id))
+            self._store.alerts.unseal(connection, person_id)
             denials = self._store.people.denials(connection, person_id)
             gone = [RemovedPerson(kind="person", id=person_id)]
             gone += [RemovedPerson(kind="denial", id=one.id) for one in denials]
@@ -233,7 +235,6 @@ class Register:
             self._audit(connection, who, "remove person", person_id)
         self._wake()
         self._store.database.wipe(TRACES)
-        return person.name
 
     def tell(self, connection: Connection, change: GalleryContent, version: int) -> None:
         """Put a change for the jobs into the outbox, in the transaction of what it tells."""

@@ -66,13 +66,13 @@ class Saying:
         if said is None or not said.person_id:
             raise NobodyError("this alert names nobody")
         look = self._sources.vector_of(said)
-        if look is None:
-            raise NobodyError("what was seen of this face can't be read any more: the key of its day is gone")
         now_ms, denial_id = self._clock_ms(), str(uuid.uuid4())
         with self._store.database.write() as connection:
             wrapped = self._store.people.key(connection, f"person/{said.person_id}")
             if wrapped is None:
-                raise NobodyError(f"{said.name or said.person_id} is not enrolled (any more)")
+                raise NobodyError("whom this alert is about is not enrolled (any more)")
+            if look is None:
+                raise NobodyError("what was seen of this face can't be read any more: the key of its day is gone")
             for known in self._store.people.denials(connection, said.person_id):
                 if known.alert == alert_id:
                     return Denied(id=known.id, person_id=known.person, alert=alert_id)

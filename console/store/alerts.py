@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, select, update
+from msgspec.structs import replace
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from console.store.database import Database
 from console.store.find import Wanted, find
 from console.store.names import Names
+from console.store.people import People
 from console.store.rows import (
     JUDGED,
     SEVERITIES,
@@ -27,6 +30,7 @@ from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisi
 from console.store.words import MAX_WORDS, indexed, words_of
 from contracts.fields import Severity
 from contracts.messages import Alert
+from contracts.naming import NameOf, mention, named, nameless, spoken
 
 MAX_PAGE = 500
 MAX_COUNT = 1000
@@ -39,11 +43,15 @@ _NAMED = ("camera", "zone", "rule", "kind", "label")
 
 
 class Alerts:
-    """The alerts of one database. What writes takes a connection, so that it is one transaction with its cause."""
+    """The alerts of one database. What writes takes a connection, so that it is one transaction with its cause.
 
-    def __init__(self, database: Database, names: Names) -> None:
+    Kept are people's ids; whatever is read to be shown has the names of those who are enrolled at that moment.
+    """
+
+    def __init__(self, database: Database, names: Names, people: People) -> None:
         self._database = database
         self._names = names
+        self._people = people
         self._counts: dict[tuple[str, int], int] = {}
         self._counting = threading.Lock()
 
@@ -53,6 +61,7 @@ class Alerts:
 
     def put(self, connection: Connection, messages: Sequence[Alert], received_at_ms: int) -> list[AlertRow]:
         """Keep alerts; a revision that is here already, or older, changes nothing. Returns what is new or changed."""
+        messages = self._as_kept(connection, messages)
         known = self._known(connection, [one.id for one in messages])
         quiet = {(row.rule, row.camera): row.until_ms for row in connection.execute(select(snoozes))}
         changed: dict[str, None] = {}
@@ -66,7 +75,7 @@ class Alerts:
             else:
                 number = before[0]
                 connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(one)))
-            self._link(connection, number, people_of(one))
+            self._link(connection, number, _about(one))
             connection.execute(
                 revisions.insert(),
                 {
@@ -81,11 +90,27 @@ class Alerts:
             changed[one.id] = None
         return self.rows_of(connection, list(changed))
 
-    def _link(self, connection: Connection, number: int, named: Sequence[str]) -> None:
-        """An alert names these people, or did in a revision: so it is found when one of them is to be forgotten."""
-        known = set(connection.execute(select(alert_people.c.person).where(alert_people.c.alert == number)).scalars())
-        if new := [{"person": person, "alert": number} for person in named if person not in known]:
-            connection.execute(alert_people.insert(), new)
+    def _as_kept(self, connection: Connection, messages: Sequence[Alert]) -> list[Alert]:
+        """Without names, and without a look at anybody who is not enrolled (any more)."""
+        kept = [nameless(one) for one in messages]
+        here = self._people.held(connection, [person for one in kept if (person := _about(one))])
+        return [_unsealed(one) if _about(one) and _about(one) not in here else one for one in kept]
+
+    def _link(self, connection: Connection, number: int, person: str) -> None:
+        """An alert is about this person: so it is found when they are removed."""
+        link = {"person": person, "alert": number}
+        known = select(alert_people.c.alert).where(alert_people.c.person == person, alert_people.c.alert == number)
+        if person and connection.execute(known).first() is None:
+            connection.execute(alert_people.insert(), link)
+
+    def unseal(self, connection: Connection, person: str) -> None:
+        """No alert holds a look at this person any more: they are removed."""
+        query = select(alerts.c.number, alerts.c.body).join(alert_people, alert_people.c.alert == alerts.c.number)
+        for number, body in connection.execute(query.where(alert_people.c.person == person)).all():
+            told = _unsealed(msgspec.json.decode(body, type=Alert))
+            chosen = update(alerts).where(alerts.c.number == number)
+            connection.execute(chosen.values(body=msgspec.json.encode(told).decode()))
+        connection.execute(delete(alert_people).where(alert_people.c.person == person))
 
     def known_of(self, connection: Connection, ids: Sequence[str]) -> frozenset[str]:
         """Which of these alerts are here."""
@@ -104,9 +129,10 @@ class Alerts:
             return Page(())
         with self._database.read() as connection:
             sqlite = self._database.is_sqlite
+            wanted = self._also_by_name(connection, wanted)
             keys = find(connection, wanted, after, limit + 1, self._counts, sqlite=sqlite)
             query = select(*_SHOWN).where(alerts.c.number.in_([key[2] for key in keys[:limit]]))
-            rows = {row.number: self._row(row) for row in connection.execute(query)}
+            rows = {row.number: row for row in self._read(connection, query)}
         more = Cursor(*keys[limit - 1]) if len(keys) > limit else None
         # One that was deleted between the two questions is left out.
         return Page(tuple(rows[key[2]] for key in keys[:limit] if key[2] in rows), more)
@@ -123,16 +149,22 @@ class Alerts:
             return self.rows_of(connection, list(ids))
 
     def body(self, alert_id: str) -> Alert | None:
-        """The whole alert as its newest revision said it."""
+        """The whole alert as its newest revision said it, with names."""
         with self._database.read() as connection:
-            return self.body_of(connection, alert_id)
+            kept = self.body_of(connection, alert_id)
+            if kept is None or kept.identity is None:
+                return kept
+            ids = [kept.identity.person_id, *(one.person_id for one in kept.identity.runners_up)]
+            return named(kept, self._people.names_of(connection, ids))
 
     def history(self, alert_id: str) -> list[RevisionRow]:
         """Its revisions, oldest first."""
         shown = (revisions.c.revision, revisions.c.state, revisions.c.at_ms, revisions.c.why)
         query = select(*shown).join(alerts, alerts.c.number == revisions.c.alert).where(alerts.c.id == alert_id)
         with self._database.read() as connection:
-            return [RevisionRow(*row) for row in connection.execute(query.order_by(revisions.c.revision))]
+            rows = [RevisionRow(*row) for row in connection.execute(query.order_by(revisions.c.revision))]
+            name_of = self._people.named_in(connection, (row.why for row in rows))
+        return [replace(row, why=spoken(row.why, name_of)) for row in rows]
 
     def open_counts(self, cameras: frozenset[str] | None = None) -> dict[Severity, int]:
         """How many open alerts there are of each severity; each count stops at MAX_COUNT."""
@@ -147,13 +179,14 @@ class Alerts:
                 counts[severity] = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
         return counts
 
-    def rows_of(self, connection: Connection, ids: Sequence[str]) -> list[AlertRow]:
-        """Alerts by their ids, in the order of `ids`; unknown ones are left out."""
-        found = {row.id: self._row(row) for row in connection.execute(select(*_SHOWN).where(alerts.c.id.in_(ids)))}
+    def rows_of(self, connection: Connection, ids: Sequence[str], *, by_id: bool = False) -> list[AlertRow]:
+        """Alerts by their ids, in the order of `ids`; unknown ones are left out. `by_id`: as they are kept."""
+        query = select(*_SHOWN).where(alerts.c.id.in_(ids))
+        found = {row.id: row for row in self._read(connection, query, by_id=by_id)}
         return [found[one] for one in ids if one in found]
 
     def body_of(self, connection: Connection, alert_id: str) -> Alert | None:
-        """The whole alert, in the caller's transaction."""
+        """The whole alert as it is kept, without names, in the caller's transaction."""
         body = connection.execute(select(alerts.c.body).where(alerts.c.id == alert_id)).scalar_one_or_none()
         return msgspec.json.decode(body, type=Alert) if body is not None else None
 
@@ -166,7 +199,7 @@ class Alerts:
             alerts.c.escalated_at_ms == 0,
         )
         with self._database.read() as connection:
-            return [self._row(row) for row in connection.execute(query.order_by(alerts.c.received_at_ms).limit(limit))]
+            return self._read(connection, query.order_by(alerts.c.received_at_ms).limit(limit))
 
     def forget(self, before_ms: int, limit: int = 1000) -> int:
         """Delete `limit` alerts that began before `before_ms`, with revisions and answers; returns how many.
@@ -206,10 +239,18 @@ class Alerts:
         if not all(dimensions.values()):
             return None
         severities = tuple(SEVERITIES.index(one) for one in dict.fromkeys(filter.severities or SEVERITIES))
-        words = tuple(dict.fromkeys(words_of(filter.text)))[:MAX_WORDS]
+        words = tuple((word,) for word in dict.fromkeys(words_of(filter.text)))[:MAX_WORDS]
         if filter.text.strip() and not words:
             return None
         return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words)
+
+    def _also_by_name(self, connection: Connection, wanted: Wanted) -> Wanted:
+        """Alerts hold ids: a word that may be of a name is also looked for as the beginning of whose id it is."""
+        words = tuple(
+            (word, *(words_of(person)[0] for person in self._people.called(connection, word)))
+            for word, *_ in wanted.words
+        )
+        return dataclasses.replace(wanted, words=words)
 
     def _known(self, connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         query = select(alerts.c.id, alerts.c.number, alerts.c.revision).where(alerts.c.id.in_(ids))
@@ -228,23 +269,6 @@ class Alerts:
         values = {"id": one.id, **self._told(one), **answered}
         number: int = connection.execute(alerts.insert().values(values).returning(alerts.c.number)).scalar_one()
         return number
-
-    def rewrite(self, connection: Connection, number: int, rewritten: Callable[[Alert], Alert]) -> Alert | None:
-        """Change what a kept alert says; returns it, None where there is none (any more)."""
-        query = select(alerts.c.body).where(alerts.c.number == number)
-        body = connection.execute(query).scalar_one_or_none()
-        if body is None:
-            return None
-        after = rewritten(msgspec.json.decode(body, type=Alert))
-        connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(after)))
-        return after
-
-    def rewrite_history(self, connection: Connection, number: int, rewritten: Callable[[str], str]) -> None:
-        """Change what a kept alert's revisions said."""
-        found = connection.execute(select(revisions.c.revision, revisions.c.why).where(revisions.c.alert == number))
-        for revision, why in found.all():
-            chosen = update(revisions).where(revisions.c.alert == number, revisions.c.revision == revision)
-            connection.execute(chosen.values(why=rewritten(why)))
 
     def _told(self, one: Alert) -> dict[str, object]:
         """The columns that the message sets, also when a later revision comes."""
@@ -267,7 +291,13 @@ class Alerts:
             "body": msgspec.json.encode(one).decode(),
         }
 
-    def _row(self, row: Row[*tuple[Any, ...]]) -> AlertRow:
+    def _read(self, connection: Connection, query: Select[*tuple[Any, ...]], *, by_id: bool = False) -> list[AlertRow]:
+        """What a query for _SHOWN finds, as it is shown."""
+        found = connection.execute(query).all()
+        name_of = mention if by_id else self._people.named_in(connection, (row.why for row in found))
+        return [self._row(row, name_of) for row in found]
+
+    def _row(self, row: Row[*tuple[Any, ...]], name_of: NameOf) -> AlertRow:
         values = row._mapping
         named = {name: self._names.name(values[name]) for name in _NAMED}
         plain = {name: value for name, value in values.items() if name not in (*_NAMED, "picture")}
@@ -275,6 +305,7 @@ class Alerts:
             "severity": SEVERITIES[row.severity],
             "status": STATUSES[row.status],
             "verdict": JUDGED[row.verdict],
+            "why": spoken(row.why, name_of),
             "snapshot": f"/api/alerts/{row.id}/snapshot" if row.picture else "",
         }
         return AlertRow(**{**plain, **named, **coded})
@@ -292,11 +323,14 @@ def unfit(one: Alert) -> str:
     return "" if 0 <= one.revision < 2**31 else f"revision {one.revision} is out of range"
 
 
-def people_of(one: Alert) -> list[str]:
-    """The enrolled people whom an alert names, as who it is or as a runner-up."""
-    said = one.identity
-    found = [said.person_id, *(other.person_id for other in said.runners_up)] if said else []
-    return [name for name in dict.fromkeys(found) if name and len(name) <= MAX_NAME and "\0" not in name]
+def _about(one: Alert) -> str:
+    """The id of the enrolled person whom an alert is about."""
+    person = one.identity.person_id if one.identity else ""
+    return person if len(person) <= MAX_NAME and "\0" not in person else ""
+
+
+def _unsealed(one: Alert) -> Alert:
+    return replace(one, identity=replace(one.identity, sealed=b"")) if one.identity else one
 
 
 def _told_text(text: str) -> str:

@@ -38,7 +38,8 @@ class Wanted:
     severities: tuple[int, ...] = tuple(range(len(SEVERITIES)))
     since_ms: int = 0
     until_ms: int = 0
-    words: tuple[str, ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
+    """Of each, one has to be there."""
 
 
 def lets_through(filter: Filter, row: AlertRow) -> bool:
@@ -168,17 +169,21 @@ def _conditions(wanted: Wanted, leading: str | None) -> list[ColumnElement[bool]
         conditions.append(alerts.c.started_at_ms >= wanted.since_ms)
     if wanted.until_ms:
         conditions.append(alerts.c.started_at_ms < wanted.until_ms)
-    return [*conditions, *(_has(word) for word in wanted.words)]
+    return [*conditions, *(_has(some) for some in wanted.words)]
 
 
-def _having(numbers: Sequence[int], words: Sequence[str]) -> Select[int]:
-    """Which of these alerts have all of the words."""
-    return select(alerts.c.number).where(alerts.c.number.in_(numbers), *(_has(word) for word in words))
+def _having(numbers: Sequence[int], words: Sequence[Sequence[str]]) -> Select[int]:
+    """Which of these alerts have one of each."""
+    return select(alerts.c.number).where(alerts.c.number.in_(numbers), *(_has(some) for some in words))
 
 
-def _has(word: str) -> ColumnElement[bool]:
+def _has(some: Sequence[str]) -> ColumnElement[bool]:
     """The same as the index of words would say."""
-    return or_(alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}"))
+    return or_(*(found for word in some for found in _begins(word)))
+
+
+def _begins(word: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}")
 
 
 def _behind(cursor: Cursor) -> ColumnElement[bool]:

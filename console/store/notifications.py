@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from console.store.database import Database
+from console.store.people import People
 from console.store.tables import alerts, notices, notifications, notify_state
 from contracts.config import NotifyEvent
+from contracts.naming import spoken
 
 Status = Literal["waiting", "sent", "failed", "withheld"]
 KEEP = 10_000
@@ -55,10 +57,14 @@ class ChannelCount(NamedTuple):
 
 
 class NotificationStore:
-    """Notices and notifications of one database; notices are only kept where there are channels."""
+    """Notices and notifications of one database; notices are only kept where there are channels.
 
-    def __init__(self, database: Database, *, has_channels: bool) -> None:
+    Titles are kept with people's ids, and read with their names.
+    """
+
+    def __init__(self, database: Database, people: People, *, has_channels: bool) -> None:
         self._database = database
+        self._people = people
         self.has_channels = has_channels
 
     def note(self, connection: Connection, ids: Iterable[str], event: NotifyEvent, at_ms: int) -> None:
@@ -114,8 +120,7 @@ class NotificationStore:
             notifications.c.status == "waiting", notifications.c.channel == channel, notifications.c.due_at_ms <= now_ms
         )
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(notifications.c.number).limit(limit))
-            return [NotificationRow(**row._mapping) for row in rows]
+            return self._read(connection, query.order_by(notifications.c.number).limit(limit))
 
     def done(
         self, numbers: Collection[int], status: Status, at_ms: int, *, error: str = "", reason: str | None = None
@@ -155,8 +160,8 @@ class NotificationStore:
     def get(self, number: int) -> NotificationRow | None:
         """One notification."""
         with self._database.read() as connection:
-            row = connection.execute(select(notifications).where(notifications.c.number == number)).first()
-        return NotificationRow(**row._mapping) if row else None
+            rows = self._read(connection, select(notifications).where(notifications.c.number == number))
+        return rows[0] if rows else None
 
     def history(
         self,
@@ -175,7 +180,12 @@ class NotificationStore:
         if before is not None:
             query = query.where(notifications.c.number < before)
         with self._database.read() as connection:
-            return [NotificationRow(**row._mapping) for row in connection.execute(query)]
+            return self._read(connection, query)
+
+    def _read(self, connection: Connection, query: Select[*tuple[Any, ...]]) -> list[NotificationRow]:
+        rows = [NotificationRow(**row._mapping) for row in connection.execute(query)]
+        name_of = self._people.named_in(connection, (row.title for row in rows))
+        return [msgspec.structs.replace(row, title=spoken(row.title, name_of)) for row in rows]
 
     def counts(self) -> dict[str, ChannelCount]:
         """By channel, what waits and when something was last sent."""

@@ -10,25 +10,16 @@ from msgspec.structs import asdict
 from sqlalchemy import Column, Connection, delete, func, or_, select, update
 
 from console.store.database import Database
-from console.store.tables import alert_people, alerts, denials, faces, keys, outbox, people
+from console.store.tables import denials, faces, keys, outbox, people
+from contracts.naming import NameOf, mentioned
 
-TRACES = ("people", "faces", "denials", "keys", "outbox")
-"""The tables that hold something of an enrolled person beside alerts."""
-
-
-class Named(NamedTuple):
-    """A removed person and the number and revision of an alert that names them."""
-
-    person: str
-    number: int
-    revision: int
+TRACES = ("people", "faces", "denials", "keys", "outbox", "alerts")
+"""The tables that hold something of an enrolled person."""
+MAX_CALLED = 50
 
 
 class PersonRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is enrolled. `version` is that of the last change told to the jobs.
-
-    One without a name is removed: an id that is kept as long as alerts may still come that name them.
-    """
+    """Somebody who is enrolled. `version` is that of the last change told to the jobs."""
 
     id: str
     name: str
@@ -92,22 +83,38 @@ class People:
 
     def all(self, connection: Connection, text: str = "", limit: int | None = None) -> list[PersonRow]:
         """Everybody who is enrolled, or whose name or group holds `text`, by name."""
-        query = select(people).where(people.c.name != "").order_by(people.c.name, people.c.id).limit(limit)
+        query = select(people).order_by(people.c.name, people.c.id).limit(limit)
         if text:
             like = (column.icontains(text, autoescape=True) for column in (people.c.name, people.c.group))
             query = query.where(or_(*like))
         return [PersonRow(**row._mapping) for row in connection.execute(query)]
 
-    def named_still(self, connection: Connection) -> list[Named]:
-        """Alerts that name somebody who is removed, or did in a revision."""
-        query = select(alert_people.c.person, alerts.c.number, alerts.c.revision)
-        query = query.join(alerts, alerts.c.number == alert_people.c.alert)
-        query = query.join(people, people.c.id == alert_people.c.person).where(people.c.name == "")
-        return [Named(*row) for row in connection.execute(query)]
+    def names_of(self, connection: Connection, ids: Iterable[str]) -> NameOf:
+        """What these people are called: what is to be shown has names, what is kept has ids."""
+        wanted = {one for one in ids if one}
+        query = select(people.c.id, people.c.name).where(people.c.id.in_(wanted))
+        found = {person: name for person, name in connection.execute(query)} if wanted else {}
+        return lambda person: found.get(person, "")
+
+    def named_in(self, connection: Connection, texts: Iterable[str]) -> NameOf:
+        """What those are called whom these sentences mention."""
+        return self.names_of(connection, (person for text in texts for person in mentioned(text)))
+
+    def called(self, connection: Connection, word: str) -> list[str]:
+        """The ids of those in whose names this word is, of some of them where many have it."""
+        query = select(people.c.id).where(people.c.name.icontains(word, autoescape=True))
+        return list(connection.execute(query.order_by(people.c.name).limit(MAX_CALLED)).scalars())
+
+    def held(self, connection: Connection, ids: Collection[str]) -> frozenset[str]:
+        """Which of these people are enrolled; nobody of them is removed before this transaction is over."""
+        if not ids:
+            return frozenset()
+        query = select(people.c.id).where(people.c.id.in_(ids)).with_for_update(read=True)
+        return frozenset(connection.execute(query).scalars())
 
     def get(self, connection: Connection, person_id: str) -> PersonRow | None:
         """One person who is enrolled."""
-        row = connection.execute(select(people).where(people.c.id == person_id, people.c.name != "")).first()
+        row = connection.execute(select(people).where(people.c.id == person_id)).first()
         return PersonRow(**row._mapping) if row else None
 
     def save(self, connection: Connection, person: PersonRow) -> None:
@@ -157,27 +164,12 @@ class People:
         connection.execute(delete(denials).where(denials.c.id == denial_id))
 
     def remove(self, connection: Connection, person_id: str, unsent: Collection[str]) -> None:
-        """A person has no name, picture, denial nor key any more; what waits to be sent under `unsent` is not sent.
-
-        Their id stays, by which alerts are found that name them: see `unlink` and `forget`.
-        """
+        """A person is not there any more; what waits to be sent under `unsent` is not sent."""
         for table in (faces, denials):
             connection.execute(delete(table).where(table.c.person == person_id))
         connection.execute(delete(keys).where(keys.c.name == f"person/{person_id}"))
         connection.execute(delete(outbox).where(outbox.c.key.in_(unsent)))
-        values = {"name": "", "group": "", "created_by": ""}
-        connection.execute(update(people).where(people.c.id == person_id).values(values))
-
-    def unlink(self, connection: Connection, person_id: str, number: int) -> None:
-        """An alert names a removed person no longer, nor does its evidence."""
-        link = (alert_people.c.person == person_id, alert_people.c.alert == number)
-        connection.execute(delete(alert_people).where(*link))
-
-    def forget(self, connection: Connection, before_ms: int) -> None:
-        """Nothing is kept any more of people who were removed before that."""
-        gone = select(people.c.id).where(people.c.name == "", people.c.version < before_ms)
-        connection.execute(delete(alert_people).where(alert_people.c.person.in_(gone)))
-        connection.execute(delete(people).where(people.c.name == "", people.c.version < before_ms))
+        connection.execute(delete(people).where(people.c.id == person_id))
 
     def signature(self, connection: Connection) -> Signature:
         """Changes with every picture and person that comes, changes or goes."""

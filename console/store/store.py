@@ -31,7 +31,8 @@ class Store:
     def __init__(self, url: str | URL, *, notifies: bool = False) -> None:
         self.database = Database(url)
         names = Names(self.database)
-        self.alerts = Alerts(self.database, names)
+        self.people = People(self.database)
+        self.alerts = Alerts(self.database, names, self.people)
         self.load = Load(self.database, names)
         self.judged = JudgedAlerts(self.database, names)
         self.answers = Answers(self.database)
@@ -39,8 +40,7 @@ class Store:
         self.accounts = Accounts(self.database)
         self.objects = Objects(self.database)
         self.offsets = Offsets(self.database)
-        self.notifications = NotificationStore(self.database, has_channels=notifies)
-        self.people = People(self.database)
+        self.notifications = NotificationStore(self.database, self.people, has_channels=notifies)
         self.suppressions = SuppressionStore(self.database)
 
     def open(self) -> None:

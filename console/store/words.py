@@ -31,13 +31,16 @@ def indexed(said: Sequence[str], numbers: Mapping[str, int]) -> str:
     return " ".join([*found, *(token(name, number) for name, number in numbers.items())])
 
 
-def matching(wanted: Sequence[str], narrowed: Mapping[str, Sequence[int]], *, sqlite: bool) -> Select[int]:
-    """Numbers of the alerts that have words beginning with each of `wanted`, of these cameras, zones ..., unordered."""
+def matching(wanted: Sequence[Sequence[str]], narrowed: Mapping[str, Sequence[int]], *, sqlite: bool) -> Select[int]:
+    """Numbers of the alerts that have words beginning with one of each of `wanted`, of these cameras, zones ...,
+    unordered."""
     groups = [[token(name, number) for number in numbers] for name, numbers in narrowed.items()]
     if sqlite:
-        parts = [f'"{word}"*' for word in wanted] + ["(" + " OR ".join(group) + ")" for group in groups]
+        parts = ["(" + " OR ".join(f'"{word}"*' for word in some) + ")" for some in wanted]
+        parts += ["(" + " OR ".join(group) + ")" for group in groups]
         found: Select[int] = select(column("rowid", Integer)).select_from(table("alerts_words"))
         return found.where(text("alerts_words MATCH :words").bindparams(bindparam("words", " AND ".join(parts))))
-    parts = [f"{word}:*" for word in wanted] + ["(" + " | ".join(group) + ")" for group in groups]
+    parts = ["(" + " | ".join(f"{word}:*" for word in some) + ")" for some in wanted]
+    parts += ["(" + " | ".join(group) + ")" for group in groups]
     matches = text("alerts.search @@ to_tsquery('simple', :words)").bindparams(bindparam("words", " & ".join(parts)))
     return select(alerts.c.number).where(matches)

@@ -112,6 +112,11 @@ class Gallery:
         order = places[np.argsort(-scores[places], kind="stable")][:count]
         return tuple(Match(self.people[place], float(scores[place])) for place in order)
 
+    def called(self, person_id: str) -> str:
+        """The person's name; "" where nobody of that id is enrolled."""
+        place = self._places.get(person_id)
+        return "" if place is None else self.people[place].name
+
     @cached_property
     def _places(self) -> dict[str, int]:
         return {person.id: place for place, person in enumerate(self.people)}

@@ -22,6 +22,7 @@ from stream.rules import (
     AlertPolicy,
     CameraRules,
     EngineState,
+    People,
     PolicyState,
     Rulebook,
     RuleEngine,
@@ -93,7 +94,7 @@ class Decider:
         faces = FacesState()
         if self._recogniser is not None and known is not None and rules.spec.faces.identify:
             faces = self._recogniser.step(state.faces, seen, known, tally)
-        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, who_is(faces))
+        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, _people(faces, known))
         faces, sightings = tell(faces, seen, objects)
         silence, heard = Silencer(rules).step(state.silence, events, engine, frame, alerts_of(state.policy))
         policy, alerts = AlertPolicy(rules).step(state.policy, heard.alerting, at_ms=frame.captured_at_ms, frame=frame)
@@ -132,6 +133,10 @@ class Decider:
     ) -> tuple[LaneState, Decision]:
         policy, alerts = AlertPolicy(rules).step(state.policy, events, at_ms=at_ms, frame=None)
         return msgspec.structs.replace(state, policy=policy), Decision(None, events, alerts)
+
+
+def _people(faces: FacesState, known: Known | None) -> People:
+    return who_is(faces, known.enrolled.gallery) if known is not None else {}
 
 
 def _boxes(frame: FrameDetections, camera: Camera) -> list[Detection]:

@@ -18,7 +18,7 @@ from contracts.errors import ContractError
 from contracts.identity import Identified, RunnerUp
 from contracts.messages import Detection, Evidence, FrameDetections, Look, TrackedObject
 from contracts.people import Sighting
-from stream.identity import Calibration, Identifier, IdentifierConfig, Identity, IdentityState
+from stream.identity import Calibration, Gallery, Identifier, IdentifierConfig, Identity, IdentityState
 from stream.identity import Look as FaceLook
 from stream.jobs.gallery_watch import VECTOR, Embedder, Enrolled, unit
 from stream.rules import Who
@@ -198,9 +198,9 @@ class Recogniser:
         return after, identity
 
 
-def who_is(state: FacesState) -> Mapping[TrackKey, Who]:
+def who_is(state: FacesState, gallery: Gallery) -> Mapping[TrackKey, Who]:
     """Who each track is said to be, with the frame of the best look, as the rules want it."""
-    return {face.key: Who(face.who, face.seen) for face in state.faces}
+    return {face.key: Who(face.who, face.seen, gallery.called(face.who.person_id)) for face in state.faces}
 
 
 def tell(state: FacesState, seen: Seen, objects: Iterable[TrackedObject]) -> tuple[FacesState, tuple[Sighting, ...]]:
@@ -292,18 +292,17 @@ def _fused(state: IdentityState, frame: FrameDetections, keys: DayKeys) -> bytes
 
 
 def _identified(identity: Identity) -> Identified:
-    """A test's outcome as tracks, events and alerts carry it."""
+    """A test's outcome as tracks, events and alerts carry it: without names, which would outlast a removal."""
     person = identity.person
     others = [match for match in identity.runners_up if person is None or match.person.id != person.id]
     return Identified(
         decision=identity.decision,
         person_id=person.id if person else "",
-        name=person.name if person else "",
         group=person.group if person else "",
         score=identity.score,
         threshold=identity.threshold if np.isfinite(identity.threshold) else 1.0,
         strangers=identity.strangers,
-        runners_up=tuple(RunnerUp(one.person.id, one.person.name, one.score) for one in others),
+        runners_up=tuple(RunnerUp(one.person.id, "", one.score) for one in others),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from contracts.config import KnownPerson, UnknownPerson
 from contracts.identity import Identified
 from contracts.messages import Condition, Event
+from contracts.naming import mention
 from stream.rules.model import ActiveRule
 from stream.rules.scene import Readings, Scene, Who, of_thing
 from stream.rules.state import Thing
@@ -23,7 +24,7 @@ def known_person(rule: ActiveRule, spec: KnownPerson, scene: Scene) -> Readings:
     found = {}
     for thing, who in _seen(rule, spec.zone, scene):
         said = who.identified
-        if said.decision == "identified" and meant(spec, said):
+        if said.decision == "identified" and meant(spec, who):
             conditions = (
                 Condition("person", _wanted(spec), named(said)),
                 Condition("likeness", f">= {said.threshold:.3f}", f"{said.score:.3f}"),
@@ -46,18 +47,20 @@ def unknown_person(rule: ActiveRule, spec: UnknownPerson, scene: Scene) -> Readi
     return found
 
 
-def meant(spec: KnownPerson, said: Identified) -> bool:
-    """Whether the rule is about this person."""
+def meant(spec: KnownPerson, who: Who) -> bool:
+    """Whether the rule is about this person, whom it may name by id or by name."""
+    said = who.identified
     if said.group and said.group in spec.except_groups:
         return False
     if not spec.people and not spec.groups:
         return True
-    return said.person_id in spec.people or said.name in spec.people or (bool(said.group) and said.group in spec.groups)
+    by_name = bool(who.name) and who.name in spec.people
+    return by_name or said.person_id in spec.people or (bool(said.group) and said.group in spec.groups)
 
 
 def named(said: Identified) -> str:
-    """A person as people say it: `Ann (banned)`."""
-    return f"{said.name or said.person_id} ({said.group})" if said.group else said.name or said.person_id
+    """A person as sentences have it: `person/<id> (banned)`, which is shown as `Ann (banned)`."""
+    return f"{mention(said.person_id)} ({said.group})" if said.group else mention(said.person_id)
 
 
 def another(before: Identified | None, now: Identified | None) -> bool:
@@ -89,5 +92,7 @@ def _seen(rule: ActiveRule, zone: str, scene: Scene) -> Iterator[tuple[Thing, Wh
 
 
 def _wanted(spec: KnownPerson) -> str:
-    wanted = " or ".join((*spec.people, *(f"group {name}" for name in spec.groups))) or "anybody enrolled"
+    """Whom the rule names stands in the rule; here it would be a name on the wire."""
+    people = ["one of those whom it names"] if spec.people else []
+    wanted = " or ".join((*people, *(f"group {name}" for name in spec.groups))) or "anybody enrolled"
     return f"{wanted}, not {' or '.join(spec.except_groups)}" if spec.except_groups else wanted

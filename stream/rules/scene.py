@@ -20,10 +20,11 @@ SCENE = 0
 
 
 class Who(NamedTuple):
-    """Who a track is said to be, and the frame that shows the face best."""
+    """Who a track is said to be, the frame that shows the face best, and what they are called by now."""
 
     identified: Identified
     evidence: Evidence
+    name: str = ""
 
 
 People = Mapping[tuple[int, int], Who]

@@ -110,7 +110,7 @@ def test_changes_are_there_within_a_second_and_who_is_removed_is_in_no_byte(
         assert plain not in everything
 
     began_s = time.monotonic()
-    parts.people.remove(ANNA, person)
+    parts.people.register.remove(ANNA, person)
     removed_s, removed = gallery.wait(RemovedPerson, began_s)
     assert removed == RemovedPerson(kind="person", id=person)
     gone = [enrolled.wrapped, enrolled.sealed, denial.sealed]

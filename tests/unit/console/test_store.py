@@ -6,10 +6,11 @@ import itertools
 import random
 import threading
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DatabaseError
 
 from console.store import find
@@ -17,7 +18,8 @@ from console.store.alerts import unfit
 from console.store.find import lets_through
 from console.store.rows import AlertRow, Cursor, CursorError, Filter
 from console.store.store import Store
-from console.store.tables import metadata
+from console.store.tables import alert_people, alerts, metadata, people, revisions
+from contracts.identity import Identified, RunnerUp
 from tests.console_tools import AT_MS, alert_of, take
 
 
@@ -245,3 +247,28 @@ def test_a_changed_audit_says_where(store: Store, statement: str, first: int) ->
             connection.execute(text("ALTER TABLE audit DISABLE TRIGGER audit_stays"))
         connection.execute(text(statement))
     assert store.audit.broken() == first
+
+
+def test_names_of_the_version_before_become_ids(store: Store) -> None:
+    said = Identified(
+        decision="identified", person_id="p-1", name="Beatrix", runners_up=(RunnerUp("p-2", "Carl", 0.3),)
+    )
+    take(store, alert_of(1))
+    with store.database.write() as connection:
+        body = msgspec.json.encode(alert_of(1, why="Beatrix came", identity=said)).decode()
+        values = {"body": body, "why": "Beatrix came", "words": "beatrix came gate"}
+        connection.execute(update(alerts).values(values))
+        connection.execute(update(revisions).values(why="Beatrix came"))
+        links = [{"person": person, "alert": 1} for person in ("p-1", "p-2")]
+        connection.execute(alert_people.insert(), links)
+        who = {"group": "", "version": 1, "created_at_ms": 1, "created_by": ""}
+        connection.execute(people.insert(), [{"id": "p-1", "name": "Beatrix"} | who, {"id": "p-2", "name": ""} | who])
+        connection.execute(text("UPDATE alembic_version SET version_num = '0005'"))
+    store.database.upgrade()
+    with store.database.read() as connection:
+        (kept,) = connection.execute(select(alerts.c.body, alerts.c.why, alerts.c.words)).all()
+        assert not any("Beatrix" in one or "Carl" in one or "beatrix" in one for one in kept)
+        assert connection.execute(select(alert_people.c.person)).scalars().all() == ["p-1"]
+        assert [one.id for one in store.people.all(connection)] == ["p-1"]
+    assert [row.why for row in store.alerts.page(Filter(text="beatrix")).rows] == ["Beatrix came"]
+    assert store.alerts.history("alert-1")[0].why == "Beatrix came"

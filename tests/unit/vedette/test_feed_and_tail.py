@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from archive.evidence.files import Folder
 from bus.errors import BusError
 from contracts.codec import encode
 from contracts.errors import VedetteError
+from contracts.identity import Identified
 from contracts.messages import Alert, Frame, FrameRef, FrameTracks, TrackedObject
 from vedette import tail
 from vedette.feed import Feed, FeedOptions, line
@@ -51,6 +53,17 @@ def test_a_new_alert_is_two_lines_in_the_sites_time() -> None:
 
 def test_an_alert_without_a_picture_is_one_line() -> None:
     assert "\n" not in line(alert(), None, OPTIONS)
+
+
+def test_people_are_named_where_they_are_shown() -> None:
+    said = Identified(decision="identified", person_id="p-1")
+    who = alert(why="person/p-1 (banned) seen, not person/p-2", identity=said)
+    called = {"p-1": "Bea"}
+    names = replace(OPTIONS, name_of=lambda person_id: called.get(person_id, ""))
+    assert line(who, None, names).endswith("Bea (banned) seen, not removed person")
+    shown = json.loads(tail.as_json(encode(who), Alert, names.name_of))
+    assert (shown["why"], shown["identity"]["name"]) == ("Bea (banned) seen, not removed person", "Bea")
+    assert "person/p-1 (banned)" in line(who, None, OPTIONS)  # without the master key
 
 
 def test_an_end_is_told_as_such() -> None:

@@ -14,6 +14,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from archive.evidence import paths, writer
@@ -25,6 +26,7 @@ from archive.evidence.privacy import Redact, as_sent
 from archive.evidence.writer import PICTURES, EvidenceWriter, Missed, Seen
 from contracts import codec
 from contracts.errors import ContractError
+from contracts.identity import Identified
 from contracts.messages import Alert, Condition, Evidence, Frame, FrameRef
 from contracts.metrics import Metrics
 from tests.builders import jpeg_of
@@ -293,3 +295,15 @@ def test_the_caption_has_local_time_and_the_cameras_name(tmp_path: Path, monkeyp
     assert captions == [
         ("yard · zone entry", "A person came in", f"{local:%a %d %b %Y} 01:00:00.2 CET", "Hoftor (home) · late")
     ]
+
+
+def test_nothing_that_is_kept_names_an_enrolled_person_or_holds_their_face(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, {7: frame()})
+    before = Identified(decision="identified", person_id="p-1", name="Beatrix", group="banned", sealed=b"a look")
+    bench.writer.write(alert(1, evidence(7), why="Beatrix (banned) seen", identity=before))
+    told = codec.decode((bench.folder / paths.ALERT).read_bytes(), Alert)
+    assert told.identity == replace(before, name="", sealed=b"")
+    assert told.why == "person/p-1 (banned) seen"
+    assert not any(b"Beatrix" in file.read_bytes() for file in bench.folder.iterdir())
+    caption = bench.writer._caption(told, evidence(7))
+    assert caption.why == "enrolled person (banned) seen"

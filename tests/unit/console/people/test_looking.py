@@ -67,7 +67,7 @@ def test_an_unknown_person_is_found_on_all_cameras_the_most_alike_first(parts: P
 
 
 def test_an_alert_and_a_picture_find_the_same_person_again(parts: Parts) -> None:
-    alert = named_alert(parts, "p-1", look(1, 0.95))
+    alert = named_alert(parts, "", look(1, 0.95))
     take(parts.store, alert)
     found = parts.people.looking.find(ANNA, Sought(source=FromAlert(alert.id)))
     assert [one.camera for one in found] == ["hall", "cellar", "gate"]

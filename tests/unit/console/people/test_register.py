@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from archive.evidence import paths
 from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError, RefusedPictureError
 from console.people.sealing import half
 from console.rights import ForbiddenError, Who
-from contracts import codec
+from console.store.find import lets_through
+from console.store.rows import Filter
+from contracts.identity import RunnerUp
 from contracts.messages import Alert
 from contracts.people import PersonSecret, RemovedPerson, SetDenial, SetPerson
 from tests.console_tools import alert_of, person, take
@@ -106,7 +108,7 @@ def test_who_may_not_enrol_may_not(parts: Parts, who: Who, why: str) -> None:
     for attempt in (
         lambda: parts.people.register.enrol(who, "X", "", look(4), source="upload"),
         lambda: parts.people.register.change(who, person_id, "X", ""),
-        lambda: parts.people.remove(who, person_id),
+        lambda: parts.people.register.remove(who, person_id),
     ):
         with pytest.raises(ForbiddenError, match=why):
             attempt()
@@ -132,55 +134,88 @@ def test_another_master_key_is_said_to_be_another(tmp_path: Path, clock: Clock, 
     again.store.close()
 
 
-def test_a_removed_person_is_gone_from_jobs_alerts_and_evidence(parts: Parts, tmp_path: Path) -> None:
+def test_a_removed_person_is_gone_from_jobs_and_alerts(parts: Parts, tmp_path: Path) -> None:
     person_id = enrol(parts)
     alert = named_alert(parts, person_id, look(1, seed=3))
     take(parts.store, alert, alert_of(5))
-    place = paths.place_of(alert)
-    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
-    parts.files.write(place.file(paths.SNAPSHOT), b"a picture with a caption")
+    assert shown(parts, alert) == ("Bea", "Bea came into the yard", "Bea came into the yard")
     person(parts.store, "otto")
     denial = parts.people.saying.deny(OTTO, alert.id)
     wrapped = next(one.change.wrapped for one in told(parts, "gallery") if isinstance(one.change, SetPerson))
 
-    parts.people.remove(ANNA, person_id)
+    parts.people.register.remove(ANNA, person_id)
 
     assert parts.people.register.people(ANNA) == []
     gone = [one.change for one in told(parts, "gallery") if isinstance(one.change, RemovedPerson)]
     assert {(one.kind, one.id) for one in gone} >= {("person", person_id), ("denial", denial.id)}
     assert not any(isinstance(one.change, SetPerson | SetDenial) for one in told(parts, "gallery"))  # not even unsent
-    body = parts.store.alerts.body(alert.id)
-    assert body is not None
-    assert body.identity is not None
-    assert (body.identity.name, body.identity.person_id, body.identity.sealed) == ("removed person", "", b"")
-    assert (body.why, body.identity.runners_up[0].name) == ("removed person came into the yard", "Carl")
-    assert [one.why for one in parts.store.alerts.history(alert.id)] == ["removed person came into the yard"]
-    kept = codec.decode(parts.files.read(place.file(paths.ALERT)) or b"", Alert)
-    assert (kept.identity, kept.why) == (body.identity, body.why)
-    assert parts.files.read(place.file(paths.SNAPSHOT)) is None
+    assert shown(parts, alert) == ("removed person", "removed person came into the yard", "")
     data = b"".join(file.read_bytes() for file in (tmp_path / "console").iterdir())
     assert b"Bea" not in data  # nor in free pages or the log of writes
     assert wrapped not in data
-    assert person_id.encode() in data  # the audit knows that somebody was enrolled and removed
+    assert person_id.encode() in data  # it means nobody
 
 
-def test_a_removal_that_was_cut_off_goes_on(parts: Parts, clock: Clock) -> None:
+def shown(parts: Parts, alert: Alert) -> tuple[str, str, str]:
+    """Whom a kept alert names, what it says, and what that said first if a look at a face is still there."""
+    body, (first, *_) = parts.store.alerts.body(alert.id), parts.store.alerts.history(alert.id)
+    assert body is not None
+    assert body.identity is not None
+    row = parts.store.alerts.get(alert.id)
+    assert row is not None
+    assert row.why == body.why == first.why
+    return body.identity.name, body.why, first.why if body.identity.sealed else ""
+
+
+def test_who_is_called_otherwise_is_shown_so(parts: Parts) -> None:
     person_id = enrol(parts)
-    take(parts.store, named_alert(parts, person_id, look(1)))
-    parts.people.register.remove(ANNA, person_id)  # killed before the alerts were rewritten
-    body = parts.store.alerts.body("alert-0")
-    assert body is not None
-    assert "Bea" in body.why
-    parts.people.step(clock.now_ms)
-    body = parts.store.alerts.body("alert-0")
-    assert body is not None
-    assert "Bea" not in body.why
+    alert = named_alert(parts, person_id, look(1))
+    take(parts.store, alert)
+    parts.people.register.change(ANNA, person_id, "Bea Winter", "banned")
+    assert shown(parts, alert)[1] == "Bea Winter came into the yard"
+
+
+def test_alerts_of_the_version_before_are_kept_without_names(parts: Parts, tmp_path: Path) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1), why="Bea (banned) came into the yard")
+    assert alert.identity is not None
+    before = replace(alert, identity=replace(alert.identity, name="Bea", runners_up=(RunnerUp("other", "Carl", 0.3),)))
+    take(parts.store, before)
+    assert shown(parts, alert)[1] == "Bea (banned) came into the yard"
+    parts.people.register.remove(ANNA, person_id)
+    assert shown(parts, alert)[1] == "removed person (banned) came into the yard"
+    data = b"".join(file.read_bytes() for file in (tmp_path / "console").iterdir())
+    assert not re.search(b"Bea|Carl", data)
+
+
+def test_an_alert_that_comes_after_the_removal_holds_no_look_either(parts: Parts) -> None:
+    person_id = enrol(parts)
+    alert = named_alert(parts, person_id, look(1))
+    take(parts.store, alert)
+    parts.people.register.remove(ANNA, person_id)
+    take(parts.store, replace(alert, revision=2, state="end"))
+    assert shown(parts, alert) == ("removed person", "removed person came into the yard", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("bea", [0]), ("bea yard", [0]), ("carl", [1]), ("bea carl", []), ("yard", [1, 0]), ("dora", [])],
+)
+def test_alerts_are_found_by_whom_they_are_about(parts: Parts, text: str, found: list[int]) -> None:
+    for number, name in enumerate(("Bea Winter", "Carl")):
+        take(parts.store, named_alert(parts, enrol(parts, number, name), look(number), number))
+    page = parts.store.alerts.page(Filter(text=text))
+    assert [row.id for row in page.rows] == [f"alert-{number}" for number in found]
+    filter_live = Filter(text=text)
+    assert {row.id for row in parts.store.alerts.page(Filter()).rows if lets_through(filter_live, row)} == {
+        f"alert-{number}" for number in found
+    }
 
 
 def test_the_audit_never_holds_a_name(parts: Parts) -> None:
     person_id = enrol(parts, name="Unforgettable")
     parts.people.register.change(ANNA, person_id, "Unforgotten", "staff")
-    parts.people.remove(ANNA, person_id)
+    parts.people.register.remove(ANNA, person_id)
     entries = parts.store.audit.page()
     assert [one.action for one in entries] == ["remove person", "change person", "enrol"]
     assert not any("Unforg" in one.details + one.subject for one in entries)
@@ -195,48 +230,3 @@ def test_a_gallery_of_thousands_is_opened_once(parts: Parts) -> None:
     parts.people.register.change(ANNA, first.people[0].id, "Renamed", "")
     assert enrolled.gallery(MODEL).people[-1].name == "Renamed"
     assert np.isclose(float(first.vectors[1] @ look(1).vector), 1, atol=1e-3)
-
-
-def test_an_alert_that_ends_after_the_removal_names_nobody_either(parts: Parts, clock: Clock) -> None:
-    person_id = enrol(parts)
-    alert = named_alert(parts, person_id, look(1))
-    end = replace(alert, revision=2, state="end", why="Bea was in the yard")
-    place = paths.place_of(alert)
-    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
-    take(parts.store, alert)
-    parts.people.remove(ANNA, person_id)
-    take(parts.store, end)
-    parts.files.write(place.file(paths.ALERT), codec.encode(end))
-
-    clock.now_ms += 1000
-    parts.people.step(clock.now_ms)
-
-    assert "Bea" not in str(parts.store.alerts.body(alert.id))
-    assert "Bea" not in str(parts.store.alerts.history(alert.id))
-    assert b"Bea" not in (parts.files.read(place.file(paths.ALERT)) or b"")
-    with parts.store.database.read() as connection:
-        assert parts.store.people.named_still(connection) == []
-
-
-def test_evidence_that_is_behind_names_nobody_when_it_has_come(parts: Parts, clock: Clock) -> None:
-    person_id = enrol(parts)
-    alert = named_alert(parts, person_id, look(1), state="end")
-    take(parts.store, alert)
-    parts.people.remove(ANNA, person_id)
-    place = paths.place_of(alert)
-    parts.files.write(place.file(paths.ALERT), codec.encode(alert))
-    clock.now_ms = alert.at_ms + 60_000
-    parts.people.step(clock.now_ms)
-    assert b"Bea" not in (parts.files.read(place.file(paths.ALERT)) or b"")
-
-
-def test_a_name_that_an_earlier_revision_said_goes_too(parts: Parts) -> None:
-    person_id = enrol(parts)
-    alert = named_alert(parts, person_id, look(1))
-    other = named_alert(parts, enrol(parts, 2, "Dora"), look(2), name="Dora", revision=2)
-    take(parts.store, alert, other)
-    parts.people.remove(ANNA, person_id)
-    assert [one.why for one in parts.store.alerts.history(alert.id)] == [
-        "removed person came into the yard",
-        "Dora came into the yard",
-    ]

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from contracts.config_file import parse
 from contracts.manifest import load_manifest
-from contracts.messages import Alert, Detection, FrameDetections, FrameRef
+from contracts.messages import Alert, Detection, Event, FrameDetections, FrameRef
 from contracts.metrics import Metrics
 from contracts.people import Sighting
 from stream.identity import IdentifierConfig, calibration_of
@@ -53,6 +53,7 @@ class World:
         self.stored = msgspec.msgpack.encode(LaneState())
         self.dropped: dict[str, int] = {}
         self.alerts: list[Alert] = []
+        self.events: list[Event] = []
         self.sightings: list[Sighting] = []
         self.identities: list[tuple[str, str] | None] = []
         self.index = 0
@@ -92,6 +93,7 @@ class World:
         state, decision = self.decider.frame(state, frame, (), Known(self.watch.now, self.keys))
         self.stored = msgspec.msgpack.encode(state)
         self.alerts += decision.alerts
+        self.events += decision.events
         self.sightings += decision.sightings
         for reason, count in decision.tally.dropped.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
@@ -120,9 +122,11 @@ def test_who_is_on_the_watch_list_is_named_and_told(world: World) -> None:
     assert world.identities[-1] == ("identified", "p2")
     assert {alert.rule for alert in world.alerts} == {"watch"}
     alert = world.alerts[0]
-    assert alert.why == "Person 2 (banned) seen; fewer than 1 of 100,000 strangers look so alike"
+    assert alert.why == "person/p2 (banned) seen; fewer than 1 of 100,000 strangers look so alike"
     assert alert.identity is not None
-    assert (alert.identity.name, alert.identity.group, alert.identity.decision) == ("Person 2", "banned", "identified")
+    assert (alert.identity.person_id, alert.identity.group, alert.identity.decision) == ("p2", "banned", "identified")
+    assert "Person" not in str((world.alerts, world.events, world.sightings))  # kept for longer than a removed person
+    assert b"Person" not in world.stored
     assert alert.identity.score >= alert.identity.threshold > 0
     assert alert.identity.strangers < 0.01
     assert {one.person_id for one in alert.identity.runners_up} == {"p1", "p3"}
@@ -194,7 +198,7 @@ def test_a_change_of_the_gallery_counts_for_tracks_that_run(
     told = [one for one in world.told if one[0] == "watch"]
     assert told == [("watch", "new", ""), ("watch", "end", "the name was taken back")]
     ended = next(alert for alert in world.alerts if alert.state == "end")
-    assert ended.why.startswith("Person 1 (banned) was seen")
+    assert ended.why.startswith("person/p1 (banned) was seen")
     assert ended.why.endswith("the name was taken back")
     assert world.sightings[-1].person_id == ""
 
