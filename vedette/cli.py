@@ -31,7 +31,7 @@ from contracts.messages import Alert, Event, Feedback
 from stream.jobs.face_models import face_manifests, identifying
 from vault import MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE
-from vedette import dataset_cli, doctor, evidence_cli, faces, tail
+from vedette import dataset_cli, doctor, evidence_cli, faces, models_cli, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
@@ -339,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_import(commands)
     evidence_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     dataset_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
+    models_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     faces.add_commands(commands, (STATE, STATE / "demo"), _training("evaluate", "faces"))
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.config_file import load
-from vedette.evidence_cli import site_of
+from vedette.which_site import add_site, site_of
 
 
 def add_commands(
@@ -35,8 +35,7 @@ def add_commands(
     for command in (export, take):
         command.add_argument("--format", choices=("cvat", "label-studio"), default="cvat")
     for command in (collect, listed, show, export, take):
-        command.add_argument("--config", type=Path, metavar="FILE", help="default: of the system that runs here")
-        command.add_argument("--state", type=Path, metavar="DIR", help=f"where all is kept (default: {states[0]})")
+        add_site(command, states)
 
 
 def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[], int]) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from contracts.config_file import load
-from contracts.errors import VedetteError
-from vedette.local import running_config
+from vedette.which_site import add_site, site_of
 
 
 def add_commands(
@@ -28,8 +27,7 @@ def add_commands(
     key = actions.add_parser("key", help="Print the site's public key")
     check = actions.add_parser("check", help="Follow every day's chain: what was changed, added or taken away")
     for command in (export, key, check):
-        command.add_argument("--config", type=Path, metavar="FILE", help="default: of the system that runs here")
-        command.add_argument("--state", type=Path, metavar="DIR", help=f"where all is kept (default: {states[0]})")
+        add_site(command, states)
 
 
 def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[], int]) -> int:
@@ -46,14 +44,3 @@ def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[],
         return evidence.check(site)
     print(site.key.public)
     return 0
-
-
-def site_of(given: argparse.Namespace, states: Sequence[Path]) -> tuple[Path, Path]:
-    """The config's file and the state folder that a command means: as given, else of what runs here."""
-    folders = (given.state,) if given.state else states
-    running = next(((file, folder) for folder in folders if (file := running_config(folder)) is not None), None)
-    if given.config:
-        return given.config, (given.state or (running[1] if running else states[0])).resolve()
-    if running is None:
-        raise VedetteError("no system is running here; say which site is meant with --config FILE [--state DIR]")
-    return running[0], running[1].resolve()

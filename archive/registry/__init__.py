@@ -8,6 +8,7 @@ from archive.registry.errors import RegistryError
 from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, slot_of, standing
 from archive.registry.registry import Registry, Version, registry_of
 from archive.registry.signing import check_signature, signed, trusted_keys
+from archive.registry.telling import held, learn, missing
 
 __all__ = [
     "EVERYWHERE",
@@ -18,6 +19,9 @@ __all__ = [
     "Standing",
     "Version",
     "check_signature",
+    "held",
+    "learn",
+    "missing",
     "registry_of",
     "signed",
     "slot_of",

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from contracts.controls import SetModel, key
 from contracts.fields import Stage
 from contracts.manifest import ModelManifest
 
@@ -23,8 +24,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     `model` is the version's id and `slot` what it would be in service as; `site` is empty for what holds at every site.
     Of a gate: whether it was `passed`, `against` which version, and where its `report` is. Of a promotion: the `stage`,
     the `cameras` of a candidate (none for a shadow: all), the `share` of frames that both models look at, and why it
-    was `forced` past the gate. `instead` is the version that comes back with a rollback: empty for the one that the
-    config names.
+    was `forced` past the gate. `instead` is the version that is in service after a rollback.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a site runs in one slot: ids of versions, empty where it is the one that the config names.
+    """What a site runs in one slot: ids of versions; `in_service` is empty where the log doesn't know.
 
     `before` are those that were in service earlier, the latest last. `at_ms` is the time of the last decision on it.
     """
@@ -67,8 +67,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def slot_of(manifest: ModelManifest) -> str:
-    """The place that only one version at a time can have."""
-    return manifest.task
+    """The place that only one version at a time can have, as the `controls` topic keys it."""
+    return key(SetModel(manifest=manifest, folder="")).removeprefix("model//")
 
 
 def standing(decisions: Iterable[Decision], site: str) -> dict[str, Standing]:
@@ -92,7 +92,7 @@ def _promoted(now: Standing, decision: Decision) -> Standing:
             model=decision.model, stage=decision.stage, cameras=decision.cameras, share=decision.share
         )
         return replace(now, candidate=candidate)
-    before = now.before if decision.model == now.in_service else (*now.before, now.in_service)
+    before = (*now.before, now.in_service) if now.in_service not in ("", decision.model) else now.before
     return replace(now, in_service=decision.model, before=before, candidate=None)
 
 

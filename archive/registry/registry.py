@@ -85,6 +85,18 @@ class Registry:
             self._append(lambda number: self._decision(number, there, "registered", by, why))
         return there
 
+    def adopt(self, manifest_file: Path, site: str, by: str) -> ModelManifest:
+        """Register the model that the site's config names, and note that it is in service: what others are held
+        against, and what a first rollback leads to. Once the log knows of one in service this changes nothing there.
+        """
+        manifest = self.register(manifest_file, by, "named by the config")
+        slot = slot_of(manifest)
+        while not self.standing(site).get(slot, Standing()).in_service:
+            number = len(self.decisions()) + 1
+            why = "in service by the config, before the registry"
+            self._create(self._decision(number, manifest, "promoted", by, why, site=site, forced=why))
+        return manifest
+
     def versions(self) -> list[Version]:
         """All that are there, by name, the latest registered last."""
         decisions = self.decisions()
@@ -198,7 +210,7 @@ class Registry:
             now = self.standing(site).get(slot, Standing())
             going = now.candidate.model if now.candidate is not None else now.in_service
             if not going or (now.candidate is None and not now.before):
-                raise RegistryError(f"{site}: no version of the registry is in service as {slot}: nothing to roll back")
+                raise RegistryError(f"{site}: nothing to roll back: as {slot} there was no other version before")
             if model and model != going:
                 raise RegistryError(f"{site}: {going} would be rolled back, not {model}")
             instead = now.in_service if now.candidate is not None else now.before[-1]
@@ -225,8 +237,12 @@ class Registry:
         """Add the next entry; when somebody else was first, it is decided anew on what they wrote."""
         while True:
             made = decision(len(self.decisions()) + 1)
-            if self.files.create(_entry(made.number), _encoder.encode(made)):
+            if self._create(made):
                 return made
+
+    def _create(self, decision: Decision) -> bool:
+        """Whether it is the log's next entry, and not somebody else's."""
+        return self.files.create(_entry(decision.number), _encoder.encode(decision))
 
     def _manifest(self, id: str) -> ModelManifest | None:
         if id not in self._manifests:

@@ -1,4 +1,4 @@
-"""Evidence and history in a bucket of a real S3 server: moto's, as a process of its own."""
+"""Evidence, history and models in a bucket of a real S3 server: moto's, as a process of its own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,16 @@ from archive.history.gather import GatherState
 from archive.history.mirror import Mirror
 from archive.history.parquet import ParquetWriter
 from archive.history.search import Search, Wanted
-from contracts.config import S3
+from archive.registry import registry_of
+from archive.registry.registry import MANIFEST
+from contracts.config import S3, Models
+from contracts.manifest import load_manifest
+from stream.jobs.model_source import ModelSource
 from tests.evidence_tools import behaves
 from tests.history_tools import track_row
 from tests.integration.evidence_site import PICTURES, Site, shown, until
+from tests.registry_tools import AT_MS, SITE, made, pass_gate
+from vault import signing_key
 from vedette.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
@@ -86,3 +92,20 @@ def test_the_history_in_a_bucket(tmp_path: Path, s3: S3) -> None:
     catalog.commit(mirror, catalog.Catalogue(files=files), GatherState())
     search = Search(Mirror(tmp_path / "two", Bucket(s3)))
     assert [row.track_id for row in search.tracks(Wanted(), None, 3)] == [4, 3, 2]
+
+
+def test_models_in_a_bucket(tmp_path: Path, s3: S3) -> None:
+    key = signing_key({}, tmp_path / "signing.key")
+    models = Models(s3=s3, trusted_keys=(str(key.public),))
+    registry = registry_of(models, lambda: AT_MS, key)
+    assert registry is not None
+    registry.adopt(made(tmp_path, "1"), SITE, by="bea")
+    registry.register(made(tmp_path, "2"), by="bea")
+    pass_gate(registry, "detector@2", against="detector@1")
+    registry.promote("detector@2", SITE, "everywhere", by="bea")
+    again = registry_of(models, lambda: AT_MS)
+    assert again is not None
+    assert again.standing(SITE) == registry.standing(SITE)
+    assert [one.id for one in again.versions()] == ["detector@1", "detector@2"]
+    manifest = again.manifest("detector@2")
+    assert load_manifest(ModelSource(models, str(tmp_path / "cache")).folder_of(manifest, "") / MANIFEST) == manifest

@@ -94,15 +94,16 @@ def test_what_a_later_version_adds_breaks_no_signature(tmp_path: Path) -> None:
 
 
 def test_what_is_in_service_is_what_the_log_leads_to(registry: Registry, tmp_path: Path) -> None:
-    for version in "234":
+    registry.adopt(made(tmp_path, "1"), SITE, by="bea")
+    registry.adopt(made(tmp_path, "1"), SITE, by="bea")
+    for version in "23":
         registry.register(made(tmp_path, version), by="bea")
-        pass_gate(registry, f"detector@{version}")
+        pass_gate(registry, f"detector@{version}", against=f"detector@{int(version) - 1}")
     registry.promote("detector@2", SITE, "everywhere", by="bea")
-    registry.gated("detector@3", passed=True, against="detector@2", report=REPORT, by="gate", why="")
     registry.promote("detector@3", SITE, "canary", by="bea", cameras=("gate",))
     canary = Candidate(model="detector@3", stage="canary", cameras=("gate",))
     assert registry.standing(SITE)["detector"] == Standing(
-        in_service="detector@2", before=("",), candidate=canary, at_ms=AT_MS
+        in_service="detector@2", before=("detector@1",), candidate=canary, at_ms=AT_MS
     )
     registry.promote("detector@3", SITE, "everywhere", by="bea")
     assert now_of(registry) == ("detector@3", None)
@@ -110,10 +111,12 @@ def test_what_is_in_service_is_what_the_log_leads_to(registry: Registry, tmp_pat
     assert now_of(registry) == ("detector@2", None)
     registry.promote("detector@3", SITE, "shadow", by="bea", share=0.1)
     assert now_of(registry) == ("detector@2", "detector@3")
+    with pytest.raises(RegistryError, match="detector@3 would be rolled back, not detector@2"):
+        registry.rollback("detector", SITE, by="guard", model="detector@2")
     registry.rollback("detector", SITE, by="bea")
     assert now_of(registry) == ("detector@2", None)
     registry.rollback("detector", SITE, by="bea")
-    assert now_of(registry) == ("", None)
+    assert now_of(registry) == ("detector@1", None)
     with pytest.raises(RegistryError, match="nothing to roll back"):
         registry.rollback("detector", SITE, by="bea")
     assert registry.standing("another site") == {}

@@ -1,0 +1,96 @@
+"""`vedette models`: versions come in, are compared, promoted and rolled back; each decision stands in the audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archive.registry import Registry, registry_of
+from console.store.store import Store
+from contracts.config_file import load
+from tests.registry_tools import AT_MS, SITE, made, pass_gate
+from vedette.cli import main
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> list[str]:
+    """A site with a registry that starts with the tiny model; the arguments that say where it is."""
+    config = tmp_path / "my.yaml"
+    config.write_text(
+        f"site: {{name: {SITE}}}\ncameras: {{gate: {{inputs: [{{url: clip.mp4}}]}}}}\n"
+        f"models: {{folder: {tmp_path}/registry}}\nstream: {{model: {made(tmp_path, '1')}}}\n"
+    )
+    return ["--config", str(config), "--state", str(tmp_path / "state")]
+
+
+def registry(site: list[str]) -> Registry:
+    found = registry_of(load(Path(site[1])).models, lambda: AT_MS)
+    assert found is not None
+    return found
+
+
+def test_a_version_comes_in_goes_into_service_and_back(
+    site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "register", str(made(tmp_path, "2", metrics={"ap50": 0.75})), *site]) == 0
+    assert main(["models", "promote", "detector@2", "--stage", "everywhere", *site]) == 1
+    assert "not been through the gate" in capsys.readouterr().err
+    pass_gate(registry(site), "detector@2", against="detector@1")
+    assert main(["models", "promote", "detector@2", "--stage", "canary", "--cameras", "yard", *site]) == 1
+    assert "no camera `yard`" in capsys.readouterr().err
+    assert main(["models", "promote", "detector@2", "--stage", "canary", "--cameras", "gate", *site]) == 0
+    assert main(["models", "list", *site]) == 0
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    assert [line.split()[0] for line in lines] == ["detector@1", "detector@2"]
+    assert lines[0].endswith("in service")
+    assert lines[1].endswith("canary: gate")
+    assert main(["models", "promote", "detector@2", "--stage", "everywhere", "--why", "good at gate", *site]) == 0
+    assert main(["models", "rollback", "--why", "misses cars", *site]) == 0
+    assert registry(site).standing(SITE)["detector"].in_service == "detector@1"
+    store = Store(f"sqlite:///{tmp_path}/state/console/console.db")
+    entries = store.audit.page(limit=3)
+    store.close()
+    assert [(one.action, one.subject) for one in entries] == [
+        ("model_rolled_back", "detector@2"),
+        ("model_promoted", "detector@2"),
+        ("model_promoted", "detector@2"),
+    ]
+    assert "misses cars" in entries[0].details
+
+
+def test_who_goes_past_the_gate_says_why(site: list[str], tmp_path: Path) -> None:
+    main(["models", "register", str(made(tmp_path, "2")), *site])
+    forced = ["--stage", "everywhere", "--force", "the only one that sees forklifts"]
+    assert main(["models", "promote", "detector@2", *forced, *site]) == 0
+    assert registry(site).decisions()[-1].forced == "the only one that sees forklifts"
+
+
+def test_versions_are_shown_and_compared(site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version, ap50 in (("2", 0.5), ("3", 0.75)):
+        main(["models", "register", str(made(tmp_path, version, metrics={"ap50": ap50})), *site])
+    pass_gate(registry(site), "detector@3", against="detector@1")
+    assert main(["models", "show", "detector@3", *site]) == 0
+    shown = capsys.readouterr().out
+    for part in ('"ap50": 0.75', "let through by the gate, against detector@1", "# good"):
+        assert part in shown
+    assert main(["models", "diff", "detector@2", "detector@3", *site]) == 0
+    assert "metrics.ap50: 0.5 -> 0.75  (+0.25)" in capsys.readouterr().out.splitlines()
+
+
+def test_a_changed_file_is_found(site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["models", "register", str(made(tmp_path, "2")), *site])
+    assert main(["models", "verify", *site]) == 0
+    file = next((tmp_path / "registry/detector/2").glob("*.onnx"))
+    file.write_bytes(b"another")
+    assert main(["models", "verify", *site]) == 1
+    said = capsys.readouterr()
+    assert "detector@1: good" in said.out
+    assert "the manifest says" in said.out
+
+
+def test_without_a_registry_the_config_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "my.yaml"
+    config.write_text("cameras: {gate: {inputs: [{url: clip.mp4}]}}\n")
+    assert main(["models", "list", "--config", str(config)]) == 2
+    assert "models.folder" in capsys.readouterr().err
