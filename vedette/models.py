@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from archive.evidence.files import KEY_FILE
-from archive.registry import Decision, Registry, Version, held, learn, missing, registry_of
+from archive.registry import Decision, Registry, Standing, Version, held, learn, missing, registry_of, slot_of
 from archive.registry.log import SHARE
 from bus.errors import BusError
 from bus.producer import KafkaLink, deliver
@@ -26,6 +26,9 @@ from contracts.codec import encode
 from contracts.config import Config, broker_address
 from contracts.controls import key
 from contracts.errors import ConfigError, ModelError, VedetteError
+from training.gate.report import markdown
+from training.gate.run import run
+from training.gate.sets import SetEntry, read_set
 from vault import SiteKey
 from vedette.local import manifest_of, running_bootstrap
 
@@ -40,6 +43,7 @@ class Desk:
         self.site = config.site.name
         self.by = f"command of {getpass.getuser()}"
         self.key = SiteKey(os.environ, state / "archive" / KEY_FILE)
+        self.cache = state / "models"
 
     @cached_property
     def registry(self) -> Registry:
@@ -149,6 +153,37 @@ def register_(desk: Desk, given: argparse.Namespace) -> int:
     return 0
 
 
+def gate_(desk: Desk, given: argparse.Namespace) -> int:
+    """Hold a version against the one in service, keep the report; raises VedetteError where it is refused."""
+    manifest, folder = desk.registry.fetch(given.id, desk.cache)
+    now = desk.registry.standing(desk.site).get(slot_of(manifest), Standing())
+    against = given.against or now.in_service
+    if not against:
+        raise VedetteError(f"{desk.site} has nothing in service that {given.id} could be held against: --against ID")
+    before = desk.registry.fetch(against, desk.cache)
+    report = run((manifest, folder), before, given.sets)
+    text = markdown(report)
+    kept = msgspec.json.format(msgspec.json.encode(report)), text.encode()
+    decision = desk.registry.gated(
+        given.id, passed=report.passed, against=against, report=kept, by=desk.by, why=report.why
+    )
+    print(text)
+    desk.audit(decision)
+    if not report.passed:
+        raise VedetteError(f"{given.id} is refused: {report.why}")
+    return 0
+
+
+def freeze_(_desk: Desk, given: argparse.Namespace) -> int:
+    """Print the entry of a set."""
+    pictures = given.pictures or given.annotations.parent
+    entry = SetEntry(name=given.annotations.stem, annotations=str(given.annotations), pictures=str(pictures))
+    found = read_set(entry, Path())
+    frozen = msgspec.structs.replace(entry, sha256=found.frozen.sha256)
+    print(msgspec.yaml.encode({"sets": [frozen]}).decode(), end="")
+    return 0
+
+
 def promote_(desk: Desk, given: argparse.Namespace) -> int:
     """Decide, note it in the audit, tell the jobs."""
     for camera in given.cameras:
@@ -193,6 +228,8 @@ ACTIONS = {
     "diff": diff_,
     "verify": verify_,
     "register": register_,
+    "gate": gate_,
+    "freeze": freeze_,
     "promote": promote_,
     "rollback": rollback_,
     "sync": sync_,

@@ -15,7 +15,7 @@ from vedette.which_site import add_site, site_of
 def add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], states: Sequence[Path], now_ms: Callable[[], int]
 ) -> None:
-    """`models list|show|diff|register|verify|promote|rollback|sync|key`; `states` as for `evidence`."""
+    """`models list|show|diff|register|verify|gate|freeze|promote|rollback|sync|key`; `states` as for `evidence`."""
     text = "Versions of models: what is there, how good it is, what is in service where"
     models = commands.add_parser("models", help=text, description=text + ".")
     models.set_defaults(run=lambda given: _run(given, states, now_ms))
@@ -36,7 +36,13 @@ def add_commands(
     add("verify", "Hold files against manifests and signatures; a wrong one ends with code 1", many="ID")
     register = add("register", "Keep a trained model as a version, signed with this site's key")
     register.add_argument("manifest", type=Path, help="its manifest's file; model and card lie beside it")
+    gate = add("gate", "Hold a version against the one in service on frozen sets; a refused one ends with code 1", "ID")
+    gate.add_argument("--sets", type=Path, required=True, metavar="FILE", help="the frozen sets and what may be lost")
+    gate.add_argument("--against", default="", metavar="ID", help="another version than the one in service")
     _add_promote(add("promote", "Bring a version to a stage; the jobs change over while frames go on", "ID"))
+    freeze = add("freeze", "Print the entry of a set for the gate's file, with the hash of all that is in it")
+    freeze.add_argument("annotations", type=Path, help="COCO's JSON")
+    freeze.add_argument("--pictures", type=Path, metavar="DIR", help="what its file names are relative to")
     back = add("rollback", "Take a candidate back; without one, put what was in service before into service")
     back.add_argument("slot", nargs="?", default="detector", help="what it is in service as (default: detector)")
     sync = add("sync", "Tell the jobs what the log says, and the log what the jobs took back by themselves")

@@ -9,6 +9,7 @@ import pytest
 from archive.registry import Registry, registry_of
 from console.store.store import Store
 from contracts.config_file import load
+from tests.gate_tools import bright_set
 from tests.registry_tools import AT_MS, SITE, made, pass_gate
 from vedette.cli import main
 
@@ -64,6 +65,27 @@ def test_who_goes_past_the_gate_says_why(site: list[str], tmp_path: Path) -> Non
     forced = ["--stage", "everywhere", "--force", "the only one that sees forklifts"]
     assert main(["models", "promote", "detector@2", *forced, *site]) == 0
     assert registry(site).decisions()[-1].forced == "the only one that sees forklifts"
+
+
+def test_the_gate_s_word_is_kept_and_ends_the_command(
+    site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bright_set(tmp_path)
+    capsys.readouterr()
+    assert main(["models", "freeze", str(tmp_path / "set.json"), *site]) == 0
+    gate = tmp_path / "gate.yaml"
+    gate.write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
+    main(["models", "register", str(made(tmp_path, "2", label_map={"blue": "blue"})), *site])
+    main(["models", "register", str(made(tmp_path, "3", label_map={"blue": "blue", "red": "red"})), *site])
+    assert main(["models", "gate", "detector@2", "--sets", str(gate), *site]) == 1
+    assert "red at hall" in capsys.readouterr().err
+    assert main(["models", "promote", "detector@2", "--stage", "shadow", *site]) == 1
+    assert "refused by the gate" in capsys.readouterr().err
+    assert main(["models", "gate", "detector@3", "--sets", str(gate), "--against", "detector@2", *site]) == 0
+    word = registry(site).get("detector@3").gate
+    assert word is not None
+    assert (word.passed, word.against) == (True, "detector@2")
+    assert registry(site).report(word).startswith("# detector@3 let through, against detector@2")
 
 
 def test_versions_are_shown_and_compared(site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,93 @@
+"""The gate with real models on real pictures: sets that were changed, candidates that learnt them, damage by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ConfigError
+from contracts.manifest import DataReference, Lineage
+from tests.builders import DATA, manifest_of
+from tests.gate_tools import bright_set
+from training.gate.predict import Model
+from training.gate.run import run
+from training.gate.sets import SetEntry, read_config, read_set
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The list of one frozen set: pictures of two cameras with a bright box each, as tests/data's model sees them."""
+    bright_set(tmp_path)
+    return frozen(tmp_path)
+
+
+def frozen(folder: Path) -> Path:
+    sha256 = read_set(SetEntry(name="bright", annotations="set.json"), folder).frozen.sha256
+    file = folder / "gate.yaml"
+    entry = {"name": "bright", "annotations": "set.json", "sha256": sha256}
+    file.write_text(json.dumps({"sets": [entry], "limits": {"resamples": 50, "slowdown": 10}}))
+    return file
+
+
+def model(version: str, **changes: object) -> Model:
+    return manifest_of(DATA / "bright_boxes.onnx", name="detector", version=version, **changes), DATA
+
+
+BLIND = {"label_map": {"blue": "blue", "red": "red"}}  # sees no green box
+
+
+def test_a_candidate_that_sees_more_goes_through(gate: Path) -> None:
+    report = run(model("2"), model("1", **BLIND), gate)
+    assert report.passed, report.why
+    assert (report.candidate, report.against) == ("detector@2", "detector@1")
+    assert report.sets[0].pictures == 23, "without the one that is not labelled completely"
+    assert min(report.ms) > 0
+
+
+def test_a_candidate_that_lost_a_class_is_refused_by_name(gate: Path) -> None:
+    report = run(model("2", **BLIND), model("1"), gate)
+    assert {(one.camera, one.label) for one in report.refusals if one.of == "place"} == {
+        (camera, "green") for camera in ("", "gate", "hall")
+    }
+
+
+def test_a_candidate_that_learnt_a_frozen_set_is_refused_unseen(gate: Path) -> None:
+    sha256 = read_config(gate).sets[0].sha256
+    lineage = Lineage(data=(DataReference(name="copy of bright", sha256=sha256),))
+    report = run(model("2", lineage=lineage), model("1", **BLIND), gate)
+    assert [one.of for one in report.refusals] == ["data"]
+    assert "frozen set bright" in report.why
+    assert report.overall is None
+
+
+@pytest.mark.parametrize("changed", ["0.jpg", "set.json"])
+def test_a_set_that_was_changed_is_no_measure(gate: Path, changed: str) -> None:
+    file = gate.parent / changed
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(ConfigError, match="set bright was frozen as"):
+        run(model("2"), model("1"), gate)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("sets: []", "names none"),
+        ("sets: [{name: a, annotations: set.json}]", "is not frozen; it is [0-9a-f]{64}"),
+        ("sets: [{name: a, annotations: missing.json}]", r"missing\.json"),
+        ("sets: [{name: a, annotations: set.json}]\ntolerance: 1", "tolerance"),
+    ],
+    ids=["no set", "not frozen", "missing", "unknown key"],
+)
+def test_a_wrong_list_says_what_is_wrong(gate: Path, text: str, why: str) -> None:
+    gate.write_text(text)
+    with pytest.raises(ConfigError, match=why):
+        run(model("2"), model("1"), gate)
+
+
+def test_what_is_no_jpeg_is_named(tmp_path: Path) -> None:
+    bright_set(tmp_path)
+    (tmp_path / "3.jpg").write_bytes(b"no picture")
+    with pytest.raises(ConfigError, match=r"3\.jpg.*not a JPEG"):
+        run(model("2"), model("1"), frozen(tmp_path))

@@ -1,0 +1,253 @@
+"""The verdict on a candidate, of what both models saw in the frozen pictures: pure.
+
+A place (a camera's boxes of one label) is lost when it got worse by more than the tolerance and not by chance; worse by
+that much, but maybe by chance, is a doubt, which is said and refuses nothing: with many places some are always worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from training.gate.measure import (
+    Boxes,
+    Change,
+    Figure,
+    Floats,
+    Matches,
+    Picture,
+    average_precision,
+    calibration_error,
+    change,
+    f1,
+    match,
+    resampled,
+)
+
+SEED = 0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided.
+
+    `calibration` is how much larger the calibration error may be, `slowdown` how many times as long a picture may take.
+    """
+
+    tolerance: float = 0.02
+    confidence: float = 0.95
+    calibration: float = 0.05
+    slowdown: float = 1.25
+    resamples: int = 500
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one model saw of all pictures, in their order; how long it took for the median one; its thresholds."""
+
+    model: str
+    boxes: tuple[Boxes, ...]
+    ms: float
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def threshold(self, label: str) -> float:
+        """The least confidence with which the rules believe in a box of the label."""
+        return self.thresholds.get(label, self.thresholds.get("default", 0.0))
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure of both models, with the bounds of the difference; `camera` and `label` are empty for all of them."""
+
+    camera: str
+    label: str
+    boxes: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a candidate is refused, or what speaks against it without refusing it."""
+
+    of: Literal["overall", "place", "thresholds", "calibration", "speed", "data"]
+    text: str
+    camera: str = ""
+    label: str = ""
+
+
+class FrozenSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A set by its hash."""
+
+    name: str
+    sha256: str
+    pictures: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate says: `refusals` is empty where the candidate is let through."""
+
+    candidate: str
+    against: str
+    sets: tuple[FrozenSet, ...]
+    limits: Limits
+    refusals: tuple[Reason, ...]
+    doubts: tuple[Reason, ...] = ()
+    overall: Figures | None = None
+    at_thresholds: Figures | None = None
+    places: tuple[Figures, ...] = ()
+    calibration: tuple[float, float] = (0.0, 0.0)
+    ms: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the candidate may be promoted."""
+        return not self.refusals
+
+    @property
+    def why(self) -> str:
+        """The verdict in a sentence."""
+        if self.refusals:
+            return "; ".join(reason.text for reason in self.refusals)
+        assert self.overall is not None
+        return f"AP50 {self.overall.before:.3f} -> {self.overall.after:.3f}, no camera and class lost"
+
+
+def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence[FrozenSet], limits: Limits) -> Report:
+    """Hold a candidate (`after`) against the model in service (`before`)."""
+    labels = sorted({label for picture in pictures for label in picture.truth.labels})
+    weights = resampled([picture.camera for picture in pictures], limits.resamples, SEED)
+    matches = [{label: match(pictures, seen.boxes, label) for label in labels} for seen in (before, after)]
+    found = _Comparison(pictures, (matches[0], matches[1]), weights, limits.confidence)
+    overall = found.over_labels(_precision, _precision)
+    at_thresholds = found.over_labels(_f1_of(before), _f1_of(after))
+    places = tuple(found.place(camera, label) for camera in ("", *found.cameras) for label in labels)
+    places = tuple(one for one in places if one.boxes)
+    errors = tuple(calibration_error(list(side.values())) for side in matches)
+    lost = [_lost(one, limits) for one in places]
+    refusals = (
+        *_not_better(overall),
+        *(reason for kind, reason in filter(None, lost) if kind == "lost"),
+        *_thresholds(at_thresholds, limits),
+        *_calibration(errors[0], errors[1], limits),
+        *_speed(before.ms, after.ms, limits),
+    )
+    return Report(
+        candidate=after.model,
+        against=before.model,
+        sets=tuple(sets),
+        limits=limits,
+        refusals=refusals,
+        doubts=tuple(reason for kind, reason in filter(None, lost) if kind == "doubt"),
+        overall=overall,
+        at_thresholds=at_thresholds,
+        places=places,
+        calibration=(errors[0], errors[1]),
+        ms=(before.ms, after.ms),
+    )
+
+
+def refused(candidate: str, against: str, sets: Sequence[FrozenSet], limits: Limits, *reasons: Reason) -> Report:
+    """A candidate that is not even looked at."""
+    return Report(candidate=candidate, against=against, sets=tuple(sets), limits=limits, refusals=reasons)
+
+
+_OfLabel = Callable[[Matches, str, Floats], float]
+
+
+def _precision(one: Matches, _label: str, weights: Floats) -> float:
+    return average_precision(one, weights)
+
+
+def _f1_of(seen: Seen) -> _OfLabel:
+    return lambda one, label, weights: f1(one, weights, seen.threshold(label))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The same figure of both models, on all pictures and on resampled ones."""
+
+    pictures: Sequence[Picture]
+    matches: tuple[dict[str, Matches], dict[str, Matches]]
+    weights: Floats
+    confidence: float
+
+    @property
+    def cameras(self) -> list[str]:
+        return sorted({picture.camera for picture in self.pictures})
+
+    def over_labels(self, of_before: _OfLabel, of_after: _OfLabel) -> Figures:
+        """The mean of a figure over labels, each counting the same."""
+
+        def mean(side: dict[str, Matches], of: _OfLabel) -> Figure:
+            def figure(row: Floats) -> float:
+                values = np.array([of(one, label, row) for label, one in side.items()])
+                return float(np.nanmean(values)) if not np.isnan(values).all() else float("nan")
+
+            return figure
+
+        first, second = self.matches
+        boxes = sum(int(one.counts.sum()) for one in first.values())
+        both = mean(first, of_before), mean(second, of_after)
+        return _figures("", "", boxes, change(*both, self.weights, self.confidence))
+
+    def place(self, camera: str, label: str) -> Figures:
+        """AP50 of one label at one camera (empty: at all)."""
+        own = np.array([camera in ("", picture.camera) for picture in self.pictures])
+        first, second = self.matches[0][label], self.matches[1][label]
+        boxes = int((own * first.counts).sum())
+        if not boxes:
+            return _figures(camera, label, 0, Change(0.0, 0.0, 0.0, 0.0))
+
+        def of(one: Matches) -> Figure:
+            return lambda row: average_precision(one, row * own)
+
+        return _figures(camera, label, boxes, change(of(first), of(second), self.weights, self.confidence))
+
+
+def _figures(camera: str, label: str, boxes: int, found: Change) -> Figures:
+    values = {name: round(getattr(found, name), 6) for name in ("before", "after", "low", "high")}
+    return Figures(camera=camera, label=label, boxes=boxes, **values)
+
+
+def _lost(one: Figures, limits: Limits) -> tuple[Literal["lost", "doubt"], Reason] | None:
+    fall = one.before - one.after
+    if fall <= limits.tolerance:
+        return None
+    where = f"{one.label} at {one.camera or 'all cameras'}"
+    text = f"{where}: AP50 {one.before:.3f} -> {one.after:.3f}, over {one.boxes} boxes"
+    if one.high < 0:
+        return "lost", Reason(of="place", text=text, camera=one.camera, label=one.label)
+    return "doubt", Reason(of="place", text=f"{text}, maybe by chance", camera=one.camera, label=one.label)
+
+
+def _not_better(overall: Figures) -> tuple[Reason, ...]:
+    if overall.low > 0:
+        return ()
+    surely = "worse" if overall.high < 0 else "not surely better"
+    bounds = f"{overall.low:+.3f} to {overall.high:+.3f}"
+    text = f"{surely} over all: AP50 {overall.before:.3f} -> {overall.after:.3f} ({bounds})"
+    return (Reason(of="overall", text=text),)
+
+
+def _thresholds(found: Figures, limits: Limits) -> tuple[Reason, ...]:
+    if found.before - found.after <= limits.tolerance or found.high >= 0:
+        return ()
+    text = f"at its own thresholds it is worse: F1 {found.before:.3f} -> {found.after:.3f}"
+    return (Reason(of="thresholds", text=text),)
+
+
+def _calibration(before: float, after: float, limits: Limits) -> tuple[Reason, ...]:
+    if after <= before + limits.calibration:
+        return ()
+    return (Reason(of="calibration", text=f"its scores mean less: calibration error {before:.3f} -> {after:.3f}"),)
+
+
+def _speed(before_ms: float, after_ms: float, limits: Limits) -> tuple[Reason, ...]:
+    if after_ms <= before_ms * limits.slowdown:
+        return ()
+    times = after_ms / before_ms if before_ms else float("inf")
+    return (Reason(of="speed", text=f"{times:.2f} times as slow: {before_ms:.1f} -> {after_ms:.1f} ms a picture"),)

@@ -1,0 +1,65 @@
+"""Both models see the same pictures, in turn and as the stream would, so that their times can be compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from contracts.errors import ConfigError, ContractError
+from contracts.manifest import ModelManifest
+from stream.vision import Session, SessionOptions
+from stream.vision.detector import detections
+from stream.vision.image import Picture, decode, fit, jpeg_size, letterbox
+from training.gate.judge import Seen
+from training.gate.measure import Boxes
+
+Model = tuple[ModelManifest, Path]
+
+
+def see(models: tuple[Model, Model], files: Sequence[Path]) -> tuple[Seen, Seen]:
+    """What both models see in JPEGs.
+
+    Raises ModelError where a model can't be opened, ConfigError for a file that is no JPEG.
+    """
+    sessions = [Session.open(manifest, folder, SessionOptions()) for manifest, folder in models]
+    boxes: tuple[list[Boxes], list[Boxes]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
+    for number, file in enumerate(files):
+        jpeg = _jpeg(file)
+        for side in (0, 1) if number % 2 else (1, 0):  # neither always finds the caches warm
+            began = time.perf_counter()
+            boxes[side].append(_seen(sessions[side], jpeg))
+            times[side].append(1000 * (time.perf_counter() - began))
+    first, second = (
+        Seen(manifest.id, tuple(boxes[side]), float(np.median(times[side])), manifest.thresholds)
+        for side, (manifest, _) in enumerate(models)
+    )
+    return first, second
+
+
+def _seen(session: Session, jpeg: bytes) -> Boxes:
+    size = jpeg_size(jpeg)
+    into = session.input_size
+    inner = fit(size, into)
+    canvas: Picture = letterbox(decode(jpeg, target=inner), inner, into, session.manifest.input.letterbox)
+    found = detections(session.read(session.infer([canvas])[0]), session.label_names, inner, size)
+    return Boxes(
+        np.array([one.xyxy for one in found], float).reshape(-1, 4),
+        tuple(one.label for one in found),
+        np.array([one.confidence for one in found], float),
+    )
+
+
+def _jpeg(file: Path) -> bytes:
+    """The file's bytes, once it is known that they can be decoded."""
+    try:
+        data = file.read_bytes()
+        decode(data, target=(64, 64))
+    except OSError as error:
+        raise ConfigError(file.name, error.strerror or "can't be read") from error
+    except ContractError as error:
+        raise ConfigError(file.name, error.reason) from error
+    return data

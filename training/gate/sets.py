@@ -1,0 +1,133 @@
+"""Frozen sets: pictures with their truth that no candidate is trained on, held by the hash of all that is in them.
+
+A set is COCO's JSON, as `vedette dataset` writes it: each picture may have a `camera`, and one with `complete: false`
+(not all of it is labelled) is left out, since what is found there can't be told right or wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from contracts.errors import ConfigError
+from training.gate.judge import FrozenSet, Limits
+from training.gate.measure import Boxes, Picture
+
+
+class SetEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One set of the list; paths are relative to the list's file."""
+
+    name: str
+    annotations: str
+    pictures: str = "."
+    sha256: str = ""
+
+
+class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The list: what candidates are held against, and what they may cost."""
+
+    sets: tuple[SetEntry, ...]
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class GateSet:
+    """A set as it is on the disk, with the hash of all that is in it; `files` are the pictures', in their order."""
+
+    frozen: FrozenSet
+    pictures: tuple[Picture, ...]
+    files: tuple[Path, ...]
+
+
+class _Category(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Image(msgspec.Struct):
+    id: int
+    file_name: str
+    camera: str = ""
+    complete: bool = True
+
+
+class _Annotation(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
+
+
+class _Coco(msgspec.Struct):
+    images: list[_Image]
+    categories: list[_Category]
+    annotations: list[_Annotation]
+
+
+def read_config(file: Path) -> GateConfig:
+    """Read the list of frozen sets (YAML); raises ConfigError with what is wrong."""
+    try:
+        config = msgspec.yaml.decode(file.read_bytes(), type=GateConfig)
+    except OSError as error:
+        raise ConfigError(str(file), error.strerror or "can't be read") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(file.name, str(error)) from error
+    if not config.sets:
+        raise ConfigError(f"{file.name}: sets", "names none: a gate without a set lets everything through")
+    return config
+
+
+def read_sets(config: GateConfig, folder: Path) -> tuple[GateSet, ...]:
+    """All sets, each held against its hash; raises ConfigError for one that is another by now, or not yet frozen."""
+    found = []
+    for i, entry in enumerate(config.sets):
+        one = read_set(entry, folder)
+        if entry.sha256 != one.frozen.sha256:
+            was = f"was frozen as {entry.sha256}" if entry.sha256 else "is not frozen"
+            raise ConfigError(f"sets[{i}].sha256", f"set {entry.name} {was}; it is {one.frozen.sha256}")
+        if not one.pictures:
+            raise ConfigError(f"sets[{i}]", f"set {entry.name} has no picture that is labelled completely")
+        found.append(one)
+    return tuple(found)
+
+
+def read_set(entry: SetEntry, folder: Path) -> GateSet:
+    """One set as it is; raises ConfigError where a file is missing or isn't COCO's."""
+    annotations = folder / entry.annotations
+    digest = hashlib.sha256()
+    try:
+        data = annotations.read_bytes()
+        coco = msgspec.json.decode(data, type=_Coco)
+        digest.update(hashlib.sha256(data).digest())
+        files = [folder / entry.pictures / image.file_name for image in coco.images]
+        for file in files:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    except OSError as error:
+        raise ConfigError(f"set {entry.name}", f"{error.filename}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"set {entry.name}", f"{annotations.name}: {error}") from error
+    kept = [n for n, image in enumerate(coco.images) if image.complete]
+    pictures = list(_pictures(coco))
+    return GateSet(
+        FrozenSet(name=entry.name, sha256=digest.hexdigest(), pictures=len(kept)),
+        tuple(pictures[n] for n in kept),
+        tuple(files[n] for n in kept),
+    )
+
+
+def _pictures(coco: _Coco) -> Iterator[Picture]:
+    names = {one.id: one.name for one in coco.categories}
+    of_image: dict[int, list[_Annotation]] = {}
+    for one in coco.annotations:
+        if not one.iscrowd:
+            of_image.setdefault(one.image_id, []).append(one)
+    for image in coco.images:
+        boxes = of_image.get(image.id, [])
+        xyxy = np.array([(x, y, x + w, y + h) for x, y, w, h in (one.bbox for one in boxes)], float).reshape(-1, 4)
+        truth = Boxes(xyxy, tuple(names[one.category_id] for one in boxes), np.ones(len(boxes)))
+        yield Picture(image.file_name, image.camera or "no camera", truth)
