@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import re
 import subprocess
@@ -125,8 +124,7 @@ def plain(value: object) -> str:
 
 def not_taken(module: str, arguments: Iterable[str]) -> list[str]:
     """The options that stand neither in the program's own parser nor in that of all processes of the archive."""
-    program = importlib.import_module(f"{module}.__main__")
-    assert program.__file__
-    source = Path(program.__file__).read_text() + (K8S.parent / "archive" / "process.py").read_text()
+    program = K8S.parent.joinpath(*module.split("."), "__main__.py")
+    source = program.read_text() + (K8S.parent / "archive" / "process.py").read_text()
     options = [argument.partition("=")[0] for argument in arguments]
     return [option for option in options if not re.search(rf'"{re.escape(option)}"', source)]

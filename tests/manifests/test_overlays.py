@@ -146,8 +146,20 @@ def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> No
             _, dash_m, module = container["command"]
             assert dash_m == "-m"
             seen.add(module)
-            assert not_taken(module, container["args"]) == []
-    assert seen == {"edge", "console", "archive.evidence", "archive.history"}
+            options = [argument for argument in container["args"] if argument.startswith("-")]
+            assert not_taken(module, options) == []
+    assert seen - {"training"} == {"edge", "console", "archive.evidence", "archive.history"}
+
+
+def test_training_runs_a_command_that_there_is_on_a_gpu() -> None:
+    (job,) = (one for one in built("prod") if one["kind"] == "CronJob")
+    (container,) = containers(job)
+    verb, kind, *_ = container["args"]
+    source = (K8S.parent / "training" / "__main__.py").read_text()
+    assert f'kinds.add_parser("{verb}"' in source
+    assert (K8S.parent / "training" / "recipes" / f"{kind}.yaml").is_file()
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
 @every_overlay
