@@ -46,10 +46,14 @@ class Clock:
 
 
 def people_parts(
-    folder: Path, clock: Callable[[], int], master: MasterKey | None = None, bootstrap: str = "127.0.0.1:1"
+    folder: Path,
+    clock: Callable[[], int],
+    master: MasterKey | None = None,
+    bootstrap: str = "127.0.0.1:1",
+    database: str = "",
 ) -> Parts:
     """The console without broker and pages; with a master key unless told otherwise."""
-    database = f"sqlite:///{folder}/console/console.db"
+    database = database or f"sqlite:///{folder}/console/console.db"
     place = Place(bootstrap, folder / "console", database, "http://testserver", master)
     parts = build(parse(CONFIG), place, clock)
     parts.store.open()

@@ -130,6 +130,19 @@ def test_another_version_is_refused(name: str, version: object) -> None:
         decode(packed(raw, message), type(message))
 
 
+@pytest.mark.parametrize(
+    ("reader", "writer", "taken"), [(1, 1, True), (2, 2, True), (2, 1, True), (3, 1, False), (1, 2, False)]
+)
+def test_the_version_before_is_read(monkeypatch: pytest.MonkeyPatch, reader: int, writer: int, taken: bool) -> None:
+    monkeypatch.setattr("contracts.codec.VERSION", reader)
+    message = msgspec.structs.replace(SAMPLES["frame"], v=writer)
+    if taken:
+        assert decode(encode(message), type(message)) == message
+    else:
+        with pytest.raises(ContractError, match="version"):
+            decode(encode(message), type(message))
+
+
 @every_sample
 def test_without_a_required_field_it_is_refused_by_its_name(name: str) -> None:
     message = SAMPLES[name]
