@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        place = Place(bootstrap, given.state, database, _address(config.console, listening), master, os.environ)
+        folder = given.config.parent
+        place = Place(bootstrap, given.state, database, _address(config.console, listening), master, os.environ, folder)
         parts = build(config, place, _now_ms)
         try:
             parts.store.open()

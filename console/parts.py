@@ -15,6 +15,7 @@ from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
 from console.evidence_news import EvidenceNews
 from console.exchange import Exchange
+from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
 from console.notify.notifier import Notifier
@@ -55,5 +56,6 @@ class Parts:
     history: History
     plan: Plan
     silences: Silences
+    explanations: Explanations
     address: str
     secure: bool

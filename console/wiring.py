@@ -41,6 +41,7 @@ from console.consumer import AlertConsumer
 from console.evidence import EvidenceReader
 from console.evidence_news import EvidenceNews
 from console.exchange import Exchange
+from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
 from console.live.reader import LiveReader
@@ -69,7 +70,7 @@ from vault import MasterKey, SiteKey
 class Place:
     """Where the console is: its broker, its state folder, its database and the address that browsers use.
 
-    `master` wraps all keys; without it nobody can be enrolled.
+    `master` wraps all keys; without it nobody can be enrolled. `folder` is the config's: paths in it begin there.
     """
 
     bootstrap: str
@@ -78,6 +79,7 @@ class Place:
     address: str
     master: MasterKey | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = Path()
 
 
 def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
@@ -134,6 +136,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
+        explanations=Explanations(store, reader, config, place.folder, clock_ms),
         address=place.address,
         secure=place.address.startswith("https://"),
     )

@@ -14,7 +14,6 @@ import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -31,21 +30,16 @@ from contracts.messages import Alert, Event, Feedback
 from stream.jobs.face_models import face_manifests, identifying
 from vault import MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE
-from vedette import dataset_cli, doctor, evidence_cli, faces, models_cli, tail
+from vedette import dataset_cli, doctor, evidence_cli, faces, models_cli, replay_cli, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
 from vedette.master_file import key_for
-
-if TYPE_CHECKING:
-    from vedette.clips import Clip
-    from vedette.replay import ReplayOptions
+from vedette.which_site import add_site
 
 STATE = Path(".vedette")
-EPOCH_MS = 1_767_225_600_000
-"""2026-01-01 00:00 UTC: the time of a replayed clip's first picture unless another is given."""
 MASTER_MISSING = (
     f"no master key in {VARIABLE} or {FILE_VARIABLE}: `vedette up` makes one of its own, a cluster must be given one"
 )
@@ -243,50 +237,15 @@ def _key_of(folders: Iterable[Path]) -> MasterKey | None:
 
 
 def _replay(given: argparse.Namespace) -> int:
-    # Imported here, as OpenCV comes with them: no other command should wait for it.
-    from vedette.clips import assign
-    from vedette.replay import ReplayOptions, replay, say_on_stderr
-
     _on_end(signal.default_int_handler)
-    if given.compare:
-
-        def plain(clips: dict[str, Clip]) -> ReplayOptions:
-            return ReplayOptions(clips=clips, start_ms=given.start_ms, speed=given.speed, state_dir=given.state)
-
-        return _compare(given, lambda config: assign(given.clips, config), plain)
-    if given.config is None:
-        raise ConfigError("--config", "is missing: the site's YAML file")
-    config = load(given.config)
-    options = ReplayOptions(
-        clips=assign(given.clips, config),
-        start_ms=given.start_ms,
-        speed=given.speed,
-        mot=given.mot,
-        alerts=given.alerts,
-        detections=given.detections,
-        state_dir=given.state,
-    )
-    recording = replay(config, given.config, options, say_on_stderr)
-    new = sum(alert.state == "new" for alert in recording.alerts)
-    say_on_stderr(f"{len(recording.tracks)} frames, {new} alerts")
-    return 0
+    return replay_cli.run(given)
 
 
-def _compare(
-    given: argparse.Namespace,
-    clips: Callable[[Config], dict[str, Clip]],
-    options: Callable[[dict[str, Clip]], ReplayOptions],
-) -> int:
-    from vedette.compare import compare_runs, setup_of
-    from vedette.replay import say_on_stderr
+def _explain(given: argparse.Namespace) -> int:
+    # Imported here, as OpenCV and onnxruntime come with it.
+    from vedette.explain import explain
 
-    a, b = (setup_of(side, given.config) for side in given.compare)
-    found = compare_runs((a, b), clips, options, given.out, say_on_stderr)
-    say_on_stderr(
-        f"{len(found.same)} incidents are the same, {len(found.moved)} moved, {len(found.lost)} lost, "
-        f"{len(found.gained)} gained: {given.out / 'report.html'}"
-    )
-    return 0
+    return explain(given, (STATE, STATE / "demo"), _now_ms)
 
 
 def _training(*command: str) -> Callable[[argparse.Namespace], int]:
@@ -341,6 +300,7 @@ def _parser() -> argparse.ArgumentParser:
     dataset_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     models_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     faces.add_commands(commands, (STATE, STATE / "demo"), _training("evaluate", "faces"))
+    _add_explain(add("explain", _explain, "Show where in a picture, or in an alert's, a model saw what it says"))
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")
     tail_.add_argument("--from-beginning", action="store_true", help="also what the topic holds already")
@@ -354,7 +314,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = add(name, _training(name), text, prefix_chars="\0")
         command.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    _add_replay(add("replay", _replay, "Send recorded video through the same jobs and write what they find"))
+    replay_cli.add_arguments(
+        add("replay", _replay, "Send recorded video through the same jobs and write, or compare, what they find")
+    )
     return parser
 
 
@@ -379,6 +341,16 @@ def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     schema.set_defaults(run=_config_schema)
 
 
+def _add_explain(command: argparse.ArgumentParser) -> None:
+    command.add_argument("what", metavar="ALERT|PICTURE", help="an alert's id, or a JPEG")
+    command.add_argument(
+        "--model", type=Path, metavar="FILE", help="a manifest (default: the alert's own model; the bundled detector)"
+    )
+    command.add_argument("--label", default="", help="what is to be explained (default: the alert's; the surest)")
+    command.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="default: here")
+    add_site(command, (STATE,))
+
+
 def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     text = "Take another system's config over, and say what of it could not be"
     command = commands.add_parser("import", help=text, description=text + ".")
@@ -387,36 +359,6 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     frigate.add_argument("--out", type=Path, metavar="FILE", help="a new file instead of the terminal")
     frigate.epilog = "Example: vedette import frigate config.yml --out my.yaml"
     frigate.set_defaults(run=_import_frigate)
-
-
-def _add_replay(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "clips", nargs="+", metavar="CLIP", help="a video, or CAMERA=VIDEO; else in the config's order"
-    )
-    command.add_argument("--config", type=Path, metavar="FILE", help="cameras' zones and rules")
-    command.add_argument(
-        "--compare",
-        nargs=2,
-        type=Path,
-        metavar=("A", "B"),
-        help="run it twice, under two configs (.yaml) or with two models (the manifests, .json), and report what "
-        "incidents are gained, lost and moved",
-    )
-    command.add_argument(
-        "--out", type=Path, default=Path("compared"), metavar="DIR", help="of a comparison's report (default: compared)"
-    )
-    command.add_argument("--speed", choices=("max", "1"), default="max", help="as fast as it goes, or the video's own")
-    command.add_argument("--start-ms", type=int, default=EPOCH_MS, metavar="MS", help="the first picture's time")
-    command.add_argument("--mot", type=Path, metavar="OUT", help="tracks as MOTChallenge text (a folder for several)")
-    command.add_argument("--alerts", type=Path, metavar="OUT", help="alerts as JSON lines (CloudEvents)")
-    command.add_argument("--detections", type=Path, metavar="OUT", help="detections as JSON lines")
-    command.add_argument(
-        "--state",
-        type=Path,
-        metavar="DIR",
-        help="where the frames are kept while it runs (default: the temporary folder): about 1.5 GB for an hour of "
-        "480 lines at 10 frames/s; what the clips need is estimated, and looked for, before anything starts",
-    )
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def page(found: Comparison, sides: tuple[Side, Side]) -> str:
         f"<p>Of {a.incidents} incidents {len(found.same)} are the same, {len(found.moved)} moved and "
         f"{len(found.lost)} are lost; {len(found.gained)} are gained.</p>"
         "<table><thead><tr><th></th><th>run</th><th class='n'>frames</th><th class='n'>incidents</th>"
-        f"<th class='n'>times real time</th></tr></thead><tbody>{head}</tbody></table>{_by_rule(found)}"
+        f"<th class='n'>times real time, start included</th></tr></thead><tbody>{head}</tbody></table>{_by_rule(found)}"
         f"<h2>Gained</h2>{_grid((_figure(one, b) for one in found.gained), found.gained)}"
         f"<h2>Lost</h2>{_grid((_figure(one, a) for one in found.lost), found.lost)}"
         f"<h2>Moved</h2>{_grid((_pair(one, a, b) for one in found.moved), found.moved)}</html>"

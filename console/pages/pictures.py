@@ -49,6 +49,14 @@ def routes(desk: Desk) -> APIRouter:
             raise HTTPException(404)
         return Response(found, media_type="image/jpeg", headers=CACHED)
 
+    @router.get("/{alert_id}/heat.jpg")
+    async def heat(request: Request, alert_id: str) -> Response:
+        alert, who = await _seen_by(desk, request, alert_id)
+        found = await blocking(desk.parts.explanations.ask, who, alert)
+        if not found.overlay:
+            raise HTTPException(404, found.error)
+        return Response(found.overlay, media_type="image/jpeg", headers=CACHED)
+
     @router.get("/{alert_id}/small.jpg")
     async def small(request: Request, alert_id: str) -> Response:
         alert, _ = await _seen_by(desk, request, alert_id)

@@ -224,6 +224,7 @@ export default {
       else if (key in KEYS && !event.repeat) this.act(key, event.shiftKey && key !== "?");
       else if (key === "x" && this.chosen) this.tick(null, this.rows.get(this.chosen));
       else if (key === "/") this.$refs.search.focus();
+      else if (key === "w" && this.detail?.heat) this.$refs.detail?.explain();
       else if (key === "o" || key === "z") this.$refs.detail?.[key === "o" ? "toggleOverlay" : "toggleZoom"]();
       else if (event.key === "Escape") this.ticked.size ? (this.ticked = new Set()) : this.chosen && this.close();
       else return;
@@ -278,7 +279,7 @@ export default {
     </ul>
   </section>
   <section class="detail" :aria-label="t.detail" tabindex="-1">
-    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" @lift="lift" />
+    <Detail v-if="detail" ref="detail" :d="detail" :row="rows.get(detail.id)" :t="t" :zone="zone" :me="me" :clock="clock" :seeing="(seeing[detail.id] || [])" @act="act" @do="(action) => answer(action, [detail.id])" @close="close" @lift="lift" @told="(text) => say(text, 'bad')" />
     <div v-else class="empty" style="height:100%"><Icon name="shield" style="width:44px;height:44px;stroke-width:1.200"/><h2>{{ t.nothing_open }}</h2><p><kbd>j</kbd> <kbd>k</kbd> {{ t.nothing_open_hint }} · <kbd>?</kbd> {{ t.help }}</p></div>
   </section>
   <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" :find="(text) => call('people', { text })" @done="asked" />

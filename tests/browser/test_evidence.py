@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -15,13 +16,16 @@ from archive.evidence.clip import ClipInfo
 from archive.evidence.draw import subtitle_height, subtitled
 from archive.evidence.encode import Shot, encoded
 from contracts import topics
+from contracts.manifest import load_manifest
 from contracts.messages import Alert, EvidenceNote
+from tests.browser.test_accessibility import findings
 from tests.console_site import ConsoleSite, now_ms, scene
 from vault import PublicKey
 
 Opened = Callable[..., Page]
 Keep = Callable[[Page, str], None]
 FRAMES = 20
+BUNDLED = Path(__file__).parents[2] / "models" / "detector.json"
 
 
 def make_clip(site: ConsoleSite, alert: Alert) -> None:
@@ -86,3 +90,17 @@ def test_who_may_not_export_is_told(site: ConsoleSite, opened: Opened) -> None:
     page = opened(f"/?alert={alert.id}", "otto")
     expect(page.get_by_text("A supervisor can export it.")).to_be_visible()
     expect(page.get_by_role("link", name="Export as one signed file")).to_have_count(0)
+
+
+@pytest.mark.shared
+def test_where_the_model_saw_it_is_shown_on_demand(site: ConsoleSite, opened: Opened, shot: Keep) -> None:
+    alert = site.alert(model=load_manifest(BUNDLED).id, why="person entered lawn, as the detector saw")
+    page = opened(f"/?alert={alert.id}")
+    page.get_by_role("button", name="Why here").click()
+    heat = page.locator(".detail img[src^='blob:']")
+    expect(heat).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Why here")).to_have_attribute("aria-pressed", "true")
+    shot(page, "alert-why-here")
+    assert findings(page) == []
+    page.keyboard.press("w")
+    expect(heat).to_have_count(0)

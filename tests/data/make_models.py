@@ -9,6 +9,8 @@ bright_boxes.onnx: layout `boxes`, any batch; cells of 16x16 px; the box is the 
 bright_looks.onnx: the same with embeddings: the means of the cell's three channels / 255, zeros for cells below .2.
 bright_yolox.onnx: layout `yolox`, batch of one; cells of 8, 16 and 32 px; the box is the cell, moved up and left by
 half a cell (a YOLOX cell with zero offsets has its centre in its top left corner).
+bright_classifier.onnx: logits[N,3] of the labels, from the means of three 8x8 maps; any batch.
+bright_bent.onnx: the same with something that is not linear behind the means.
 """
 
 from pathlib import Path
@@ -106,7 +108,37 @@ def yolox():
     )
 
 
+def classifier(name, head):
+    """uint8[N,64,64,3] → logits[N,3]: 8x8 maps of how much of each channel is beyond the others, and their means."""
+    kernel = np.zeros((3, 3, 8, 8), np.float32)
+    for channel in range(3):
+        kernel[channel] = -0.5
+        kernel[channel, channel] = 1.0
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["chw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["chw", "kernel"], ["beyond"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Relu", ["beyond"], ["maps"]),
+        helper.make_node("GlobalAveragePool", ["maps"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["features"]),
+        *head,
+    ]
+    save(
+        name,
+        nodes,
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", SIDE, SIDE, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3])],
+        [constant("kernel", kernel / (64 * 255)), constant("weights", 20 * np.eye(3, dtype=np.float32))],
+    )
+
+
 if __name__ == "__main__":
     boxes()
     boxes(looks=True)
     yolox()
+    classifier("bright_classifier", [helper.make_node("Gemm", ["features", "weights"], ["logits"], transB=1)])
+    bent = [
+        helper.make_node("Sqrt", ["features"], ["bent"]),
+        helper.make_node("MatMul", ["bent", "weights"], ["logits"]),
+    ]
+    classifier("bright_bent", bent)

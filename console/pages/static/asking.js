@@ -22,7 +22,7 @@ export const Asking = {
   computed: {
     leading() { return this.kind === "escalate" ? this.operators.filter((one) => one.leads) : this.operators; },
     keys() {
-      return [["j", "k"], ["a"], ["t"], ["f"], ["n"], ["s"], ["e"], ["c"], ["m"], ["h"], ["p"], ["i"], ["x"], ["Shift"], ["/"], ["o"], ["z"], ["Esc"], ["?"]].map((keys) => ({ keys, text: this.t["help_" + keys[0].toLowerCase()] }));
+      return [["j", "k"], ["a"], ["t"], ["f"], ["n"], ["s"], ["e"], ["c"], ["m"], ["h"], ["p"], ["i"], ["x"], ["Shift"], ["/"], ["o"], ["z"], ["w"], ["Esc"], ["?"]].map((keys) => ({ keys, text: this.t["help_" + keys[0].toLowerCase()] }));
     },
   },
   methods: {

@@ -5,10 +5,10 @@ import { Overlay } from "/assets/overlay.js";
 
 export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
-  emits: ["act", "do", "close", "lift"],
+  emits: ["act", "do", "close", "lift", "told"],
   components: { Icon, Identity, Overlay },
-  data: () => ({ drawn: true, zoomed: false, size: null, failed: false, wide: false }),
-  watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
+  data: () => ({ drawn: true, zoomed: false, heated: "", size: null, failed: false, wide: false }),
+  watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.heated = ""; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
   computed: {
     state() { return this.row ?? this.d; },
     others() { return this.seeing.filter((name) => name !== this.me.name); },
@@ -25,6 +25,16 @@ export const Detail = {
   methods: {
     at(ms, style = "time") { return at(ms, this.zone, style); }, lasting, percent, filled,
     toggleOverlay() { this.drawn = !this.drawn; }, toggleZoom() { this.zoomed = !this.zoomed; },
+    /** Where the model saw it: made on demand, which takes seconds; the picture stays until it is there. */
+    async explain() {
+      if (this.heated) { this.heated = ""; return; }
+      const path = this.d.heat;
+      this.heated = "making";
+      const answer = await fetch(path).catch(() => null);
+      if (this.d.heat !== path || !this.heated) return;
+      this.heated = answer?.ok ? URL.createObjectURL(await answer.blob()) : "";
+      if (!answer?.ok) this.$emit("told", ((await answer?.json().catch(() => null))?.detail ?? this.t.heat_failed));
+    },
     loaded(event) { this.size = [event.target.naturalWidth, event.target.naturalHeight]; this.failed = false; },
   },
   template: `
@@ -50,10 +60,10 @@ export const Detail = {
     <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
     <Identity v-if="d.identity" :one="d.identity" :alert="d.id" :t="t" @act="(key) => $emit('act', key)"/>
     <div class="films"><figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
-        <img v-if="d.frame && !failed" :key="d.frame" :src="d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
+        <img v-if="d.frame && !failed" :key="d.frame" :src="heated.startsWith('blob:') ? heated : d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
         <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>
       <p v-if="!d.frame || failed" class="missing">{{ d.missed || t.no_picture }}</p>
-      <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button></div>
+      <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button><button v-if="d.heat" class="button small" :aria-pressed="!!heated" :aria-busy="heated === 'making'" @click="explain">{{ heated === 'making' ? t.heat_making : t.heat }} <kbd>w</kbd></button></div>
     </figure>
     <figure :class="['clip', d.clip.path ? '' : 'none']"><video v-if="d.clip.path" :key="d.clip.path" :src="d.clip.path" :poster="d.frame || null" :aria-label="filled(t.clip_of, { why: d.why })" controls muted playsinline preload="auto"></video>
       <figcaption :role="d.clip.path ? null : 'status'">{{ d.clip.said }}</figcaption></figure></div>

@@ -57,6 +57,9 @@ ALERTS = {
     "status_snoozed": "Snoozed",
     "silenced": "This answer silences what comes again like this (same place, size and look) until {until}, "
     "daily {hours}, as long as {model} looks.",
+    "heat": "Why here",
+    "heat_making": "Looking …",
+    "heat_failed": "There is no explanation of this picture.",
     "silence_lift": "Alert again",
     "silence_lifted": "What looks like this alerts again",
     "verdict_true": "True alarm",
@@ -156,6 +159,7 @@ ALERTS = {
     "help_/": "Search",
     "help_o": "Drawing over the picture on and off",
     "help_z": "Zoom to what was seen",
+    "help_w": "Where in the picture the model saw it",
     "help_esc": "Close",
     "help_?": "This list",
     "history_new": "Alert: {why}",
