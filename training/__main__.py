@@ -46,6 +46,9 @@ def _train(options: argparse.Namespace) -> None:
     if options.model_kind == "classifier":
         print(classifiers.train_classifier(options))
         return
+    if options.model_kind == "finetune":
+        print(commands.finetune_detector(options))
+        return
     if options.model_kind != "detector":
         faces.train(options)
         return
@@ -97,11 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
     shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
     training = kinds.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
-    trained = (*KINDS, "appearance", "classifier")
+    trained = (*KINDS, "appearance", "classifier", "finetune")
     training.add_argument("model_kind", choices=trained, metavar="|".join(trained))
     training.add_argument("--files", type=Path, help="where a classifier's recipe has its weights (default: --data)")
-    manifest = Path("models/detector.json")
-    training.add_argument("--manifest", type=Path, default=manifest, help="the detector that an appearance head is for")
+    manifest, help_ = Path("models/detector.json"), "the detector that an appearance head is for, or to fine-tune"
+    training.add_argument("--manifest", type=Path, default=manifest, help=help_)
+    training.add_argument("--collection", type=Path, metavar="DIR", help="what `vedette dataset collect` keeps")
+    training.add_argument("--version", default="", metavar="ID", help="of the collection (default: the newest)")
     training.set_defaults(run=_train)
     bundle = kinds.add_parser("bundle", parents=[shared], help="export a run's weights, with thresholds and manifest")
     bundle.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))

@@ -192,8 +192,9 @@ def load_appearance(path: Path, net: DetectorNet) -> AppearanceNet:
 
 
 def backbone_key(net: DetectorNet) -> int:
-    """A number that says which weights the features come from."""
-    return zlib.crc32(b"".join(value.numpy().tobytes() for value in net.backbone.state_dict().values()))
+    """A number that says which weights the features come from: the stages that the head reads, and before."""
+    stages = (net.backbone.stem, net.backbone.dark2, net.backbone.dark3)
+    return zlib.crc32(b"".join(value.numpy().tobytes() for part in stages for value in part.state_dict().values()))
 
 
 def _channels(net: DetectorNet) -> list[int]:

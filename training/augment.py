@@ -27,7 +27,7 @@ LEAST_SIDE_PX = 4.0
 class Labelled:
     """A picture uint8[H,W,3] with xyxy float32[N,4], channels int64[N] and weights float32[N].
 
-    `distil` is as in the set's config.
+    `distil` is as in the set's config, `partly` as in training.loss.
     """
 
     picture: Picture
@@ -35,6 +35,7 @@ class Labelled:
     channels: NDArray[np.int64]
     weights: NDArray[np.float32]
     distil: bool = True
+    partly: bool = False
 
 
 def augment(parts: Sequence[Labelled], size: int, crop: int, config: AugmentConfig, rng: Generator) -> Labelled:
@@ -93,6 +94,7 @@ def _mosaic(parts: Sequence[Labelled], size: int, config: AugmentConfig, rng: Ge
         np.concatenate([piece.channels for piece in pieces]),
         np.concatenate([piece.weights for piece in pieces]),
         all(piece.distil for piece in pieces),
+        any(piece.partly for piece in pieces),
     )
 
 

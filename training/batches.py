@@ -45,6 +45,7 @@ class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
             torch.from_numpy(made.channels),
             torch.from_numpy(made.weights),
             made.distil,
+            made.partly,
         )
         return torch.from_numpy(made.picture).permute(2, 0, 1), targets
 
@@ -52,7 +53,8 @@ class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
         chosen = self._sets[int(rng.choice(len(self._sets), p=self._shares))]
         sample: Sample = chosen.samples[int(rng.integers(len(chosen.samples)))]
         picture, scale = self._picture(sample.path)
-        return Labelled(picture, sample.xyxy * scale, sample.channels, sample.weights, chosen.config.distil)
+        boxes = sample.xyxy * scale
+        return Labelled(picture, boxes, sample.channels, sample.weights, chosen.config.distil, sample.partly)
 
     def _picture(self, path: Path) -> tuple[Picture, float]:
         """The picture no larger than augmentation ever asks for, and its scale; decoded once while memory lasts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,12 +47,12 @@ def bundle_detector(
     head = load_appearance(appearance, net) if appearance is not None else None
     export_detector(net, recipe.groups, recipe.size, path, head)
     sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
-    _check_parity(Exported(net, recipe.groups).eval(), head, path, spread(sets, PARITY_PICTURES, recipe.size))
+    check_parity(Exported(net, recipe.groups).eval(), head, path, spread(sets, PARITY_PICTURES, recipe.size))
     if int8:
         train = [item for item in sets if item.config.role == "train"]
         quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), models / f"{recipe.name}.int8.onnx")
     validate = [item for item in sets if item.config.role == "validate"]
-    manifest = _manifest(recipe, path, _thresholds(path, validate, recipe), NUMBERS if head is not None else 0)
+    manifest = _manifest(recipe, path, thresholds_of(path, validate, recipe), NUMBERS if head is not None else 0)
     write_manifest(manifest, models / f"{recipe.name}.json")
     return manifest
 
@@ -73,14 +74,15 @@ def write_manifest(manifest: ModelManifest, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
-def _check_parity(model: Exported, head: AppearanceNet | None, path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+def check_parity(model: Exported, head: AppearanceNet | None, path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    """Hold the exported file against torch on letterboxed pictures; raises ModelError."""
     found = compare(model, open_session(path, 1), pictures, head)
     print(f"ONNX against torch: {found}")
     if found.unmatched or found.box_px > MOST_BOX_PX or found.score > MOST_SCORE or found.cosine < LEAST_COSINE:
         raise ModelError(f"{path.name}: says something else than torch: {found}")
 
 
-def _thresholds(path: Path, validate: list[DataSet], recipe: DetectorRecipe) -> dict[str, float]:
+def thresholds_of(path: Path, validate: Sequence[DataSet], recipe: DetectorRecipe) -> dict[str, float]:
     """The least score that keeps the recipe's precision, for each label with enough boxes in the validation sets."""
     detector = ExportedDetector(path)
     found = [item for data in validate for item in evaluate_set(detector, data, recipe).found]

@@ -1,4 +1,4 @@
-"""The commands of the appearance head and of tracking: what to read, what to run, where it goes."""
+"""The commands of fine-tuning, the appearance head and tracking: what to read, what to run, where it goes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from pathlib import Path
 
 import msgspec
 
+from archive.collection.store import Collection
+from archive.evidence.files import Folder
 from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
 from training.appearance import AppearanceRecipe, train
+from training.finetune import FinetuneRecipe, finetune
 from training.network import load_exported
 from training.predict import ExportedDetector
+from training.recipe import read_recipe
 from training.reid import ReidTeachers
 from training.tracking import Followed, measure, read_boxes, read_mot, table, write_report
 from training.tracklets import gather
 
-RECIPE = Path(__file__).parent / "recipes" / "appearance.yaml"
+RECIPES = Path(__file__).parent / "recipes"
+RECIPE = RECIPES / "appearance.yaml"
+FINETUNE = RECIPES / "finetune.yaml"
 
 
 def train_appearance(options: argparse.Namespace) -> Path:
@@ -39,6 +45,16 @@ def load_recipe(path: Path) -> AppearanceRecipe:
         raise ConfigError(str(path), error.strerror or "can't be read") from error
     except msgspec.MsgspecError as error:
         raise ConfigError(path.name, str(error)) from error
+
+
+def finetune_detector(options: argparse.Namespace) -> str:
+    """Fine-tune the manifest's detector on a version of a collection; says where the candidate is."""
+    if options.collection is None:
+        raise ConfigError("--collection", "the folder of the site's collection is needed")
+    collection = Collection(Folder(options.collection))
+    recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
+    version = collection.load(options.version)
+    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out))
 
 
 def evaluate_tracking(options: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ class Sample:
 
     `xyxy` float32[N,4] are pixels of the picture, `channels` int64[N] the trained class channels, `weights`
     float32[N] the certainty of each box (1 for a person's label, a teacher's score otherwise, 0 where nothing
-    should be learnt from the place).
+    should be learnt from the place, -1 where a person said that there is nothing). `partly`: nobody labelled the rest.
     """
 
     key: str
@@ -42,6 +42,7 @@ class Sample:
     xyxy: NDArray[np.float32]
     channels: NDArray[np.int64]
     weights: NDArray[np.float32]
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

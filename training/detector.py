@@ -17,7 +17,7 @@ from training import checkpoint
 from training.batches import TrainingPictures, collate
 from training.dataset import DataSet, list_skipped, read_sets
 from training.fit import Task, blend, fit
-from training.loss import Targets, detection_loss, distillation_loss
+from training.loss import Targets, answered, detection_loss, distillation_loss
 from training.network import DetectorNet, anchor_points, load_yolox
 from training.place import Place, find_place
 from training.recipe import DetectorRecipe
@@ -88,7 +88,8 @@ class DetectorLoss:
         presence = torch.zeros_like(predicted[..., 4])
         presence[distil] = first[..., 4].sigmoid()
         parts = detection_loss(predicted, targets, self._points, self._strides, self._config, presence)
-        return parts | {"distil": distillation_loss(predicted[distil], first, self._config)}
+        said = answered(targets, self._points)[distil]
+        return parts | {"distil": distillation_loss(predicted[distil], first, self._config, said)}
 
 
 def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:

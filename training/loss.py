@@ -17,12 +17,17 @@ TOP_OVERLAPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """One picture's boxes: xyxy [N,4] in pixels, channels [N], weights [N] (0: an ignored place)."""
+    """One picture's boxes: xyxy [N,4] in pixels, channels [N], weights [N] (0: ignored, below 0: nothing there).
+
+    With `distil` the start's answers count beside the boxes. `partly`: only some of the picture is labelled, and what
+    a person said (weight 1, or below 0) counts alone at its place.
+    """
 
     xyxy: Tensor
     channels: Tensor
     weights: Tensor
     distil: bool
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def iou_pairs(a: Tensor, b: Tensor) -> Tensor:
 def assign(predicted: Tensor, targets: Targets, points: Tensor, strides: Tensor) -> Assignment:
     """SimOTA for one picture: predicted [A,5+C] as the network gives it, cells' centres [A,2] and strides [A]."""
     learnt = targets.weights > 0
-    ignored = _inside(points, targets.xyxy[~learnt]).any(1)
+    ignored = _inside(points, targets.xyxy[targets.weights == 0]).any(1)
     truth = targets.xyxy[learnt]
     if len(truth) == 0:
         none = torch.zeros(0, dtype=torch.long, device=points.device)
@@ -118,7 +123,7 @@ def detection_loss(
     for raw, target, floor in zip(predicted, targets, floors, strict=True):
         found = assign(raw.detach(), target, points, strides)
         weights = target.weights[found.boxes]
-        wanted = floor.clone()
+        wanted = floor * ~_inside(points, target.xyxy[target.weights < 0]).any(1)
         # A teacher's doubt lowers what the objectness is pulled to, not only how hard.
         wanted[found.cells] = torch.maximum(weights, floor[found.cells])
         counts = ~found.ignored
@@ -141,19 +146,29 @@ def detection_loss(
     return {name: value * getattr(config, name) / count for name, value in parts.items()}
 
 
-def distillation_loss(ours: Tensor, theirs: Tensor, config: LossConfig) -> Tensor:
-    """How far scores and boxes [N,A,5+C] went from the start's on the same pixels.
+def answered(targets: list[Targets], points: Tensor) -> Tensor:
+    """[N,A]: is the cell in a place of a partly labelled picture that a person spoke of."""
+    rows = []
+    for target in targets:
+        said = (target.weights == 1) | (target.weights < 0) if target.partly else torch.zeros_like(target.weights) > 0
+        rows.append(_inside(points, target.xyxy[said]).any(1))
+    return torch.stack(rows)
+
+
+def distillation_loss(ours: Tensor, theirs: Tensor, config: LossConfig, but: Tensor | None = None) -> Tensor:
+    """How far scores and boxes [N,A,5+C] went from the start's on the same pixels, in all cells `but` these [N,A].
 
     Each cell counts by the root of the score that the start gives it (focal distillation; the root lets what it is
     half sure of count too): background is already told to stay quiet by the labels.
     """
     presence = theirs[..., 4].sigmoid()
-    weight = (presence * theirs[..., 5:].sigmoid().amax(-1)).sqrt()
+    counted = torch.ones_like(presence) if but is None else (~but).to(presence)
+    weight = (presence * theirs[..., 5:].sigmoid().amax(-1)).sqrt() * counted
     total = weight.sum().clamp(min=1.0)
     objectness = functional.binary_cross_entropy_with_logits(ours[..., 4], presence, reduction="none")
     classes = functional.binary_cross_entropy_with_logits(ours[..., 5:], theirs[..., 5:].sigmoid(), reduction="none")
     overlap = iou_pairs(corners(ours[..., :4]), corners(theirs[..., :4]))
     # The least of a cross entropy with soft targets is their entropy: taken off, so that no change reads as zero.
     entropy = functional.binary_cross_entropy(presence, presence, reduction="none")
-    loss = (objectness - entropy).sum() + ((classes.sum(-1) + 2.0 * (1 - overlap)) * weight).sum()
+    loss = ((objectness - entropy) * counted).sum() + ((classes.sum(-1) + 2.0 * (1 - overlap)) * weight).sum()
     return loss * config.distil / total

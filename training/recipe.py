@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -141,10 +141,18 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return tuple(tuple(order.index(channel) for channel in group) for group in self.labels.values())
 
 
+Recipe = TypeVar("Recipe", bound=DetectorRecipe)
+
+
 def load_recipe(path: Path) -> DetectorRecipe:
-    """Read a recipe; ConfigError says which key of it is wrong."""
+    """Read a detector's recipe; ConfigError says which key of it is wrong."""
+    return read_recipe(path, DetectorRecipe)
+
+
+def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
+    """Read a recipe of this kind; ConfigError says which key of it is wrong."""
     try:
-        recipe = msgspec.yaml.decode(path.read_bytes(), type=DetectorRecipe)
+        recipe = msgspec.yaml.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise ConfigError(str(path), error.strerror or "can't be read") from error
     except msgspec.MsgspecError as error:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from archive.collection.gather import Left, gather
-from archive.collection.items import SAME, About, Box, Item, Labels, overlap
+from archive.collection.gather import Left, Spoken, gather
+from archive.collection.items import SAME, About, Box, Item, Labels, Sample, overlap
 from archive.collection.queue import Wanted, queue
 from archive.collection.seeing import SEEN, Sees, decoded
 from archive.collection.store import Collection
 from archive.evidence.files import Files
 from contracts.errors import VedetteError
+from contracts.fields import Xyxy
 
 QUEUE = "queue.json"
 DAY_MS = 86_400_000
@@ -54,7 +55,9 @@ class Collector:
     def collect(self, now_ms: int) -> Collected:
         """Make the next version; done again after a kill it ends the same."""
         left: Counter[str] = Counter()
-        found = [*self._answered(left), *self._sampled(now_ms, left)]
+        spoken: list[Spoken] = []
+        found = [*self._answered(left, spoken)]
+        found += self._sampled(now_ms, left, spoken)
         labels = self._collection.labels()
         before = self._before()
         items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
@@ -64,15 +67,16 @@ class Collector:
         self._collection.sweep([item.sha256 for item in items])
         return Collected(about, wanted)
 
-    def _answered(self, left: Counter[str]) -> Iterable[Item]:
+    def _answered(self, left: Counter[str], spoken: list[Spoken]) -> Iterable[Item]:
         for one in gather(self._evidence, self._must_be_hidden):
             if isinstance(one, Left):
                 left[one.reason] += 1
                 continue
             self._collection.keep_picture(one.jpeg)
+            spoken.append(one.spoken)
             yield one.item
 
-    def _sampled(self, now_ms: int, left: Counter[str]) -> Iterable[Item]:
+    def _sampled(self, now_ms: int, left: Counter[str], spoken: Sequence[Spoken]) -> Iterable[Item]:
         for sample in self._collection.samples():
             item = sample.item
             old = item.source == "sample" and now_ms - item.captured_at_ms > self._keep_ms
@@ -82,7 +86,7 @@ class Collector:
                 left[reason] += 1
                 self._collection.forget_sample(sample)
                 continue
-            yield item
+            yield told(sample, spoken)
 
     def _before(self) -> dict[str, Item]:
         """What the same models have seen already."""
@@ -106,6 +110,16 @@ class Collector:
             sight = self._sees(picture)
             seen, agreement = sight.boxes, sight.agreement
         return msgspec.structs.replace(item, boxes=beside(item.boxes, seen), agreement=agreement)
+
+
+def told(sample: Sample, spoken: Sequence[Spoken]) -> Item:
+    """The sample's item with what answers to alerts say of its tracks; of several about one the latest counts."""
+    boxes: dict[Xyxy, tuple[int, Box]] = {}
+    for one in spoken:
+        for box in one.of(sample):
+            if box.xyxy not in boxes or boxes[box.xyxy][0] <= one.at_ms:
+                boxes[box.xyxy] = (one.at_ms, box)
+    return msgspec.structs.replace(sample.item, boxes=tuple(box for _, box in boxes.values()))
 
 
 def beside(said: tuple[Box, ...], seen: Iterable[Box]) -> tuple[Box, ...]:

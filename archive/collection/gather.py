@@ -9,21 +9,47 @@ import cv2
 import msgspec
 import numpy as np
 
-from archive.collection.items import Box, Item, Kind, digest
+from archive.collection.items import Box, Item, Kind, Sample, digest
 from archive.evidence import paths
 from archive.evidence.answers import Answered, answered
 from archive.evidence.chain import ChainReader, Entry
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from archive.evidence.writer import Seen
+from contracts.codec import decode
 from contracts.fields import Xyxy
+from contracts.messages import Alert
+
+
+class Spoken(NamedTuple):
+    """What an answer says of an alert's tracks, as long as their camera can have shown them."""
+
+    site: str
+    camera: str
+    tracks: frozenset[int]
+    from_ms: int
+    until_ms: int
+    kind: Kind
+    by: str
+    at_ms: int
+
+    def of(self, sample: Sample) -> list[Box]:
+        """The sample's boxes that the answer is about, as it says."""
+        item = sample.item
+        if (item.site, item.camera) != (self.site, self.camera) or not (
+            self.from_ms <= item.captured_at_ms <= self.until_ms
+        ):
+            return []
+        about = [box for track, box in sorted(sample.tracks.items()) if track in self.tracks]
+        return [msgspec.structs.replace(box, kind=self.kind, by=self.by, confidence=1.0) for box in about]
 
 
 class Gathered(NamedTuple):
-    """An item with its JPEG."""
+    """An item with its JPEG, and what the answer says of other frames."""
 
     item: Item
     jpeg: bytes
+    spoken: Spoken
 
 
 class Left(NamedTuple):
@@ -33,6 +59,8 @@ class Left(NamedTuple):
     reason: str
 
 
+AROUND_MS = 600_000
+"""A track is seen so long before and after its alert at most: ids may be given anew when a camera's agent starts."""
 KINDS: dict[str, Kind] = {"true": "confirmed", "nuisance": "confirmed", "false": "background"}
 """What a verdict says of the box that the alert was about: a nuisance is there, but nobody wants to hear of it."""
 
@@ -74,7 +102,26 @@ def _gathered(chain: ChainReader, place: Place, manifest: Entry, said: Answered,
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         return Left(place.alert, "no picture that can be decoded")
-    return Gathered(_item(place, seen, said, jpeg, picture.shape[1], picture.shape[0]), jpeg)
+    item = _item(place, seen, said, jpeg, picture.shape[1], picture.shape[0])
+    return Gathered(item, jpeg, _spoken(chain, place, manifest, item))
+
+
+def _spoken(chain: ChainReader, place: Place, manifest: Entry, item: Item) -> Spoken:
+    data = chain.read(place, paths.ALERT, manifest)
+    alert = decode(data, Alert) if data is not None else None
+    tracks = frozenset(alert.track_ids if alert is not None and not alert.late else ())
+    first_ms, last_ms = (alert.started_at_ms, alert.at_ms) if alert is not None else (0, 0)
+    kind = KINDS[item.answer]
+    return Spoken(
+        item.site,
+        item.camera,
+        tracks,
+        first_ms - AROUND_MS,
+        last_ms + AROUND_MS,
+        kind,
+        item.answered_by,
+        item.answered_at_ms,
+    )
 
 
 def _item(place: Place, seen: Seen, said: Answered, jpeg: bytes, width: int, height: int) -> Item:

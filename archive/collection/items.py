@@ -74,11 +74,15 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame that was kept because it is worth a label; `hidden`: heads in it were made unreadable."""
+    """A frame that was kept because it is worth a label; `hidden`: heads in it were made unreadable.
+
+    `tracks` are the boxes of its tracks by their ids: an answer about one of them is about its box here too.
+    """
 
     v: int = 1
     item: Item
     hidden: bool = False
+    tracks: dict[int, Box] = {}
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):

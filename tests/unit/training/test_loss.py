@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from training.loss import Targets, assign, detection_loss, distillation_loss, iou_pairs
+from training.loss import Targets, answered, assign, detection_loss, distillation_loss, iou_pairs
 from training.network import anchor_points
 from training.recipe import LossConfig
 
@@ -108,3 +110,26 @@ def test_a_box_teaches_the_channels_of_others_as_much_as_configured(others: floa
 
     assert pull(others)[5] == pytest.approx(float(pull(1.0)[5]))  # its own channel: the same
     assert float(pull(others)[6]) == pytest.approx(share * float(pull(1.0)[6]))
+
+
+@pytest.mark.parametrize(
+    ("weight", "presence_falls"), [(-1.0, True), (0.0, False)], ids=["a person said: nothing there", "ignored"]
+)
+def test_what_a_person_denied_is_pulled_down_though_the_start_sees_it(weight: float, presence_falls: bool) -> None:
+    raw = predictions(logit=2.0).requires_grad_()
+    floor = torch.full((1, len(POINTS)), 0.9)
+    where = targets([[36, 36, 60, 60]], [weight])
+    detection_loss(raw[None], [where], POINTS, STRIDES, LossConfig(), floor)["objectness"].backward()
+    inside = ((POINTS > 36) & (POINTS < 60)).all(1)
+    assert bool((raw.grad[inside, 4] > 0.5).all()) is presence_falls
+
+
+@pytest.mark.parametrize(("partly", "held"), [(True, False), (False, True)])
+def test_where_a_person_spoke_the_starts_answers_do_not_count(partly: bool, held: bool) -> None:
+    said = targets([[36, 36, 60, 60]], [1.0], distil=True)
+    places = answered([replace(said, partly=partly)], POINTS)
+    ours, theirs = predictions(logit=2.0)[None].requires_grad_(), predictions(logit=-2.0)[None]
+    distillation_loss(ours, theirs, LossConfig(), places).backward()
+    inside = ((POINTS > 36) & (POINTS < 60)).all(1)
+    assert bool((ours.grad[0, inside, 4] != 0).any()) is held
+    assert bool((ours.grad[0, ~inside, 4] != 0).all())

@@ -161,3 +161,20 @@ def test_one_frame_of_two_alerts_is_one_picture() -> None:
     one, other = item("a", AT_MS, box(10, "confirmed"), alert="x"), item("a", AT_MS, box(90, "background"), alert="y")
     (both,) = merged([other, one])
     assert (both.alert, [box.kind for box in both.boxes]) == ("y", ["confirmed", "background"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kinds"), [("true", ["confirmed", "pseudo"]), ("false", ["background", "pseudo", "pseudo"])]
+)
+def test_an_answer_is_about_the_alerts_track_wherever_it_was_kept(
+    tmp_path: Path, verdict: str, kinds: list[str]
+) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", verdict, track_ids=(4,))
+    jpeg = jpeg_of(np.full((90, 160, 3), 200, np.uint8))
+    kept = item(site.collection.keep_picture(jpeg), AT_MS + 2000, source="sample")
+    site.collection.keep_sample(Sample(item=kept, tracks={4: box(40), 5: box(100)}), jpeg)
+    about, _ = site.collector(Told(box(41), box(100))).collect(AT_MS)
+    _, sample = site.collection.load(about.id).items
+    assert [one.kind for one in sample.boxes] == kinds
+    assert (sample.boxes[0].xyxy[0], sample.boxes[0].by) == (40, "anna")

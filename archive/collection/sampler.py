@@ -1,0 +1,68 @@
+"""Which of a camera's frames are worth keeping beside its alerts: pure, for one frame's tracks after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+
+import msgspec
+
+from contracts.messages import FrameTracks
+
+UNSURE = (0.2, 0.6)
+"""Tracks of such a confidence are what the next model could be surer of."""
+REVIEWED = 0.1
+"""Of the frames for which there is room so many are kept without a reason: misses look like nothing."""
+BURST = 3.0
+"""A quiet hour's room is not saved up for longer than so many frames."""
+QUARTER_H = 6
+HOUR_MS = 3_600_000
+
+
+class SamplerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one camera: its room for frames, and which labels it has had in each part of the day."""
+
+    v: int = 1
+    room: float = 1.0
+    at_ms: int = 0
+    known: frozenset[tuple[str, int]] = frozenset()
+
+
+class Sampler:
+    """Takes at most `per_hour` frames of a camera, and none within a tenth of their mean distance."""
+
+    def __init__(self, per_hour: float) -> None:
+        self._every_ms = HOUR_MS / per_hour
+
+    def step(self, state: SamplerState, frame: FrameTracks) -> tuple[SamplerState, tuple[str, ...]]:
+        """Look at the next frame; gives why it is kept, if it is. Earlier ones than the last change nothing."""
+        if frame.captured_at_ms <= state.at_ms:
+            return state, ()
+        grown = (frame.captured_at_ms - state.at_ms) / self._every_ms if state.at_ms else 0.0
+        room = min(BURST, state.room + grown)
+        now = msgspec.structs.replace(state, room=room, at_ms=frame.captured_at_ms)
+        if room < 1:
+            return now, ()
+        firsts = {(track.label, _quarter(frame)) for track in frame.tracks if not track.gone} - state.known
+        reasons = why(frame, {label for label, _ in firsts})
+        if not reasons:
+            return now, ()
+        return msgspec.structs.replace(now, room=room - 1, known=state.known | firsts), reasons
+
+
+def why(frame: FrameTracks, firsts: set[str]) -> tuple[str, ...]:
+    """The reasons to keep a frame. What is drawn for review depends on its place alone, so a replay draws the same."""
+    there = [track for track in frame.tracks if not track.gone]
+    reasons = [f"first {label} of this part of the day" for label in sorted(firsts)]
+    if any(not track.observed for track in there):
+        reasons.append("a track that was not seen")
+    if any(track.observed and UNSURE[0] <= track.confidence <= UNSURE[1] for track in there):
+        reasons.append("a track that was seen unsurely")
+    place = f"{frame.camera}/{frame.session}/{frame.index}".encode()
+    if not reasons and zlib.crc32(place) < REVIEWED * 2**32:
+        reasons.append("random review")
+    return tuple(reasons)
+
+
+def _quarter(frame: FrameTracks) -> int:
+    return dt.datetime.fromtimestamp(frame.captured_at_ms / 1000, dt.UTC).hour // QUARTER_H

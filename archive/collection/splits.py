@@ -1,0 +1,60 @@
+"""Which pictures are trained on and which only measured with: what looks alike is never on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from archive.collection.items import Item
+
+PASSAGE_MS = 60_000
+"""Pictures of a camera with no longer gap between them are of one passage: the same people in the same light."""
+
+
+class Split(NamedTuple):
+    """The two sides, each in the order of time."""
+
+    train: tuple[Item, ...]
+    measure: tuple[Item, ...]
+
+
+def split(items: Sequence[Item], share: float, alike: Mapping[str, str] | None = None) -> Split:
+    """About `share` of the groups to measure with; a group stays on its side in every later version.
+
+    A group is a camera's passage. `alike` joins groups: pictures (by SHA-256) with the same word in it are near
+    duplicates wherever they come from.
+    """
+    sides: tuple[list[Item], list[Item]] = [], []
+    for group in groups(items, alike or {}):
+        number = int.from_bytes(hashlib.sha256(group[0].sha256.encode()).digest()[:4], "big") / 2**32
+        sides[number < share].extend(group)
+    train, measure = (tuple(sorted(side, key=lambda item: (item.captured_at_ms, item.sha256))) for side in sides)
+    return Split(train, measure)
+
+
+def groups(items: Iterable[Item], alike: Mapping[str, str]) -> list[list[Item]]:
+    """Passages, joined where they hold near duplicates of each other; all in the order of time."""
+    ordered = sorted(items, key=lambda item: (item.captured_at_ms, item.sha256))
+    leader: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    last: dict[tuple[str, str], Item] = {}
+    first_of: dict[str, str] = {}
+    for item in ordered:
+        before = last.get((item.site, item.camera))
+        if before is not None and item.captured_at_ms - before.captured_at_ms <= PASSAGE_MS:
+            leader[find(item.sha256)] = find(before.sha256)
+        word = alike.get(item.sha256)
+        if word is not None:
+            leader[find(item.sha256)] = find(first_of.setdefault(word, item.sha256))
+        last[item.site, item.camera] = item
+    found: dict[str, list[Item]] = defaultdict(list)
+    for item in ordered:
+        found[find(item.sha256)].append(item)
+    return list(found.values())

@@ -1,0 +1,179 @@
+"""Fine-tuning: what a collection becomes to a loss, which blend is taken, and that a stopped run ends the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from archive.collection.items import Item
+from archive.collection.store import Collection, Version
+from archive.evidence.files import Folder
+from contracts.errors import ConfigError
+from contracts.manifest import load_manifest, model_bytes
+from tests.builders import jpeg_of
+from tests.collection_tools import box, item
+from training import fit
+from training.blends import Tried, answers_met, chosen
+from training.bundle import bundle_detector
+from training.collected import collected
+from training.detector import save_weights, start_net
+from training.finetune import FinetuneRecipe, Measured, finetune
+from training.recipe import DetectorRecipe
+
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
+
+
+class Stopped(Exception):
+    """Stands for kill -9 between two steps."""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> tuple[Collection, Version]:
+    """A collection of six answered pictures of 96x64, each with a white square that a person confirmed."""
+    collection, items = Collection(Folder(tmp_path / "collection")), list[Item]()
+    for index in range(6):
+        picture = np.full((64, 96, 3), 40, np.uint8)
+        picture[10:34, 8 * index : 8 * index + 24] = 230
+        name = collection.keep_picture(jpeg_of(picture))
+        square = box(label="square", kind="confirmed", xyxy=(8.0 * index, 10.0, 8.0 * index + 24, 34.0))
+        items.append(item(name, 600_000 * index, square, width=96, height=64))
+    return collection, collection.load(collection.commit(items, 0).id)
+
+
+@pytest.fixture
+def parent(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> Path:
+    """The manifest of a detector in service, with random weights."""
+    torch.manual_seed(4)
+    sized = msgspec.structs.replace(recipe, size=128, crop=128)
+    net = start_net(sized, squares)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.ndim > 1:  # so that pixels reach the scores
+                parameter.mul_(1.9)
+    save_weights(net, sized, tmp_path / "weights.pt")
+    bundle_detector(tmp_path / "weights.pt", squares, tmp_path / "work", tmp_path / "models", int8=False)
+    return tmp_path / "models" / "squares.json"
+
+
+@pytest.fixture
+def tuning(recipe: DetectorRecipe) -> FinetuneRecipe:
+    """Four steps on the site beside the squares, which are replayed and measured with."""
+    train = recipe.sets[0]
+    validate = msgspec.structs.replace(train, name="validate", role="validate")
+    values = {name: getattr(recipe, name) for name in recipe.__struct_fields__}
+    values |= {"crop": 128, "size": 128, "sets": (train, validate), "freeze": ("backbone.stem",), "blends": (0.5, 1.0)}
+    return FinetuneRecipe(**values, most_lost=1.0)
+
+
+def test_a_candidate_says_where_it_comes_from(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    written = finetune(tuning, parent, *site, squares, tmp_path / "out")
+    made, before = load_manifest(written), load_manifest(parent)
+    model_bytes(made, written.parent)
+    assert made.lineage is not None
+    assert (made.name, made.lineage.parent, made.lineage.data[0].sha256) == ("squares", before.id, site[1].about.id)
+    assert made.version.startswith(f"{before.version}-1.")
+    report = msgspec.json.decode((tmp_path / "out" / "finetune.json").read_bytes(), type=Measured)
+    assert [one.share for one in report.tried] == [0.0, 0.5, 1.0]
+    assert report.site_pictures + report.measured_pictures == 6
+
+
+def test_a_stopped_run_ends_where_an_unbroken_one_does(
+    tuning: FinetuneRecipe,
+    parent: Path,
+    site: tuple[Collection, Version],
+    squares: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unbroken = load_manifest(finetune(tuning, parent, *site, squares, tmp_path / "unbroken"))
+    real, calls = fit._step, list[int]()
+
+    def stop_at_third(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 4:
+            raise Stopped
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "_step", stop_at_third)
+        with pytest.raises(Stopped):
+            finetune(tuning, parent, *site, squares, tmp_path / "broken")
+    again = load_manifest(finetune(tuning, parent, *site, squares, tmp_path / "broken"))
+    assert again.sha256 == unbroken.sha256
+
+
+def test_a_recipe_for_other_labels_is_refused(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    other = msgspec.structs.replace(tuning, labels={"square": ("square",)})
+    with pytest.raises(ConfigError, match="labels"):
+        finetune(other, parent, *site, squares, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("tried", "share"),
+    [
+        ([Tried(0.0, {"a": 0.8}, 0.1), Tried(0.5, {"a": 0.8}, 0.3), Tried(1.0, {"a": 0.7}, 0.9)], 0.5),
+        ([Tried(0.0, {"a": 0.8}, 0.1), Tried(0.5, {"a": 0.795}, 0.3), Tried(1.0, {"a": 0.8}, 0.3)], 1.0),
+        ([Tried(0.0, {"a": 0.8, "b": 0.5}, 0.5), Tried(1.0, {"a": 0.9, "b": 0.4}, 0.9)], 0.0),
+        ([Tried(0.0, {"a": 0.8}, 0.5), Tried(1.0, {"a": 0.8}, 0.2)], 0.0),
+    ],
+    ids=["the best that forgets little", "of equals the farthest", "one set forgotten is enough", "nothing gained"],
+)
+def test_which_blend_is_taken(tried: list[Tried], share: float) -> None:
+    assert chosen(tried, 0.01).share == share
+
+
+class Sure:
+    """Sees a person at x=100 with .9, and one at 40 with .3."""
+
+    def detect(self, picture: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        boxes = np.array([[100, 25, 125, 75], [40, 25, 65, 75]], np.float32)
+        return boxes, np.array([0.9, 0.3], np.float32), np.array([0, 0])
+
+
+@pytest.mark.parametrize(
+    ("said", "met"),
+    [
+        ([box(100, "confirmed")], 0.9),
+        ([box(40, "background")], -0.3),
+        ([box(100, "confirmed"), box(10, "confirmed"), box(40, "background")], 0.15),
+        ([box(100)], 0.0),
+    ],
+    ids=["confirmed", "denied", "missed, too", "nobody said"],
+)
+def test_how_well_answers_are_met(said: list, met: float, recipe: DetectorRecipe, tmp_path: Path) -> None:
+    people = msgspec.structs.replace(recipe, labels={"person": ("person",)})
+    collection = Collection(Folder(tmp_path))
+    name = collection.keep_picture(jpeg_of(np.zeros((90, 160, 3), np.uint8)))
+    held = collected(collection, [item(name, 0, *said)], people, tmp_path / "cache", 1.0)
+    assert answers_met(Sure(), held, people) == pytest.approx(met, abs=1e-6)
+
+
+def test_what_was_said_of_places_becomes_weights(recipe: DetectorRecipe, tmp_path: Path) -> None:
+    labels = {"person": ("person",), "bag": ("handbag", "suitcase")}
+    known = msgspec.structs.replace(recipe, labels=labels, teacher_sure=0.5, teacher_unsure=0.2)
+    collection = Collection(Folder(tmp_path))
+    name = collection.keep_picture(jpeg_of(np.zeros((90, 160, 3), np.uint8)))
+    said = [
+        box(0, "confirmed"),
+        box(30, "background"),
+        box(60, confidence=0.7),
+        box(90, confidence=0.3),
+        box(120, confidence=0.1),
+        box(10, "confirmed", label="bag"),
+        box(10, "confirmed", label="kite"),
+    ]
+    data = collected(collection, [item(name, 0, *said), item("gone")], known, tmp_path / "cache", 1.0)
+    (sample,) = data.samples
+    assert sample.weights.tolist() == pytest.approx([1.0, -1.0, 0.7, 0.0, 0.0])
+    assert sample.partly
+    assert [one.name for one in data.skipped] == ["gone"]
+    assert cv2.imread(str(sample.path)).shape == (90, 160, 3)

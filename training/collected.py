@@ -1,0 +1,76 @@
+"""A version of the site's collection as a set to train on: what people said, and what models saw beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from archive.collection.items import Box, Item
+from archive.collection.store import Collection
+from training.dataset import DataSet, Sample
+from training.readers import Skipped
+from training.recipe import DetectorRecipe, SetConfig
+
+SITE = "site"
+NOTHING = -1.0
+
+
+def collected(
+    collection: Collection, items: Sequence[Item], recipe: DetectorRecipe, cache: Path, weight: float
+) -> DataSet:
+    """The items whose pictures are still there, as files below `cache`.
+
+    A label that several channels are trained for can't be told apart: nothing is learnt from its place. Between the
+    recipe's `teacher_unsure` and `teacher_sure` nothing is learnt from what models saw either.
+    """
+    channels = {label: recipe.channels.index(group[0]) for label, group in recipe.labels.items() if len(group) == 1}
+    samples, skipped = [], []
+    for item in items:
+        path = _picture(collection, item, cache)
+        if path is None:
+            skipped.append(Skipped(item.sha256, "its picture is gone, as its alert is"))
+        else:
+            samples.append(_sample(item, path, channels, recipe))
+    config = SetConfig(name=SITE, role="train", format="folder", pictures="", weight=weight)
+    return DataSet(config, tuple(samples), tuple(skipped))
+
+
+def _picture(collection: Collection, item: Item, cache: Path) -> Path | None:
+    path = cache / f"{item.sha256}.jpg"
+    if not path.exists():
+        data = collection.picture(item.sha256)
+        if data is None:
+            return None
+        cache.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".partial")
+        beside.write_bytes(data)
+        beside.replace(path)
+    return path
+
+
+def _sample(item: Item, path: Path, channels: Mapping[str, int], recipe: DetectorRecipe) -> Sample:
+    known = [
+        box
+        for box in item.learnt
+        if (box.label in channels or box.label in recipe.labels)
+        and (box.kind != "pseudo" or box.confidence >= recipe.teacher_unsure)
+    ]
+    return Sample(
+        key=f"{SITE}/{item.sha256}",
+        path=path,
+        xyxy=np.array([box.xyxy for box in known], np.float32).reshape(-1, 4),
+        channels=np.array([channels.get(box.label, 0) for box in known], np.int64),
+        weights=np.array([_weight(box, channels, recipe) for box in known], np.float32),
+        partly=not item.complete,
+    )
+
+
+def _weight(box: Box, channels: Mapping[str, int], recipe: DetectorRecipe) -> float:
+    if box.label not in channels:
+        return 0.0
+    if box.kind == "pseudo":
+        # Below 1, which stands for a person's word.
+        return min(0.99, box.confidence) if box.confidence >= recipe.teacher_sure else 0.0
+    return 1.0 if box.kind == "confirmed" else NOTHING

@@ -1,0 +1,121 @@
+"""Fine-tunes the detector in service on what the site's people said, without forgetting what it knew.
+
+Old pictures are replayed and the start's answers on them distilled; early stages keep their weights; the result lies
+between the start's weights and the trained ones (arXiv:2109.01903), as far along as the replay's validation allows.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import torch
+
+from archive.collection.splits import split
+from archive.collection.store import Collection, Version
+from contracts.errors import ConfigError
+from contracts.manifest import ModelManifest, load_manifest, model_bytes
+from training.blends import Tried, chosen, tried_blend
+from training.candidate import write_candidate
+from training.collected import collected
+from training.dataset import DataSet, list_skipped, read_sets
+from training.detector import fit_detector, save_weights
+from training.fit import blend
+from training.network import DetectorNet, load_exported
+from training.place import find_place
+from training.recipe import DetectorRecipe, Fraction
+
+
+class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A detector's recipe whose sets are the replay: `train` is mixed in, `validate` says what was forgotten.
+
+    `site_weight` is the site's share against the replay sets' weights, `measured` the share of the site's passages
+    that is only measured with. Of `blends` the best is taken that loses no replay set more than `most_lost` of its
+    AP50. `start` and `labels` are those of the model in service, `collection` the version's id.
+    """
+
+    collection: str = ""
+    site_weight: float = 4.0
+    measured: Fraction = 0.2
+    blends: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    most_lost: Fraction = 0.01
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What is written beside a candidate: every blend that was tried, and which one was taken."""
+
+    chosen: float
+    tried: tuple[Tried, ...]
+    site_pictures: int
+    measured_pictures: int
+
+
+def finetune(
+    recipe: FinetuneRecipe, manifest_file: Path, collection: Collection, version: Version, data: Path, out: Path
+) -> Path:
+    """Fine-tune and write a candidate; returns its manifest. Goes on where it was stopped, also with torchrun.
+
+    Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
+    """
+    place = find_place()
+    torch.set_num_threads(recipe.schedule.threads)
+    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    parent = load_manifest(manifest_file)
+    model_bytes(parent, manifest_file.parent)
+    start = load_exported(manifest_file.parent / parent.file)
+    recipe = fitting(recipe, parent, start, version)
+    sets = _read(recipe, collection, version, data, out)
+    average = fit_detector(copy.deepcopy(start), (sets.site, *sets.replay), recipe, place, out).cpu()
+    written = out / "candidate" / f"{parent.name}.json"
+    if place.rank == 0:
+        net = _best(start, average, recipe, sets, out)
+        write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
+    return written
+
+
+def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, version: Version) -> FinetuneRecipe:
+    """The recipe for this start and version; ConfigError where its labels or channels are others."""
+    if tuple(recipe.labels) != parent.labels:
+        raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
+    channels = len(start.heads[0].classes.bias)
+    if channels != len(recipe.channels):
+        raise ConfigError("labels", f"{len(recipe.channels)} channels, {parent.id} has {channels}")
+    return msgspec.structs.replace(
+        recipe, name=parent.name, size=parent.input.width, start=parent.id, collection=version.about.id
+    )
+
+
+class _Sets(NamedTuple):
+    """What is trained on, and what is measured with: the site's, and the replay's."""
+
+    site: DataSet
+    held: DataSet
+    replay: tuple[DataSet, ...]
+    validate: tuple[DataSet, ...]
+
+
+def _read(recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path) -> _Sets:
+    sides = split(version.items, recipe.measured)
+    site = collected(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
+    held = collected(collection, sides.measure, recipe, out / "pictures", 0.0)
+    if not site.samples:
+        raise ConfigError("collection", "there is no picture to train on")
+    replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
+    validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
+    print(f"site {len(site.samples)}, measured with {len(held.samples)}; skipped {list_skipped((site, *replay), out)}")
+    return _Sets(site, held, replay, validate)
+
+
+def _best(start: DetectorNet, average: DetectorNet, recipe: FinetuneRecipe, sets: _Sets, out: Path) -> DetectorNet:
+    """The blend that is taken; all that were tried stand in `finetune.json`."""
+    shares = (0.0, *recipe.blends)
+    tried = [tried_blend(blend(start, average, one), one, sets.validate, sets.held, recipe) for one in shares]
+    best = chosen(tried, recipe.most_lost)
+    net = blend(start, average, best.share)
+    save_weights(net, recipe, out / "weights.pt")
+    report = Measured(best.share, tuple(tried), len(sets.site.samples), len(sets.held.samples))
+    (out / "finetune.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return net
