@@ -18,6 +18,7 @@ from console.exchange import Exchange
 from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
+from console.models.desk import ModelDesk
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.people.parts import PeopleParts
@@ -57,5 +58,6 @@ class Parts:
     plan: Plan
     silences: Silences
     explanations: Explanations
+    models: ModelDesk
     address: str
     secure: bool

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from archive.evidence.files import KEY_FILE, files_of
 from archive.history.mirror import mirror_of
 from archive.history.search import Search
+from archive.registry import registry_of
 from archive.sightings.thread import sightings_root
 from archive.watch_list import WatchList
 from bus.follower import Follower
@@ -24,6 +25,7 @@ from console.api import (
     evidence,
     exchange,
     figures,
+    models,
     notifications,
     objects,
     people,
@@ -47,6 +49,7 @@ from console.hub import Hub
 from console.live.reader import LiveReader
 from console.live.veil import Veil
 from console.live.wall import Wall
+from console.models.desk import ModelDesk
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
 from console.pages.desk import Desk
@@ -113,6 +116,9 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         clock_ms=clock_ms,
         wake=outbox.wake,
     )
+    site = config.site.name
+    versions = registry_of(config.models, clock_ms)
+    model_desk = ModelDesk(store, site, versions, changes.config, place.bootstrap, clock_ms, outbox.wake)
     return Parts(
         config=config,
         store=store,
@@ -126,7 +132,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         previews=Previews(place.bootstrap, changes.config, clock_ms),
         probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
         notifier=notifier,
-        upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step,)),
+        upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step, model_desk.step)),
         registry=registry,
         clock_ms=clock_ms,
         people=people,
@@ -135,6 +141,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         evidence_news=EvidenceNews(place.bootstrap, store, hub, clock_ms),
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
+        models=model_desk,
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         explanations=Explanations(store, reader, config, place.folder, clock_ms),
         address=place.address,
@@ -156,7 +163,7 @@ def api(parts: Parts) -> FastAPI:
     base.install(app)
     modules = (
         *(session, evidence, alerts, suppressions, cameras, objects, exchange, people, sightings),
-        *(search, figures, accounts, notifications, system),
+        *(search, figures, models, accounts, notifications, system),
     )
     for module in modules:
         app.include_router(module.router)
@@ -193,6 +200,7 @@ def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
         parts.outbox,
         parts.upkeep,
         parts.notifier,
+        parts.models,
         parts.people.feed,
         reader,
     )

@@ -4,16 +4,18 @@
 the decisions, each created once and never changed: what is in service is what they lead to (`log.py`).
 """
 
-from archive.registry.errors import RegistryError
+from archive.registry.errors import NoVersionError, RegistryError
 from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, slot_of, standing
 from archive.registry.registry import Registry, Version, registry_of
 from archive.registry.signing import check_signature, signed, trusted_keys
-from archive.registry.telling import held, learn, missing
+from archive.registry.telling import Held, held, learn, missing, take
 
 __all__ = [
     "EVERYWHERE",
     "Candidate",
     "Decision",
+    "Held",
+    "NoVersionError",
     "Registry",
     "RegistryError",
     "Standing",
@@ -26,5 +28,6 @@ __all__ = [
     "signed",
     "slot_of",
     "standing",
+    "take",
     "trusted_keys",
 ]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from archive.evidence.durable import replace as write_file
 from archive.evidence.files import Bucket, Files, Folder
-from archive.registry.errors import RegistryError
+from archive.registry.errors import NoVersionError, RegistryError
 from archive.registry.log import SHARE, Decision, Kind, Standing, gate_of, slot_of, standing
 from archive.registry.signing import check_signature, signed, trusted_keys
 from contracts.config import Models
@@ -111,10 +111,10 @@ class Registry:
         return Version(self.manifest(id), _about(self.decisions(), id))
 
     def manifest(self, id: str) -> ModelManifest:
-        """What a version says of itself; raises RegistryError where there is none."""
+        """What a version says of itself; raises NoVersionError where there is none."""
         found = self._manifest(id)
         if found is None:
-            raise RegistryError(f"there is no {id} in {self.files.place('')}")
+            raise NoVersionError(f"there is no {id} in {self.files.place('')}")
         return found
 
     def card(self, id: str) -> str:
@@ -124,6 +124,11 @@ class Registry:
     def report(self, decision: Decision) -> str:
         """The report of a gate, for people."""
         return self._text(decision.report) if decision.report else ""
+
+    def figures(self, decision: Decision) -> bytes:
+        """The report of a gate as JSON, empty where there is none."""
+        stem, _, _ = decision.report.rpartition(".")
+        return (self.files.read(f"{stem}.json") or b"") if stem else b""
 
     def verify(self, id: str) -> ModelManifest:
         """Hold a version's file against its manifest, and that against the trusted keys; raises ModelError."""
@@ -286,7 +291,7 @@ def _parts(id: str) -> tuple[str, str]:
     """Name and version, which are names of folders."""
     name, _, version = id.partition("@")
     if not (_NAME.fullmatch(name) and _NAME.fullmatch(version)):
-        raise RegistryError(f"`{id[:130]}` is no model's id: NAME@VERSION, of letters, digits, dots and dashes")
+        raise NoVersionError(f"`{id[:130]}` is no model's id: NAME@VERSION, of letters, digits, dots and dashes")
     return name, version
 
 

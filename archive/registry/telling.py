@@ -22,16 +22,23 @@ def held(values: Iterable[bytes | None], site: str) -> Held:
     """The last word of each key about models among the records of `controls`, in any order."""
     found: Held = {}
     for value in values:
-        try:
-            control = decode(value, Control) if value is not None else None
-        except ContractError:
-            continue  # the decide job reads the same record and writes the dead letter
-        if control is None or control.site != site or not isinstance(control.change, SetModel | EndCandidate):
-            continue
-        name = key(control.change)
-        if name not in found or found[name].version <= control.version:
-            found[name] = control
+        take(found, value, site)
     return found
+
+
+def take(topic: Held, value: bytes | None, site: str) -> bool:
+    """Note one record of `controls`; whether it says something new about this site's models."""
+    try:
+        control = decode(value, Control) if value is not None else None
+    except ContractError:
+        return False  # the decide job reads the same record and writes the dead letter
+    if control is None or control.site != site or not isinstance(control.change, SetModel | EndCandidate):
+        return False
+    before = topic.get(key(control.change))
+    if before is not None and before.version > control.version:
+        return False
+    topic[key(control.change)] = control
+    return before != control
 
 
 def learn(registry: Registry, site: str, topic: Held) -> list[str]:

@@ -16,11 +16,13 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from archive.evidence.export import NoEvidenceError
 from archive.history.export import Format
 from archive.history.search import PlaceError
+from archive.registry import NoVersionError, RegistryError
 from console.answers import NoAlertError, NoPersonError
 from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
 from console.errors import BusyError
+from console.models.desk import RegistryAwayError
 from console.notify.notifier import NoChannelError
 from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError
@@ -28,7 +30,7 @@ from console.plan import PlanError
 from console.rights import ForbiddenError, Permission, Who
 from console.silencing import NoSuppressionError
 from console.store.rows import CursorError
-from contracts.errors import ConfigError, VedetteError
+from contracts.errors import ConfigError, ModelError, VedetteError
 from vault import VaultError
 
 JSON = "application/json"
@@ -51,6 +53,10 @@ STATUS: dict[type[VedetteError], int] = {
     NoObjectError: 404,
     NobodyError: 404,
     NoSuppressionError: 404,
+    NoVersionError: 404,
+    RegistryError: 409,
+    ModelError: 409,
+    RegistryAwayError: 503,
     ConflictError: 409,
     PeopleOffError: 409,
     VaultError: 409,
@@ -73,7 +79,7 @@ WORDS = {
     416: "There are no such bytes",
     422: "Something in the request is wrong",
     429: "Too often",
-    503: "The database is away",
+    503: "The database, or what else is needed, is away",
 }
 
 _documented: dict[str, Any] = {}
