@@ -11,6 +11,7 @@ LATENCY_BUCKETS = (
     0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 10.0, 60.0,
 )  # fmt: skip
 WAITING_BUCKETS = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14_400.0, 86_400.0)
+SHIFT_BUCKETS = (-0.5, -0.2, -0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1, 0.2, 0.5)
 BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -61,7 +62,26 @@ TASK_RESTARTS = Metric(
 )
 LATE_RECORDS = Metric("vedette_late_records_total", "Records after their window's close", "counter", ("camera",))
 MODEL_INFO = Metric("vedette_model_info", "1 for the model in service", "gauge", ("name", "version"))
-MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over or refused", "counter", ("outcome",))
+MODEL_CANDIDATE = Metric(
+    "vedette_model_candidate", "1 for the model that stands beside the one in service", "gauge",
+    ("name", "version", "stage"),
+)  # fmt: skip
+MODEL_SWAPS = Metric("vedette_model_swaps_total", "Models taken over, refused or barred", "counter", ("outcome",))
+MODEL_ERRORS = Metric("vedette_model_errors_total", "Frames that a model failed on", "counter", ("name", "version"))
+MODEL_COMPARED = Metric(
+    "vedette_model_compared_frames_total",
+    "Frames to be looked at by candidate and model in service, by what became of them",
+    "counter",
+    ("camera", "outcome"),
+)
+MODEL_DIFFERENCES = Metric(
+    "vedette_model_differences_total", "Boxes that a candidate gained or lost", "counter", ("camera", "label", "change")
+)
+MODEL_SHIFT = Metric(
+    "vedette_model_confidence_shift", "A candidate's confidence less the other's", "histogram", (), SHIFT_BUCKETS
+)
+MODEL_SECONDS = Metric("vedette_model_seconds", "Detecting one frame that is compared", "histogram", ("role",))
+MODEL_ROLLBACKS = Metric("vedette_model_rollbacks_total", "Candidates that were taken back", "counter", ("reason",))
 FACES_SEEN = Metric("vedette_faces_seen_total", "Faces that were looked at", "counter", ("camera",))
 FACES = Metric("vedette_faces_seconds", "Full decoding and all faces of one full-size frame", "histogram")
 FACES_DROPPED = Metric(

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from contracts.config.accounts import Oidc
-from contracts.config.base import Name, NonNegative, Period, Positive, Spec
+from contracts.config.base import Fraction, Name, NonNegative, Period, Positive, Spec
 from contracts.config.notifications import Notifications
 
 
@@ -66,6 +66,27 @@ class Edge(Spec, frozen=True, kw_only=True):
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19101
 
 
+class RolloutBounds(Spec, frozen=True, kw_only=True):
+    """How much worse a candidate model may be before the stream takes it back, and from how many on it counts.
+
+    `errors_share` of its frames may fail; a frame may take `slower` times as long; `lost_share` of a label's boxes at a
+    camera may be gone and `flood` boxes a frame new; alerts may be `alerts` times as many; of the answers to them a
+    share that is higher by `unwanted` may say false or nuisance.
+    """
+
+    errors_share: Fraction = 0.02
+    min_errors: Annotated[int, Meta(ge=1, le=1_000_000)] = 3
+    slower: Annotated[float, Meta(ge=1, le=1000)] = 3.0
+    min_frames: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
+    lost_share: Fraction = 0.5
+    flood: Positive = 10.0
+    min_boxes: Annotated[int, Meta(ge=1, le=1_000_000)] = 20
+    alerts: Annotated[float, Meta(ge=1, le=1000)] = 3.0
+    min_alerts: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
+    unwanted: Fraction = 0.3
+    min_answers: Annotated[int, Meta(ge=1, le=1_000_000)] = 4
+
+
 class Stream(Spec, frozen=True, kw_only=True):
     """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's."""
 
@@ -77,6 +98,7 @@ class Stream(Spec, frozen=True, kw_only=True):
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
     heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
+    rollout: RolloutBounds = RolloutBounds()
 
 
 class Analytics(Spec, frozen=True, kw_only=True):

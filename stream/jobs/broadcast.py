@@ -68,7 +68,8 @@ def controls_stream(
 ) -> DataStream:
     """The topic's good records. One of the jobs that read it makes dead letters of the bad ones."""
     source = ends.source(env, [topics.CONTROLS], uid)
-    stream = source.process(Sort(uid, ends.prefix, settings, letters=letters), sorted_type()).name(uid).uid(uid)
+    theirs = () if letters else (topics.CONTROLS,)
+    stream = source.process(Sort(uid, ends.prefix, settings, theirs=theirs), sorted_type()).name(uid).uid(uid)
     if letters:
         ends.sink(side_output(stream, dead_letters_tag()), topics.DEAD_LETTERS, uid)
     return stream

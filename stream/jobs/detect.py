@@ -18,6 +18,7 @@ from contracts.messages import Frame, FrameDetections, FrameRef
 from stream.jobs.clock import now_ms
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
+from stream.jobs.model_reports import reports_tag
 from stream.jobs.process import ProcessSettings, opened
 
 NAME = "detect"
@@ -34,28 +35,33 @@ class DetectConfig:
 
 
 class Detect(ProcessFunction):
-    """Decode, verify and detect one frame; the model is the process's, opened before the first frame."""
+    """Decode, verify and detect one frame; the models are the process's, opened before the first frame."""
 
     def __init__(self, config: DetectConfig) -> None:
         self._config = config
 
     def open(self, context: Any) -> None:
         self._process = opened(self._config.settings, context, NAME)
-        self._detector = self._process.detector()
+        self._models = self._process.models()
         self._faces = self._process.faces
         if self._faces is not None and self._faces.start_looking(self._config.identified):
             self._faces.looks()
         self._metrics = self._process.metrics
         self._guard = Guard(NAME, self._metrics)
+        self._reports = reports_tag()
         self._seconds = self._metrics.histogram(names.DETECT)
 
     def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
-        return self._guard.handle(value, self._detect)
+        yield from self._guard.handle(value, self._detect)
+        report = self._models.reports.due(self._config.site)
+        if report is not None:
+            yield self._reports, keyed(report.process, encode(report))
 
     def _detect(self, record: Row) -> Iterator[Row]:
         frame = self._verified(record)
         with self._seconds.time():
-            detections, model = self._detector.detect(frame.jpeg, frame.width, frame.height, detail=frame.detail)
+            found = self._models.service.detect(frame)
+            detections = found.detections
             if self._faces is not None and frame.detail and self._faces.looks_at(frame.camera):
                 detections = self._faces.looks().at(frame, detections)
         lane = topics.lane_of(record[TOPIC].removeprefix(self._config.prefix))
@@ -76,10 +82,10 @@ class Detect(ProcessFunction):
             detail=frame.detail,
             motion=frame.motion,
             ref=FrameRef(record[TOPIC], record[PARTITION], record[OFFSET]),
-            model=model,
+            model=found.model,
             detections=detections,
             last=frame.last,
-            thresholds=self._process.thresholds(model),
+            thresholds=found.thresholds,
         )
         yield keyed(frame.camera, encode(result))
 
@@ -95,8 +101,9 @@ class Detect(ProcessFunction):
 
 
 def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DetectConfig) -> None:
-    """frames, frames-late → Detect → detections; what fails → dead-letters."""
+    """frames, frames-late → Detect → detections, model-reports; what fails → dead-letters."""
     frames = ends.source(env, [topics.frames(config.site), topics.frames_late(config.site)], NAME)
     detections = frames.process(Detect(config), keyed_type()).name(NAME).uid(NAME)
     ends.sink(detections, topics.DETECTIONS, NAME)
+    ends.sink(side_output(detections, reports_tag()), topics.MODEL_REPORTS, NAME)
     ends.sink(side_output(detections, dead_letters_tag()), topics.DEAD_LETTERS, NAME)

@@ -1,4 +1,4 @@
-"""What the subtasks of one Python process share: metrics with their HTTP server, and the model in service.
+"""What the subtasks of one Python process share: metrics with their HTTP server, and the models in service.
 
 In thread mode all subtasks of a task manager live in one interpreter, so these are made once, on first `open()`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -17,10 +17,12 @@ from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
 from stream.jobs.face_process import FaceProcess, FaceSettings
 from stream.jobs.model_control import ModelControl
+from stream.jobs.model_reports import ModelReports
 from stream.jobs.model_source import ModelSource
+from stream.rollout import Tally
 
 if TYPE_CHECKING:
-    from stream.vision import Detector, ModelSlot
+    from stream.vision import DetectService
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class ProcessSettings:
     faces: FaceSettings | None = None
 
 
+class Models(NamedTuple):
+    """What detects a process's frames, and what is said of that."""
+
+    service: DetectService
+    reports: ModelReports
+
+
 @dataclass
 class Process:
     """The shared things of one process."""
@@ -49,43 +58,34 @@ class Process:
     metrics: Metrics
     started_at_ms: int
     faces: FaceProcess | None = None
-    _detector: Detector | None = None
-    _slot: ModelSlot | None = None
-    _thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    _models: Models | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def detector(self) -> Detector:
-        """The detector with its session open and the newest promoted model in service."""
+    def models(self) -> Models:
+        """The detectors that frames are for, open, with what was promoted by now in force."""
         with self._lock:
-            if self._detector is None:
-                self._detector = self._open_detector()
-            return self._detector
+            if self._models is None:
+                self._models = self._open_models()
+            return self._models
 
-    def thresholds(self, model: str) -> dict[str, float]:
-        """What the model with this id was calibrated to, by label; the manifest's `default` is no calibration."""
-        if model not in self._thresholds and self._slot is not None:
-            manifest = self._slot.get().manifest
-            calibrated = {label: least for label, least in manifest.thresholds.items() if label != "default"}
-            self._thresholds[manifest.id] = calibrated
-        return self._thresholds.get(model, {})
-
-    def _open_detector(self) -> Detector:
+    def _open_models(self) -> Models:
         # Imported here, so that only the thread of the detect operator ever does: the import of onnxruntime asks for
         # "this thread's state" too, and hangs in a thread of two Python operators (see stream.jobs.kafka.side_output).
         import cv2
 
-        from stream.vision import BatchConfig, Batcher, Detector, ModelSlot, SessionOptions
+        from stream.vision import BatchConfig, Batcher, Beside, Detector, DetectService, ModelSlot, SessionOptions
 
         # The subtasks are the parallelism: OpenCV's own threads cost 3 % more CPU a frame and save no time.
         cv2.setNumThreads(1)
         path = Path(self.settings.manifest)
-        slot = ModelSlot(SessionOptions(), self.metrics)
+        slot = ModelSlot(SessionOptions(), self.metrics, now_ms, self.settings.models.folder_of)
         slot.swap(self.settings.models.starting(path), path.parent)
-        self._slot = slot
         if self.settings.controls_topic:
-            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot, self.settings.models).start()
+            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot).start()
         batching = BatchConfig(self.settings.batch_max, self.settings.batch_wait_ms)
-        return Detector(slot, Batcher(batching, self.metrics))
+        detector, tally = Detector(slot, Batcher(batching, self.metrics)), Tally()
+        service = DetectService(slot, detector, Beside(), tally, self.metrics)
+        return Models(service, ModelReports(slot, tally))
 
 
 _processes: dict[ProcessSettings, Process] = {}

@@ -16,7 +16,7 @@ from bus.presence import wait_for_topics
 from contracts import topics
 from contracts.access import of_parts
 from contracts.config import Config
-from stream.jobs import JOBS, analytics, decide, detect, site
+from stream.jobs import JOBS, analytics, decide, detect, rollout, site
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_models import FaceManifests, identifying
 from stream.jobs.face_process import FaceSettings
@@ -57,8 +57,8 @@ def build(
 ) -> None:
     """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own.
 
-    `watch` is whether agents that never speak are missed; `faces` are the face models, None where nobody can be
-    identified.
+    `watch` is whether agents that never speak are missed, and candidates taken back that do badly: not in a replay.
+    `faces` are the face models, None where nobody can be identified.
     """
     plain = ProcessSettings(config.stream.metrics_host, config.stream.metrics_port)
     people = _face_settings(config, ends, faces) if faces is not None else None
@@ -79,6 +79,9 @@ def build(
         decide.build(env, ends, decide.DecideConfig(config, replace(plain, faces=people), ends.prefix, watch))
     if "analytics" in jobs:
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
+        if watch:
+            bounds = config.stream.rollout
+            rollout.build(env, ends, rollout.RolloutConfig(config.site.name, bounds, plain, ends.prefix))
     if "site" in jobs and faces is not None and identifying(config):
         settings = replace(plain, faces=people)
         site.build(env, ends, site.SiteConfig(config, settings, str(faces.embedder), ends.prefix))

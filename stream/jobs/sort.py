@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pyflink.common import Row, Types
@@ -14,7 +14,8 @@ from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control
 from contracts.errors import ContractError
-from contracts.messages import EdgeStatus, FrameDetections, FrameTracks, Message
+from contracts.messages import Alert, EdgeStatus, Feedback, FrameDetections, FrameTracks, Message
+from contracts.model_reports import ModelReport
 from contracts.people import PeopleCommand, Sighting
 from stream.jobs.guard import Guard
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, bytes_type
@@ -25,6 +26,9 @@ KINDS: dict[str, type[Message]] = {
     topics.EDGE_STATUS: EdgeStatus,
     topics.CONTROLS: Control,
     topics.TRACKS: FrameTracks,
+    topics.MODEL_REPORTS: ModelReport,
+    topics.ALERTS: Alert,
+    topics.FEEDBACK: Feedback,
     topics.SIGHTINGS: Sighting,
     topics.PEOPLE_COMMANDS: PeopleCommand,
 }
@@ -38,20 +42,21 @@ def sorted_type() -> TypeInformation:
 class Sort(ProcessFunction):
     """Decodes each record as what its topic carries, and gives it the key by which state is kept.
 
-    Without `letters` a bad record is passed over: another job reads the same topic and makes the dead letter.
+    A bad record of the topics `theirs` is passed over: another part reads them too and makes the dead letter.
     """
 
-    def __init__(self, source: str, prefix: str, settings: ProcessSettings, *, letters: bool = True) -> None:
+    def __init__(self, source: str, prefix: str, settings: ProcessSettings, *, theirs: Collection[str] = ()) -> None:
         self._source = source
         self._prefix = prefix
         self._settings = settings
-        self._letters = letters
+        self._theirs = frozenset(theirs)
 
     def open(self, context: Any) -> None:
         self._guard = Guard(self._source, opened(self._settings, context, self._source).metrics)
 
     def process_element(self, value: Row, _context: Any) -> Iterator[Any]:
-        return self._guard.handle(value, self._sort if self._letters else self._sort_good)
+        topic = value[TOPIC].removeprefix(self._prefix)
+        return self._guard.handle(value, self._sort_good if topic in self._theirs else self._sort)
 
     def _sort(self, record: Row) -> Iterator[Row]:
         topic = record[TOPIC].removeprefix(self._prefix)
@@ -71,7 +76,7 @@ def _key(message: Message) -> str:
             return f"{message.camera}|{message.lane}"
         case EdgeStatus():
             return f"{message.camera}|live"
-        case Sighting() | PeopleCommand():
+        case Sighting() | PeopleCommand() | ModelReport() | Alert() | Feedback():
             return message.site
         case _:
             return ""

@@ -12,7 +12,8 @@ from stream.vision import colours
 from stream.vision.batcher import Batcher
 from stream.vision.heads import Boxes
 from stream.vision.image import Picture, Size, decode, fit, letterbox
-from stream.vision.session import ModelSlot
+from stream.vision.session import Session
+from stream.vision.slot import ModelSlot
 
 MOST_LOOKS = 32
 """So many boxes of a frame are looked at for their colours, the most confident: 0.1 ms each."""
@@ -28,20 +29,26 @@ class Detector:
     def detect(
         self, jpeg: bytes, width: int, height: int, *, detail: bool = False
     ) -> tuple[tuple[Detection, ...], str]:
-        """The objects in a JPEG of a camera's picture of width x height px, most confident first, and the model's id.
+        """What the model in service sees, as in `look`, and the model's id."""
+        session = self._slot.get()
+        return self.look(session, jpeg, width, height, detail=detail), session.manifest.id
+
+    def look(
+        self, session: Session, jpeg: bytes, width: int, height: int, *, detail: bool = False
+    ) -> tuple[Detection, ...]:
+        """The objects in a JPEG of a camera's picture of width x height px, most confident first.
 
         Boxes are in pixels of the camera's picture whatever the JPEG's size, with confidences down to the manifest's
         `low_threshold`. Those of a frame of full size (`detail`) have looks at their colours. ContractError when the
         JPEG can't be decoded or has another shape than the picture.
         """
-        session = self._slot.get()
         picture, into = (width, height), session.input_size
         size = fit(picture, into) if width > 0 and height > 0 else into
         image = decode(jpeg, target=size, picture=picture)
         canvas = letterbox(image, size, into, session.manifest.input.letterbox)
         boxes = session.read(self._batcher.infer(session, canvas))
         found = detections(boxes, session.label_names, size, picture)
-        return (_coloured(found, image, picture) if detail else found), session.manifest.id
+        return _coloured(found, image, picture) if detail else found
 
 
 def detections(boxes: Boxes, names: tuple[str, ...], size: Size, picture: Size) -> tuple[Detection, ...]:

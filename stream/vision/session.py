@@ -1,9 +1,8 @@
-"""Opens a model as its manifest describes it, refuses one that is something else, and swaps models in service."""
+"""Opens a model as its manifest describes it, and refuses one that is something else."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,6 @@ import onnxruntime
 
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, model_bytes
-from contracts.metrics import MODEL_INFO, MODEL_SWAPS, Metrics
 from stream.vision.heads import Boxes, Head, Labels, Outputs, head_of
 from stream.vision.image import Picture, Size
 
@@ -50,6 +48,7 @@ class Session:
         self.provider: str = opened.get_providers()[0]
         self.on_gpu = self.provider != "CPUExecutionProvider"
         self.batch_limit = _batch_limit(opened)
+        self.calibrated = {label: least for label, least in manifest.thresholds.items() if label != "default"}
         self._head = head
         self._opened = opened
         self._outputs = [name for name, _ in head.outputs] or None
@@ -93,49 +92,6 @@ class Session:
             if wrong := self._head.check(outputs[0]):
                 raise ModelError(f"{self.manifest.id}: {wrong}")
             self.read(outputs[0])
-
-
-class ModelSlot:
-    """The model in service in this process: opened once, shared by all subtasks, swapped while they run."""
-
-    def __init__(self, options: SessionOptions, metrics: Metrics) -> None:
-        self._options = options
-        self._metrics = metrics
-        self._swapping = threading.Lock()
-        self._session: Session | None = None
-
-    def get(self) -> Session:
-        """The session in service; hold on to it for one frame only."""
-        if self._session is None:
-            raise ModelError("no model is in service yet")
-        return self._session
-
-    def swap(self, manifest: ModelManifest, folder: Path) -> Session:
-        """Put a model into service; ModelError leaves the one before in service.
-
-        The new one is opened and run once beside the old one; runs that have begun end on the old one. Every subtask
-        may call this for the same change: the model that is already in service is not opened again.
-        """
-        with self._swapping:
-            before = self._session
-            if before is not None and before.manifest == manifest:
-                return before
-            try:
-                session = Session.open(manifest, folder, self._options)
-            except ModelError:
-                self._metrics.counter(MODEL_SWAPS, "refused").inc()
-                raise
-            self._session = session
-            self._report(before)
-            return session
-
-    def _report(self, before: Session | None) -> None:
-        now = self.get()
-        if before is not None:
-            self._metrics.gauge(MODEL_INFO, before.manifest.name, before.manifest.version).set(0)
-        self._metrics.gauge(MODEL_INFO, now.manifest.name, now.manifest.version).set(1)
-        self._metrics.counter(MODEL_SWAPS, "taken").inc()
-        log.info("model %s in service on %s", now.manifest.id, now.provider)
 
 
 def open_runtime(manifest: ModelManifest, model: bytes, options: SessionOptions) -> Any:

@@ -11,8 +11,12 @@ bright_yolox.onnx: layout `yolox`, batch of one; cells of 8, 16 and 32 px; the b
 half a cell (a YOLOX cell with zero offsets has its centre in its top left corner).
 bright_classifier.onnx: logits[N,3] of the labels, from the means of three 8x8 maps; any batch.
 bright_bent.onnx: the same with something that is not linear behind the means.
+bright_blind.onnx, bright_raising.onnx, bright_slow.onnx: bright_boxes.onnx with a fault. They open and pass the first
+run like a good one; then the first finds nothing, the second fails wherever something is bright, the third takes
+a tenth of a second.
 """
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +136,58 @@ def classifier(name, head):
     )
 
 
+def broken(name, nodes, constants=()):
+    """bright_boxes.onnx with its `scores` made by these nodes out of what they were, which is called `whole`."""
+    good = onnx.load(FOLDER / "bright_boxes.onnx").graph
+    before = list(good.node)
+    for node in before:
+        names = ["whole" if output == "scores" else output for output in node.output]
+        node.ClearField("output")
+        node.output.extend(names)
+    place = next(number for number, node in enumerate(before) if "whole" in node.output) + 1
+    nodes = [*before[:place], *nodes, *before[place:]]
+    save(name, nodes, list(good.input), list(good.output), [*good.initializer, *constants])
+
+
+def raising():
+    """The brightest cell's score, doubled and cut to a whole number, is a place in a list of one: 0, or out of it."""
+    broken(
+        "bright_raising",
+        [
+            helper.make_node("ReduceMax", ["whole"], ["brightest"], keepdims=0),
+            helper.make_node("Mul", ["brightest", "two"], ["doubled"]),
+            helper.make_node("Cast", ["doubled"], ["place"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["one", "place"], ["factor"]),
+            helper.make_node("Mul", ["whole", "factor"], ["scores"]),
+        ],
+        [constant("two", np.float32(2)), constant("one", np.array([1], np.float32))],
+    )
+
+
+def slow(layers=12, channels=64):
+    """Convolutions of the whole picture, 150 million multiplications each, whose mean counts for nothing."""
+    first, others = np.array([channels, 3, 3, 3], np.int64), np.array([channels, channels, 3, 3], np.int64)
+    weight = helper.make_tensor("value", TensorProto.FLOAT, [1], [0.01])
+    names = [f"layer_{number}" for number in range(layers + 1)]
+    broken(
+        "bright_slow",
+        [
+            helper.make_node("ConstantOfShape", ["first"], ["first_weights"], value=weight),
+            helper.make_node("ConstantOfShape", ["others"], ["other_weights"], value=weight),
+            helper.make_node("Conv", ["chw", "first_weights"], [names[0]], pads=[1, 1, 1, 1]),
+            *(
+                helper.make_node("Conv", [before, "other_weights"], [after], pads=[1, 1, 1, 1])
+                for before, after in pairwise(names)
+            ),
+            helper.make_node("ReduceMean", [names[-1]], ["mean"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+            helper.make_node("Unsqueeze", ["nothing", "second"], ["nothing_1"]),
+            helper.make_node("Add", ["whole", "nothing_1"], ["scores"]),
+        ],
+        [constant("first", first), constant("others", others), constant("second", np.array([1], np.int64))],
+    )
+
+
 if __name__ == "__main__":
     boxes()
     boxes(looks=True)
@@ -142,3 +198,6 @@ if __name__ == "__main__":
         helper.make_node("MatMul", ["bent", "weights"], ["logits"]),
     ]
     classifier("bright_bent", bent)
+    broken("bright_blind", [helper.make_node("Mul", ["whole", "zero"], ["scores"])])
+    raising()
+    slow()

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from contracts.errors import ModelError
 from contracts.manifest import ModelInput
 from contracts.metrics import Metrics
-from stream.vision.session import ModelSlot, Session, SessionOptions
+from stream.vision.session import Session, SessionOptions
+from stream.vision.slot import ModelSlot
 from tests.builders import DATA, manifest_of, solid
 
 BOXES, LOOKS, YOLOX = DATA / "bright_boxes.onnx", DATA / "bright_looks.onnx", DATA / "bright_yolox.onnx"
