@@ -21,9 +21,10 @@ from contracts.metrics import Metrics
 
 @dataclass(frozen=True)
 class Process:
-    """What a process was started with; `stop` is set by SIGTERM and SIGINT."""
+    """What a process was started with; `stop` is set by SIGTERM and SIGINT. Paths in the config begin at its file."""
 
     config: Config
+    config_file: Path
     bootstrap: str
     state: Path
     metrics: Metrics
@@ -46,7 +47,7 @@ def begin(module: str, about: str, state_help: str, arguments: list[str] | None)
     registry = CollectorRegistry()
     if given.metrics_port:
         start_http_server(given.metrics_port, registry=registry)
-    return Process(config, bootstrap, given.state, Metrics(registry), stop)
+    return Process(config, given.config, bootstrap, given.state, Metrics(registry), stop)
 
 
 def now_ms() -> int:

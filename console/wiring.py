@@ -65,6 +65,7 @@ from console.store.store import Store
 from console.upkeep import Upkeep, meter
 from contracts import topics
 from contracts.config import Config, detect_of
+from contracts.face_models import face_manifests
 from contracts.metrics import Metrics
 from vault import MasterKey, SiteKey
 
@@ -110,6 +111,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     people = build_people(
         *(config, store, hub, reader),
         bootstrap=place.bootstrap,
+        models=face_manifests(config, place.folder),
         sightings=sightings_root(archive),
         master=place.master,
         config_now=changes.config,

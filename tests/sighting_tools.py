@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from archive.people import FaceModelFiles
+from contracts.face_models import FaceManifests
 from contracts.manifest import load_manifest
 from contracts.messages import FrameRef
 from contracts.people import Sighting
@@ -15,7 +15,7 @@ from vault import DayKeys, day_of, new_key
 T0_MS = 1_767_225_600_000
 DAY = day_of(T0_MS)
 D = 128
-MODEL = load_manifest(FaceModelFiles().embedder).id
+MODEL = load_manifest(FaceManifests().embedder).id
 
 
 def day_keys(*days: int, site: str = "site") -> DayKeys:

@@ -25,9 +25,9 @@ from contracts.config_check import missing_secrets
 from contracts.config_dump import dump
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
+from contracts.face_models import face_manifests, identifying
 from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
-from stream.jobs.face_models import face_manifests, identifying
 from vault import MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE
 from vedette import dataset_cli, doctor, evidence_cli, faces, models_cli, replay_cli, tail
@@ -157,7 +157,7 @@ def _doctor(given: argparse.Namespace) -> int:
     )
     manifests: tuple[Path, ...] = (manifest_path(config, given.config),) if config else (BUNDLED,)
     if config and identifying(config):
-        manifests += face_manifests(config, given.config)
+        manifests += face_manifests(config, given.config.parent)
     scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests, config)
     return doctor.print_checks(doctor.run_checks(scope))
 

@@ -19,8 +19,8 @@ import psutil
 from contracts.config import Config
 from contracts.config_check import missing_secrets
 from contracts.errors import ModelError, VedetteError
+from contracts.face_models import identifying
 from contracts.manifest import load_manifest, model_bytes
-from stream.jobs.face_models import identifying
 from vault import VaultError, master_key
 from vedette import clip, jars
 from vedette.camera_check import EXPORT_IT, camera_checks

@@ -19,7 +19,7 @@ from bus.admin import create_topics
 from contracts import topics
 from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
-from stream.jobs.face_models import identifying
+from contracts.face_models import identifying
 from stream.jobs.gateway import classpath
 from vault import MasterKey, master_key
 from vedette.broker import Broker, BrokerConfig

@@ -12,15 +12,16 @@ from archive.evidence.anonymise import Anonymiser
 from archive.evidence.kafka_boxes import KafkaBoxes
 from archive.evidence.privacy import Redact
 from archive.evidence.veiled import VeiledCameras
-from archive.people import FaceModelFiles, SessionOptions
 from archive.process import Process, now_ms
 from archive.watch_list import WatchList
 from bus.errors import BusError
 from bus.follower import Follower
 from contracts import topics
+from contracts.face_models import face_manifests
 from contracts.fields import Xyxy
 from contracts.manifest import load_manifest
 from stream.vision.faces import FaceLocaliser
+from stream.vision.session import SessionOptions
 
 RETRY_S = 1.0
 
@@ -54,11 +55,11 @@ def redacting(process: Process) -> Iterator[Redact]:
     followers = [Follower(process.bootstrap, topics.CONTROLS, cameras.take)]
     if config.faces.watch_lists:
         followers.append(Follower(process.bootstrap, topics.GALLERY, watch_list.take))
-    files = FaceModelFiles.of(config.faces.localiser, config.faces.embedder)
+    localiser = face_manifests(config, process.config_file.parent).localiser
     try:
         for follower in followers:
             _started(follower, process.stop)
-        yield Anonymiser(cameras.__contains__, boxes, watch_list, WholeFaces(files.localiser))
+        yield Anonymiser(cameras.__contains__, boxes, watch_list, WholeFaces(localiser))
     finally:
         boxes.close()  # the followers end with the process
 

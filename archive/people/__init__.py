@@ -2,7 +2,7 @@
 
 from archive.people.enrolment import Candidate, Enrolment, Examined, Refusal, SeenFace
 from archive.people.errors import PictureError
-from archive.people.models import FaceModelFiles, FaceModels
+from archive.people.models import FaceModels
 from archive.people.pictures import crop, opened
 from stream.identity import Gallery, Person
 from stream.identity.gallery import Vector
@@ -13,7 +13,6 @@ __all__ = [
     "Candidate",
     "Enrolment",
     "Examined",
-    "FaceModelFiles",
     "FaceModels",
     "Gallery",
     "Person",

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from pathlib import Path
 
+from contracts.face_models import FaceManifests
 from contracts.manifest import ModelManifest, load_manifest
 from stream.identity import Calibration, calibration_of
 from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLook, FaceLooker
 from stream.vision.image import Picture
 from stream.vision.session import SessionOptions
 
-BUNDLED = Path(__file__).resolve().parents[2] / "models"
-
-
-@dataclass(frozen=True)
-class FaceModelFiles:
-    """Where the manifests are."""
-
-    localiser: Path = BUNDLED / "face-localiser.json"
-    embedder: Path = BUNDLED / "face-embedder.json"
-
-    @classmethod
-    def of(cls, localiser: str, embedder: str) -> FaceModelFiles:
-        """Where the config says; "" is the bundled one."""
-        bundled = cls()
-        return cls(Path(localiser or bundled.localiser), Path(embedder or bundled.embedder))
-
 
 class FaceModels:
     """Localiser, embedder and what the embedder's scores mean. Threads may share it."""
 
-    def __init__(self, files: FaceModelFiles, options: SessionOptions) -> None:
+    def __init__(self, files: FaceManifests, options: SessionOptions) -> None:
         self._files = files
         self._options = options
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from archive.people import FaceModelFiles, FaceModels, SessionOptions
+from archive.people import FaceModels, SessionOptions
 from archive.sightings import Search
 from console.evidence import EvidenceReader
 from console.hub import Hub
@@ -24,6 +24,7 @@ from console.people.sources import Sources
 from console.people.unknowns import Unknowns
 from console.store.store import Store
 from contracts.config import Config
+from contracts.face_models import FaceManifests
 from contracts.topics import COMPACTED_WITHIN_MS
 from vault import MasterKey
 
@@ -85,6 +86,7 @@ def build_people(
     evidence: EvidenceReader,
     *,
     bootstrap: str,
+    models: FaceManifests,
     sightings: Path,
     master: MasterKey | None,
     config_now: Callable[[], Config],
@@ -92,24 +94,23 @@ def build_people(
     wake: Callable[[], None],
 ) -> PeopleParts:
     """The parts; nothing is opened, started or connected yet. `config_now` is the config as it is in force."""
-    site, faces = config.site.name, config.faces
-    files = FaceModelFiles.of(faces.localiser, faces.embedder)
-    models, keys = FaceModels(files, SessionOptions(device="cpu")), PersonKeys(master)
+    site = config.site.name
+    faces, keys = FaceModels(models, SessionOptions(device="cpu")), PersonKeys(master)
     days, unknown, frames = Days(store, config, master, wake), UnknownPeople(site), Frames(bootstrap)
-    register = Register(store, config, keys, models, clock_ms, wake)
-    sources = Sources(store, evidence, models, days.keys, unknown, frames, config_now)
+    register = Register(store, config, keys, faces, clock_ms, wake)
+    sources = Sources(store, evidence, faces, days.keys, unknown, frames, config_now)
     unknowns = Unknowns(store, unknown, register, sources, site, clock_ms, wake)
     return PeopleParts(
         keys=keys,
         days=days,
         register=register,
         sources=sources,
-        saying=Saying(store, hub, register, sources, keys, models, clock_ms, wake),
+        saying=Saying(store, hub, register, sources, keys, faces, clock_ms, wake),
         unknown=unknown,
         unknowns=unknowns,
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
-        looking=Looking(store, sources, models, Search(sightings, days.keys), clock_ms),
+        looking=Looking(store, sources, faces, Search(sightings, days.keys), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
         frames=frames,
-        seen_days=faces.keep_days,
+        seen_days=config.faces.keep_days,
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
+from contracts.face_models import FaceManifests
 from stream.jobs import JOBS
-from stream.jobs.face_models import FaceManifests
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.gateway import Jvm
 from stream.jobs.model_source import ModelSource

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from contracts.config import Config
 from contracts.errors import VedetteError
+from contracts.face_models import FaceManifests, face_manifests, identifying
 from contracts.manifest import load_manifest, model_bytes
 from contracts.metrics import Metrics
 from stream.identity import IdentifierConfig, calibration_of
 from stream.jobs.day_keys import DayKeyWatch
 from stream.jobs.face_cameras import FaceCameras
-from stream.jobs.face_models import FaceManifests, face_manifests, identifying
 from stream.jobs.gallery_watch import Embedder, GalleryWatch
 from stream.jobs.letters import Letters
 from stream.jobs.looks import FaceLooks
@@ -132,7 +132,7 @@ def faces_in_service(config: Config, config_file: Path) -> FaceManifests | None:
         the_master()
     elif master_key(os.environ) is None:
         return None
-    manifests = face_manifests(config, config_file)
+    manifests = face_manifests(config, config_file.parent)
     _check(manifests)
     return manifests
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from contracts.config import Models
 from contracts.errors import ModelError, VedetteError
+from contracts.face_models import BUNDLED
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from stream.jobs.clock import now_ms
-from stream.jobs.face_models import BUNDLED
 
 
 def _cache() -> str:

@@ -16,9 +16,9 @@ from bus.presence import wait_for_topics
 from contracts import topics
 from contracts.access import of_parts
 from contracts.config import Config
+from contracts.face_models import FaceManifests, identifying
 from stream.jobs import JOBS, analytics, decide, detect, rollout, site
 from stream.jobs.environment import FlinkSettings, environment
-from stream.jobs.face_models import FaceManifests, identifying
 from stream.jobs.face_process import FaceSettings
 from stream.jobs.kafka import KafkaEnds
 from stream.jobs.model_source import ModelSource

@@ -24,11 +24,11 @@ from bus.consuming import Record
 from bus.follower import Follower
 from contracts import topics
 from contracts.codec import decode
+from contracts.face_models import BUNDLED as MODELS
 from contracts.manifest import load_manifest
 from contracts.messages import Detection, Frame, FrameTracks
 from contracts.metrics import Metrics
 from stream.jobs.clock import now_ms
-from stream.jobs.face_models import BUNDLED as MODELS
 from stream.jobs.looks import FaceLooks
 from stream.vision import Detector, SessionOptions
 from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLooker

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from bus.consuming import Record
 from contracts import topics
+from contracts.face_models import BUNDLED
 from contracts.manifest import load_manifest
 from contracts.messages import Alert, Frame, FrameTracks
-from stream.jobs.face_models import BUNDLED
 from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLooker
 from stream.vision.session import SessionOptions
 from tests.builders import drawn_face, jpeg_of, solid

@@ -12,10 +12,10 @@ import pytest
 
 from contracts import topics
 from contracts.codec import encode
+from contracts.face_models import BUNDLED
 from contracts.manifest import load_manifest
 from contracts.messages import Alert, DeadLetter
 from contracts.people import ForgetUnknown, MergeUnknowns, PeopleCommand, Sighting, SplitUnknown, UnknownSeen
-from stream.jobs.face_models import BUNDLED
 from tests.face_tools import SITE, face_key, seen
 from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, story
 from tests.sighting_tools import sighting

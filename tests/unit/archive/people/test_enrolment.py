@@ -13,7 +13,6 @@ from PIL import Image
 from archive.people import (
     Candidate,
     Enrolment,
-    FaceModelFiles,
     FaceModels,
     Gallery,
     Person,
@@ -23,6 +22,7 @@ from archive.people import (
     opened,
 )
 from archive.people.pictures import CROP_SIDE, LONGEST, MAX_BYTES
+from contracts.face_models import FaceManifests
 from tests.builders import drawn_face, jpeg_of, solid
 from tests.unit.stream.identity import people as world
 
@@ -32,7 +32,7 @@ WALL = (150, 160, 170)
 
 @pytest.fixture(scope="module")
 def models() -> FaceModels:
-    return FaceModels(FaceModelFiles(), SessionOptions(device="cpu"))
+    return FaceModels(FaceManifests(), SessionOptions(device="cpu"))
 
 
 @pytest.fixture(scope="module")

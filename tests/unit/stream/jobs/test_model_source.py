@@ -12,8 +12,8 @@ from contracts.codec import encode
 from contracts.config import Models
 from contracts.controls import Control, SetModel
 from contracts.errors import ModelError
+from contracts.face_models import BUNDLED
 from contracts.manifest import ModelManifest, load_manifest
-from stream.jobs.face_models import BUNDLED
 from stream.jobs.model_control import ModelControl
 from stream.jobs.model_source import ModelSource
 from tests.registry_tools import AT_MS, made, opened

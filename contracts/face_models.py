@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from contracts.config import Config
 
-BUNDLED = Path(__file__).resolve().parents[2] / "models"
+BUNDLED = Path(__file__).resolve().parents[1] / "models"
 
 
 class FaceManifests(NamedTuple):
     """Where the manifests of the face models are."""
 
-    localiser: Path
-    embedder: Path
+    localiser: Path = BUNDLED / "face-localiser.json"
+    embedder: Path = BUNDLED / "face-embedder.json"
 
 
 def identifying(config: Config) -> frozenset[str]:
@@ -22,12 +22,8 @@ def identifying(config: Config) -> frozenset[str]:
     return frozenset(name for name, camera in config.cameras.items() if camera.enabled and camera.faces.identify)
 
 
-def face_manifests(config: Config, config_file: Path) -> FaceManifests:
-    """Where the face models' manifests are to be: as the config says, relative to its file, or the bundled ones."""
+def face_manifests(config: Config, folder: Path) -> FaceManifests:
+    """Where the face models' manifests are to be: as the config says, from the folder of its file on, or the bundled
+    ones."""
     given = {"localiser": config.faces.localiser, "embedder": config.faces.embedder}
-    return FaceManifests(
-        **{
-            name: (config_file.parent / path).resolve() if path else BUNDLED / f"face-{name}.json"
-            for name, path in given.items()
-        }
-    )
+    return FaceManifests(**{name: (folder / path).resolve() for name, path in given.items() if path})
