@@ -142,8 +142,21 @@ class Register:
         self, who: Who, name: str, group: str, candidate: Candidate, *, source: str, sure: bool = False
     ) -> PersonDetail:
         """Somebody new with their first picture; raises RefusedPictureError, ForbiddenError, PeopleOffError."""
+        self.check(who, candidate, source=source, sure=sure)
+        with self._store.database.write() as connection:
+            detail = self.enrol_in(connection, who, name, group, candidate, source=source, sure=sure)
+        self._wake()
+        return detail
+
+    def check(self, who: Who, candidate: Candidate, *, source: str, sure: bool) -> None:
+        """Raises what `enrol` does."""
         self.need_all("enrol", who)
         self._check(who, candidate, "", source, sure)
+
+    def enrol_in(
+        self, connection: Connection, who: Who, name: str, group: str, candidate: Candidate, *, source: str, sure: bool
+    ) -> PersonDetail:
+        """The same in the caller's transaction, of a look that was checked before."""
         now_ms, person_id = self._clock_ms(), str(uuid.uuid4())
         person = PersonRow(
             id=person_id,
@@ -153,16 +166,13 @@ class Register:
             created_at_ms=now_ms,
             created_by=who.name,
         )
-        with self._store.database.write() as connection:
-            _, wrapped = self._keys.make(person_id)
-            self._store.people.save(connection, person)
-            self._store.people.add_key(connection, f"person/{person_id}", wrapped)
-            self._add(connection, who, person, candidate, source)
-            self._tell_person(connection, person)
-            self._audit(connection, who, "enrol", person_id, source=source, sure=sure)
-            detail = self._detail(connection, who, person_id)
-        self._wake()
-        return detail
+        _, wrapped = self._keys.make(person_id)
+        self._store.people.save(connection, person)
+        self._store.people.add_key(connection, f"person/{person_id}", wrapped)
+        self._add(connection, who, person, candidate, source)
+        self._tell_person(connection, person)
+        self._audit(connection, who, "enrol", person_id, source=source, sure=sure)
+        return self._detail(connection, who, person_id)
 
     def add_picture(
         self, who: Who, person_id: str, candidate: Candidate, *, source: str, sure: bool = False

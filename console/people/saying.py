@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import msgspec
+from sqlalchemy import Connection
 
 from archive.people import FaceModels
 from console.answers import NoAlertError, keep
@@ -21,6 +22,9 @@ from console.store.store import Store
 from contracts.fields import Answer
 from contracts.messages import Alert
 from contracts.people import RemovedPerson
+
+MAX_DENIALS = 100
+"""Of one person: of whom so many looks were wrong the pictures are bad. The oldest goes for a new one."""
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +77,12 @@ class Saying:
                 raise NobodyError("whom this alert is about is not enrolled (any more)")
             if look is None:
                 raise NobodyError("what was seen of this face can't be read any more: the key of its day is gone")
-            for known in self._store.people.denials(connection, said.person_id):
+            before = self._store.people.denials(connection, said.person_id)
+            for known in before:
                 if known.alert == alert_id:
                     return Denied(id=known.id, person_id=known.person, alert=alert_id)
+            for oldest in before[: max(0, len(before) - MAX_DENIALS + 1)]:
+                self._drop(connection, oldest, now_ms)
             key = self._keys.open(said.person_id, wrapped)
             denial = DenialRow(
                 id=denial_id,
@@ -103,9 +110,7 @@ class Saying:
             if denial is None:
                 raise NobodyError("there is no such denial")
             who.need("answer", denial.camera)
-            self._store.people.remove_denial(connection, denial_id)
-            gone = RemovedPerson(kind="denial", id=denial_id)
-            self._register.tell(connection, gone, max(now_ms, denial.version + 1))
+            self._drop(connection, denial, now_ms)
             found = self._store.alerts.rows_of(connection, [denial.alert])
             for row in found:
                 keep(self._store, connection, row, _said(who, row, "denial_undone", person_id, now_ms))
@@ -123,6 +128,11 @@ class Saying:
         for row in found:
             self._tell(row, "denial_undone")
         self._wake()
+
+    def _drop(self, connection: Connection, denial: DenialRow, now_ms: int) -> None:
+        self._store.people.remove_denial(connection, denial.id)
+        gone = RemovedPerson(kind="denial", id=denial.id)
+        self._register.tell(connection, gone, max(now_ms, denial.version + 1))
 
     def this_is(self, who: Who, alert_id: str, person_id: str, *, sure: bool = False) -> PersonDetail:
         """The alert's face is one more picture of that person, if it is good enough.

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import msgspec
+from sqlalchemy import Connection
 
 from console.people.errors import NobodyError
 from console.people.feed import UnknownPeople
@@ -105,31 +106,35 @@ class Unknowns:
                 pseudonyms = [pseudonym]
         for one in pseudonyms:
             self._known.get(who, one)
-        self._send(who, command)
+        with self._store.database.write() as connection:
+            self._send(connection, who, command)
+        self._wake()
 
     def enrol(self, who: Who, pseudonym: str, name: str, group: str, *, sure: bool = False) -> PersonDetail:
-        """Give an unknown person a name: they are enrolled, and the pseudonym is forgotten."""
-        source = FromUnknown(pseudonym)
-        candidate = self._sources.examine(who, source, self._clock_ms()).candidate
+        """Give an unknown person a name: they are enrolled, and the pseudonym is forgotten, in one transaction."""
+        given = FromUnknown(pseudonym)
+        candidate = self._sources.examine(who, given, self._clock_ms()).candidate
         assert candidate is not None
-        detail = self._register.enrol(who, name, group, candidate, source=source_name(source), sure=sure)
-        self._send(who, ForgetUnknown(pseudonym=pseudonym))
+        source = source_name(given)
+        self._register.check(who, candidate, source=source, sure=sure)
+        with self._store.database.write() as connection:
+            detail = self._register.enrol_in(connection, who, name, group, candidate, source=source, sure=sure)
+            self._send(connection, who, ForgetUnknown(pseudonym=pseudonym))
+        self._wake()
         return detail
 
-    def _send(self, who: Who, command: Command) -> None:
+    def _send(self, connection: Connection, who: Who, command: Command) -> None:
         now_ms = self._clock_ms()
         message = PeopleCommand(id=str(uuid.uuid4()), site=self._site, at_ms=now_ms, by=who.name, command=command)
-        with self._store.database.write() as connection:
-            self._store.answers.send(connection, topics.PEOPLE_COMMANDS, self._site, encode(message))
-            self._store.audit.add(
-                connection,
-                at_ms=now_ms,
-                who=who.name,
-                action=f"{type(command).__struct_config__.tag} unknown",
-                subject="people",
-                details=msgspec.to_builtins(command),
-            )
-        self._wake()
+        self._store.answers.send(connection, topics.PEOPLE_COMMANDS, self._site, encode(message))
+        self._store.audit.add(
+            connection,
+            at_ms=now_ms,
+            who=who.name,
+            action=f"{type(command).__struct_config__.tag} unknown",
+            subject="people",
+            details=msgspec.to_builtins(command),
+        )
 
     def _need_all_visits(self, who: Who) -> None:
         who.need("enrol")

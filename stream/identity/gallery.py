@@ -1,13 +1,20 @@
-"""The enrolled people in one matrix: exact search by one product; a change makes a new gallery."""
+"""The enrolled people in one matrix; a change makes a new gallery.
+
+Search is one product, and so exact. Of a large gallery an index says who may be meant; only they are compared, exactly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from stream.identity.index import Index
 
 Vectors = NDArray[np.float32]
 """Unit rows float32[M,D]."""
@@ -44,12 +51,20 @@ class Denial:
     vector: Vector
 
 
+class _Denied(NamedTuple):
+    """All denied looks [N,D] in one matrix, and the place of whom each of them is not."""
+
+    places: NDArray[np.int64]
+    vectors: Vectors
+
+
 @dataclass(frozen=True)
 class Gallery:
     """People with their pictures' vectors, one person's rows together; `starts[p]` is the first row of person p.
 
     `alike` is the cosine that two good looks at one person have in the mean (1: unknown). 100,000 vectors of 128
-    numbers are 51 MB and 12.8 million multiplications a search.
+    numbers are 51 MB and 12.8 million multiplications a search. `index` knows the pictures of all but those who are
+    `fresh`: whoever came or changed since it was made.
     """
 
     people: tuple[Person, ...] = ()
@@ -57,6 +72,8 @@ class Gallery:
     starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     denials: tuple[Denial, ...] = ()
     alike: float = 1.0
+    index: Index | None = None
+    fresh: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, enrolled: Mapping[Person, Vectors], denials: tuple[Denial, ...] = ()) -> Gallery:
@@ -92,16 +109,22 @@ class Gallery:
         if not self.people:
             return np.zeros(0, np.float32)
         scores = np.asarray(np.maximum.reduceat(self.vectors @ look, self.starts), np.float32)
-        for denial in self.denials:
-            place = self._places.get(denial.person_id)
+        denied = self._denied
+        if len(denied.places):
             # Nearer to the look that was denied than to any picture of the person, or as like it as the looks of one
             # person are: the same somebody else again, also where the picture is of that very somebody.
-            if place is not None and float(denial.vector @ look) >= min(scores[place] - ROUNDING, self.alike):
-                scores[place] = -1.0
+            hit = denied.vectors @ look >= np.minimum(scores[denied.places] - ROUNDING, self.alike)
+            scores[denied.places[hit]] = -1.0
         return scores
+
+    def indexed(self, index: Index | None, fresh: frozenset[str]) -> Gallery:
+        """The same gallery with an index of how it was, but for those who are `fresh` since."""
+        return replace(self, index=index, fresh=fresh)
 
     def nearest(self, look: Vector, count: int) -> tuple[Match, ...]:
         """The `count` best matches, best first; equal ones in the gallery's order."""
+        if self.index is not None:
+            return self._only(self.index.candidates(look) | self.fresh).nearest(look, count)
         scores = self.scores(look)
         count = min(count, len(scores))
         if not count:
@@ -112,10 +135,41 @@ class Gallery:
         order = places[np.argsort(-scores[places], kind="stable")][:count]
         return tuple(Match(self.people[place], float(scores[place])) for place in order)
 
+    def _only(self, ids: frozenset[str]) -> Gallery:
+        """These people of it, in its order."""
+        found = sorted(place for one in ids if (place := self._places.get(one)) is not None)
+        if not found:
+            return Gallery(alike=self.alike)
+        places = np.array(found)
+        counts = self._ends[places] - self.starts[places]
+        starts = np.cumsum(counts) - counts
+        rows = np.arange(counts.sum()) + np.repeat(self.starts[places] - starts, counts)
+        denials = tuple(denial for one in self._denials_of.keys() & ids for denial in self._denials_of[one])
+        people = tuple(self.people[place] for place in found)
+        return Gallery(people, self.vectors[rows], starts, denials, self.alike)
+
     def called(self, person_id: str) -> str:
         """The person's name; "" where nobody of that id is enrolled."""
         place = self._places.get(person_id)
         return "" if place is None else self.people[place].name
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.append(self.starts[1:], len(self.vectors))
+
+    @cached_property
+    def _denied(self) -> _Denied:
+        here = [one for one in self.denials if one.person_id in self._places]
+        if not here:
+            return _Denied(np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+        return _Denied(np.array([self._places[one.person_id] for one in here]), np.stack([one.vector for one in here]))
+
+    @cached_property
+    def _denials_of(self) -> Mapping[str, tuple[Denial, ...]]:
+        found: dict[str, tuple[Denial, ...]] = {}
+        for denial in self.denials:
+            found[denial.person_id] = (*found.get(denial.person_id, ()), denial)
+        return found
 
     @cached_property
     def _places(self) -> dict[str, int]:

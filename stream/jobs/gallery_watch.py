@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from contracts.people import GalleryChange, PersonSecret, RemovedPerson, SetDeni
 from stream.identity import Denial, Gallery, Person
 from stream.identity.gallery import Vector, Vectors
 from stream.jobs.clock import Clock, now_ms
+from stream.jobs.gallery_index import GalleryIndex
 from stream.jobs.letters import Letters
 from vault import Key, MasterKey, VaultError, opened
 
@@ -95,6 +97,8 @@ class GalleryWatch:
         self._foreign: set[str] = set()
         self._told_foreign = 0
         self._oldest_ms = 0
+        self._publishing = threading.Lock()
+        self._index = GalleryIndex(self._indexed)
 
     def start(self, bootstrap: str, topic: str) -> None:
         """Read all that is enrolled, then follow the topic; raises BusError."""
@@ -129,6 +133,7 @@ class GalleryWatch:
             except (ContractError, VaultError) as error:
                 self._letters.put(record, str(error))
             else:
+                self._index.changed(person_id)
                 self._applied(f"person/{person_id}", version)
             self._unpublished += 1
             if self._published and count % SLICE == 0:
@@ -149,6 +154,7 @@ class GalleryWatch:
             case RemovedPerson(id=person_id):
                 self._waiting.pop(person_id, None)
                 self._people.pop(person_id, None)
+                self._index.changed(person_id)
                 self._foreign.discard(person_id)
                 self._denials = {key: one for key, one in self._denials.items() if one.person_id != person_id}
         self._applied(gallery_key(message.change), message.version)
@@ -158,6 +164,11 @@ class GalleryWatch:
         self._state ^= self._hashes.pop(key, 0)
         self._hashes[key] = _hash(key, version)
         self._state ^= self._hashes[key]
+
+    def _indexed(self) -> None:
+        """There is another index of the gallery in force; called by its own thread."""
+        with self._publishing:
+            self.now = self.now._replace(gallery=self._index.again(self.now.gallery))
 
     def _publish(self) -> None:
         # In the order of ids, whatever the order in which they came: a replay multiplies the same rows.
@@ -169,7 +180,8 @@ class GalleryWatch:
             tuple(denial for denial in denials if denial is not None),
             self._embedder.alike,
         )
-        self.now = Enrolled(gallery, self._state)
+        with self._publishing:
+            self.now = Enrolled(self._index.of(gallery), self._state)
         self._published, self._urgent, self._unpublished = True, False, 0
         self._metrics.gauge(names.GALLERY_PEOPLE).set(len(entries))
         if self._oldest_ms:

@@ -290,7 +290,6 @@ def unknowns_config(config: Config) -> UnknownsConfig:
         wanted_rate=wanted.wanted_rate,
         min_strength=wanted.min_strength,
         visit_gap_s=wanted.visit_gap_s,
-        keep_days=config.faces.keep_days,
         max_people=wanted.max_people,
     )
 

@@ -3,7 +3,8 @@
 Incremental clustering: a track joins the person whom it resembles more than a stranger would in `wanted_rate` of all
 cases, else it begins a new one; one that began somebody new and, seen better, resembles somebody else is theirs after
 all. Two who are on one camera at the same time are two, however alike they look. What is kept is bounded: people (the
-least seen ones go first), visits of each, and when each came.
+least seen ones go first), visits of each, and when each came. How long is for the keys of the days to say (`without`):
+the time of a sighting, which may be a wrong clock's, forgets nobody.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ class UnknownsConfig:
     wanted_rate: float = 0.01  # strangers who are taken for somebody who was here before
     min_strength: float = 0.5  # a track that shows less of a face gets no pseudonym
     visit_gap_s: float = 300.0  # a person who is seen again after so long has come again
-    keep_days: float = 30.0
     max_people: int = 2000  # 8 visits of 128 numbers each are 5 MB
     max_visits: int = 8
 
@@ -142,7 +142,6 @@ class Unknowns:
         """Take in a sighting; None for one that shows too little to be known again by."""
         if sighting.strength < self._config.min_strength:
             return state, None
-        state = self._forget(state, sighting.at_ms)
         state = _parted(state, sighting)
         place = self._followed(state, sighting)
         if place is not None and (other := self._elsewhere(state, place, sighting)) is not None:
@@ -296,12 +295,6 @@ class Unknowns:
         others.sort(key=lambda visit: (-visit.strength, visit.track))
         kept = [newest, *others[: self._config.max_visits - 1]]
         return tuple(sorted(kept, key=lambda visit: (visit.at_ms, visit.track)))
-
-    def _forget(self, state: UnknownsState, now_ms: int) -> UnknownsState:
-        oldest_ms = now_ms - self._config.keep_days * DAY_MS
-        if all(person.last_at_ms >= oldest_ms for person in state.people):
-            return state
-        return UnknownsState(people=tuple(person for person in state.people if person.last_at_ms >= oldest_ms))
 
 
 def _pseudonym(track: str, at_ms: int) -> str:

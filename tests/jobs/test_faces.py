@@ -44,7 +44,7 @@ def test_people_are_named_only_while_they_are_enrolled(tmp_path: Path) -> None:
         world.wait_for_tracks()
         assert world.said(first) == {("identified", "ann")}
         (alert,) = world.alerts("watch")
-        assert alert.why.startswith("Ann (banned) seen; ")
+        assert alert.why.startswith("person/ann (banned) seen; ")
         assert alert.identity is not None
         assert alert.evidence is not None
         assert alert.evidence.ref.offset >= first

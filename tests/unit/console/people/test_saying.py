@@ -10,6 +10,7 @@ import pytest
 
 from console.answers import NoAlertError
 from console.parts import Parts
+from console.people import saying
 from console.people.errors import NobodyError, RefusedPictureError
 from console.people.sealing import half
 from console.rights import ForbiddenError, Who
@@ -55,6 +56,15 @@ def test_a_denial_carries_the_alerts_look_under_the_persons_key(parts: Parts, be
     assert parts.people.saying.deny(OTTO, "alert-0") == denied  # once more changes nothing
     assert [one.id for one in parts.people.register.detail(ANNA, bea).denials] == [denied.id]
     assert [one.action for one in parts.store.answers.of("alert-0")] == ["not_person"]
+
+
+def test_denials_of_one_person_are_bounded(parts: Parts, bea: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saying, "MAX_DENIALS", 2)
+    take(parts.store, *(named_alert(parts, bea, look(1, seed=number), number) for number in range(3)))
+    denied = [parts.people.saying.deny(OTTO, f"alert-{number}") for number in range(3)]
+    assert [one.id for one in parts.people.register.detail(ANNA, bea).denials] == [one.id for one in denied[1:]]
+    gone = [one.change.id for one in told(parts, "gallery") if isinstance(one.change, RemovedPerson)]
+    assert denied[0].id in gone
 
 
 def test_a_denial_is_taken_back(parts: Parts, bea: str) -> None:

@@ -83,6 +83,17 @@ def test_a_name_makes_an_unknown_person_an_enrolled_one(parts: Parts) -> None:
     assert [one.command for one in told(parts, "people-commands")] == [ForgetUnknown(pseudonym="u-1")]
 
 
+def test_a_name_is_given_as_a_whole_or_not_at_all(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(parts.people.unknowns, "_send", fails)
+    with pytest.raises(RuntimeError):
+        parts.people.enrolling.enrol(ANNA, NewPerson(name="Bea", source=FromUnknown("u-1")))
+    assert parts.people.register.people(ANNA) == []
+    assert told(parts, "gallery") == [] or all("person" not in str(one.change) for one in told(parts, "gallery"))
+
+
 def test_one_that_is_gone_is_no_longer_there(parts: Parts) -> None:
     gone = an_unknown(parts, "u-1", look(1))
     parts.people.unknown.take(replace(gone, gone=True))

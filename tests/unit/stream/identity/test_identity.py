@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from stream.identity import (
     rising,
 )
 from stream.identity.calibrate import calibrate
+from stream.identity.index import CodeIndex
 from tests.unit.stream.identity import people as world
 
 
@@ -141,6 +143,32 @@ class TestGallery:
             own = world.looks(direction, np.full(1, 0.8), rng)[0]
             assert denied.nearest(own, 1)[0].person.id == f"p{number}"
 
+    @pytest.mark.parametrize("number", [0, 7, 40, 49])
+    def test_many_denials_at_once_are_as_many_one_by_one(self, number):
+        rng = np.random.default_rng(16)
+        directions, gallery = enrolled(50, rng)
+        look = world.looks(directions[number], np.full(1, 0.7), rng)[0]
+        near = [world.looks(directions[place], np.full(1, 0.6), rng)[0] for place in range(0, 50, 2)]
+        denials = (*(Denial(f"p{2 * place}", vector) for place, vector in enumerate(near)), Denial("p40", look))
+        one_by_one = gallery.scores(look)
+        for denial in (*denials, Denial("nobody", look)):
+            one_by_one = np.minimum(one_by_one, with_denials(gallery, denial).scores(look))
+        assert with_denials(gallery, *denials).scores(look).tolist() == one_by_one.tolist()
+
+    def test_with_an_index_the_best_are_the_same_and_changes_since_count(self):
+        rng = np.random.default_rng(17)
+        directions, gallery = enrolled(400, rng)
+        index = CodeIndex(gallery.vectors, [person.id for person in gallery.people])
+        gone = {person: gallery.vectors[[place]] for place, person in enumerate(gallery.people) if place != 9}
+        now = Gallery.of(gone | {Person("new", "New"): directions[[11]], gallery.people[5]: directions[[390]]})
+        indexed = now.indexed(index, frozenset({"new", "p5", "p9"}))
+        for number in range(0, 400, 5):
+            look = world.looks(directions[number], np.full(1, 0.6), rng)[0]
+            assert indexed.nearest(look, 2) == now.nearest(look, 2)
+        assert indexed.nearest(gallery.vectors[9], 1)[0].person.id != "p9"
+        denied = with_denials(now, Denial("p3", gallery.vectors[3])).indexed(index, frozenset())
+        assert "p3" not in {match.person.id for match in denied.nearest(gallery.vectors[3], 3)}
+
     def test_empty(self):
         assert Gallery.of({}).nearest(world.directions(1, np.random.default_rng(0))[0], 3) == ()
 
@@ -150,6 +178,10 @@ class TestGallery:
     def test_what_is_no_set_of_unit_vectors_is_refused(self, vectors):
         with pytest.raises(ValueError, match="p1"):
             Gallery.of({Person("p1", "x"): vectors})
+
+
+def with_denials(gallery: Gallery, *denials: Denial) -> Gallery:
+    return replace(gallery, denials=denials)
 
 
 class TestIdentifier:

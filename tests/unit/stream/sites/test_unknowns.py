@@ -48,7 +48,7 @@ def test_people_are_known_again_over_visits_and_cameras_and_kept_apart(calibrati
         sighting(directions[who], number, number * HOUR_MS, rng, camera=f"cam{number % 4}")
         for number, who in enumerate(order)
     ]
-    unknowns = Unknowns(calibration, UnknownsConfig(keep_days=1000))
+    unknowns = Unknowns(calibration, UnknownsConfig())
     state, found = seen(unknowns, sightings)
     first = {}
     wrong = sum(first.setdefault(one.person.id, who) != who for one, who in zip(found, order, strict=True))
@@ -86,7 +86,7 @@ def test_too_little_of_a_face_gets_none(calibration):
 
 def test_what_is_kept_is_bounded(calibration):
     rng = np.random.default_rng(6)
-    unknowns = Unknowns(calibration, UnknownsConfig(max_people=10, max_visits=3, keep_days=1))
+    unknowns = Unknowns(calibration, UnknownsConfig(max_people=10, max_visits=3))
     regular, *others = world.directions(30, rng)
     state, _ = seen(unknowns, [sighting(regular, n, n * HOUR_MS, rng) for n in range(6)])
     (person,) = state.people
@@ -94,8 +94,14 @@ def test_what_is_kept_is_bounded(calibration):
     state, _ = seen(unknowns, [sighting(one, 100 + n, 6 * HOUR_MS, rng) for n, one in enumerate(others)], state)
     assert len(state.people) == 10
     assert any(known.id == person.id for known in state.people)  # who came often is not pushed out by passers-by
-    state, _ = seen(unknowns, [sighting(world.directions(1, rng)[0], 999, 60 * HOUR_MS, rng)], state)
-    assert len(state.people) == 1  # the others were here more than a day ago
+
+
+def test_a_clock_that_is_years_ahead_makes_nobody_forgotten(calibration):
+    rng = np.random.default_rng(18)
+    one, two = world.directions(2, rng)
+    unknowns = Unknowns(calibration)
+    state, _ = seen(unknowns, [sighting(one, 1, 0, rng), sighting(two, 2, 10**12, rng), sighting(one, 3, HOUR_MS, rng)])
+    assert [person.came for person in state.people] == [2, 1]
 
 
 def test_an_operator_merges_and_splits(calibration):
