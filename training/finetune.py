@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import torch
 
+from archive.collection.cleaning import found_before, words
 from archive.collection.splits import split
 from archive.collection.store import Collection, Version
 from contracts.errors import ConfigError
@@ -98,7 +99,7 @@ class _Sets(NamedTuple):
 
 
 def _read(recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path) -> _Sets:
-    sides = split(version.items, recipe.measured)
+    sides = split(version.items, recipe.measured, words(found_before(collection).alike))
     site = collected(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / "pictures", 0.0)
     if not site.samples:

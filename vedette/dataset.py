@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from archive.collection.cleaning import clean
 from archive.collection.collect import QUEUE, Collector
 from archive.collection.cvat import from_cvat, to_cvat
 from archive.collection.items import Item, Sample
@@ -86,6 +87,19 @@ def show(collection: Collection, id: str, waiting: Sequence[Wanted]) -> int:
     print(f"  {len(waiting)} pictures wait for a label")
     for one in waiting[:10]:
         print(f"    {one.sha256[:12]}  {one.camera}  {one.score:.2f}  {'; '.join(one.reasons)}")
+    return 0
+
+
+def look_again(collection: Collection, id: str) -> int:
+    """Say what of a version should be looked at again; the queue of the next collecting asks for it."""
+    found = clean(collection, id)
+    print(f"version {found.version[:12]}: {len(found.broken)} broken, {len(found.alike)} groups of near duplicates")
+    for name, reason in found.broken.items():
+        print(f"  {name[:12]}: {reason}")
+    for group in found.alike:
+        print(f"  {len(group)} alike: {' '.join(name[:12] for name in group[:8])}")
+    for name, reasons in found.doubts.items():
+        print(f"  {name[:12]}: {'; '.join(f'{reason} ({doubt:.2f})' for reason, doubt in reasons.items())}")
     return 0
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from archive.collection.cleaning import found_before
 from archive.collection.gather import Left, Spoken, gather
-from archive.collection.items import SAME, About, Box, Item, Labels, Sample, overlap
+from archive.collection.items import About, Box, Item, Labels, Sample
 from archive.collection.queue import Wanted, queue
 from archive.collection.seeing import SEEN, Sees, decoded
 from archive.collection.store import Collection
@@ -62,7 +63,7 @@ class Collector:
         before = self._before()
         items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
         about = self._collection.commit(items, now_ms, self._sees.ids, left)
-        wanted = queue(items, self._queue_most)
+        wanted = queue(items, self._queue_most, found_before(self._collection).doubts)
         self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
         self._collection.sweep([item.sha256 for item in items])
         return Collected(about, wanted)
@@ -96,20 +97,21 @@ class Collector:
         return {item.sha256: item for item in self._collection.load(versions[-1].id).items}
 
     def _finished(self, item: Item, labels: Labels | None, before: dict[str, Item]) -> Item:
-        """The item with a person's labels, or with what models see beside the answers."""
+        """The item with a person's labels or answers, and with what models see."""
         if labels is not None:
-            drawn = msgspec.structs.replace(item, boxes=labels.boxes, complete=True)
-            return msgspec.structs.replace(drawn, answered_by=labels.by, answered_at_ms=labels.at_ms)
+            item = msgspec.structs.replace(
+                item, boxes=labels.boxes, complete=True, answered_by=labels.by, answered_at_ms=labels.at_ms
+            )
         known = before.get(item.sha256)
-        if known is not None and not known.complete:
+        if known is not None:
             seen, agreement = tuple(box for box in known.boxes if box.kind == "pseudo"), known.agreement
         else:
             picture = decoded(self._collection.picture(item.sha256) or b"")
             if picture is None:
                 raise VedetteError(f"the picture {item.sha256} was taken away while it was collected")
             sight = self._sees(picture)
-            seen, agreement = sight.boxes, sight.agreement
-        return msgspec.structs.replace(item, boxes=beside(item.boxes, seen), agreement=agreement)
+            seen, agreement = tuple(box for box in sight.boxes if box.confidence >= SEEN), sight.agreement
+        return msgspec.structs.replace(item, boxes=(*item.boxes, *seen), agreement=agreement)
 
 
 def told(sample: Sample, spoken: Sequence[Spoken]) -> Item:
@@ -120,13 +122,6 @@ def told(sample: Sample, spoken: Sequence[Spoken]) -> Item:
             if box.xyxy not in boxes or boxes[box.xyxy][0] <= one.at_ms:
                 boxes[box.xyxy] = (one.at_ms, box)
     return msgspec.structs.replace(sample.item, boxes=tuple(box for _, box in boxes.values()))
-
-
-def beside(said: tuple[Box, ...], seen: Iterable[Box]) -> tuple[Box, ...]:
-    """What was said, and what models saw elsewhere; where a person said that there is nothing, it stays as a doubt."""
-    confirmed = [box for box in said if box.kind == "confirmed"]
-    kept = [box for box in seen if box.confidence >= SEEN and all(overlap(box, one) < SAME for one in confirmed)]
-    return (*said, *kept)
 
 
 def merged(items: Iterable[Item]) -> list[Item]:

@@ -64,13 +64,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def learnt(self) -> tuple[Box, ...]:
-        """The boxes without those that a model sees where a person said that there is nothing of the kind."""
-        denied = [box for box in self.boxes if box.kind == "background"]
-        return tuple(
+        """What counts: what a person said, and what models see where nobody said anything (nor labelled all of it)."""
+        said = [box for box in self.boxes if box.kind != "pseudo"]
+        if self.complete:
+            return tuple(said)
+        free = [
             box
             for box in self.boxes
-            if box.kind != "pseudo" or not any(box.label == no.label and overlap(box, no) >= SAME for no in denied)
-        )
+            if box.kind == "pseudo" and not any(box.label == one.label and overlap(box, one) >= SAME for one in said)
+        ]
+        return (*said, *free)
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

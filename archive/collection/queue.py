@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,13 +30,18 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...]
 
 
-def queue(items: Iterable[Item], most: int) -> tuple[Wanted, ...]:
-    """At most `most` of the pictures that nobody labelled: the hardest of each camera and part of the day by turns,
-    and REVIEWED of them drawn at random. The same items give the same queue.
+def queue(
+    items: Iterable[Item], most: int, doubts: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+) -> tuple[Wanted, ...]:
+    """At most `most` of the pictures that nobody labelled, or whose labels are in doubt.
+
+    They are the hardest of each camera and part of the day by turns, and REVIEWED of them drawn at random. `doubts` are
+    by picture, as cleaning found them. The same items give the same queue.
     """
-    waiting = sorted((item for item in items if not item.complete), key=lambda item: item.captured_at_ms)
+    asked = (item for item in items if not item.complete or item.sha256 in doubts)
+    waiting = sorted(asked, key=lambda item: item.captured_at_ms)
     seen: set[tuple[str, str]] = set()
-    hard = [_wanted(item, judged(item, seen)) for item in waiting]
+    hard = [_wanted(item, judged(item, seen) | dict(doubts.get(item.sha256, {}))) for item in waiting]
     chosen = _by_turns([one for one in hard if one.score > 0], most - round(most * REVIEWED))
     known = {one.sha256 for one in chosen}
     drawn = sorted((item for item in waiting if item.sha256 not in known), key=lambda item: item.sha256)
@@ -46,6 +52,8 @@ def queue(items: Iterable[Item], most: int) -> tuple[Wanted, ...]:
 def judged(item: Item, seen: set[tuple[str, str]]) -> dict[str, float]:
     """The reasons for a label, with how much each is worth; `seen` are the labels that each camera has had before."""
     found: dict[str, float] = {}
+    if item.complete:
+        return found
     pseudo = [box for box in item.boxes if box.kind == "pseudo" and box.confidence >= SEEN]
     if doubt := max((1 - 2 * abs(box.confidence - 0.5) for box in pseudo), default=0.0):
         found["uncertain"] = doubt

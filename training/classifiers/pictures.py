@@ -13,10 +13,10 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.collection.duplicates import fingerprint, groups
 from contracts.errors import ConfigError
 from contracts.fields import Xyxy
 from training.dataset import Picture, read_picture
-from training.duplicates import fingerprint, groups
 from training.readers import PICTURES, Skipped
 from training.recipe import Role
 

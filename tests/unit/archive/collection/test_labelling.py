@@ -11,7 +11,7 @@ import pytest
 from archive.collection.cvat import from_cvat, to_cvat
 from archive.collection.items import Item
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
-from archive.collection.labelling import Drawn, FormatError
+from archive.collection.labelling import Drawn, FormatError, shown
 from tests.collection_tools import box, item
 from tests.evidence_tools import AT_MS
 
@@ -45,7 +45,7 @@ def test_boxes_come_back_as_they_went(round_trip: Callable[[Sequence[Item]], lis
         ("person", "confirmed", "bea@example.net"),
         ("dog", "confirmed", "bea@example.net"),
     ]
-    for ours, other in zip(first.boxes, ITEMS[0].learnt, strict=False):
+    for ours, other in zip(first.boxes, shown(ITEMS[0]), strict=True):
         assert ours.xyxy == pytest.approx(other.xyxy, abs=0.01)
 
 

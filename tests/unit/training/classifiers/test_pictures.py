@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from archive.collection.duplicates import fingerprint, groups
 from contracts.errors import ConfigError
 from training.classifiers.pictures import read_measured, read_pictures
-from training.duplicates import fingerprint, groups
 
 from .conftest import shape
 

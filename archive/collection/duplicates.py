@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.dataset import Picture
+from archive.collection.seeing import Picture
 
 Fingerprints = NDArray[np.uint64]
 
