@@ -121,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--manifest", type=Path, required=True, help="the bundled embedder's manifest")
     calibrate.set_defaults(run=faces.calibrate)
+    crops = kinds.add_parser(
+        "crops", parents=[shared], help="cut out what a classifier learns from, as the stream does"
+    )
+    crops.set_defaults(run=classifiers.crops)
     evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
     measured = evaluate.add_subparsers(
         dest="model_kind", required=True, metavar="detector|faces|classifier|identity|tracking"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -25,8 +25,11 @@ def fingerprint(picture: Picture) -> np.uint64:
     return np.uint64(int.from_bytes(bits.tobytes(), "big"))
 
 
-def groups(prints: Iterable[np.uint64], most_bits: int = ALIKE_BITS) -> NDArray[np.int64]:
-    """The group [N] of each picture, named by its first member: who is near somebody of a group belongs to it."""
+def groups(prints: Iterable[np.uint64], most_bits: int = ALIKE_BITS, given: Sequence[str] = ()) -> NDArray[np.int64]:
+    """The group [N] of each picture, named by its first member: who is near somebody of a group belongs to it.
+
+    So do those for whom the same is `given` ("": nothing is).
+    """
     known = np.array(list(prints), np.uint64)
     root = np.arange(len(known))
 
@@ -41,4 +44,8 @@ def groups(prints: Iterable[np.uint64], most_bits: int = ALIKE_BITS) -> NDArray[
         for row, column in np.argwhere(apart <= most_bits):
             one, other = find(first + int(row)), find(int(column))
             root[max(one, other)] = min(one, other)
+    firsts: dict[str, int] = {}
+    for place, name in enumerate(given):
+        one, other = find(firsts.setdefault(name, place) if name else place), find(place)
+        root[max(one, other)] = min(one, other)
     return np.array([find(place) for place in range(len(known))], np.int64)

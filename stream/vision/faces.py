@@ -85,14 +85,19 @@ class FaceLocaliser:
     @classmethod
     def open(cls, manifest: ModelManifest, folder: Path, options: SessionOptions) -> FaceLocaliser:
         """Read the model from `folder` and hold it against its manifest; raises ModelError."""
-        return cls(manifest, _open(manifest, folder, options, "face-localiser", ("boxes", "scores", "points")))
+        return cls(
+            manifest,
+            open_for_pictures(
+                manifest, model_bytes(manifest, folder), options, "face-localiser", ("boxes", "scores", "points")
+            ),
+        )
 
     def in_heads(self, picture: Picture, squares: Floats) -> list[tuple[Face, ...]]:
         """The faces within each square (xyxy [N,4], px of the picture), in one batch; most confident first."""
         if len(squares) == 0:
             return []
         side = self.manifest.input.width
-        batch = np.stack([_square(picture, square, side, self.manifest.input.letterbox) for square in squares])
+        batch = np.stack([cut(picture, square, side, self.manifest.input.letterbox) for square in squares])
         scales = (squares[:, 2] - squares[:, 0]) / side
         outputs = self._run(batch)
         return [
@@ -145,7 +150,12 @@ class FaceEmbedder:
     @classmethod
     def open(cls, manifest: ModelManifest, folder: Path, options: SessionOptions) -> FaceEmbedder:
         """Read the model from `folder` and hold it against its manifest; raises ModelError."""
-        return cls(manifest, _open(manifest, folder, options, "face-embedder", ("vectors", "qualities")))
+        return cls(
+            manifest,
+            open_for_pictures(
+                manifest, model_bytes(manifest, folder), options, "face-embedder", ("vectors", "qualities")
+            ),
+        )
 
     def embed(self, aligned: Sequence[Picture]) -> tuple[Floats, Floats]:
         """Unit vectors float32[N,D] and qualities [N] (0..1) of aligned faces uint8[112,112,3] BGR, in one batch."""
@@ -285,7 +295,7 @@ def align(picture: Picture, points: Numbers) -> Picture:
         reach = round(1.5 * ALIGNED_SIDE / scale)
         corner = np.round(points.mean(0) - reach / 2)
         side = round(reach * scale)
-        picture = _square(picture, np.concatenate((corner, corner + reach)), side, 0)
+        picture = cut(picture, np.concatenate((corner, corner + reach)), side, 0)
         matrix = similarity((points - corner) * (side / reach), REFERENCE)
     return np.asarray(cv2.warpAffine(picture, matrix, (ALIGNED_SIDE, ALIGNED_SIDE), flags=cv2.INTER_LINEAR), np.uint8)
 
@@ -296,7 +306,7 @@ def shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
 
 
-def _square(picture: Picture, xyxy: Numbers, side: int, pad: int) -> Picture:
+def cut(picture: Picture, xyxy: Numbers, side: int, pad: int) -> Picture:
     """The square part (whole px) of a picture, `side` px large, with `pad` where it lies beyond the picture's edge."""
     height, width = picture.shape[:2]
     left, top, right, bottom = xyxy.astype(int).tolist()
@@ -315,10 +325,13 @@ def _square(picture: Picture, xyxy: Numbers, side: int, pad: int) -> Picture:
     return shrunk(framed, (side, side))
 
 
-def _open(manifest: ModelManifest, folder: Path, options: SessionOptions, task: str, outputs: tuple[str, ...]) -> Any:
+def open_for_pictures(
+    manifest: ModelManifest, model: bytes, options: SessionOptions, task: str, outputs: tuple[str, ...]
+) -> Any:
+    """A session of a model of this task that takes uint8 pictures and gives these outputs; raises ModelError."""
     if manifest.task != task:
         raise ModelError(f"{manifest.id}: is a {manifest.task}, not a {task}")
-    opened = open_runtime(manifest, model_bytes(manifest, folder), options)
+    opened = open_runtime(manifest, model, options)
     inputs = [(end.name, end.type) for end in opened.get_inputs()]
     if inputs != [(manifest.input.name, "tensor(uint8)")]:
         raise ModelError(f"{manifest.id}: the inputs are {inputs}, not uint8 pictures as {manifest.input.name}")

@@ -14,6 +14,7 @@ from contracts.errors import ConfigError, ModelError
 from contracts.manifest import Attribute, ModelInput, ModelManifest, Provenance, load_manifest, model_bytes
 from training.bundle import write_manifest
 from training.classifiers.card import card
+from training.classifiers.crops import load_crop_recipe, make_crops
 from training.classifiers.export import Variant, export_classifier, export_int8, run, timed
 from training.classifiers.measures import measure, softmax
 from training.classifiers.network import Trained, load_classifier
@@ -44,6 +45,13 @@ def train_classifier(options: argparse.Namespace) -> Path:
     print(f"pictures: {pictures.told}; left out {len(skipped)} (skipped.json)")
     trained = load_classifier(train(recipe, files, pictures, options.out))
     return bundle(trained, pictures, options.out, str(options.config.name))
+
+
+def crops(options: argparse.Namespace) -> None:
+    """Cut the recipe's boxes out of its set, into a folder that `train classifier` takes."""
+    if options.config is None:
+        raise ConfigError("config", "is missing: crops have a recipe of their own")
+    print(make_crops(load_crop_recipe(options.config), options.data, options.out))
 
 
 def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str) -> Path:

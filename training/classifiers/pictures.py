@@ -97,13 +97,19 @@ def read_measured(source: Path, labels: Sequence[str]) -> Pictures:
 
 
 def read_pictures(
-    source: Path, labels: Sequence[str], *, hold_out: float, seed: int, replay: Path | None = None
+    source: Path,
+    labels: Sequence[str],
+    *,
+    hold_out: float,
+    seed: int,
+    measure: float = 0.2,
+    replay: Path | None = None,
 ) -> Pictures:
     """Read a folder (`train/LABEL/*`, and `val` or `test`) or an index, and what of before is replayed.
 
     Where only two parts are there, the second is for measuring, and `hold_out` of the training pictures are held out
-    to stop by. Training pictures that are near duplicates of measured ones are left out. Raises ConfigError when a
-    part, or a label's pictures, are missing.
+    to stop by; where only one is there, `measure` of it are set apart first. Training pictures that are near
+    duplicates of measured ones are left out. Raises ConfigError when a part, or a label's pictures, are missing.
     """
     given = list(_read(source))
     given += [replace(one, old=True) for one in _read(replay)] if replay is not None else []
@@ -113,9 +119,11 @@ def read_pictures(
     seen, skipped = _seen(given)
     if not any(one.part == "test" for one in seen):
         seen = [replace(one, part="test") if one.part == "validate" else one for one in seen]
+    if not any(one.part == "test" for one in seen):
+        seen = _set_apart(seen, "test", measure, seed)
     seen, doubles = _without_doubles(seen)
     if not any(one.part == "validate" for one in seen):
-        seen = _held_out(seen, hold_out, seed)
+        seen = _set_apart(seen, "validate", hold_out, seed)
     pictures = Pictures(names, tuple(seen), (*skipped, *doubles))
     for part in ("train", "validate"):
         if lacking := set(names) - {one.label for one in pictures.of(part)}:
@@ -162,7 +170,7 @@ def _read_index(source: Path) -> Iterator[Labelled]:
 
 
 def _seen(given: Sequence[Labelled]) -> tuple[list[Labelled], list[Skipped]]:
-    """Those that can be decoded, each with the group of its near duplicates; and the others."""
+    """Those that can be decoded, each with the group of its near duplicates and of what came with them; the others."""
     kept, prints, skipped = [], [], []
     for one in given:
         try:
@@ -171,8 +179,8 @@ def _seen(given: Sequence[Labelled]) -> tuple[list[Labelled], list[Skipped]]:
             skipped.append(Skipped(str(one.path.name), str(error)))
         else:
             kept.append(one)
-    named = [one if one.group else replace(one, group=f"like {k}") for one, k in zip(kept, groups(prints), strict=True)]
-    return named, skipped
+    together = groups(prints, given=[one.group for one in kept])
+    return [replace(one, group=f"like {k}") for one, k in zip(kept, together, strict=True)], skipped
 
 
 def _without_doubles(items: Sequence[Labelled]) -> tuple[list[Labelled], list[Skipped]]:
@@ -183,16 +191,16 @@ def _without_doubles(items: Sequence[Labelled]) -> tuple[list[Labelled], list[Sk
     return kept, [Skipped(one.path.name, "a near duplicate of a picture to measure with") for one in doubles]
 
 
-def _held_out(items: Sequence[Labelled], share: float, seed: int) -> list[Labelled]:
-    """A share of each label's training pictures to stop by, group by group in an order that the seed says."""
+def _set_apart(items: Sequence[Labelled], part: Role, share: float, seed: int) -> list[Labelled]:
+    """A share of each label's training pictures as another part, group by group in an order that the seed says."""
     training = [one for one in items if one.part == "train"]
     wanted = {label: round(share * count) for label, count in Counter(one.label for one in training).items()}
     order = sorted({one.group for one in training}, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
     held: set[str] = set()
     for group in order:
         members = [one for one in training if one.group == group]
-        if all(wanted[one.label] > 0 for one in members):
+        if any(wanted[one.label] > 0 for one in members):
             held.add(group)
             for one in members:
                 wanted[one.label] -= 1
-    return [replace(one, part="validate") if one.part == "train" and one.group in held else one for one in items]
+    return [replace(one, part=part) if one.part == "train" and one.group in held else one for one in items]

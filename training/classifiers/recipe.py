@@ -80,8 +80,8 @@ class ClassifierRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     `labels` are the classes in the model's order (empty: the folders' names in alphabetical order). `hold_out` of the
     training pictures, near duplicates together, decide when to stop and the temperature, where the data has no part
-    `validate`. `tune` may be left out: the backbone stays as it is. From `threshold` on, the mean probability of a
-    track's looks is believed.
+    `validate`; `measure` of them are for measuring only, where it has no other part at all. `tune` may be left out:
+    the backbone stays as it is. From `threshold` on, the mean probability of a track's looks is believed.
     """
 
     name: str
@@ -91,6 +91,7 @@ class ClassifierRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     labels: tuple[str, ...] = ()
     seed: int = 1
     hold_out: Fraction = 0.15
+    measure: Fraction = 0.2
     class_weights: Literal["balanced", "none"] = "balanced"
     view: ViewConfig = ViewConfig()
     head: HeadConfig = HeadConfig()

@@ -29,7 +29,9 @@ from training.place import Place, find_place
 def read_data(recipe: ClassifierRecipe, data: Path, source: Path) -> Pictures:
     """The pictures that the recipe learns from and is measured with; paths of the recipe are under `data`."""
     replay = data / recipe.replay.pictures if recipe.replay is not None else None
-    return read_pictures(source, recipe.labels, hold_out=recipe.hold_out, seed=recipe.seed, replay=replay)
+    return read_pictures(
+        source, recipe.labels, hold_out=recipe.hold_out, seed=recipe.seed, measure=recipe.measure, replay=replay
+    )
 
 
 def train(recipe: ClassifierRecipe, data: Path, pictures: Pictures, out: Path) -> Path:

@@ -1,0 +1,133 @@
+"""From pictures with boxes to crops as the stream will cut them, each with the attribute's value that the boxes say."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from contracts.errors import ConfigError
+from contracts.manifest import load_manifest
+from stream.tracking import distinct
+from stream.vision.classifier import crop, squares
+from stream.vision.faces import Face, FaceLocaliser, faces_of, head_squares
+from stream.vision.session import SessionOptions
+from training.classifiers.recipe import AttributeConfig
+from training.dataset import Picture, read_picture, read_set
+from training.predict import ExportedDetector
+from training.recipe import Fraction, SetConfig
+
+Floats = NDArray[np.float32]
+
+SIDE = 160
+"""Px of the crops on disk: more than a person's head has on most cameras."""
+UPRIGHT = 1.2
+"""A person without a visible head counts where the box is so much higher than wide: else it is a part of somebody."""
+
+
+class CropRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which pictures, whose heads are cut out, and what makes them `yes`: a box of the set's channel on the head.
+
+    `models` has the bundled detector and localiser that find people and heads; boxes of less than `confidence` are not
+    looked at.
+    """
+
+    set: SetConfig
+    channel: str
+    attribute: AttributeConfig
+    models: str = "models"
+    confidence: Fraction = 0.4
+
+
+class Crop(NamedTuple):
+    """One crop and what it shows; None where that is not certain."""
+
+    picture: Picture
+    value: str | None
+
+
+def load_crop_recipe(path: Path) -> CropRecipe:
+    """Read a recipe; ConfigError says which key of it is wrong."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=CropRecipe)
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or "can't be read") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(path.name, str(error)) from error
+
+
+def make_crops(recipe: CropRecipe, data: Path, out: Path) -> dict[str, int]:
+    """Write `out/<value>/<picture>-<k>.png` and `index.csv`, the crops of one picture as a group; how many of each."""
+    models = Path(recipe.models)
+    detector = ExportedDetector(models / load_manifest(models / "detector.json").file, threads=2)
+    labels = load_manifest(models / "detector.json").labels
+    localiser = FaceLocaliser.open(load_manifest(models / "face-localiser.json"), models, SessionOptions(device="cpu"))
+    samples = read_set(recipe.set, data, out / "cache", (recipe.channel,)).samples
+    counts: Counter[str] = Counter()
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "index.csv").open("w", newline="") as file:
+        index = csv.writer(file)
+        index.writerow(("path", "label", "group"))
+        for sample in tqdm(samples, desc="crops", unit="picture"):
+            picture = read_picture(sample.path)
+            people = people_in(picture, detector, labels.index("person"), recipe.confidence)
+            for k, one in enumerate(crops_of(picture, people, sample.xyxy, localiser, recipe.attribute)):
+                if one.value is None:
+                    counts["not certain"] += 1
+                    continue
+                path = Path(one.value) / f"{sample.path.stem}-{k}.png"
+                (out / path.parent).mkdir(exist_ok=True)
+                cv2.imwrite(str(out / path), one.picture)
+                index.writerow((path, one.value, sample.path.stem))
+                counts[one.value] += 1
+    return dict(counts)
+
+
+def people_in(picture: Picture, detector: ExportedDetector, person: int, least: float) -> Floats:
+    """The people's boxes [N,4], one each, as the stream would have them."""
+    xyxy, scores, classes = detector.detect(picture)
+    sure = (classes == person) & (scores >= least)
+    kept = distinct(xyxy[sure].astype(np.float64), scores[sure].astype(np.float64), ["person"] * int(sure.sum()))
+    return np.asarray(xyxy[sure][list(kept)], np.float32)
+
+
+def crops_of(
+    picture: Picture, people: Floats, worn: Floats, localiser: FaceLocaliser, attribute: AttributeConfig
+) -> Iterator[Crop]:
+    """The crop of each person, with `yes` where a box of `worn` [M,4] is on their head."""
+    heads = head_squares(people, 0.4)
+    faces = faces_of(heads, localiser.in_heads(picture, heads))
+    for place, square in enumerate(squares(people, attribute)):
+        if square[2] - square[0] < attribute.least_side:
+            continue
+        value = _with_face(faces[place], worn) if place in faces else _without_face(people[place], heads[place], worn)
+        yield Crop(crop(picture, square, SIDE), value)
+
+
+def _with_face(face: Face, worn: Floats) -> str:
+    """A thing is worn on this head when its middle is over the face's upper half or up to a face's height above."""
+    x1, y1, x2, y2 = face.xyxy
+    x, y = (worn[:, 0] + worn[:, 2]) / 2, (worn[:, 1] + worn[:, 3]) / 2
+    beside = abs(x - (x1 + x2) / 2) <= 0.6 * (x2 - x1)
+    above = (y <= (y1 + y2) / 2) & (y >= y1 - (y2 - y1))
+    return "yes" if bool((beside & above).any()) else "no"
+
+
+def _without_face(person: NDArray[np.float32], head: NDArray[np.float32], worn: Floats) -> str | None:
+    """Without a face the head is in the middle of the upper half of its square; what is near it may be anybody's."""
+    x1, y1, x2, y2 = head.tolist()
+    side = x2 - x1
+    x, y = (worn[:, 0] + worn[:, 2]) / 2, (worn[:, 1] + worn[:, 3]) / 2
+    if bool(((abs(x - (x1 + x2) / 2) <= side / 4) & (y >= y1) & (y <= y1 + side / 2)).any()):
+        return "yes"
+    touched = (worn[:, 0] < x2) & (worn[:, 2] > x1) & (worn[:, 1] < y2) & (worn[:, 3] > y1)
+    upright = person[3] - person[1] >= UPRIGHT * (person[2] - person[0]) and person[1] > 2
+    return "no" if upright and not touched.any() else None
