@@ -11,6 +11,7 @@ from contracts.broker import is_server
 from contracts.config import (
     LABELS,
     S3,
+    Anomaly,
     Camera,
     CameraDown,
     Config,
@@ -26,6 +27,7 @@ from contracts.config import (
     TamperRule,
     UnknownPerson,
     detect_of,
+    uses_classifier,
 )
 from contracts.config.periods import check_periods
 from contracts.console_check import check_console, console_secrets
@@ -58,6 +60,7 @@ def check(config: Config) -> None:
     for name, camera in config.cameras.items():
         _camera(camera, f"cameras.{name}", bundled=not config.stream.model)
         _faces(config, name)
+        _classifiers(config, name)
         if camera.slot is not None:
             other = slots.setdefault(camera.slot, name)
             if other != name:
@@ -295,11 +298,14 @@ def _rule(config: Config, rule: Rule, path: str) -> None:
             raise ConfigError(f"{path}.cameras[{i}]", f"there is no camera `{camera}`")
     check_periods(rule.schedule, f"{path}.schedule")
     _labels(rule.labels, f"{path}.labels", bundled=not config.stream.model)
+    if isinstance(rule, CameraDown | TamperRule | Anomaly | ReturningUnknown) and rule.attributes:
+        raise ConfigError(f"{path}.attributes", "this kind of rule speaks of no single thing that is looked at")
     if isinstance(rule, CameraDown | TamperRule):
         return
     names = rule.cameras or tuple(config.cameras)
     _followed(rule.labels, [config.cameras[name] for name in names], f"{path}.labels")
     _identified(config, rule, path)
+    _classified(config, rule, path)
     if isinstance(rule, LineCrossing):
         _exists({n: config.cameras[n].lines for n in names}, rule.line, rule.cameras, f"{path}.line", "line")
     elif zone := getattr(rule, "zone", ""):
@@ -317,6 +323,29 @@ def _identified(config: Config, rule: Rule, path: str) -> None:
     blind = [name for name in rule.cameras or config.cameras if not config.cameras[name].faces.identify]
     if (rule.cameras and blind) or len(blind) == len(config.cameras):
         raise ConfigError(f"{path}.cameras", f"camera `{blind[0]}` identifies nobody: its faces.identify is off")
+
+
+def _classified(config: Config, rule: Rule, path: str) -> None:
+    """Rules about attributes need a classifier of each, on each camera that is named, or on one at least."""
+    for attribute in rule.attributes:
+        spec = config.classifiers.get(attribute)
+        if spec is None:
+            raise ConfigError(f"{path}.attributes.{attribute}", "no such classifier is in `classifiers`")
+        blind = [name for name in rule.cameras or config.cameras if not uses_classifier(config, name, attribute)]
+        if (rule.cameras and blind) or len(blind) == len(config.cameras):
+            raise ConfigError(f"{path}.attributes.{attribute}", f"camera `{blind[0]}` doesn't use this classifier")
+
+
+def _classifiers(config: Config, name: str) -> None:
+    """A camera's classifiers are those of the file, and need frames that are large enough."""
+    path = f"cameras.{name}.classifiers"
+    for attribute in config.cameras[name].classifiers:
+        if attribute not in config.classifiers:
+            raise ConfigError(f"{path}.{attribute}", "no such classifier is in `classifiers`")
+        if config.cameras[name].classifiers[attribute].enabled and not detect_of(config, name).detail_fps:
+            raise ConfigError(
+                f"{path}.{attribute}.enabled", "needs full-size frames, and this camera's detect.detail_fps is 0"
+            )
 
 
 def _followed(labels: Sequence[str], cameras: Sequence[Camera], path: str) -> None:

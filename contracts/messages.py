@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from contracts.attributes import TrackAttribute
 from contracts.fields import Answer, Count, Id, Lane, Millis, Point, Real, Severity, Share, Size, Tamper, Verdict, Xyxy
 from contracts.identity import Identified, TrackIdentity
 
@@ -103,7 +104,7 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `dwell_ms` belongs to the zones of `left`, in their order. `observed` is false while the tracker only predicts.
     "" in `entered` and `left` is the whole picture: a thing that leaves it is listed once more, with confidence 0, and
     is no longer there. `colours` are those of its upper and lower half ("" where nothing can be said), in the frames in
-    which they were looked at.
+    which they were looked at. `attributes` are what classifiers say of it by now.
     """
 
     track_id: Count
@@ -120,6 +121,7 @@ class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     crossed: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     identity: TrackIdentity | None = None
+    attributes: tuple[TrackAttribute, ...] = ()
 
     @property
     def gone(self) -> bool:
@@ -201,6 +203,7 @@ class Event(Message, frozen=True, kw_only=True, gc=False):
     evidence: Evidence | None = None
     identity: Identified | None = None
     suppressed_by: str = ""
+    attributes: tuple[TrackAttribute, ...] = ()
 
 
 class Alert(Message, frozen=True, kw_only=True, gc=False):
@@ -239,6 +242,7 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     late: bool = False
     decided_at_ms: Millis = 0
     identity: Identified | None = None
+    attributes: tuple[TrackAttribute, ...] = ()
 
 
 class Feedback(Message, frozen=True, kw_only=True, gc=False):

@@ -82,6 +82,10 @@ MODEL_SHIFT = Metric(
 )
 MODEL_SECONDS = Metric("vedette_model_seconds", "Detecting one frame that is compared", "histogram", ("role",))
 MODEL_ROLLBACKS = Metric("vedette_model_rollbacks_total", "Candidates that were taken back", "counter", ("reason",))
+CLASSIFIED = Metric("vedette_classifier_seconds", "One classifier's looks at one full-size frame", "histogram")
+CLASSIFIED_BOXES = Metric(
+    "vedette_classified_boxes_total", "Boxes that a classifier looked at", "counter", ("camera", "attribute")
+)
 FACES_SEEN = Metric("vedette_faces_seen_total", "Faces that were looked at", "counter", ("camera",))
 FACES = Metric("vedette_faces_seconds", "Full decoding and all faces of one full-size frame", "histogram")
 FACES_DROPPED = Metric(

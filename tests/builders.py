@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from contracts.manifest import ModelInput, ModelManifest, Provenance
+from contracts.manifest import Attribute, ModelInput, ModelManifest, Provenance
 
 DATA = Path(__file__).parent / "data"
 
@@ -46,6 +46,16 @@ def manifest_of(path, **changes):
         "provenance": Provenance(licence="Apache-2.0"),
     }
     return ModelManifest(**(values | changes))
+
+
+def shade_manifest(**changes):
+    """The manifest of the tiny classifier: which of blue, green and red what it sees is."""
+    values = {
+        "task": "classifier",
+        "thresholds": {"default": 0.7},
+        "attribute": Attribute(name="shade", least_side=8),
+    }
+    return manifest_of(DATA / "bright_classifier.onnx", **(values | changes))
 
 
 def yolox_manifest(shared: Path) -> tuple[ModelManifest, Path]:

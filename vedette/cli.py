@@ -158,6 +158,8 @@ def _doctor(given: argparse.Namespace) -> int:
     manifests: tuple[Path, ...] = (manifest_path(config, given.config),) if config else (BUNDLED,)
     if config and identifying(config):
         manifests += face_manifests(config, given.config.parent)
+    if config:
+        manifests += tuple((given.config.parent / one.manifest).resolve() for one in config.classifiers.values())
     scope = doctor.Scope(given.state or STATE, tuple(port for port in ports if port), manifests, config)
     return doctor.print_checks(doctor.run_checks(scope))
 

@@ -6,6 +6,7 @@ Frigate's nouns where it has them. Coordinates are 0-1 of the picture. `contract
 from contracts.config.accounts import Oidc, OidcRole, Role
 from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNegative, Origin, Period, Positive, Spec
 from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
+from contracts.config.classifiers import Attribute, CameraClassifier, Classifier
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
 from contracts.config.faces import CameraFaces, Faces, Unknowns
 from contracts.config.learning import Learning
@@ -53,7 +54,17 @@ from contracts.config.services import (
     Stream,
     Suppressions,
 )
-from contracts.config.site import DETECT, MOTION, Config, bootstrap_of, broker_address, detect_of, motion_of, overlaid
+from contracts.config.site import (
+    DETECT,
+    MOTION,
+    Config,
+    bootstrap_of,
+    broker_address,
+    detect_of,
+    motion_of,
+    overlaid,
+    uses_classifier,
+)
 
 __all__ = [
     "DETECT",
@@ -67,10 +78,13 @@ __all__ = [
     "Anomaly",
     "AppriseChannel",
     "Arming",
+    "Attribute",
     "Camera",
+    "CameraClassifier",
     "CameraDown",
     "CameraFaces",
     "Channel",
+    "Classifier",
     "Clock",
     "Config",
     "Console",
@@ -132,5 +146,6 @@ __all__ = [
     "detect_of",
     "motion_of",
     "overlaid",
+    "uses_classifier",
     "within",
 ]

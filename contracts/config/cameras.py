@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.config.base import Fps, Fraction, Name, NonNegative, Positive, Spec
+from contracts.config.classifiers import Attribute, CameraClassifier
 from contracts.config.faces import CameraFaces
 from contracts.fields import Point
 
@@ -104,4 +105,10 @@ class Camera(Spec, frozen=True, kw_only=True):
     lines: dict[Name, Line] = {}
     objects: Objects = Objects()
     faces: CameraFaces = CameraFaces()
+    classifiers: dict[Attribute, CameraClassifier] = {}
     maintenance: bool = False
+
+    def uses(self, classifier: str, *, everywhere: bool) -> bool:
+        """Whether this camera uses a classifier: as it says, else as the file says for all."""
+        own = self.classifiers.get(classifier)
+        return everywhere if own is None or own.enabled is None else own.enabled

@@ -7,14 +7,19 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.config.base import Fraction, NonNegative, Period, Positive, Spec
+from contracts.config.classifiers import Attribute
 from contracts.fields import Severity
 
 
 class RuleBase(Spec, frozen=True, kw_only=True, tag_field="kind"):
-    """What every rule has. Empty `cameras` means all; `labels` empty means all that the camera follows."""
+    """What every rule has. Empty `cameras` means all; `labels` empty means all that the camera follows.
+
+    With `attributes` only things count of which the classifiers say these values; who is not sure yet doesn't.
+    """
 
     cameras: tuple[str, ...] = ()
     labels: tuple[str, ...] = ("person",)
+    attributes: dict[Attribute, str] = {}
     schedule: tuple[Period, ...] = ()
     min_confidence: Fraction = 0.0
     severity: Severity = "medium"

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 from contracts.broker import BrokerAddress
 from contracts.config.base import Name, Spec
 from contracts.config.cameras import Camera, Detect, Motion
+from contracts.config.classifiers import Attribute, Classifier
 from contracts.config.evidence import EvidenceStore, History
 from contracts.config.faces import Faces
 from contracts.config.learning import Learning
@@ -29,6 +30,7 @@ class Config(Spec, frozen=True, kw_only=True):
     stream: Stream = Stream()
     models: Models = Models()
     faces: Faces = Faces()
+    classifiers: dict[Attribute, Classifier] = {}
     analytics: Analytics = Analytics()
     evidence: EvidenceStore = EvidenceStore()
     history: History = History()
@@ -61,6 +63,11 @@ def detect_of(config: Config, camera: str) -> Detect:
 def motion_of(config: Config, camera: str) -> Motion:
     """The camera's `motion` with every value set."""
     return overlaid(config.cameras[camera].motion, config.motion, MOTION)
+
+
+def uses_classifier(config: Config, camera: str, name: str) -> bool:
+    """Whether a camera uses the classifier: as it says, else as the file says for all."""
+    return config.cameras[camera].uses(name, everywhere=config.classifiers[name].enabled)
 
 
 def broker_address(kafka: Kafka) -> BrokerAddress | None:

@@ -14,6 +14,7 @@ from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from contracts.face_models import FaceManifests
 from stream.jobs import JOBS
+from stream.jobs.classifiers import Classifiers, classifiers_in_service
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.gateway import Jvm
 from stream.jobs.model_source import ModelSource
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         host, port = config.stream.metrics_host, config.stream.metrics_port
         if port and not is_free(port, host):
             raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")
-        return _run(config, options, stop, faces_in_service(config, options.config))
+        models = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
+        return _run(config, options, stop, *models)
     except ConfigError as error:
         log.error("%s", error)
         return EXIT_CONFIG
@@ -46,7 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _run(config: Config, options: argparse.Namespace, stop: threading.Event, faces: FaceManifests | None) -> int:
+def _run(
+    config: Config,
+    options: argparse.Namespace,
+    stop: threading.Event,
+    faces: FaceManifests | None,
+    classifiers: Classifiers,
+) -> int:
     jvm = Jvm(options.connector_jar)
     code = EXIT_FAILED
     try:
@@ -62,6 +70,7 @@ def _run(config: Config, options: argparse.Namespace, stop: threading.Event, fac
             jobs=tuple(options.jobs),
             drain=options.drain,
             faces=faces,
+            classifiers=classifiers,
         )
         code = run(config, chosen, stop)
         return code

@@ -17,6 +17,7 @@ from contracts.config import bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from stream.jobs import JOBS
+from stream.jobs.classifiers import classifiers_in_service
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.kafka import KafkaEnds
@@ -49,8 +50,8 @@ def _run(options: argparse.Namespace) -> None:
     jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
     settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
     env = environment(settings)
-    faces = faces_in_service(config, options.config)
-    build(env, ends, config, options.manifest, jobs, watch=True, faces=faces)
+    faces, classifiers = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
+    build(env, ends, config, options.manifest, jobs, watch=True, faces=faces, classifiers=classifiers)
     wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
     env.execute(f"vedette {config.site.name} {' '.join(jobs)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.recognition import Known
 from stream.jobs.sort import Sort, sorted_type
 from stream.jobs.ticks import TICK, ticks
+from stream.tracking.attributes import VoteConfig
 
 NAME = "decide"
 # Made on import, by one thread: see contracts/codec.py.
@@ -38,13 +39,15 @@ START_GRACE_MS = 15_000
 class DecideConfig:
     """The site's config at the start of the job, and how the process is set up.
 
-    `watch` is whether silent agents are missed; a replay's says nothing by design.
+    `watch` is whether silent agents are missed; a replay's says nothing by design. `votes` is when what classifiers say
+    is believed.
     """
 
     config: Config
     settings: ProcessSettings
     prefix: str = ""
     watch: bool = True
+    votes: VoteConfig = field(default_factory=VoteConfig)
 
 
 class Decide(KeyedBroadcastProcessFunction):
@@ -56,7 +59,9 @@ class Decide(KeyedBroadcastProcessFunction):
     def open(self, context: Any) -> None:
         self._process = opened(self._config.settings, context, NAME)
         self._faces = self._process.faces
-        self._decider = Decider(self._config.config, self._faces.recogniser() if self._faces is not None else None)
+        self._decider = Decider(
+            self._config.config, self._faces.recogniser() if self._faces is not None else None, self._config.votes
+        )
         self._known()  # before the first frame
         self._guard = Guard(NAME, self._process.metrics)
         self._outputs = Outputs(self._process.metrics)

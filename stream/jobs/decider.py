@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from contracts.attributes import KIND
 from contracts.config import Camera, Config
 from contracts.controls import Control
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
@@ -31,6 +32,7 @@ from stream.rules import (
     alerts_of,
 )
 from stream.tracking import Detections, Track, Tracker, TrackerState, distinct
+from stream.tracking.attributes import AttributeLook, VoteConfig, Voter, VoteState
 
 EMBEDDING_DTYPE = np.dtype("<f2")
 
@@ -49,6 +51,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     engine: EngineState = EngineState()
     policy: PolicyState = PolicyState()
     faces: FacesState = FacesState()
+    votes: VoteState = VoteState()
     silence: SilenceState = SilenceState()
 
 
@@ -69,8 +72,9 @@ class Decision(NamedTuple):
 class Decider:
     """The decisions of one site: the config's rules, as the controls have changed them at a frame's time."""
 
-    def __init__(self, config: Config, recogniser: Recogniser | None = None) -> None:
+    def __init__(self, config: Config, recogniser: Recogniser | None = None, votes: VoteConfig | None = None) -> None:
         self._recogniser = recogniser
+        self._voter = Voter(votes or VoteConfig())
         self._tracker = Tracker()
         self._rulebook = Rulebook(config)
 
@@ -94,7 +98,9 @@ class Decider:
         faces = FacesState()
         if self._recogniser is not None and known is not None and rules.spec.faces.identify:
             faces = self._recogniser.step(state.faces, seen, known, tally)
-        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, _people(faces, known))
+        living = {(one.track_id, one.first_seen_at_ms) for one in tracker.tracks}
+        votes, said = self._voter.step(state.votes, _attribute_looks(tracks, boxes), living, frame.captured_at_ms)
+        engine, objects, events = RuleEngine(rules).step(state.engine, frame, tracks, _people(faces, known), said)
         faces, sightings = tell(faces, seen, objects)
         silence, heard = Silencer(rules).step(state.silence, events, engine, frame, alerts_of(state.policy))
         policy, alerts = AlertPolicy(rules).step(state.policy, heard.alerting, at_ms=frame.captured_at_ms, frame=frame)
@@ -107,6 +113,7 @@ class Decider:
             engine=engine,
             policy=policy,
             faces=faces,
+            votes=votes,
             silence=silence,
         )
         told = _tracks(state, frame, _coloured(objects, tracks, boxes))
@@ -188,6 +195,23 @@ def _embeddings(boxes: Sequence[Detection]) -> np.ndarray[tuple[int, int], np.dt
     empty = bytes(sizes.pop())
     rows = [np.frombuffer(box.embedding or empty, EMBEDDING_DTYPE) for box in boxes]
     return np.stack(rows).astype(np.float32)
+
+
+def _attribute_looks(tracks: Sequence[Track], boxes: Sequence[Detection]) -> list[AttributeLook]:
+    """What classifiers saw in the boxes that tracks took; a look counts as its size, and as sure as its box is."""
+    return [
+        AttributeLook(
+            track=(track.track_id, track.first_seen_at_ms),
+            name=look.kind.removeprefix(KIND),
+            model=look.model,
+            probabilities=look.values,
+            weight=look.quality * boxes[track.detection].confidence,
+        )
+        for track in tracks
+        if track.detection is not None
+        for look in boxes[track.detection].looks
+        if look.kind.startswith(KIND)
+    ]
 
 
 def _tracks(state: LaneState, frame: FrameDetections, objects: tuple[TrackedObject, ...]) -> FrameTracks:

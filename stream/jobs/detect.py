@@ -46,6 +46,9 @@ class Detect(ProcessFunction):
         self._faces = self._process.faces
         if self._faces is not None and self._faces.start_looking(self._config.identified):
             self._faces.looks()
+        self._classifiers = self._process.classifiers
+        if self._classifiers is not None:
+            self._classifiers.start()
         self._metrics = self._process.metrics
         self._guard = Guard(NAME, self._metrics)
         self._reports = reports_tag()
@@ -64,6 +67,8 @@ class Detect(ProcessFunction):
             detections = found.detections
             if self._faces is not None and frame.detail and self._faces.looks_at(frame.camera):
                 detections = self._faces.looks().at(frame, detections)
+            if self._classifiers is not None and frame.detail:
+                detections = self._classifiers.at(frame, detections)
         lane = topics.lane_of(record[TOPIC].removeprefix(self._config.prefix))
         now = now_ms()
         if lane == "live":

@@ -14,8 +14,8 @@ from contracts.face_models import FaceManifests, face_manifests, identifying
 from contracts.manifest import load_manifest, model_bytes
 from contracts.metrics import Metrics
 from stream.identity import IdentifierConfig, calibration_of
+from stream.jobs.chosen_cameras import ChosenCameras
 from stream.jobs.day_keys import DayKeyWatch
-from stream.jobs.face_cameras import FaceCameras
 from stream.jobs.gallery_watch import Embedder, GalleryWatch
 from stream.jobs.letters import Letters
 from stream.jobs.looks import FaceLooks
@@ -50,13 +50,13 @@ class FaceProcess:
         self._keys: DayKeys | None = None
         self._gallery: GalleryWatch | None = None
         self._looks: FaceLooks | None = None
-        self._cameras: FaceCameras | None = None
+        self._cameras: ChosenCameras | None = None
 
     def start_looking(self, identified: Iterable[str]) -> bool:
         """Follow which cameras identify people, of which the config names these; returns whether any does by now."""
         with self._lock:
             if self._cameras is None:
-                cameras = FaceCameras(self._settings.site, identified)
+                cameras = ChosenCameras(self._settings.site, identified, lambda camera: camera.faces.identify)
                 cameras.start(self._settings.bootstrap, self._settings.controls_topic)
                 self._cameras = cameras
             return len(self._cameras) > 0

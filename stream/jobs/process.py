@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from contracts import metrics as names
 from contracts.metrics import Metrics
+from stream.jobs.classifier_process import ClassifierProcess, ClassifierSettings
 from stream.jobs.clock import now_ms
 from stream.jobs.face_process import FaceProcess, FaceSettings
 from stream.jobs.model_control import ModelControl
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 class ProcessSettings:
     """How a process is set up; equal settings share one.
 
-    `manifest` is a path, empty for jobs without a model; `faces` is None where nobody is identified.
+    `manifest` is a path, empty for jobs without a model; `faces` is None where nobody is identified, `classifiers`
+    where there is none.
     """
 
     metrics_host: str = "127.0.0.1"
@@ -41,6 +43,7 @@ class ProcessSettings:
     bootstrap: str = ""
     models: ModelSource = field(default_factory=ModelSource)
     faces: FaceSettings | None = None
+    classifiers: ClassifierSettings | None = None
 
 
 class Models(NamedTuple):
@@ -58,6 +61,7 @@ class Process:
     metrics: Metrics
     started_at_ms: int
     faces: FaceProcess | None = None
+    classifiers: ClassifierProcess | None = None
     _models: Models | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,7 +107,9 @@ def process_of(settings: ProcessSettings) -> Process:
             _served.add(settings.metrics_port)
         if settings not in _processes:
             faces = FaceProcess(settings.faces, _metrics) if settings.faces is not None else None
-            _processes[settings] = Process(settings, _metrics, now_ms(), faces)
+            told = settings.classifiers
+            classifiers = ClassifierProcess(told, _metrics) if told is not None else None
+            _processes[settings] = Process(settings, _metrics, now_ms(), faces, classifiers)
         return _processes[settings]
 
 

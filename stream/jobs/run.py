@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyflink.common.job_client import JobClient
@@ -18,6 +18,8 @@ from contracts.access import of_parts
 from contracts.config import Config
 from contracts.face_models import FaceManifests, identifying
 from stream.jobs import JOBS, analytics, decide, detect, rollout, site
+from stream.jobs.classifier_process import ClassifierSettings
+from stream.jobs.classifiers import Classifiers
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_process import FaceSettings
 from stream.jobs.kafka import KafkaEnds
@@ -33,7 +35,8 @@ log = logging.getLogger("vedette.jobs")
 class RunOptions:
     """What the command line says. `drain` lets what is in the pipelines through at the end: a replay.
 
-    `faces` are the face models, None where nobody can be identified.
+    `faces` are the face models, None where nobody can be identified; `classifiers`
+    the second stages.
     """
 
     bootstrap: str
@@ -43,6 +46,7 @@ class RunOptions:
     jobs: tuple[str, ...] = JOBS
     drain: bool = False
     faces: FaceManifests | None = None
+    classifiers: Classifiers = field(default_factory=Classifiers)
 
 
 def build(
@@ -54,6 +58,7 @@ def build(
     *,
     watch: bool,
     faces: FaceManifests | None,
+    classifiers: Classifiers,
 ) -> None:
     """All wanted jobs as disconnected pipelines of one graph: a failure restarts only its own.
 
@@ -73,10 +78,12 @@ def build(
             bootstrap=ends.bootstrap,
             models=ModelSource(config.models),
             faces=people,
+            classifiers=_classifier_settings(config, ends, classifiers),
         )
         detect.build(env, ends, detect.DetectConfig(config.site.name, settings, ends.prefix, identifying(config)))
     if "decide" in jobs:
-        decide.build(env, ends, decide.DecideConfig(config, replace(plain, faces=people), ends.prefix, watch))
+        settings = replace(plain, faces=people)
+        decide.build(env, ends, decide.DecideConfig(config, settings, ends.prefix, watch, classifiers.votes))
     if "analytics" in jobs:
         analytics.build(env, ends, analytics.AnalyticsConfig(config, plain, ends.prefix))
         if watch:
@@ -85,6 +92,12 @@ def build(
     if "site" in jobs and faces is not None and identifying(config):
         settings = replace(plain, faces=people)
         site.build(env, ends, site.SiteConfig(config, settings, str(faces.embedder), ends.prefix))
+
+
+def _classifier_settings(config: Config, ends: KafkaEnds, classifiers: Classifiers) -> ClassifierSettings | None:
+    if not classifiers.setups:
+        return None
+    return ClassifierSettings(config.site.name, classifiers.setups, ends.bootstrap, ends.prefix + topics.CONTROLS)
 
 
 def _face_settings(config: Config, ends: KafkaEnds, manifests: FaceManifests) -> FaceSettings:
@@ -119,7 +132,16 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
     env = environment(settings)
     ends = KafkaEnds(options.bootstrap, options.prefix)
     # What is drained at its end is a replay: its agent sends no status.
-    build(env, ends, config, options.manifest, options.jobs, watch=not options.drain, faces=options.faces)
+    build(
+        env,
+        ends,
+        config,
+        options.manifest,
+        options.jobs,
+        watch=not options.drain,
+        faces=options.faces,
+        classifiers=options.classifiers,
+    )
     log.info("jobs %s are built", ", ".join(options.jobs))
     wanted = {options.prefix + topic for topic in topics_of(config, options.jobs)}
     if not wait_for_topics(options.bootstrap, wanted, stop):

@@ -322,5 +322,6 @@ def _shown(alert: Alert, event: Event) -> Alert:
         # Of somebody whose face counts, the frame is that of the face.
         evidence=event.evidence if event.identity or worth(event.evidence) >= worth(alert.evidence) else alert.evidence,
         identity=event.identity,
+        attributes=event.attributes,
     )
     return replace(shown, why=told(shown))

@@ -31,8 +31,10 @@ from stream.rules.telling import Teller
 from stream.rules.things import Followed, Sight, follow
 from stream.rules.zones import Moves, Places
 from stream.tracking import Track
+from stream.tracking.attributes import Attributes
 
 NOBODY: People = MappingProxyType({})
+NOTHING: Attributes = MappingProxyType({})
 Stepped = tuple[EngineState, tuple[TrackedObject, ...], tuple[Event, ...]]
 
 
@@ -44,9 +46,14 @@ class RuleEngine:
         self._habits = habits or Habits()
 
     def step(
-        self, state: EngineState, frame: FrameDetections, tracks: Sequence[Track], known: People = NOBODY
+        self,
+        state: EngineState,
+        frame: FrameDetections,
+        tracks: Sequence[Track],
+        known: People = NOBODY,
+        said: Attributes = NOTHING,
     ) -> Stepped:
-        """One frame of the lane, the tracker's tracks in it, and who they are said to be.
+        """One frame of the lane, the tracker's tracks in it, who they are said to be, and of which attributes.
 
         Returns the state, what each track did (a thing that is gone is listed once more, with confidence 0 and its
         zones in `left`), and the events in order of rule and thing. The `last` frame of a source ends everything.
@@ -64,6 +71,7 @@ class RuleEngine:
             seen=followed.seen,
             moves=moves,
             people=known,
+            attributes=said,
         )
         teller = Teller(self._rules, frame.lane, frame.captured_at_ms, sight.ms, self._habits)
         last_frame = whole(frame)
@@ -286,6 +294,7 @@ def _objects(scene: Scene, followed: Followed, *, last: bool) -> tuple[TrackedOb
                 dwell_ms=moves.dwell_ms + gone[1],
                 crossed=moves.crossed,
                 identity=_identity(scene, thing),
+                attributes=scene.said(thing),
             )
         )
     absent = [thing for thing in scene.things if thing.uid not in scene.seen] if last else []

@@ -33,6 +33,7 @@ def left_object(rule: ActiveRule, spec: LeftObject, scene: Scene) -> Readings:
         alone_s = (thing.seen_ms - max(thing.owner_ms, thing.anchor_ms)) / 1000
         if alone_s >= spec.after_s:
             found[thing.uid] = of_thing(
+                scene,
                 rule,
                 thing,
                 alone_s,

@@ -22,7 +22,7 @@ def line_crossing(rule: ActiveRule, spec: LineCrossing, scene: Scene) -> Reading
             if name == spec.line and spec.direction in (way, "both"):
                 condition = Condition("direction", spec.direction, way)
                 found[thing.uid] = of_thing(
-                    rule, thing, thing.best_confidence, Condition("line", name, "crossed"), condition
+                    scene, rule, thing, thing.best_confidence, Condition("line", name, "crossed"), condition
                 )
     return found
 
@@ -44,6 +44,7 @@ def wrong_way(rule: ActiveRule, spec: WrongWay, scene: Scene) -> Readings:
         if speed >= spec.min_speed and off <= spec.tolerance:
             heading = math.degrees(math.atan2(vy, vx)) % 360
             found[thing.uid] = of_thing(
+                scene,
                 rule,
                 thing,
                 speed,
@@ -63,6 +64,7 @@ def running(rule: ActiveRule, spec: Running, scene: Scene) -> Readings:
         speed = _speed(thing, spec, scene) if thing.uid in scene.seen else 0.0
         if speed >= spec.speed:
             found[thing.uid] = of_thing(
+                scene,
                 rule,
                 thing,
                 speed,

@@ -30,7 +30,7 @@ def known_person(rule: ActiveRule, spec: KnownPerson, scene: Scene) -> Readings:
                 Condition("likeness", f">= {said.threshold:.3f}", f"{said.score:.3f}"),
                 Condition("strangers_so_alike", "", f"{said.strangers:.2g}"),
             )
-            reading = of_thing(rule, thing, said.score, *conditions, Condition("looks", "", str(said.looks)))
+            reading = of_thing(scene, rule, thing, said.score, *conditions, Condition("looks", "", str(said.looks)))
             found[thing.uid] = replace(reading, evidence=who.evidence, identity=said)
     return found
 
@@ -42,7 +42,7 @@ def unknown_person(rule: ActiveRule, spec: UnknownPerson, scene: Scene) -> Readi
         said = who.identified
         if said.decision == "unknown":
             conditions = (Condition("person", "nobody enrolled", "unknown"), Condition("looks", "", str(said.looks)))
-            reading = of_thing(rule, thing, said.quality, *conditions)
+            reading = of_thing(scene, rule, thing, said.quality, *conditions)
             found[thing.uid] = replace(reading, evidence=who.evidence, identity=said)
     return found
 

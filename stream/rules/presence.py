@@ -14,7 +14,7 @@ MAX_BOXES = 50
 def zone_entry(rule: ActiveRule, spec: ZoneEntry, scene: Scene) -> Readings:
     """Everything that is in the zone; what stands still there is no news, also when the rule is new."""
     return {
-        thing.uid: of_thing(rule, thing, thing.best_confidence, starts=not thing.stationary)
+        thing.uid: of_thing(scene, rule, thing, thing.best_confidence, starts=not thing.stationary)
         for thing, _ in scene.inside(spec, spec.zone)
     }
 
@@ -27,7 +27,7 @@ def loitering(rule: ActiveRule, spec: Loitering, scene: Scene) -> Readings:
         dwell_s = (stay.last_in_ms - stay.since_ms) / 1000
         if dwell_s >= limit_s:
             condition = Condition("dwell_s", f">= {limit_s:g}", f"{dwell_s:.1f}")
-            found[thing.uid] = of_thing(rule, thing, dwell_s, condition)
+            found[thing.uid] = of_thing(scene, rule, thing, dwell_s, condition)
     return found
 
 

@@ -54,6 +54,7 @@ class Teller:
             trail=trail,
             evidence=reading.evidence or last_frame,
             identity=reading.identity,
+            attributes=reading.attributes,
         )
 
     def go_on(
@@ -77,6 +78,7 @@ class Teller:
             trail=trail or old.trail,
             evidence=evidence if better or counts else old.evidence,
             identity=reading.identity if better or counts else old.identity,
+            attributes=reading.attributes or old.attributes,
         )
         return Open(opened.start_id, opened.subject, self._ms, event), event
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from contracts.attributes import words
 from contracts.identity import Identified
 from contracts.messages import Alert, Condition, Event
 from stream.rules.people import named
@@ -41,7 +42,9 @@ def ended(alert: Alert) -> str:
 
 def sentence(seen: Event | Alert, *, past: bool = False) -> str:  # noqa: C901  one case a kind
     """E.g. `person in yard for 12 s (limit 10 s)`; figures come from the trace. `past` tells it from the end."""
+    known = words(seen.attributes)
     who, where = seen.label or "things", f" in {seen.zone}" if seen.zone else ""
+    who = f"{who} ({known})" if known else who
     match seen.kind:
         case "zone_entry":
             return f"{who} entered {seen.zone}"

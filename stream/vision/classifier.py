@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import ModelError
 from contracts.manifest import Attribute, ModelManifest, model_bytes
-from stream.vision.faces import Floats, Numbers, cut, head_squares, open_for_pictures
+from stream.vision.faces import Floats, Numbers, cut, head_squares, open_for_pictures, worthwhile
 from stream.vision.image import Picture, Size, decode
 from stream.vision.session import SessionOptions
 
@@ -46,7 +46,10 @@ class Classifier:
         opened = open_for_pictures(manifest, model_bytes(manifest, folder), options, "classifier", ("logits",))
         classifier = cls(manifest, manifest.attribute, opened)
         side = manifest.input.width
-        found = classifier.probabilities([np.full((side, side, 3), 114, np.uint8)] * 2)
+        try:
+            found = classifier.probabilities([np.full((side, side, 3), 114, np.uint8)] * 2)
+        except Exception as error:  # onnxruntime's errors have no common public base
+            raise ModelError(f"{manifest.id}: does not run pictures of {side}x{side}: {error}") from error
         if found.shape != (2, len(manifest.labels)):
             raise ModelError(f"{manifest.id}: gives {list(found.shape)} for two pictures of {manifest.labels}")
         return classifier
@@ -59,6 +62,10 @@ class Classifier:
         scaled = np.asarray(logits, np.float64) / self.attribute.temperature
         powers = np.exp(scaled - scaled.max(1, keepdims=True))
         return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
+
+    def worth(self, boxes: Floats, most: int, turn: int) -> NDArray[np.int64]:
+        """Places of boxes (xyxy [N,4], px) that are large enough, at most `most`: the largest, and others by turns."""
+        return worthwhile(squares(boxes, self.attribute), most, self.attribute.least_side, turn)
 
     def look_in(self, jpeg: bytes, picture: Size, boxes: Floats) -> list[Seen]:
         """What boxes (xyxy [N,4], px of the camera's picture of (width, height)) show in its JPEG, of whatever size.

@@ -179,7 +179,7 @@ class FaceLooker:
         At most `most` are looked at, so that the cost of a crowd is bounded; `turn` counts a camera's frames.
         """
         squares = head_squares(people, self._config.head_share)
-        chosen = worthwhile(squares, self._config, turn)
+        chosen = worthwhile(squares, self._config.most, self._config.least_head, turn)
         faces = faces_of(squares[chosen], self._localiser.in_heads(picture, squares[chosen]))
         vectors, qualities = self._embedder.embed([align(picture, face.points) for face in faces.values()])
         return {
@@ -197,7 +197,8 @@ class FaceLooker:
 
         `people` and the faces found are in px of the picture. Raises ContractError for a JPEG that can't be decoded.
         """
-        if not len(worthwhile(head_squares(people, self._config.head_share), self._config)):
+        heads = head_squares(people, self._config.head_share)
+        if not len(worthwhile(heads, self._config.most, self._config.least_head)):
             return {}
         image = decode(jpeg, target=picture, picture=picture)
         scale = image.shape[1] / picture[0]
@@ -232,18 +233,18 @@ def head_squares(people: Floats, head_share: float) -> Floats:
     return np.stack((left, top, left + side, top + side), 1)
 
 
-def worthwhile(squares: Floats, config: FaceConfig, turn: int = 0) -> NDArray[np.int64]:
-    """Places of squares that are large enough, at most `config.most`, the largest first, in a fixed order.
+def worthwhile(squares: Floats, most: int, least_side: float, turn: int = 0) -> NDArray[np.int64]:
+    """Places of squares that are large enough, at most `most`, the largest first, in a fixed order.
 
     Where there are more, the larger half of them is taken each time, and the rest by turns.
     """
     sides = squares[:, 2] - squares[:, 0]
     order = np.lexsort((squares[:, 1], squares[:, 0], -sides))
-    large = order[sides[order] >= config.least_head]
-    if len(large) <= config.most:
+    large = order[sides[order] >= least_side]
+    if len(large) <= most:
         return np.asarray(large, np.int64)
-    always = (config.most + 1) // 2
-    rest, room = large[always:], config.most - always
+    always = (most + 1) // 2
+    rest, room = large[always:], most - always
     by_turns = rest[(np.arange(room) + turn * room) % len(rest)]
     return np.asarray([*large[:always], *by_turns], np.int64)
 

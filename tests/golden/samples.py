@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.attributes import TrackAttribute
 from contracts.config import (
     Anomaly,
     Arming,
@@ -95,6 +96,7 @@ from contracts.suppressions import Suppression
 
 AT_MS = 1_767_571_200_123
 REF = FrameRef("frames.home", 1, 4711)
+ATTRIBUTE = TrackAttribute(name="hard_hat", value="no", confidence=0.9375, looks=4, model="hard-hat@1")
 SQUARE = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 LOOK = Look(kind="face", model="faces@2", quality=0.5, xyxy=(1.0, 2.0, 3.0, 4.0), vector=b"\0\1", values={"age": 41.5})
@@ -587,6 +589,54 @@ SAMPLES: dict[str, Message] = {
                 colours=("red", ""),
             ),
         ),
+    ),
+    "frame_tracks_attributes": FrameTracks(
+        site="home",
+        camera="gate",
+        lane="live",
+        session=3,
+        index=47,
+        captured_at_ms=AT_MS,
+        interval_ms=100,
+        width=1920,
+        height=1080,
+        ref=REF,
+        model="vedette-nano@3",
+        tracks=(
+            TrackedObject(
+                track_id=12,
+                xyxy=(1.0, 2.0, 3.5, 4.5),
+                confidence=0.875,
+                label="person",
+                first_seen_at_ms=AT_MS - 5000,
+                attributes=(ATTRIBUTE, TrackAttribute(name="vest", value="", confidence=0.55, looks=1)),
+            ),
+        ),
+    ),
+    "event_attributes": Event(
+        id="event-3",
+        site="home",
+        camera="gate",
+        lane="live",
+        kind="zone_entry",
+        rule="bare-heads",
+        rule_version=7,
+        at_ms=AT_MS,
+        attributes=(ATTRIBUTE,),
+    ),
+    "alert_attributes": Alert(
+        id="alert-3",
+        revision=1,
+        state="new",
+        site="home",
+        camera="gate",
+        rule="bare-heads",
+        rule_version=7,
+        kind="zone_entry",
+        severity="medium",
+        started_at_ms=AT_MS,
+        at_ms=AT_MS,
+        attributes=(ATTRIBUTE,),
     ),
     "event_identity": Event(
         id="event-2",

@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from contracts import topics
+from contracts.attributes import KIND
 from contracts.config import ZoneEntry
 from contracts.controls import Control, SetModel, SetRule
 from contracts.messages import Alert, DeadLetter, FrameDetections, FrameTracks, WindowStats
+from tests.builders import DATA, shade_manifest
 from tests.jobs.faults import READ_BY_JOBS, killed, send_mixed
-from tests.jobs.world import T0_MS, SiteUnderTest, frame, visits
+from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, frame, visits
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -73,8 +75,28 @@ def test_alerts_are_the_same_when_flink_is_killed(tmp_path: Path) -> None:
     assert Counter(state for _, _, state, _ in calm)["new"] == 16
 
 
-def test_rules_and_models_change_while_frames_flow(tmp_path: Path) -> None:
-    with SiteUnderTest(tmp_path) as site:
+def with_classifier(folder: Path) -> dict[str, object]:
+    """The site's config with a classifier on the camera `gate`, and rules for what it says."""
+    shade = shade_manifest()
+    (folder / shade.file).write_bytes((DATA / shade.file).read_bytes())
+    (folder / "shade.json").write_bytes(msgspec.json.encode(shade))
+    cameras = CONFIG["cameras"] | {"yard": CONFIG["cameras"]["yard"] | {"classifiers": {"shade": {"enabled": False}}}}
+    asked = {
+        name: {
+            "kind": "zone_entry",
+            "zone": "left",
+            "cameras": ["gate"],
+            "cooldown_s": 1,
+            "attributes": {"shade": name},
+        }
+        for name in ("red", "blue")
+    }
+    rules = CONFIG["rules"] | asked
+    return CONFIG | {"classifiers": {"shade": {"manifest": "shade.json"}}, "cameras": cameras, "rules": rules}
+
+
+def test_rules_models_and_attributes_while_frames_flow(tmp_path: Path) -> None:
+    with SiteUnderTest(tmp_path, with_classifier(tmp_path)) as site:
         site.send(visits("gate", 120)[:119])
         site.wait("the first frames", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 119)
         rule = ZoneEntry(zone="left", severity="critical", cooldown_s=1)
@@ -104,9 +126,21 @@ def test_rules_and_models_change_while_frames_flow(tmp_path: Path) -> None:
         site.send([msgspec.structs.replace(one, last=False) for one in visits("gate", 300)[120:]])
         site.wait("the rest", lambda: sum(t.camera == "gate" for t in site.messages(topics.TRACKS, FrameTracks)) >= 299)
         new = sorted(
-            (a for a in site.messages(topics.ALERTS, Alert) if a.state == "new"), key=lambda a: a.started_at_ms
+            (a for a in site.messages(topics.ALERTS, Alert) if a.state == "new" and a.rule == "entry"),
+            key=lambda a: a.started_at_ms,
         )
         assert [a.severity for a in new if a.camera == "gate"] == ["medium", "medium", "medium", "critical"]
         assert new[-1].model == "bright_boxes@2"
         calibrated = {d.model: d.thresholds for d in site.messages(topics.DETECTIONS, FrameDetections)}
         assert calibrated == {"bright_boxes@1": {}, "bright_boxes@2": {"person": 0.5}}
+        asked = [a for a in site.messages(topics.ALERTS, Alert) if a.state == "new" and a.rule in ("red", "blue")]
+        assert [(a.rule, a.why) for a in asked] == [("red", "person (shade: red) entered left")] * 4
+        assert [(one.name, one.value) for a in asked for one in a.attributes] == [("shade", "red")] * 4
+        looks = {
+            (d.camera, d.detail, look.kind)
+            for d in site.messages(topics.DETECTIONS, FrameDetections)
+            for box in d.detections
+            for look in box.looks
+            if look.kind.startswith(KIND)
+        }
+        assert looks == {("gate", True, "attribute:shade")}

@@ -134,10 +134,10 @@ def read_pictures(
 def _read(source: Path) -> Iterator[Labelled]:
     if source.is_dir():
         yield from _read_folder(source)
-    elif source.suffix in (".csv", ".json", ".jsonl", ".parquet") and source.exists():
+    elif source.suffix in (".csv", ".json", ".parquet") and source.exists():
         yield from _read_index(source)
     else:
-        raise ConfigError("data", f"{source.name} is no folder, and no index (csv, jsonl, parquet)")
+        raise ConfigError("data", f"{source.name} is no folder, and no index (csv, json, parquet)")
 
 
 def _read_folder(source: Path) -> Iterator[Labelled]:
@@ -153,7 +153,9 @@ def _read_folder(source: Path) -> Iterator[Labelled]:
 def _read_index(source: Path) -> Iterator[Labelled]:
     """A table with `path` (relative to it), `label`, and if wanted `part`, `group`, and the box `x1 y1 x2 y2`."""
     with duckdb.connect() as database:
-        asked = database.execute(f"select * from '{str(source).replace(chr(39), chr(39) * 2)}'")  # noqa: S608  a file
+        # In a CSV everything is text: `no` is a label, not a boolean.
+        read = "read_csv(?, all_varchar = true)" if source.suffix == ".csv" else f"read_{source.suffix[1:]}(?)"
+        asked = database.execute(f"select * from {read}", [str(source)])  # noqa: S608  one of three functions
         columns = [str(column[0]) for column in asked.description or ()]
         rows = asked.fetchall()
     if lacking := {"path", "label"} - set(columns):

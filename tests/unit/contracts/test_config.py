@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.config import Config, ZoneEntry, detect_of
+from contracts.config import Config, ZoneEntry, detect_of, uses_classifier
 from contracts.config_check import missing_secrets, polygon_is_simple, slots
 from contracts.config_file import load, parse
 from contracts.errors import ConfigError
@@ -473,3 +473,44 @@ def test_the_secret_of_the_database_counts_where_the_console_is_on() -> None:
         )
     )
     assert missing_secrets(off, {}) == []
+
+
+CLASSIFIED = {
+    "cameras": {"gate": {"inputs": [{"url": "a"}], "zones": {"yard": {"coordinates": [[0, 0], [1, 0], [1, 1]]}}}},
+    "classifiers": {"hard_hat": {"manifest": "hard-hat.json"}},
+    "rules": {"bare": {"kind": "zone_entry", "zone": "yard", "attributes": {"hard_hat": "no"}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "path", "words"),
+    [
+        ("classifiers", {}, "rules.bare.attributes.hard_hat", "no such classifier"),
+        ("classifiers", {"hard_hat": {"manifest": "a", "enabled": False}}, "rules.bare.attributes.hard_hat", "`gate`"),
+        ("classifiers", {"Hard Hat": {"manifest": "a"}}, "classifiers", "a name like hard_hat"),
+        ("classifiers", {"hard_hat": {"manifest": "a", "mots": 3}}, "classifiers.hard_hat.mots", "key"),
+        ("rules", {"down": {"kind": "camera_down", "attributes": {"hard_hat": "no"}}}, "rules.down.attributes", "kind"),
+        (
+            "rules",
+            {"a": {"kind": "zone_entry", "zone": "yard", "attributes": {"hard_hat": False}}},
+            "rules.a",
+            "in quotes",
+        ),
+    ],
+    ids=["no classifier", "not on the camera", "no name", "unknown key", "a rule without things", "a bare no of YAML"],
+)
+def test_rules_ask_for_attributes_that_a_classifier_says(part: str, value: object, path: str, words: str) -> None:
+    assert parse(yaml.safe_dump(CLASSIFIED)).rules["bare"].attributes == {"hard_hat": "no"}
+    found = fault(yaml.safe_dump(CLASSIFIED | {part: value}))
+    assert found.path.startswith(path)
+    assert words in found.reason
+
+
+def test_a_camera_may_use_a_classifier_that_the_others_do_not() -> None:
+    own = {"gate": CLASSIFIED["cameras"]["gate"] | {"classifiers": {"hard_hat": {"enabled": True}}}}
+    off = {"hard_hat": {"manifest": "hard-hat.json", "enabled": False}}
+    config = parse(yaml.safe_dump(CLASSIFIED | {"cameras": own, "classifiers": off}))
+    assert uses_classifier(config, "gate", "hard_hat")
+    blind = {"gate": own["gate"] | {"detect": {"detail_fps": 0}}}
+    found = fault(yaml.safe_dump(CLASSIFIED | {"cameras": blind}))
+    assert found.path == "cameras.gate.classifiers.hard_hat.enabled"

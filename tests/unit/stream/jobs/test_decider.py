@@ -14,6 +14,7 @@ from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef,
 from contracts.suppressions import Suppression
 from stream.jobs.decider import Decider, LaneState
 from stream.rules import Rulebook
+from stream.tracking.attributes import Believed, VoteConfig
 
 T0_MS = 1_767_225_600_000
 CONFIG = """
@@ -280,3 +281,26 @@ def test_what_was_answered_false_is_silenced_by_place_and_look() -> None:
             alerts += decision.alerts
             count += decision.silenced
         assert (len(alerts), count) == (alerts_wanted, silent), (at, model)
+
+
+def classified(frame: FrameDetections, red: float) -> FrameDetections:
+    """The frame with a classifier's look at its boxes, as full-size frames have it."""
+    look = Look(kind="attribute:shade", model="shade@1", quality=1.0, values={"red": red, "blue": 1 - red})
+    boxes = tuple(msgspec.structs.replace(box, looks=(look,)) for box in frame.detections)
+    return msgspec.structs.replace(frame, detections=boxes) if frame.index % 5 == 0 else frame
+
+
+@pytest.mark.parametrize(("red", "alerts"), [(0.97, 1), (0.6, 0), (0.05, 0)], ids=["red", "not sure", "blue"])
+def test_a_rule_asks_for_what_a_classifier_says(red: float, alerts: int) -> None:
+    text = CONFIG.replace("cooldown_s: 1}", "cooldown_s: 1, attributes: {shade: red}}")
+    text += "classifiers: {shade: {manifest: shade.json}}\n"
+    decider = Decider(parse(text), votes=VoteConfig({"shade": Believed()}))
+    _, tracks, told = run(decider, [classified(frame, red) for frame in walk(110)])
+    new = [alert for alert in told if alert.state == "new"]
+    assert len(new) == alerts
+    if new:
+        assert new[0].why == "person (shade: red) entered yard"
+        assert [(one.name, one.value, one.model) for one in new[0].attributes] == [("shade", "red", "shade@1")]
+        assert ("shade", "red") in [(c.name, c.wanted) for c in new[0].trace]
+    last = [one for frame in tracks for track in frame.tracks for one in track.attributes][-1]
+    assert (last.name, last.looks, last.value) == ("shade", 22, {0.97: "red", 0.6: "", 0.05: "blue"}[red])

@@ -14,8 +14,8 @@ from contracts.config import Camera, CameraFaces
 from contracts.controls import Control, Removed, SetCamera, key
 from contracts.metrics import Metrics
 from contracts.people import PersonSecret, RemovedPerson, SetPerson
+from stream.jobs.chosen_cameras import ChosenCameras
 from stream.jobs.day_keys import DayKeyWatch
-from stream.jobs.face_cameras import FaceCameras
 from stream.jobs.gallery_watch import Embedder, GalleryWatch
 from stream.jobs.letters import Letters
 from tests.face_tools import MASTER, MODEL, SITE, D, Enrolling, face_key, half, seen
@@ -157,7 +157,7 @@ IDENTIFY = Camera(inputs=(), faces=CameraFaces(identify=True, purpose="watch-lis
     ],
 )
 def test_controls_say_which_cameras_identify(changes: list[SetCamera | Removed], identified: set[str]) -> None:
-    cameras = FaceCameras(SITE, {"gate"})
+    cameras = ChosenCameras(SITE, {"gate"}, lambda camera: camera.faces.identify)
     for version, change in enumerate(changes):
         control = Control(site=SITE, origin="console", version=version, effective_from_ms=0, change=change)
         cameras.take(Record("controls", 0, version, 0, key(change).encode(), encode(control)))

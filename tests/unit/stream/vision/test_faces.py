@@ -60,16 +60,16 @@ def test_only_the_largest_heads_that_are_large_enough_are_looked_at():
     sides = np.array([50, 39, 90, 60, 90], np.float32)
     left = np.array([0, 100, 300, 200, 250], np.float32)
     squares = np.stack((left, left * 0, left + sides, sides), 1)
-    assert worthwhile(squares, FaceConfig(most=4)).tolist() == [4, 2, 3, 0]
-    assert worthwhile(squares, FaceConfig(most=9)).tolist() == [4, 2, 3, 0]
+    assert worthwhile(squares, 4, 40).tolist() == [4, 2, 3, 0]
+    assert worthwhile(squares, 9, 40).tolist() == [4, 2, 3, 0]
 
 
 def test_of_a_crowd_the_largest_are_looked_at_each_time_and_the_others_by_turns():
     sides = np.array([90, 80, 70, 60, 50, 45], np.float32)
     squares = np.stack((sides * 0, sides * 0, sides, sides), 1)
-    turns = [worthwhile(squares, FaceConfig(most=3), turn).tolist() for turn in range(5)]
+    turns = [worthwhile(squares, 3, 40, turn).tolist() for turn in range(5)]
     assert turns == [[0, 1, 2], [0, 1, 3], [0, 1, 4], [0, 1, 5], [0, 1, 2]]
-    assert worthwhile(squares, FaceConfig(most=1), 7).tolist() == [0]
+    assert worthwhile(squares, 1, 40, 7).tolist() == [0]
 
 
 def test_a_face_in_two_squares_belongs_to_the_nearer_head():

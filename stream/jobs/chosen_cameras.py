@@ -1,30 +1,35 @@
-"""The cameras whose people are identified, as the config has it and `controls` have changed it since."""
+"""The cameras that want something (identities, a classifier), as the config has it and `controls` have changed it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bus.consuming import Record
 from bus.follower import Follower
 from contracts.codec import decode
+from contracts.config import Camera
 from contracts.controls import Control, Removed, SetCamera, key
 from contracts.errors import ContractError
 
 
-class FaceCameras:
-    """Follows `controls`; bad records are the decide job's to tell. Threads may share it."""
+class ChosenCameras:
+    """Follows `controls`; `wants` says of a changed camera whether it is chosen. Threads may share it.
 
-    def __init__(self, site: str, identified: Iterable[str]) -> None:
+    Bad records are the decide job's to tell.
+    """
+
+    def __init__(self, site: str, chosen: Iterable[str], wants: Callable[[Camera], bool]) -> None:
         self._site = site
-        self._identified = set(identified)
+        self._chosen = set(chosen)
+        self._wants = wants
         self._versions: dict[str, int] = {}
 
     def __contains__(self, camera: str) -> bool:
-        return camera in self._identified
+        return camera in self._chosen
 
     def __len__(self) -> int:
-        return len(self._identified)
+        return len(self._chosen)
 
     def start(self, bootstrap: str, topic: str) -> None:
         """Read what the topic holds, then follow it; raises BusError."""
@@ -39,7 +44,7 @@ class FaceCameras:
                 return
             self._versions[name] = control.version
             match control.change:
-                case SetCamera(camera=camera, spec=spec) if spec.enabled and spec.faces.identify:
-                    self._identified.add(camera)
+                case SetCamera(camera=camera, spec=spec) if spec.enabled and self._wants(spec):
+                    self._chosen.add(camera)
                 case SetCamera(camera=camera) | Removed(kind="camera", camera=camera):
-                    self._identified.discard(camera)
+                    self._chosen.discard(camera)
