@@ -105,7 +105,9 @@ class _Lane(NamedTuple):
         if place <= self.place or (not here and self._idle(tracks)):
             return self, ()
         frame = _frame(tracks, here)
-        engine, _, events = self.engine.step(self.engine_state, frame, _tracks(here, tracks.captured_at_ms))
+        said = {(one.track_id, one.first_seen_at_ms): one.attributes for one in here if one.attributes}
+        followed = _tracks(here, tracks.captured_at_ms)
+        engine, _, events = self.engine.step(self.engine_state, frame, followed, said=said)
         policy, alerts = self.policy.step(self.policy_state, events, at_ms=tracks.captured_at_ms, frame=frame)
         return self._replace(engine_state=engine, policy_state=policy, place=place), alerts
 

@@ -50,7 +50,7 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
         "evidence": msgspec.to_builtins(kept.evidence if kept else alert.evidence),
         "area": alert.area,
         "trail": alert.trail,
-        "trace": [_condition(one) for one in alert.trace],
+        "trace": [*(_condition(one) for one in alert.trace), *attributes_of(alert)],
         "instructions": alert.instructions,
         "history": history,
         "versions": _versions(alert),
@@ -78,6 +78,23 @@ def _condition(condition: Condition) -> dict[str, Any]:
     name = ALERTS.get(f"condition_{condition.name}", condition.name.replace("_", " "))
     wanted = condition.wanted.replace(">= ", "≥ ").replace("<= ", "≤ ")
     return {"name": name, "wanted": wanted, "got": condition.got, "met": condition.met}
+
+
+def attributes_of(alert: Alert) -> list[dict[str, Any]]:
+    """What classifiers say of it beside what the rule asked for."""
+    asked = {condition.name for condition in alert.trace}
+    return [
+        {
+            "name": one.name.replace("_", " "),
+            "wanted": "–",
+            "got": ALERTS["attribute"].format(
+                value=one.value or ALERTS["attribute_unsure"], share=f"{one.confidence:.0%}", looks=one.looks
+            ),
+            "met": True,
+        }
+        for one in alert.attributes
+        if one.name not in asked
+    ]
 
 
 def _said(answer: AnswerRow) -> str:

@@ -12,7 +12,7 @@ from contracts.config import LABELS, Line, Rule, Zone
 KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(Rule))
 
 ORDER = ("enabled", "zone", "line", "direction", "labels", "count", "after_s", "severity", "schedule", "cameras")
-LAST = ("min_confidence", "cooldown_s", "instructions", "always_armed")
+LAST = ("attributes", "min_confidence", "cooldown_s", "instructions", "always_armed")
 FROM = {"zone": "zones", "line": "lines", "cameras": "cameras"}
 """Fields whose choices are what there is."""
 
@@ -83,6 +83,8 @@ def _field(field: inspect.Field, tag: str) -> dict[str, Any]:  # noqa: C901  one
             return told | {"type": "choice", "from": FROM[name]}
         case inspect.StrType():
             return told | {"type": "long" if name == "instructions" else "text"}
+        case inspect.DictType():
+            return told | {"type": "pairs"}
         case inspect.VarTupleType() if name == "schedule":
             return told | {"type": "schedule"}
         case inspect.VarTupleType() if name in WORDS:

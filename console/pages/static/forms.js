@@ -1,6 +1,6 @@
 // Forms made from descriptions of fields: what a rule, zone or line may hold comes from the config's own types.
 
-/** One field: {name, type: number|text|long|switch|choice|choices|words|schedule, options, min, max, required, empty}. */
+/** One field: {name, type: number|text|long|switch|choice|choices|words|pairs|schedule, options, min, max, required, empty}. */
 export const Field = {
   props: { field: Object, value: null, t: Object, disabled: Boolean, options: Array },
   emits: ["change"],
@@ -13,6 +13,7 @@ export const Field = {
     named(value) { return this.t["value_" + value] ?? this.t["severity_" + value] ?? value; },
     number(text) { this.$emit("change", text === "" ? null : Number(text)); },
     words(text) { this.$emit("change", text.split(",").map((one) => one.trim()).filter(Boolean)); },
+    pairs(text) { const parts = text.split(",").map((one) => one.split(":").map((part) => part.trim())); this.$emit("change", Object.fromEntries(parts.filter(([name, value]) => name && value))); },
     tick(value) { const list = this.value ?? []; this.$emit("change", list.includes(value) ? list.filter((one) => one !== value) : [...list, value]); },
     period(i, change) { this.$emit("change", this.value.map((one, n) => (n === i ? { ...one, ...change } : one))); },
     toggleDay(i, day) { const days = this.value[i].days; this.period(i, { days: days.includes(day) ? days.filter((one) => one !== day) : ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter((one) => days.includes(one) || one === day) }); },
@@ -31,6 +32,7 @@ export const Field = {
   <textarea v-else-if="field.type === 'long'" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"></textarea>
   <input v-else-if="field.type === 'number'" type="number" :value="value" :min="field.min" :max="field.max" :step="field.whole ? 1 : 'any'" :required="field.required" :placeholder="field.empty" :disabled="disabled" @input="number($event.target.value)">
   <input v-else-if="field.type === 'words'" type="text" :value="(value ?? []).join(', ')" :disabled="disabled" @change="words($event.target.value)">
+  <input v-else-if="field.type === 'pairs'" type="text" :value="Object.entries(value ?? {}).map((one) => one.join(': ')).join(', ')" :disabled="disabled" @change="pairs($event.target.value)">
   <input v-else type="text" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"><span v-if="hint" class="dim hint">{{ hint }}</span></label>`,
 };
 

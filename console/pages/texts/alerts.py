@@ -181,6 +181,8 @@ ALERTS = {
     "version_id": "Alert id",
     "version_score": "Score",
     "version_delay": "Delay to the decision",
+    "attribute": "{value} ({share}, looks: {looks})",
+    "attribute_unsure": "not sure yet",
     "condition_for_s": "for (s)",
     "condition_dwell_s": "stayed (s)",
     "condition_stands_s": "stands still (s)",

@@ -100,6 +100,8 @@ SETUP = CAMERAS | {
     "field_line": "Line",
     "field_direction": "Direction",
     "field_labels": "Objects",
+    "field_attributes": "What a classifier has to say",
+    "hint_attributes": "As NAME: VALUE, e.g. hard_hat: no; more than one with commas between. Empty: anything.",
     "hint_labels": "None chosen: all that the camera follows.",
     "field_cameras": "Cameras",
     "hint_cameras": "None chosen: all that have this zone or line.",

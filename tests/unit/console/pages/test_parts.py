@@ -7,7 +7,7 @@ import pytest
 
 from console.overlay import body_of
 from console.pages import texts
-from console.pages.detail import history_of
+from console.pages.detail import attributes_of, history_of
 from console.pages.forms import KINDS, defaults, forms
 from console.pages.live import part
 from console.pages.login import inside
@@ -15,6 +15,9 @@ from console.pages.panel import STATIC
 from console.pages.pictures import around
 from console.pages.times import lasting, stamp
 from console.store.rows import AnswerRow, RevisionRow
+from contracts.attributes import TrackAttribute
+from contracts.messages import Condition
+from tests.golden.samples import SAMPLES
 
 PAGES = STATIC.parent
 
@@ -130,3 +133,13 @@ def test_durations(ms, text):
 def test_times_are_in_the_sites_zone():
     assert stamp(1_767_571_200_000, "Europe/Berlin") == "5 Jan, 01:00:00"
     assert stamp(0, "UTC") == "\N{EN DASH}"
+
+
+def test_what_classifiers_say_stands_beside_what_the_rule_asked_for():
+    said = [("hard_hat", "no", 0.93, 4), ("vest", "", 0.55, 1)]
+    attributes = tuple(TrackAttribute(name=n, value=v, confidence=c, looks=k) for n, v, c, k in said)
+    asked = Condition("hard_hat", "no", "no (0.93 of 4 looks)")
+    alert = msgspec.structs.replace(SAMPLES["alert_attributes"], trace=(asked,), attributes=attributes)
+    assert attributes_of(alert) == [
+        {"name": "vest", "wanted": "–", "got": "not sure yet (55%, looks: 1)", "met": True},
+    ]
