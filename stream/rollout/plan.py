@@ -32,9 +32,8 @@ class Placed:
 
     @cached_property
     def key(self) -> str:
-        """Promotions of the same file with the same manifest have the same one: it is opened once."""
-        manifest = hashlib.sha256(msgspec.json.encode(self.manifest)).hexdigest()
-        return f"{self.manifest.id} {manifest} {self.change.folder}"
+        """Promotions of the same manifest, and so of the same file, have the same one: it is opened once."""
+        return f"{self.manifest.id} {hashlib.sha256(msgspec.json.encode(self.manifest)).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Plan:
         if not isinstance(last, Placed):
             return None
         promoted_ms = max((one.from_ms for one in self.service if one.version >= 0 and one.from_ms <= at_ms), default=0)
-        return last if last.from_ms > promoted_ms else None
+        return last if last.from_ms >= promoted_ms else None
 
     def now(self, at_ms: int) -> tuple[Placed, Placed | None]:
         """What is in service at that time, and the candidate beside it."""
@@ -146,10 +145,8 @@ class Plan:
 
     def _may_serve(self, candidate: Placed, since_ms: int) -> bool:
         """Whether a frame that is captured from `since_ms` on can be the candidate's."""
-        enders = [one.from_ms for one in self.service if one.version >= 0] + [one.from_ms for one in self.candidates]
-        ends_ms = min((one for one in enders if one > candidate.from_ms), default=None)
-        ended_before = any(one.version >= 0 and one.from_ms == candidate.from_ms for one in self.service)
-        return not ended_before and (ends_ms is None or ends_ms > since_ms)
+        enders = (*(one.from_ms for one in self.service if one.version >= 0), *(one.from_ms for one in self.candidates))
+        return all(one > since_ms for one in enders if one > candidate.from_ms)
 
 
 def sampled(index: int, share: float) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
 
 from archive.registry import signed
 from contracts.codec import encode
@@ -14,8 +15,11 @@ from contracts.controls import Control, SetModel
 from contracts.errors import ModelError
 from contracts.face_models import BUNDLED
 from contracts.manifest import ModelManifest, load_manifest
+from contracts.metrics import Metrics
 from stream.jobs.model_control import ModelControl
 from stream.jobs.model_source import ModelSource
+from stream.vision import ModelSlot, SessionOptions
+from tests.builders import DATA, manifest_of
 from tests.registry_tools import AT_MS, made, opened
 from vault import signing_key
 
@@ -72,17 +76,15 @@ def test_without_a_registry_nothing_is_fetched(kept: ModelManifest) -> None:
 
 
 def test_a_refused_model_leaves_the_one_in_service(source: ModelSource, kept: ModelManifest, tmp_path: Path) -> None:
-    taken: list[tuple[ModelManifest, Path]] = []
-
-    class Slot:
-        def swap(self, manifest: ModelManifest, folder: Path) -> None:
-            taken.append((manifest, folder))
-
-    control = ModelControl("broker:9092", "controls", Slot(), source)
-    forged = replace(kept, low_threshold=0.9)
-    for number, manifest in enumerate((forged, kept)):
+    slot = ModelSlot(SessionOptions(device="cpu"), Metrics(CollectorRegistry()), lambda: AT_MS, source.folder_of)
+    slot.swap(manifest_of(DATA / "bright_boxes.onnx"), DATA)
+    control = ModelControl("broker:9092", "controls", slot)
+    in_service = []
+    for number, manifest in enumerate((replace(kept, low_threshold=0.9), kept)):
         change = SetModel(manifest=manifest, folder="")
         control.apply(
             encode(Control(site="home", origin="console", version=number, effective_from_ms=AT_MS, change=change))
         )
-    assert [manifest for manifest, _ in taken] == [kept]
+        slot.settle()
+        in_service.append((slot.get().manifest.id, slot.status().state))
+    assert in_service == [("bright_boxes@1", "refused"), ("detector@2", "ready")]

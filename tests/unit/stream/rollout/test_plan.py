@@ -44,6 +44,7 @@ def chosen(plan, at_ms, camera="gate", usable=lambda one: True):
         ((EVERY, SHADOW, CANARY), 300, "yard", (2, None)),  # and other cameras never see it
         ((EVERY, CANARY, NEXT), 399, "gate", (4, 2)),
         ((EVERY, CANARY, NEXT), 400, "gate", (5, None)),  # a promotion everywhere ends the candidate
+        ((promoted("bright_boxes@2", 300), CANARY), 300, "gate", (4, 2)),  # both at once, as after a restart
         ((EVERY, CANARY, NEXT), 50, "gate", (0, None)),  # late frames are their time's model's
         ((EVERY, CANARY, ended("bright_boxes@4", 350)), 349, "gate", (4, 2)),
         ((EVERY, CANARY, ended("bright_boxes@4", 350)), 350, "gate", (2, None)),  # taken back
