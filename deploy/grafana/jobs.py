@@ -157,6 +157,34 @@ def _in_service() -> list[Item]:
             ("sum by (outcome) (increase(vedette_model_swaps_total{here}[$__rate_interval]))", "{{outcome}}"),
             runbook="ModelRefused",
         ),
+        lines(
+            "Frames that a model failed on",
+            (
+                "sum by (name, version) (increase(vedette_model_errors_total{here}[$__rate_interval]))",
+                "{{name}}@{{version}}",
+            ),
+            runbook="ModelFails",
+            width=8,
+        ),
+        lines(
+            "A candidate's differences, by camera and label",
+            (
+                "sum by (camera, label, change) (increase(vedette_model_differences_total{here}[$__rate_interval]))",
+                "{{camera}} {{label}} {{change}}",
+            ),
+            about="Boxes on the frames that candidate and model in service both looked at.",
+            runbook="ModelTakenBack",
+            width=8,
+        ),
+        lines(
+            "Frames that were to be compared",
+            (
+                "sum by (outcome) (increase(vedette_model_compared_frames_total{here}[$__rate_interval]))",
+                "{{outcome}}",
+            ),
+            about="Dropped ones had no time: frames on their way go first.",
+            width=8,
+        ),
         lines("One run of the detector", *quantiles("vedette_inference_seconds"), unit="s", width=8),
         lines("Frames in one run", *quantiles("vedette_inference_batch_size"), width=8),
         lines(

@@ -136,15 +136,19 @@ def frame(camera: str, index: int, cells: Sequence[tuple[int, int]] = (), **chan
     picture = solid(WIDTH, HEIGHT)
     for column, row in cells:
         picture[row * CELL_H : (row + 1) * CELL_H, column * CELL_W : (column + 1) * CELL_W] = RED
-    jpeg = jpeg_of(picture)
+    return frame_of(camera, index, jpeg_of(picture), WIDTH, HEIGHT, **changes)
+
+
+def frame_of(camera: str, index: int, jpeg: bytes, width: int, height: int, **changes: object) -> Frame:
+    """A frame at 10/s with this picture."""
     values = {
         "site": "site",
         "camera": camera,
         "session": 1,
         "index": index,
         "captured_at_ms": T0_MS + 100 * index,
-        "width": WIDTH,
-        "height": HEIGHT,
+        "width": width,
+        "height": height,
         "detail": index % 5 == 0,
         "motion": 0.1,
         "sha256": hashlib.sha256(jpeg).hexdigest(),

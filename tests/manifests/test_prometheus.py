@@ -144,7 +144,8 @@ def test_every_panel_and_every_recording_rule_returns_data(everything: Everythin
 
 def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything, prometheus: Prometheus) -> None:
     until = time.monotonic() + PATIENCE_S
-    wanted = {"DeadLetters", "EvidenceMissed", "FaceVectorsDropped", "FramesDropped", "ModelRefused", "TaskRestarts"}
+    wanted = {"DeadLetters", "EvidenceMissed", "FaceVectorsDropped", "FramesDropped", "TaskRestarts"}
+    wanted |= {"ModelRefused", "ModelFails", "ModelTakenBack"}
     firing: set[str] = set()
     while not wanted <= firing and time.monotonic() < until:
         everything.count()
