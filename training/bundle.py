@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.evidence.durable import replace
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import ModelInput, ModelManifest, Provenance
 from training.appearance import NUMBERS, AppearanceNet, load_appearance
@@ -70,8 +71,8 @@ def spread(sets: list[DataSet] | tuple[DataSet, ...], count: int, size: int) -> 
 
 
 def write_manifest(manifest: ModelManifest, path: Path) -> None:
-    """Write the manifest as readable JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    """Write the manifest as readable JSON; a kill leaves the old one or the new."""
+    replace(path, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
 
 
 def check_parity(model: Exported, head: AppearanceNet | None, path: Path, pictures: list[NDArray[np.uint8]]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from contracts.config.base import NonNegative, Positive, Spec
+from contracts.config.base import Fraction, NonNegative, Positive, Spec
 from contracts.config.evidence import S3
 
 
@@ -16,6 +16,10 @@ class Learning(Spec, frozen=True, kw_only=True):
     `teachers` are manifests of detectors that may be slower than the stream's; they see beside it what nobody labelled.
     `samples_per_hour` frames of each camera are kept because they are hard, for `keep_days`; answered alerts stay as
     long as their evidence. `queue` is how many pictures at most wait for a person's label.
+
+    `vedette learn` trains after `after_answers` new answers, `every_days`, or when the share of true among a camera's
+    answered alerts falls by `precision_drop`. `replay` is the folder of what the recipe calls its data, `recipe` its
+    file (empty: the one that comes along), `gate` the list of frozen sets that `vedette models freeze` writes.
     """
 
     folder: str = ""
@@ -23,4 +27,10 @@ class Learning(Spec, frozen=True, kw_only=True):
     teachers: tuple[str, ...] = ()
     samples_per_hour: NonNegative = 0.0
     keep_days: Positive = 30.0
+    after_answers: Annotated[int, Meta(ge=1)] = 50
+    every_days: Positive = 7.0
+    precision_drop: Fraction = 0.2
+    replay: str = ""
+    recipe: str = ""
+    gate: str = ""
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 100

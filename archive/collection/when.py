@@ -1,0 +1,70 @@
+"""When it is time to train: after so many days or answers, or when a camera's alerts are right less often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from archive.collection.items import Item
+from archive.collection.store import Collection
+from contracts.config import Learning
+from contracts.fields import Count, Millis
+
+DAY_MS = 86_400_000
+LEARNT = "learnt"
+LEAST_ANSWERS = 10
+"""With fewer new answers of a camera its share of true alerts says nothing."""
+
+
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+    """One training that came to its end: on which version, what it gave and why it was time."""
+
+    v: int = 1
+    version: str
+    at_ms: Millis
+    answers: Count
+    candidate: str
+    passed: bool
+    why: str
+
+
+def last_learnt(collection: Collection) -> Learnt | None:
+    """The newest training that came to its end."""
+    found = [collection.files.read(path) for path in collection.files.paths(LEARNT)]
+    known = [msgspec.json.decode(data, type=Learnt) for data in found if data is not None]
+    return max(known, key=lambda one: one.at_ms, default=None)
+
+
+def keep_learnt(collection: Collection, learnt: Learnt) -> None:
+    """Say that a training came to its end."""
+    collection.files.write(f"{LEARNT}/{learnt.version}.json", msgspec.json.encode(learnt))
+
+
+def due(before: Learnt | None, id: str, items: Sequence[Item], config: Learning, now_ms: int) -> str:
+    """Why it is time to train on the version `id` of these items; "" while it isn't."""
+    answered = [item for item in items if item.answer or item.complete]
+    if not answered or (before is not None and before.version == id):
+        return ""
+    since_ms = before.at_ms if before is not None else 0
+    new = [item for item in answered if item.answered_at_ms > since_ms]
+    if len(new) >= config.after_answers:
+        return f"{len(new)} new answers"
+    for camera in sorted({item.camera for item in new}):
+        was, now = (_precision(some, camera) for some in (set_apart(answered, since_ms), new))
+        if was is not None and now is not None and was - now >= config.precision_drop:
+            return f"alerts of {camera} were right in {was:.0%}, now in {now:.0%}"
+    if before is not None and new and now_ms - since_ms >= config.every_days * DAY_MS:
+        return f"{(now_ms - since_ms) / DAY_MS:.0f} days since the last training"
+    return ""
+
+
+def set_apart(items: Sequence[Item], since_ms: int) -> list[Item]:
+    """Those that were answered by then."""
+    return [item for item in items if item.answered_at_ms <= since_ms]
+
+
+def _precision(items: Sequence[Item], camera: str) -> float | None:
+    """The share of true among a camera's judged alerts; None for too few."""
+    judged = [item.answer == "true" for item in items if item.camera == camera and item.answer in ("true", "false")]
+    return sum(judged) / len(judged) if len(judged) >= LEAST_ANSWERS else None

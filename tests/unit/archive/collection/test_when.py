@@ -1,0 +1,56 @@
+"""When it is time to train, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archive.collection.items import Item
+from archive.collection.store import Collection
+from archive.collection.when import Learnt, due, keep_learnt, last_learnt
+from archive.evidence.files import Folder
+from contracts.config import Learning
+from tests.collection_tools import item
+from tests.evidence_tools import AT_MS
+
+DAY_MS = 86_400_000
+
+
+def answers(count: int, answer: str, at_ms: int) -> list[Item]:
+    return [item(f"{answer}{at_ms}{n}", answer=answer, answered_at_ms=at_ms + n) for n in range(count)]
+
+
+def learnt(**changes: Any) -> Learnt:
+    values: dict[str, Any] = {"version": "old", "at_ms": AT_MS, "answers": 20, "candidate": "d@2", "passed": True}
+    return Learnt(**(values | {"why": "20 new answers"} | changes))
+
+
+BEFORE = answers(20, "true", AT_MS - DAY_MS)
+
+
+@pytest.mark.parametrize(
+    ("before", "items", "days", "why"),
+    [
+        (None, [item()], 0, ""),
+        (None, answers(49, "true", AT_MS), 0, ""),
+        (None, answers(50, "true", AT_MS), 0, "50 new answers"),
+        (learnt(version="new"), answers(50, "true", AT_MS + 1), 0, ""),
+        (learnt(), [*BEFORE, *answers(9, "false", AT_MS + 1)], 1, ""),
+        (learnt(), [*BEFORE, *answers(10, "false", AT_MS + 1)], 1, "alerts of gate were right in 100%, now in 0%"),
+        (learnt(), [*BEFORE, *answers(1, "true", AT_MS + 1)], 7, "7 days since the last training"),
+        (learnt(), BEFORE, 30, ""),
+    ],
+    ids=["no answers", "too few", "enough", "learnt already", "too few to tell", "drift", "schedule", "nothing new"],
+)
+def test_when_it_is_time(before: Learnt | None, items: list[Item], days: int, why: str) -> None:
+    assert due(before, "new", items, Learning(), AT_MS + days * DAY_MS) == why
+
+
+def test_the_last_training_is_known(tmp_path: Path) -> None:
+    collection = Collection(Folder(tmp_path))
+    assert last_learnt(collection) is None
+    for one in (learnt(version="b", at_ms=AT_MS + 1), learnt(version="a")):
+        keep_learnt(collection, one)
+    assert last_learnt(collection) == learnt(version="b", at_ms=AT_MS + 1)

@@ -1,0 +1,123 @@
+"""`vedette learn`: when it trains, what becomes of the candidate, and that a kill costs no more than a step."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from archive.collection.when import last_learnt
+from archive.registry import registry_of
+from contracts.config_file import load
+from contracts.errors import ConfigError, VedetteError
+from tests.collection_tools import Answering
+from tests.evidence_tools import AT_MS
+from tests.gate_tools import bright_set
+from tests.registry_tools import SITE, made
+from vedette.cli import main
+from vedette.learn import Finetune, Learning
+
+BLUE, BOTH = {"blue": "blue"}, {"blue": "blue", "red": "red"}
+
+
+class Site:
+    """A site with one answered alert, a registry, a gate, and a training that gives the tiny model."""
+
+    def __init__(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, in_service: dict[str, str]) -> None:
+        self._root, self._state = tmp_path, tmp_path / "state"
+        Answering(self._state / "archive").alert("a", "true")
+        self._config = tmp_path / "my.yaml"
+        self._config.write_text(
+            f"site: {{name: {SITE}}}\ncameras: {{gate: {{inputs: [{{url: clip.mp4}}]}}}}\nconsole: {{enabled: false}}\n"
+            f"models: {{folder: {tmp_path}/registry}}\nstream: {{model: {made(tmp_path, '1', label_map=in_service)}}}\n"
+            "learning: {replay: data, gate: gate.yaml, after_answers: 2}\n"
+        )
+        bright_set(tmp_path)
+        capsys.readouterr()
+        main(["models", "freeze", str(tmp_path / "set.json"), "--config", str(self._config)])
+        (tmp_path / "gate.yaml").write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
+        self.trained = 0
+
+    @property
+    def loop(self) -> Learning:
+        return Learning(load(self._config), self._config, self._state, lambda: AT_MS)
+
+    def answers(self) -> Answering:
+        return Answering(self._state / "archive")
+
+    def training(self, sees: dict[str, str]) -> Finetune:
+        """Stands for minutes of torch: it gives a model that sees these labels."""
+
+        def finetune(arguments: list[str]) -> int:
+            self.trained += 1
+            given = dict(zip(arguments[2::2], arguments[3::2], strict=True))
+            candidate = Path(given["--out"]) / "candidate"
+            candidate.mkdir(parents=True)
+            model = made(self._root, "2", label_map=sees)
+            for file in model.parent.glob("*.onnx"):
+                shutil.copy(file, candidate)
+            shutil.copy(model, candidate / "detector.json")
+            return 0
+
+        return finetune
+
+    def registered(self) -> list[str]:
+        found = registry_of(load(self._config).models, lambda: AT_MS)
+        assert found is not None
+        return [version.id for version in found.versions()]
+
+
+def test_it_waits_for_answers_then_trains_and_lets_the_gate_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert (site.trained, "it is not time" in capsys.readouterr().out) == (0, True)
+    site.answers().alert("b", "false", grey=90)
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert "training: 2 new answers" in capsys.readouterr().out
+    assert site.registered() == ["detector@1", "detector@2"]
+    learnt = last_learnt(site.answers().collection)
+    assert learnt is not None
+    assert (learnt.candidate, learnt.passed, learnt.why) == ("detector@2", True, "2 new answers")
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert site.trained == 1
+
+
+def test_a_worse_candidate_is_refused_and_stays_on_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BOTH)
+    with pytest.raises(VedetteError, match="red at hall"):
+        site.loop.learn("by hand", site.training(BLUE))
+    learnt = last_learnt(site.answers().collection)
+    assert learnt is not None
+    assert not learnt.passed
+
+
+def test_after_a_kill_no_step_is_done_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+
+    class Killed(Exception):
+        """Stands for kill -9."""
+
+    def dying(*_: object) -> None:
+        raise Killed
+
+    for step in ("vedette.learn.register_", "vedette.learn.gate_", "vedette.learn.keep_learnt"):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, dying)
+            with pytest.raises(Killed):
+                site.loop.learn("by hand", site.training(BOTH))
+        assert last_learnt(site.answers().collection) is None
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    assert (site.trained, site.registered()) == (1, ["detector@1", "detector@2"])
+
+
+def test_what_it_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    config = tmp_path / "my.yaml"
+    config.write_text(config.read_text().replace("gate: gate.yaml, ", ""))
+    with pytest.raises(ConfigError, match="gate: is needed"):
+        site.loop.learn("by hand", site.training(BOTH))

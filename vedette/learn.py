@@ -1,0 +1,114 @@
+"""`vedette learn`: collect, fine-tune, register and gate as one step that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+from archive.collection.items import About
+from archive.collection.when import Learnt, due, keep_learnt, last_learnt
+from archive.registry import slot_of
+from contracts.config import Config
+from contracts.errors import ConfigError, VedetteError
+from contracts.manifest import load_manifest
+from vedette.dataset import DataSets
+from vedette.errors import SetupError
+from vedette.local import manifest_of
+from vedette.models import Desk, gate_, register_
+
+Finetune = Callable[[list[str]], int]
+"""The command line of training, which returns its exit code."""
+MANIFEST = "manifest.json"
+
+
+class Learning:
+    """One site's loop. Each step finds what the one before has left, so a kill costs no more than the step."""
+
+    def __init__(self, config: Config, config_file: Path, state: Path, now_ms: Callable[[], int]) -> None:
+        self._sets = DataSets(config, config_file, state)
+        self._desk = Desk(config, config_file, state, now_ms)
+        self._config, self._file, self._state, self._now_ms = config, config_file, state, now_ms
+
+    def learn(self, why: str, finetune: Finetune) -> int:
+        """Train where it is time, or `why` is given; a candidate that the gate refuses raises VedetteError.
+
+        What passes is registered and waits for its promotion: nothing goes into service here.
+        """
+        gate = self._path("gate", self._config.learning.gate)
+        replay = self._path("replay", self._config.learning.replay)
+        self._sets.collect(self._now_ms())
+        about, items = self._sets.collection.load()
+        reason = why or due(last_learnt(self._sets.collection), about.id, items, self._config.learning, self._now_ms())
+        if not reason:
+            print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
+            return 0
+        print(f"training: {reason}")
+        candidate = self._candidate(about, replay, finetune)
+        register_(self._desk, argparse.Namespace(manifest=candidate, why=reason))
+        id = load_manifest(candidate).id
+        refused = self._gated(id, gate)
+        answers = sum(about.answers.values())
+        done = Learnt(
+            version=about.id,
+            at_ms=self._now_ms(),
+            answers=answers,
+            candidate=id,
+            passed=refused is None,
+            why=reason,
+        )
+        keep_learnt(self._sets.collection, done)
+        if refused is not None:
+            raise refused
+        print(f"{id} passed: `vedette models promote {id} --stage shadow` lets it run beside what is in service")
+        return 0
+
+    def _candidate(self, about: About, replay: Path, finetune: Finetune) -> Path:
+        """The manifest of the model that was trained on this version, from the one in service."""
+        registry, first = self._desk.registry, manifest_of(self._config, self._file)
+        registry.adopt(first, self._desk.site, self._desk.by)
+        now = registry.standing(self._desk.site).get(slot_of(load_manifest(first)))
+        if now is None or not now.in_service:
+            raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
+        _, folder = registry.fetch(now.in_service, self._desk.cache)
+        parent = load_manifest(folder / MANIFEST)
+        out = self._state / "learning" / f"{about.id[:12]}-{parent.sha256[:12]}"
+        candidate = out / "candidate" / f"{parent.name}.json"
+        if not candidate.exists():
+            recipe = self._config.learning.recipe
+            arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
+            arguments += ["--out", str(out), "--version", about.id, "--collection", str(self._folder())]
+            arguments += ["--config", str(self._file.parent / recipe)] if recipe else []
+            if finetune(arguments):
+                raise VedetteError("the fine-tuning failed: see above")
+        return candidate
+
+    def _gated(self, id: str, sets: Path) -> VedetteError | None:
+        try:
+            gate_(self._desk, argparse.Namespace(id=id, against="", sets=sets))
+        except ConfigError:
+            raise
+        except VedetteError as error:
+            return error
+        return None
+
+    def _folder(self) -> Path:
+        """Where the collection lies. Raises ConfigError for a bucket: training reads a folder."""
+        if self._config.learning.s3 is not None:
+            raise ConfigError("learning.s3", "training reads a folder: mount the bucket, or use learning.folder")
+        return Path(self._sets.collection.files.place("")).resolve()
+
+    def _path(self, name: str, value: str) -> Path:
+        if not value:
+            raise ConfigError(f"learning.{name}", "is needed to learn")
+        return (self._file.parent / Path(value).expanduser()).resolve()
+
+
+def training() -> Finetune:
+    """The command line of training; raises SetupError where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise SetupError("training needs torch, which is not installed", "pip install 'vedette[training]'")
+    from training.__main__ import main
+
+    return main
