@@ -37,6 +37,8 @@ FLINK_LOG4J = Path(__file__).with_name("flink-log4j2.properties")
 RUN_FILE = Path("run") / "system.json"
 
 
+KEYS_LOGGER = "console.people.days"
+"""Says when the master key is another than that of this state folder."""
 ARCHIVE_AFTER_S = 25.0
 """By then a start has loaded its classes, and what is made of them disturbs nobody."""
 # The serial collector has no threads of its own that would compete with the model for two cores.
@@ -73,13 +75,15 @@ class LocalSystem:
     _children: Children = field(init=False)
     _archives: list[ClassArchive] = field(default_factory=list)
     _maker: ArchiveMaker | None = None
-    _news: LogNews = field(init=False)
+    _news: dict[str, LogNews] = field(init=False)
     _key: dict[str, str] = field(default_factory=dict)
     console: ConsoleNews = field(init=False)
 
     def __post_init__(self) -> None:
         self._children = Children(self.state_dir)
-        self._news = LogNews(self.state_dir / "logs" / "jobs.log")
+        loggers = {"jobs": "vedette.jobs", "console": KEYS_LOGGER}
+        logs = self.state_dir / "logs"
+        self._news = {part: LogNews(logs / f"{part}.log", logger) for part, logger in loggers.items()}
         self.console = ConsoleNews(self.state_dir / "console")
 
     def start(self) -> None:
@@ -125,8 +129,9 @@ class LocalSystem:
 
     def check(self) -> None:
         """Start again what died, and say what the jobs say; call it a few times a second."""
-        for line in self._news.new():
-            self.say(f"jobs: {line}")
+        for part, news in self._news.items():
+            for line in news.new():
+                self.say(f"{part}: {line}")
         for line in self.console.new():
             self.say(line)
         if self._broker is not None and self._broker.pid is None:

@@ -92,7 +92,7 @@ class Days:
                 self.keys.put(day, master.unwrap(wrapped, key_name(self._site, day)))
         except VaultError:
             self.fault = ANOTHER
-            log.error("%s", self.fault)
+            log.error("%s: nobody is identified or enrolled until the right one is given", ANOTHER)
             return
         self.fault = ""
         for day in range(today, today + AHEAD_DAYS + 1):

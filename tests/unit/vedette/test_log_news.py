@@ -1,4 +1,4 @@
-"""What the jobs' supervisor says reaches the terminal; nothing else of the log does."""
+"""What one logger of a part says reaches the terminal; nothing else of the log does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEAD = "2026-11-21 12:00:00,123"
 def test_warnings_and_errors_of_the_supervisor_since_the_start(tmp_path: Path) -> None:
     log = tmp_path / "jobs.log"
     log.write_text(f"{HEAD} WARNING vedette.jobs of an earlier run\n")
-    news = LogNews(log)
+    news = LogNews(log, "vedette.jobs")
     with log.open("a") as file:
         file.write(f"{HEAD} INFO vedette.jobs jobs detect submitted\n{HEAD} WARNING py4j noise\n")
         file.write(f"{HEAD} WARNING vedette.jobs the jobs run\n{HEAD} ERROR vedette.jobs given ")
@@ -26,7 +26,7 @@ def test_warnings_and_errors_of_the_supervisor_since_the_start(tmp_path: Path) -
 
 def test_a_log_that_was_emptied_is_read_from_its_beginning(tmp_path: Path) -> None:
     log = tmp_path / "jobs.log"
-    news = LogNews(log)
+    news = LogNews(log, "vedette.jobs")
     assert list(news.new()) == []
     log.write_text("x" * 500)
     assert list(news.new()) == []
