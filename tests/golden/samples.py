@@ -5,217 +5,32 @@ A file, once written, stays for ever. When a type gets a field, add a sample und
 
 from __future__ import annotations
 
-import msgspec
-
 from contracts.attributes import TrackAttribute
-from contracts.config import (
-    Anomaly,
-    Arming,
-    Camera,
-    Detect,
-    Filter,
-    Input,
-    KnownPerson,
-    Line,
-    LineCrossing,
-    Loitering,
-    Mask,
-    Motion,
-    Objects,
-    Period,
-    Zone,
-)
-from contracts.controls import (
-    Budget,
-    Control,
-    EdgeControl,
-    EndCandidate,
-    Masks,
-    ProbeCamera,
-    Removed,
-    RunCamera,
-    SetArming,
-    SetCamera,
-    SetLine,
-    SetModel,
-    SetRule,
-    SetSuppressions,
-    SetZone,
-    StopCamera,
-)
-from contracts.identity import Identified, RunnerUp, TrackIdentity
-from contracts.manifest import (
-    DataReference,
-    Lineage,
-    ModelInput,
-    ModelManifest,
-    Provenance,
-    ScoreCalibration,
-    ScoreLevel,
-    ScoreTail,
-    Signature,
-)
 from contracts.messages import (
     Alert,
     CameraCounters,
     CameraProbe,
-    Condition,
     DeadLetter,
     Detection,
     EdgeStatus,
     Event,
-    Evidence,
     EvidenceNote,
     Feedback,
     Frame,
     FrameDetections,
-    FrameRef,
     FrameTracks,
-    Look,
     Message,
     TrackedObject,
     WindowStats,
 )
 from contracts.model_reports import Compared, ModelReport, Served
-from contracts.people import (
-    FaceKey,
-    ForgetUnknown,
-    GalleryChange,
-    GalleryContent,
-    MergeUnknowns,
-    PeopleCommand,
-    RemovedPerson,
-    SetDenial,
-    SetPerson,
-    Sighting,
-    SplitUnknown,
-    UnknownSeen,
-    UnknownVisit,
-)
-from contracts.suppressions import Suppression
+from tests.golden.common import AT_MS, EMBEDDED, EVIDENCE, LOOK, REF, SHA256, SQUARE, TRACE
+from tests.golden.control_samples import CONTROLS
+from tests.golden.people_samples import PEOPLE
 
-AT_MS = 1_767_571_200_123
-REF = FrameRef("frames.home", 1, 4711)
 ATTRIBUTE = TrackAttribute(name="hard_hat", value="no", confidence=0.9375, looks=4, model="hard-hat@1")
-SQUARE = ((0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75))
-SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-LOOK = Look(kind="face", model="faces@2", quality=0.5, xyxy=(1.0, 2.0, 3.0, 4.0), vector=b"\0\1", values={"age": 41.5})
-EVIDENCE = Evidence(
-    ref=REF, captured_at_ms=AT_MS, width=1920, height=1080, xyxy=(1.5, 2.5, 30.0, 40.0), confidence=0.75, detail=True
-)
-EMBEDDED = msgspec.structs.replace(EVIDENCE, embedding=b"\x00\x3c\x00\xbc")
-SUPPRESSION = Suppression(
-    id="answer-1",
-    alert="alert-1",
-    rule="intruder",
-    label="person",
-    xyxy=(0.25, 0.5, 0.375, 0.75),
-    model="vedette-nano@3",
-    hours=Period(from_="22:00", until="04:00"),
-    made_at_ms=AT_MS,
-    until_ms=AT_MS + 86_400_000,
-    embedding=b"\x00\x3c\x00\xbc",
-)
-TRACE = (Condition("zone", "in yard", "in yard"), Condition("after_s", "30", "12.5", False))
-CAMERA = Camera(
-    inputs=(Input(url="rtsp://viewer:{GATE_PASSWORD}@gate/sub", roles=("detect",), open_timeout_s=5.0),),
-    enabled=False,
-    friendly_name="Gate",
-    slot=3,
-    position=(0.25, 0.5),
-    metres_per_pixel=0.125,
-    detect=Detect(fps=5.0, detail_fps=1.0, height=720, jpeg_quality=90, heartbeat_s=2.0),
-    motion=Motion(enabled=True, threshold=20.0, area=0.25, linger_s=1.0),
-    masks={"window": Mask(coordinates=SQUARE)},
-    objects=Objects(track=("person",), filters={"person": Filter(min_score=0.5, min_area=0.25, max_area=0.5)}),
-)
-MANIFEST = ModelManifest(
-    name="vedette-nano",
-    version="3",
-    task="detector",
-    file="model.onnx",
-    sha256=SHA256,
-    input=ModelInput(name="images", width=416, height=416, channels="rgb", letterbox=0),
-    labels=("person", "car"),
-    layout="yolox",
-    label_map={"person": "person"},
-    thresholds={"default": 0.5, "person": 0.25},
-    low_threshold=0.125,
-    nms_iou=0.5,
-    metrics={"AP50": 0.625},
-    provenance=Provenance(licence="Apache-2.0", trained_from="yolox", data="coco", recipe="finetune@1"),
-    created_at="2026-01-05",
-)
 
-SIGNED = msgspec.structs.replace(
-    MANIFEST,
-    lineage=Lineage(
-        parent="vedette-nano@2",
-        data=(DataReference(name="lobby", sha256=SHA256),),
-        code="0.9",
-        recipe_sha256=SHA256,
-    ),
-    signature=Signature(key="ed25519:a2V5", value="c2lnbmVk"),
-)
-EMBEDDER = ModelManifest(
-    name="faces",
-    version="2",
-    task="face-embedder",
-    file="faces.onnx",
-    sha256=SHA256,
-    input=ModelInput(name="images", width=112, height=112),
-    labels=("face",),
-    embedding=128,
-    calibration=ScoreCalibration(
-        qualities=(0.25, 0.75),
-        cosines=(0.375, 0.875),
-        levels=(
-            ScoreLevel(
-                strength=0.5,
-                impostors=ScoreTail(start=0.25, share=0.0625, scale=0.125, shape=-0.5),
-                genuine_mean=0.625,
-                genuine_std=0.125,
-            ),
-        ),
-        correlation=0.5,
-    ),
-    provenance=Provenance(licence="Apache-2.0"),
-)
-
-
-IDENTITY = Identified(
-    decision="identified",
-    person_id="p-1",
-    name="Ann",
-    group="banned",
-    score=0.75,
-    threshold=0.5,
-    strangers=0.0625,
-    looks=4,
-    quality=0.875,
-    runners_up=(RunnerUp("p-2", "Bob", 0.25),),
-    face=(1.0, 2.0, 3.0, 4.0),
-    sealed=b"\x01\x00\xff",
-    pseudonym="u-1",
-    visits=3,
-)
-
-
-def _gallery(change: GalleryContent) -> GalleryChange:
-    return GalleryChange(site="home", version=7, change=change)
-
-
-def _people(name: str, command: MergeUnknowns | SplitUnknown | ForgetUnknown) -> PeopleCommand:
-    return PeopleCommand(id=f"command-{name}", site="home", at_ms=AT_MS, by="olga", command=command)
-
-
-def _control(
-    change: SetZone | SetLine | SetRule | SetArming | SetModel | EndCandidate | SetSuppressions | Removed,
-) -> Control:
-    return Control(site="home", origin="console", version=7, effective_from_ms=AT_MS, change=change)
-
-
-SAMPLES: dict[str, Message] = {
+OTHERS: dict[str, Message] = {
     "frame": Frame(
         site="home",
         camera="gate",
@@ -355,20 +170,6 @@ SAMPLES: dict[str, Message] = {
         model="vedette-nano@3",
         config_version="c7",
     ),
-    "feedback_identity": Feedback(
-        id="answer-2",
-        site="home",
-        camera="gate",
-        alert="alert-2",
-        revision=1,
-        action="not_person",
-        operator="wächter",
-        at_ms=AT_MS + 9000,
-        kind="known_person",
-        evidence=EVIDENCE,
-        person_id="p-1",
-        identity=IDENTITY,
-    ),
     "feedback_hold": Feedback(
         id="answer-2",
         site="home",
@@ -438,18 +239,6 @@ SAMPLES: dict[str, Message] = {
         payload=b"\x00\xff\x80",
         at_ms=AT_MS,
     ),
-    "edge_control_budget": EdgeControl(
-        site="home",
-        change=Budget(
-            camera="gate", fps=5.0, detail_fps=0.5, heartbeat_s=10.0, motion_threshold=20.0, motion_area=0.25
-        ),
-    ),
-    "edge_control_masks": EdgeControl(site="home", change=Masks(camera="gate", polygons={"window": SQUARE})),
-    "edge_control_run": EdgeControl(site="home", change=RunCamera(camera="gate", spec=CAMERA)),
-    "edge_control_stop": EdgeControl(site="home", change=StopCamera(camera="gate")),
-    "edge_control_probe": EdgeControl(
-        site="home", change=ProbeCamera(id="0b5c1f6e", source=CAMERA.inputs[0], until_ms=AT_MS)
-    ),
     "camera_probe": CameraProbe(
         site="home",
         id="0b5c1f6e",
@@ -462,57 +251,6 @@ SAMPLES: dict[str, Message] = {
         height=1080,
         fps=25.0,
         codec="h264",
-    ),
-    "control_camera": _control(SetCamera(camera="gate", spec=msgspec.structs.replace(CAMERA, inputs=()))),
-    "control_removed_camera": _control(Removed(kind="camera", camera="gate")),
-    "control_zone": _control(
-        SetZone(
-            camera="gate",
-            name="yard",
-            zone=Zone(coordinates=SQUARE, objects=("person",), inertia_s=0.5, loitering_time=20.0),
-        )
-    ),
-    "control_line": _control(
-        SetLine(camera="gate", name="fence", line=Line(coordinates=((0.0, 0.5), (1.0, 0.5)), objects=("person",)))
-    ),
-    "control_rule": _control(
-        SetRule(
-            name="yard",
-            rule=Loitering(
-                cameras=("gate",),
-                labels=("person", "dog"),
-                schedule=(Period(days=("sat", "sun"), from_="22:00", until="06:00"),),
-                min_confidence=0.5,
-                severity="high",
-                cooldown_s=60.0,
-                instructions="Look",
-                enabled=False,
-                always_armed=True,
-                zone="yard",
-                after_s=15.0,
-            ),
-        )
-    ),
-    "control_rule_line": _control(SetRule(name="fence", rule=LineCrossing(line="fence", direction="out"))),
-    "control_rule_anomaly": _control(SetRule(name="odd", rule=Anomaly(zone="yard", score=5.0))),
-    "control_rule_known_person": _control(
-        SetRule(
-            name="watch", rule=KnownPerson(groups=("banned",), people=("Ann",), except_groups=("vip",), zone="yard")
-        )
-    ),
-    "control_arming": _control(
-        SetArming(
-            arming=Arming(armed=False, schedule=(Period(),), disarmed_zones=("yard",), maintenance=True), camera="gate"
-        )
-    ),
-    "control_model_calibrated": _control(SetModel(manifest=EMBEDDER, folder="/models/faces/2")),
-    "control_model_signed": _control(SetModel(manifest=SIGNED, folder="")),
-    "control_model": _control(SetModel(manifest=MANIFEST, folder="/models/vedette-nano/3")),
-    "control_model_canary": _control(
-        SetModel(manifest=MANIFEST, folder="/models/vedette-nano/4", stage="canary", cameras=("gate",), share=0.5)
-    ),
-    "control_candidate_end": _control(
-        EndCandidate(task="detector", model="vedette-nano@4", by="rollout-guard", reason="errors on 3 of 50 frames")
     ),
     "model_report": ModelReport(
         site="home",
@@ -539,31 +277,6 @@ SAMPLES: dict[str, Message] = {
                 gained={"car": 2},
                 lost={"person": 1},
                 shift=-0.5,
-            ),
-        ),
-    ),
-    "control_removed": _control(Removed(kind="zone", name="yard", camera="gate")),
-    "control_suppressions": _control(SetSuppressions(camera="gate", suppressions=(SUPPRESSION,))),
-    "frame_tracks_identity": FrameTracks(
-        site="home",
-        camera="gate",
-        lane="live",
-        session=3,
-        index=45,
-        captured_at_ms=AT_MS,
-        interval_ms=100,
-        width=1920,
-        height=1080,
-        ref=REF,
-        model="vedette-nano@3",
-        tracks=(
-            TrackedObject(
-                track_id=12,
-                xyxy=(1.0, 2.0, 3.5, 4.5),
-                confidence=0.875,
-                label="person",
-                first_seen_at_ms=AT_MS - 5000,
-                identity=TrackIdentity(decision="identified", person_id="p-1"),
             ),
         ),
     ),
@@ -638,98 +351,6 @@ SAMPLES: dict[str, Message] = {
         at_ms=AT_MS,
         attributes=(ATTRIBUTE,),
     ),
-    "event_identity": Event(
-        id="event-2",
-        site="home",
-        camera="gate",
-        lane="live",
-        kind="known_person",
-        rule="banned",
-        rule_version=2,
-        at_ms=AT_MS,
-        identity=IDENTITY,
-    ),
-    "alert_identity": Alert(
-        id="alert-2",
-        revision=1,
-        state="new",
-        site="home",
-        camera="gate",
-        rule="banned",
-        rule_version=2,
-        kind="known_person",
-        severity="critical",
-        started_at_ms=AT_MS,
-        at_ms=AT_MS,
-        identity=IDENTITY,
-    ),
-    "gallery_person": _gallery(SetPerson(id="p-1", group="vip", wrapped=b"\x00\x01", sealed=b"\x02\x03")),
-    "gallery_denial": _gallery(SetDenial(id="d-1", person_id="p-1", model="face-embedder@1", sealed=b"\x04")),
-    "gallery_removed": _gallery(RemovedPerson(kind="person", id="p-1")),
-    "face_key": FaceKey(site="home", day=20_458, wrapped=b"\x05\x06"),
-    "sighting": Sighting(
-        site="home",
-        camera="gate",
-        lane="live",
-        track="gate/live/3/12",
-        first_at_ms=AT_MS - 5000,
-        at_ms=AT_MS,
-        decision="unknown",
-        model="face-embedder@1",
-        sealed=b"\x07",
-        strength=0.75,
-        looks=4,
-        quality=0.5,
-        ref=REF,
-        face=(1.0, 2.0, 3.0, 4.0),
-        width=1920,
-        height=1080,
-        person_id="p-1",
-        score=0.25,
-        strangers=0.5,
-        runners_up=(RunnerUp("p-2", "Bob", 0.25),),
-        zones=("yard",),
-        final=True,
-    ),
-    "sighting_framed": Sighting(
-        site="home",
-        camera="gate",
-        lane="live",
-        track="gate/live/3/13",
-        first_at_ms=AT_MS - 5000,
-        at_ms=AT_MS,
-        decision="unsure",
-        model="face-embedder@1",
-        sealed=b"\x07",
-        strength=0.75,
-        looks=4,
-        quality=0.5,
-        ref=REF,
-        face=(1.0, 2.0, 3.0, 4.0),
-        width=1920,
-        height=1080,
-        ref_at_ms=AT_MS - 2000,
-        xyxy=(0.0, 1.0, 30.0, 40.0),
-    ),
-    "unknown_seen": UnknownSeen(
-        site="home",
-        pseudonym="u-1",
-        first_at_ms=AT_MS - 5000,
-        last_at_ms=AT_MS,
-        came=3,
-        model="face-embedder@1",
-        visits=(
-            UnknownVisit(
-                track="gate/live/3/12", camera="gate", at_ms=AT_MS, strength=0.75, ref=REF, face=(1.0, 2.0, 3.0, 4.0)
-            ),
-        ),
-        sealed=b"\x08",
-        gone=True,
-        merged_into="u-0",
-    ),
-    "people_merge": _people("merge", MergeUnknowns(keep="u-1", other="u-2")),
-    "people_split": _people("split", SplitUnknown(pseudonym="u-1", tracks=("gate/live/3/12",))),
-    "people_forget": _people("forget", ForgetUnknown(pseudonym="u-1")),
     "event_suppressed": Event(
         id="event-2",
         site="home",
@@ -759,3 +380,5 @@ SAMPLES: dict[str, Message] = {
         evidence=EMBEDDED,
     ),
 }
+
+SAMPLES: dict[str, Message] = OTHERS | CONTROLS | PEOPLE
