@@ -12,6 +12,7 @@ import numpy as np
 from contracts.manifest import load_manifest
 from tests import edge_outage
 from tests.bench import (
+    classifiers_bench,
     console_bench,
     edge_bench,
     faces_bench,
@@ -201,4 +202,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "sightings": sightings,
     "faces": faces,
     "history": history,
+    "classifiers": classifiers_bench.classifiers,
 }

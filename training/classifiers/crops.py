@@ -29,8 +29,6 @@ Floats = NDArray[np.float32]
 
 SIDE = 160
 """Px of the crops on disk: more than a person's head has on most cameras."""
-UPRIGHT = 1.2
-"""A person without a visible head counts where the box is so much higher than wide: else it is a part of somebody."""
 
 
 class CropRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,26 +106,26 @@ def crops_of(
     for place, square in enumerate(squares(people, attribute)):
         if square[2] - square[0] < attribute.least_side:
             continue
-        value = _with_face(faces[place], worn) if place in faces else _without_face(people[place], heads[place], worn)
-        yield Crop(crop(picture, square, SIDE), value)
+        yield Crop(crop(picture, square, SIDE), value_of(faces.get(place), heads[place], worn))
 
 
-def _with_face(face: Face, worn: Floats) -> str:
-    """A thing is worn on this head when its middle is over the face's upper half or up to a face's height above."""
-    x1, y1, x2, y2 = face.xyxy
-    x, y = (worn[:, 0] + worn[:, 2]) / 2, (worn[:, 1] + worn[:, 3]) / 2
-    beside = abs(x - (x1 + x2) / 2) <= 0.6 * (x2 - x1)
-    above = (y <= (y1 + y2) / 2) & (y >= y1 - (y2 - y1))
-    return "yes" if bool((beside & above).any()) else "no"
+def value_of(face: Face | None, head: NDArray[np.float32], worn: Floats) -> str | None:
+    """`yes` for a thing worn on this head, `no` for a bare one; None where it may be somebody else's, or no head.
 
-
-def _without_face(person: NDArray[np.float32], head: NDArray[np.float32], worn: Floats) -> str | None:
-    """Without a face the head is in the middle of the upper half of its square; what is near it may be anybody's."""
-    x1, y1, x2, y2 = head.tolist()
+    It is worn when its middle is within 0.6 of the face's width of it, and between the face's middle and a face's
+    height above it. Without a face the head is in the middle of the upper half of its square; that somebody whose head
+    is not seen wears nothing can't be known.
+    """
+    x1, y1, x2, _ = head.tolist()
     side = x2 - x1
     x, y = (worn[:, 0] + worn[:, 2]) / 2, (worn[:, 1] + worn[:, 3]) / 2
-    if bool(((abs(x - (x1 + x2) / 2) <= side / 4) & (y >= y1) & (y <= y1 + side / 2)).any()):
+    near = (abs(x - (x1 + x2) / 2) <= side / 3) & (y >= y1 - side / 10) & (y <= y1 + 0.6 * side)
+    if face is None:
+        middle = (abs(x - (x1 + x2) / 2) <= side / 4) & (y >= y1) & (y <= y1 + side / 2)
+        return "yes" if middle.any() else None
+    left, top, right, bottom = face.xyxy
+    beside = abs(x - (left + right) / 2) <= 0.6 * (right - left)
+    above = (y <= (top + bottom) / 2) & (y >= top - (bottom - top))
+    if (beside & above).any():
         return "yes"
-    touched = (worn[:, 0] < x2) & (worn[:, 2] > x1) & (worn[:, 1] < y2) & (worn[:, 3] > y1)
-    upright = person[3] - person[1] >= UPRIGHT * (person[2] - person[0]) and person[1] > 2
-    return "no" if upright and not touched.any() else None
+    return None if near.any() else "no"

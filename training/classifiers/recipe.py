@@ -38,7 +38,7 @@ class HeadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     views: Count = 4
-    l2: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
+    l2: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
     most_iterations: Count = 200
 
 

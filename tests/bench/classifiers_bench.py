@@ -1,0 +1,139 @@
+"""Second-stage classifiers: how good the recipes' models are, and what three networks cost, FP32 and INT8.
+
+    python -m tests.bench classifiers [--shared DIR]
+
+Needs the extra `training`. ResNet-50 and VGG-16 begin untrained, as no ImageNet weights of theirs are at hand: they
+show that the recipe trains, exports and agrees with torch, and what a crop costs; nothing of how good they would be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from msgspec.structs import replace
+
+from contracts.manifest import load_manifest
+from tests.bench.report import Row, at_least, at_most, missing
+
+RECIPES = Path("training/recipes")
+WEIGHTS = "weights_derived/mobilenet_v2_imagenet_folded_torch.pt"
+COSTS = {
+    # the network, its weights, and what keeps still in its two steps
+    "mobilenet_v2": (WEIGHTS, ()),
+    "resnet50": ("none", ()),
+    "vgg16": ("none", ("body.features.", "body.classifier.0.")),
+}
+Say = Callable[[str], None]
+
+
+def classifiers(shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Every promise of the classifiers."""
+    data = shared / "data"
+    try:
+        import timm  # the extra `training`
+        import torch
+    except ImportError as error:
+        return [missing("classifiers", "all of it", f"needs the extra `training`: {error}")]
+    if not data.is_dir():
+        return [missing("classifiers", "all of it", f"there is no {data}")]
+    say(f"  torch {torch.__version__}, timm {timm.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        return [row for part in (_insects, _hard_hats, _imagenet, _costs) for row in part(data, Path(folder), say)]
+
+
+def _insects(data: Path, folder: Path, say: Say) -> Iterator[Row]:
+    """Hymenoptera with one command."""
+    begun = time.monotonic()
+    given = data / "classification" / "hymenoptera"
+    metrics = _trained(RECIPES / "hymenoptera.yaml", given, data, folder / "insects")
+    took_s = time.monotonic() - begun
+    say(f"  hymenoptera: {metrics['new.accuracy']:.3f} of {metrics['new.pictures']:.0f} pictures, {took_s:.0f} s")
+    yield at_least("classifiers", "hymenoptera, accuracy on its validation set", metrics["new.accuracy"], 0.92)
+    yield at_most("classifiers", "hymenoptera, the whole command", took_s, 600, " s", digits=0)
+
+
+def _hard_hats(data: Path, folder: Path, say: Say) -> Iterator[Row]:
+    """Crops cut out as the stream does, a classifier of them, measured on pictures that are near none of training."""
+    from training.classifiers.crops import load_crop_recipe, make_crops
+
+    counts = make_crops(load_crop_recipe(RECIPES / "hard-hat-crops.yaml"), data, folder / "crops")
+    metrics = _trained(RECIPES / "hard-hat.yaml", folder / "crops" / "index.csv", data, folder / "hats")
+    say(f"  hard hats: {counts}; accuracy {metrics['new.accuracy']:.3f}, INT8 {metrics['new-int8.accuracy']:.3f}")
+    for value in ("yes", "no"):
+        what = f"hard hat `{value}`, F1 on {metrics['new.pictures']:.0f} held-out heads"
+        yield at_least("classifiers", what, metrics[f"new.{value}.f1"], 0.85)
+
+
+def _imagenet(data: Path, folder: Path, say: Say) -> Iterator[Row]:
+    """The thousand classes of MobileNetV2 through our export."""
+    from timm.data import ImageNetInfo
+
+    from training.classifiers.export import export_classifier, export_int8, run
+    from training.classifiers.network import open_network
+    from training.classifiers.recipe import NetworkConfig
+    from training.classifiers.views import middle
+    from training.dataset import read_picture
+
+    info = ImageNetInfo("imagenet-1k")
+    number = {info.index_to_label_name(k): k for k in range(1000)}
+    paths = sorted((data / "classification" / "imagenet_sample_1000").glob("*.JPEG"))
+    pictures = [middle(read_picture(path), 224) for path in paths]
+    targets = np.array([number[path.name.split("_")[0]] for path in paths])
+    net = open_network(NetworkConfig(name="mobilenet_v2", weights=WEIGHTS), data)
+    apart = export_classifier(net, 224, folder / "imagenet.onnx", pictures)
+    for name, path in (("FP32", folder / "imagenet.onnx"), ("INT8", export_int8(folder / "imagenet.onnx", pictures))):
+        right = float((run(path, pictures).argmax(1) == targets).mean())
+        say(f"  ImageNet, MobileNetV2, {name}: top-1 {right:.3f} of {len(paths)}; logits {apart:.1e} from torch's")
+        yield at_least(
+            "classifiers", f"MobileNetV2 {name}, top-1 on imagenet_sample", right, 0.8 if name == "FP32" else 0
+        )
+
+
+def _costs(data: Path, folder: Path, say: Say) -> Iterator[Row]:
+    """Two steps of each network, exported, against torch, and ms a crop on one thread."""
+    from training.classifiers.recipe import HeadConfig, NetworkConfig, TuneConfig, load_classifier_recipe
+    from training.recipe import ScheduleConfig
+
+    base = load_classifier_recipe(RECIPES / "hymenoptera.yaml")
+    schedule = ScheduleConfig(steps=2, batch=2, learning_rate=1e-4, warmup_steps=1, checkpoint_every=2)
+    for name, (weights, still) in COSTS.items():
+        recipe = replace(
+            base,
+            name=name,
+            network=NetworkConfig(name=name, weights=weights),
+            head=HeadConfig(views=1, l2=(0.1,), most_iterations=20),
+            tune=TuneConfig(schedule=schedule, freeze=still, validate_every=2),
+        )
+        found = _told(recipe, data / "classification" / "hymenoptera", data, folder / name)
+        note = "" if weights != "none" else " (untrained start)"
+        say(
+            f"  {name}{note}: {found['fp32_milliseconds']:.1f} ms a crop FP32 ({found['fp32_megabytes']:.0f} MB), "
+            f"{found['int8_milliseconds']:.1f} ms INT8 ({found['int8_megabytes']:.0f} MB)"
+        )
+        what = (
+            f"{name}{note}: {found['fp32_milliseconds']:.1f} ms, INT8 {found['int8_milliseconds']:.1f} ms; logits off"
+        )
+        yield at_most("classifiers", what, found["onnx_against_torch"], 0.01, digits=5)
+
+
+def _trained(recipe: Path, source: Path, data: Path, out: Path) -> dict[str, float]:
+    from training.classifiers.commands import train_classifier
+
+    told = argparse.Namespace(config=recipe, data=source, files=data, out=out)
+    return load_manifest(train_classifier(told)).metrics
+
+
+def _told(recipe: object, source: Path, data: Path, out: Path) -> dict[str, float]:
+    """The metrics of a recipe that stands in no file."""
+    import msgspec
+    import yaml
+
+    out.mkdir()
+    path = out / "recipe.yaml"
+    path.write_text(yaml.safe_dump(msgspec.to_builtins(recipe)))
+    return _trained(path, source, data, out / "run")
