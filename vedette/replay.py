@@ -106,7 +106,13 @@ def _system(
     }
     kafka = msgspec.structs.replace(config.kafka, bootstrap_servers=(), port=None, partitions=len(cameras))
     stream = msgspec.structs.replace(config.stream, metrics_port=0, model=str(manifest_of(config, config_file)))
-    changed = msgspec.structs.replace(config, cameras=cameras, rules=rules, kafka=kafka, stream=stream)
+    classifiers = {  # the replay's file lies elsewhere
+        name: msgspec.structs.replace(spec, manifest=str((config_file.parent / spec.manifest).resolve()))
+        for name, spec in config.classifiers.items()
+    }
+    changed = msgspec.structs.replace(
+        config, cameras=cameras, rules=rules, kafka=kafka, stream=stream, classifiers=classifiers
+    )
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(msgspec.to_builtins(changed), sort_keys=False))
     agent = ("--replay-start-ms", str(options.start_ms), "--every-frame", "--session", "1", "--metrics-port", "0")

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.attributes import KIND
+from contracts.config import Camera, CameraClassifier
 from contracts.config_file import parse
 from contracts.errors import ConfigError, ModelError
 from contracts.messages import Detection, Frame
@@ -93,6 +94,8 @@ def test_the_config_says_which_cameras_boxes_and_thresholds(folder: Path) -> Non
     (setup,) = found.setups
     assert (setup.cameras, setup.boxes, setup.most) == ({"gate"}, ("person", "car"), 3)
     assert found.votes.attributes["shade"].threshold("red") == 0.7
+    assert setup.wants(Camera(inputs=()))
+    assert not setup.wants(Camera(inputs=(), classifiers={"shade": CameraClassifier(enabled=False)}))
     opened = setup.opened_as(shade_manifest())
     assert opened.attribute is not None
     assert opened.attribute.boxes == ("person", "car")
