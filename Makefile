@@ -9,6 +9,7 @@ DEV := $(VENV)/dev.stamp
 TRACKERS := $(CURDIR)/.venv-trackers
 TRACKERS_PINS := tests/bench/trackers.txt
 TESTS := $(PY) -m pytest
+CYCLONEDX := 7.5.0
 
 # As if .venv were activated: Flink's JVM looks for its Python on PATH.
 export VIRTUAL_ENV := $(VENV)
@@ -16,7 +17,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench images lock clean
+.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench images sbom audit lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -77,6 +78,15 @@ $(TRACKERS)/made.stamp: $(TRACKERS_PINS) | $(DEV)
 	$(PY) -m venv --clear $(TRACKERS)
 	$(TRACKERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRACKERS_PINS)
 	@touch $@
+
+sbom: $(DEV) ## What this environment is made of (CycloneDX) and its licences, into build/
+	@mkdir -p build
+	$(PY) -m uv tool run --from cyclonedx-bom==$(CYCLONEDX) cyclonedx-py environment --pyproject pyproject.toml \
+		--output-reproducible --of JSON --output-file build/sbom.cdx.json $(PY)
+	$(PY) -m vedette.sbom build/sbom.cdx.json --jars broker flink > build/licences.txt
+
+audit: $(DEV) ## Known faults of the pinned packages; asks PyPI's service, which mirrors don't have: fails where it can't
+	$(PY) -m uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
 
 lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks
 	$(PY) -m vedette.jars lock

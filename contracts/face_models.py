@@ -1,4 +1,4 @@
-"""Which cameras identify people, and where the face models are to be: what is known before anything is opened."""
+"""Which cameras identify people, and where all models are to be: what is known before anything is opened."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import NamedTuple
 from contracts.config import Config
 
 BUNDLED = Path(__file__).resolve().parents[1] / "models"
+
+
+def manifest_path(config: Config, config_file: Path) -> Path:
+    """Where the detector's manifest is to be: as the config says, relative to its file, or the bundled one."""
+    return (config_file.parent / config.stream.model).resolve() if config.stream.model else BUNDLED / "detector.json"
 
 
 class FaceManifests(NamedTuple):

@@ -25,7 +25,7 @@ from contracts.config_check import missing_secrets
 from contracts.config_dump import dump
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
-from contracts.face_models import face_manifests, identifying
+from contracts.face_models import face_manifests, identifying, manifest_path
 from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
 from vault import MasterKey, master_key
@@ -35,7 +35,7 @@ from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
 from vedette.feed import Feed, FeedOptions
-from vedette.local import BUNDLED, LocalSystem, manifest_path, run_until, running_bootstrap
+from vedette.local import BUNDLED, LocalSystem, run_until, running_bootstrap
 from vedette.master_file import key_for
 from vedette.which_site import add_site
 

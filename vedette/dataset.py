@@ -22,8 +22,8 @@ from archive.collection.store import Collection, Version, collection_files
 from archive.evidence.files import files_of
 from contracts.config import Config
 from contracts.errors import VedetteError
+from contracts.face_models import manifest_path
 from vedette.export import in_force
-from vedette.local import manifest_path
 
 Format = Literal["cvat", "label-studio"]
 ANNOTATIONS: dict[Format, str] = {"cvat": "annotations.xml", "label-studio": "tasks.json"}

@@ -19,7 +19,7 @@ from bus.admin import create_topics
 from contracts import topics
 from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
-from contracts.face_models import identifying
+from contracts.face_models import identifying, manifest_path
 from stream.jobs.gateway import classpath
 from vault import MasterKey, master_key
 from vedette.broker import Broker, BrokerConfig
@@ -226,11 +226,6 @@ class LocalSystem:
         key = {} if name == "agent" else self._key
         surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **key, **environment}
         self._children.start(Child(name, command, surroundings, ends))
-
-
-def manifest_path(config: Config, config_file: Path) -> Path:
-    """Where the detector's manifest is to be: as the config says, relative to its file, or the bundled one."""
-    return (config_file.parent / config.stream.model).resolve() if config.stream.model else BUNDLED
 
 
 def manifest_of(config: Config, config_file: Path) -> Path:

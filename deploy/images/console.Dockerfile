@@ -1,12 +1,17 @@
 # Console, evidence and history: one image, three programs.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS build
+ARG CYCLONEDX=7.5.0
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv /opt/vedette \
     && /opt/vedette/bin/pip install --disable-pip-version-check --constraint constraints.txt ".[console,postgres]" \
-    && /opt/vedette/bin/pip uninstall --yes pip setuptools
+    && /opt/vedette/bin/pip uninstall --yes pip setuptools \
+    && python -m venv /opt/build \
+    && /opt/build/bin/pip install --disable-pip-version-check "cyclonedx-bom==${CYCLONEDX}" \
+    && /opt/build/bin/cyclonedx-py environment --output-file /opt/vedette/sbom.cdx.json /opt/vedette/bin/python \
+    && python -m vedette.sbom /opt/vedette/sbom.cdx.json > /opt/vedette/licences.txt
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --create-home vedette \

@@ -6,6 +6,7 @@ FROM ${FLINK_IMAGE} AS build
 ARG RUNTIME=cpu
 ARG UV=0.13.8
 ARG JGO=3.2.0
+ARG CYCLONEDX=7.5.0
 USER 0
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # A Python 3.11 with a shared libpython, which Flink's thread mode loads into its JVM: where the image has none, uv gets
@@ -18,7 +19,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     && rm -rf /var/lib/apt/lists/* \
     && mkdir -p /opt/python \
     && /usr/bin/python3 -m venv /opt/build \
-    && /opt/build/bin/pip install "uv==${UV}" "jgo==${JGO}" \
+    && /opt/build/bin/pip install "uv==${UV}" "jgo==${JGO}" "cyclonedx-bom==${CYCLONEDX}" \
     && /opt/build/bin/uv venv --python 3.11 /opt/vedette
 WORKDIR /src
 COPY . .
@@ -31,7 +32,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     fi \
     && rm -r /opt/vedette/lib/python3.11/site-packages/pyflink/lib /opt/vedette/lib/python3.11/site-packages/pyflink/opt
 # The connector as the lock file has it, by its digest.
-RUN /opt/build/bin/python -c "import shutil; from vedette.jars import flink_connector_jar as jar; shutil.copy(jar(), '/opt/')"
+RUN /opt/build/bin/python -c "import shutil; from vedette.jars import flink_connector_jar as jar; shutil.copy(jar(), '/opt/')" \
+    && /opt/build/bin/cyclonedx-py environment --output-file /opt/vedette/sbom.cdx.json /opt/vedette/bin/python \
+    && /opt/build/bin/python -m vedette.sbom /opt/vedette/sbom.cdx.json --jars flink > /opt/vedette/licences.txt
 USER 9999
 
 # hadolint ignore=DL3006

@@ -16,6 +16,7 @@ from bus.presence import wait_for_topics
 from contracts.config import bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
+from contracts.face_models import manifest_path
 from stream.jobs import JOBS
 from stream.jobs.classifiers import classifiers_in_service
 from stream.jobs.environment import FlinkSettings, environment
@@ -46,12 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     config = load(options.config)
-    ModelSource(config.models).starting(options.manifest)
+    manifest = options.manifest or manifest_path(config, options.config)
+    ModelSource(config.models).starting(manifest)
     jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
     settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
     env = environment(settings)
     faces, classifiers = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
-    build(env, ends, config, options.manifest, jobs, watch=True, faces=faces, classifiers=classifiers)
+    build(env, ends, config, manifest, jobs, watch=True, faces=faces, classifiers=classifiers)
     wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
     env.execute(f"vedette {config.site.name} {' '.join(jobs)}")
 
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m stream.jobs.cluster", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
-    parser.add_argument("--manifest", type=Path, required=True, help="the detector's manifest")
+    parser.add_argument("--manifest", type=Path, help="the detector's, instead of the config's or the bundled one")
     parser.add_argument("--jobs", nargs="+", choices=JOBS, required=True)
     return parser
 
