@@ -21,15 +21,18 @@ from tests.bench import (
     replay_bench,
     rollout_bench,
     rules_bench,
+    scaling_bench,
     sightings_bench,
     tracking_bench,
     visible_bench,
     vision_bench,
 )
 from tests.bench.report import Row, at_least, at_most, missing
+from tests.bench.site import recorded_clip
 from tests.rule_worlds import WORLDS, anomalies, f1, health
 from training import tracking as evaluation
 from vedette.broker import Broker, BrokerConfig
+from vedette.errors import SetupError
 from vedette.local import BUNDLED
 
 Say = Callable[[str], None]
@@ -170,6 +173,16 @@ def sightings(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     ]
 
 
+def scaling(shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Cores and memory of the whole system at 1, 2, 4, 8 and 16 cameras against a straight line."""
+    try:
+        clip = recorded_clip(shared)
+    except SetupError as error:
+        return [missing("scaling", "needs a clip", error.found)]
+    with tempfile.TemporaryDirectory() as folder:
+        return scaling_bench.scaling(Path(folder), clip, say)
+
+
 def faces(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     """What faces cost, and a gallery that changes while the stream runs."""
     return faces_bench.bench(say)
@@ -200,6 +213,7 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "visible": visible,
     "queue": queue,
     "sightings": sightings,
+    "scaling": scaling,
     "faces": faces,
     "history": history,
     "classifiers": classifiers_bench.classifiers,

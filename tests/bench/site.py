@@ -161,16 +161,22 @@ class Up:
 
 
 class Scrape:
-    """Prometheus text, read for its histograms: cumulative counts by upper bound, all labels added up."""
+    """Prometheus text, read for its counters and histograms (cumulative counts by upper bound), all labels added up."""
 
     def __init__(self, text: str) -> None:
         self._buckets: dict[str, dict[float, float]] = {}
+        self._totals: dict[str, float] = {}
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
+                self._totals[sample.name] = self._totals.get(sample.name, 0.0) + sample.value
                 if sample.name.endswith("_bucket"):
                     buckets = self._buckets.setdefault(family.name, {})
                     bound = float(sample.labels["le"])
                     buckets[bound] = buckets.get(bound, 0.0) + sample.value
+
+    def total(self, sample: str) -> float:
+        """A sample's value over all labels; 0 before there is one."""
+        return self._totals.get(sample, 0.0)
 
     def quantiles(self, metric: Metric, shares: Sequence[float], since: Scrape) -> tuple[int, list[float]]:
         """How many observations came after `since`, and their quantiles, linear within a bucket as Prometheus does."""
@@ -205,6 +211,7 @@ def part_of(process: psutil.Process) -> str:
         ("archive.evidence", "evidence"),
         ("archive.history", "history"),
         ("-m edge", "agent"),
+        ("-m console", "console"),
     ):
         if word in line:
             return part
