@@ -19,9 +19,9 @@ from console.rights import Who
 from console.store.store import Store
 from contracts.config_file import load
 from contracts.errors import VedetteError
+from contracts.face_models import manifest_path
 from contracts.manifest import ModelManifest, load_manifest
 from vedette.evidence import Evidence
-from vedette.local import manifest_path
 from vedette.which_site import site_of
 
 GRID = 24
