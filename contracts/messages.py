@@ -308,7 +308,7 @@ class CameraCounters(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EdgeStatus(Message, frozen=True, kw_only=True, gc=False):
-    """One camera's state, once a second from its agent. `clock_offset_ms` is agent minus broker."""
+    """One camera's state, once a second from its agent, which runs `version`. `clock_offset_ms`: agent minus broker."""
 
     site: Id
     camera: Id
@@ -326,6 +326,7 @@ class EdgeStatus(Message, frozen=True, kw_only=True, gc=False):
     counters: CameraCounters = CameraCounters()
     spool_bytes: int = 0
     clock_offset_ms: int | None = None
+    version: str = ""
 
 
 class WindowStats(Message, frozen=True, kw_only=True, gc=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Literal
 
 from contracts.config import Input
@@ -18,6 +19,8 @@ from edge.settings import CameraSettings, changed
 from edge.source import Shot
 from edge.watched import WatchedReader
 
+VERSION = version("vedette")
+"""What this agent runs: every status says it."""
 DOWN_AFTER_S = 8.0
 """Without a picture for so long a camera is down: said within 10 s, with the second between two statuses."""
 
@@ -152,6 +155,7 @@ class Camera:
             counters=counters,
             spool_bytes=spool_bytes,
             clock_offset_ms=clock_offset_ms,
+            version=VERSION,
         )
 
     def _reason(self, state: State) -> str:

@@ -10,6 +10,7 @@ from console.pages import parts
 from console.pages.desk import Visit, blocking
 from console.pages.texts import HEALTH, LIVE
 from console.pages.times import delayed, lasting, stamp
+from contracts.messages import EdgeStatus
 
 EVERY_S = 2.0
 QUIET_MS = 10_000
@@ -102,11 +103,16 @@ def _cameras(visit: Visit, states: dict[str, State]) -> None:
                 str(sum(status.counters.dropped.values())) if status else "–",
                 f"{status.spool_bytes / 1e6:.1f} MB" if status else "–",
                 f"{status.clock_offset_ms} ms" if status and status.clock_offset_ms is not None else "–",
-                status.agent if status else "–",
+                _agent(status) if status else "–",
             )
         )
     names = ("camera", "state", "age", "captured", "sent", "delay", "dropped", "spool", "clock", "agent")
     parts.table([HEALTH[name] for name in names], rows, numbers=range(2, 9), caption=HEALTH["cameras"])
+
+
+def _agent(status: EdgeStatus) -> str:
+    """Its name and what it runs, where it says that."""
+    return HEALTH["agent_runs"].format(agent=status.agent, version=status.version) if status.version else status.agent
 
 
 def _channels(channels: list[ChannelView], zone: str) -> None:

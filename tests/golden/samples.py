@@ -209,6 +209,9 @@ OTHERS: dict[str, Message] = {
         spool_bytes=2**33,
         clock_offset_ms=-40,
     ),
+    "edge_status_version": EdgeStatus(
+        site="home", camera="gate", agent="agent-1", session=3, at_ms=AT_MS, state="up", version="0.1.0"
+    ),
     "window_stats": WindowStats(
         site="home",
         camera="gate",

@@ -90,6 +90,7 @@ HEALTH = {
     "spool": "Spool",
     "clock": "Clock",
     "agent": "Agent",
+    "agent_runs": "{agent} (version {version})",
     "delay": "To the decision",
     "parts": "Parts",
     "broker": "Broker",

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 
 import cv2
 import numpy as np
@@ -143,6 +144,7 @@ def test_it_is_opened_again_and_again_and_the_index_goes_on() -> None:
     with Setup(open_capture) as setup:
         wait_until(lambda: len(setup.frames) >= 20, 10, "frames")
         assert setup.status().state == "up"
+    assert setup.status().version == version("vedette")
     indices = [frame.index for frame, _ in setup.frames]
     assert indices == sorted(set(indices))
     assert all(capture.closed or not capture.left for capture in captures)
