@@ -84,6 +84,7 @@ rules:
   path-in: {kind: line_crossing, line: path, cameras: [forecourt], severity: low}
   hall-closed: {kind: zone_entry, zone: floor, cameras: [hall], severity: critical}
   camera-down: {kind: camera_down}
+models: {folder: "REGISTRY"}
 console:
   budget: {rules: {path-in: 0.6}}
   oidc: {issuer: "ISSUER", client_id: vedette, client_secret: "{OIDC_SECRET}", title: Harbour ID,
@@ -197,6 +198,7 @@ class ConsoleSite:
         self.receiver = self._beside.enter_context(http_receiver())
         self.provider = self._beside.enter_context(provider())
         text = CONFIG.replace("CAMERAS", more).replace("RECEIVER", self.receiver.url)
+        text = text.replace("REGISTRY", str(self.folder / "registry"))
         (self.folder / "site.yaml").write_text(text.replace("ISSUER", self.provider.url))
         self.start()
         self.first_link = (self.state / "first-link").read_text()

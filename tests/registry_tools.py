@@ -32,6 +32,7 @@ def made(folder: Path, version: str, **changes: Any) -> Path:
     file = out / "detector.json"
     file.write_bytes(msgspec.json.encode(manifest))
     file.with_suffix(".md").write_text(f"# detector {version}")
+    file.with_suffix(".learnt").write_text(f"{'0' * 64}\n{'1' * 64}\n")
     return file
 
 

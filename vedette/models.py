@@ -161,7 +161,7 @@ def gate_(desk: Desk, given: argparse.Namespace) -> int:
     if not against:
         raise VedetteError(f"{desk.site} has nothing in service that {given.id} could be held against: --against ID")
     before = desk.registry.fetch(against, desk.cache)
-    report = run((manifest, folder), before, given.sets)
+    report = run((manifest, folder), before, given.sets, desk.registry.learnt(given.id))
     text = markdown(report)
     kept = msgspec.json.format(msgspec.json.encode(report)), text.encode()
     decision = desk.registry.gated(

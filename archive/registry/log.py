@@ -57,12 +57,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What a site runs in one slot: ids of versions; `in_service` is empty where the log doesn't know.
 
-    `before` are those that were in service earlier, the latest last. `at_ms` is the time of the last decision on it.
+    `before` are those that were in service earlier, the latest last. `since_ms` is since when it is in service, `at_ms`
+    the time of the last decision on the slot.
     """
 
     in_service: str = ""
     before: tuple[str, ...] = ()
     candidate: Candidate | None = None
+    since_ms: int = 0
     at_ms: int = 0
 
 
@@ -92,8 +94,10 @@ def _promoted(now: Standing, decision: Decision) -> Standing:
             model=decision.model, stage=decision.stage, cameras=decision.cameras, share=decision.share
         )
         return replace(now, candidate=candidate)
-    before = (*now.before, now.in_service) if now.in_service not in ("", decision.model) else now.before
-    return replace(now, in_service=decision.model, before=before, candidate=None)
+    if decision.model == now.in_service:
+        return replace(now, candidate=None)
+    before = (*now.before, now.in_service) if now.in_service else now.before
+    return replace(now, in_service=decision.model, before=before, candidate=None, since_ms=decision.at_ms)
 
 
 def _back(now: Standing, decision: Decision) -> Standing:
@@ -101,5 +105,5 @@ def _back(now: Standing, decision: Decision) -> Standing:
     if now.candidate is not None and now.candidate.model == decision.model:
         return replace(now, candidate=None)
     if now.in_service == decision.model and now.before:
-        return replace(now, in_service=decision.instead, before=now.before[:-1])
+        return replace(now, in_service=decision.instead, before=now.before[:-1], since_ms=decision.at_ms)
     return now

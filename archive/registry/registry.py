@@ -22,7 +22,9 @@ from contracts.fields import Stage
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from vault import PublicKey, Signer
 
-MANIFEST, CARD, LOG = "manifest.json", "card.md", "_log"
+MANIFEST, CARD, LEARNT, LOG = "manifest.json", "card.md", "learnt.txt", "_log"
+BESIDE = {".md": CARD, ".learnt": LEARNT}
+"""What may lie beside a manifest under its name, and as what it is kept: see `register`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -60,7 +62,8 @@ class Registry:
         self._manifests: dict[str, ModelManifest] = {}
 
     def register(self, manifest_file: Path, by: str, why: str = "") -> ModelManifest:
-        """Keep a version, signed: the manifest, the file that it names and the card beside it (`NAME.md`).
+        """Keep a version, signed: the manifest, the file that it names, and what lies beside it: the card (`NAME.md`)
+        and the SHA-256 of each picture that it was trained on, one a line (`NAME.learnt`).
 
         Once more changes nothing, and completes what a kill left. Raises RegistryError where another model has this
         name and version, ModelError where the file isn't what the manifest says.
@@ -74,9 +77,10 @@ class Registry:
             kept = signed(kept, self._signer)
         folder = f"{name}/{version}"
         self.files.create(f"{folder}/{kept.file}", data)
-        card = manifest_file.with_suffix(".md")
-        if card.is_file() and self._manifest(given.id) is None:
-            self.files.write(f"{folder}/{CARD}", card.read_bytes())
+        for ending, kept_as in BESIDE.items():
+            beside = manifest_file.with_suffix(ending)
+            if beside.is_file() and self._manifest(given.id) is None:
+                self.files.write(f"{folder}/{kept_as}", beside.read_bytes())
         self.files.create(f"{folder}/{MANIFEST}", _encoder.encode(kept))
         there = self.manifest(given.id)
         if replace(there, signature=None) != replace(kept, signature=None):
@@ -120,6 +124,10 @@ class Registry:
     def card(self, id: str) -> str:
         """The card of a version, empty where it has none."""
         return self._text("/".join((*_parts(id), CARD)))
+
+    def learnt(self, id: str) -> frozenset[str]:
+        """The SHA-256 of the pictures that a version was trained on, empty where that is not known."""
+        return frozenset(self._text("/".join((*_parts(id), LEARNT))).split())
 
     def report(self, decision: Decision) -> str:
         """The report of a gate, for people."""

@@ -25,6 +25,7 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("handover", "/handover", "report"),
     ("budget", "/budget", "report"),
     ("people", "/people", "see_people"),
+    ("models", "/models", "promote"),
     ("notifications", "/notifications", "configure"),
     ("health", "/health", "see"),
     ("audit", "/audit", "see_audit"),

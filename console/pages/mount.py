@@ -15,6 +15,7 @@ from console.pages.desk import Desk, Visit
 from console.pages.handover import handover_page
 from console.pages.health import QUIET_MS, health_page
 from console.pages.live import live_page
+from console.pages.models import models_page
 from console.pages.notifications import notifications_page
 from console.pages.own import own_page
 from console.pages.panel import STATIC, Answer
@@ -31,6 +32,7 @@ PAGES: dict[str, layout.Build] = {
     "analytics": analytics_page,
     "handover": handover_page,
     "budget": budget_page,
+    "models": models_page,
     "notifications": notifications_page,
     "health": health_page,
     "audit": audit_page,

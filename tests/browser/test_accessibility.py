@@ -18,6 +18,7 @@ PAGES = (
     "/setup?rule=camera-down",
     "/analytics",
     "/budget",
+    "/models",
     "/notifications",
     "/handover",
     "/people",

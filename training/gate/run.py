@@ -10,23 +10,27 @@ from training.gate.predict import Model, see
 from training.gate.sets import GateSet, read_config, read_sets
 
 
-def run(candidate: Model, against: Model, config_file: Path) -> Report:
+def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[str] = frozenset()) -> Report:
     """Hold a candidate against the model in service on the sets that `config_file` lists.
+
+    `learnt` are the SHA-256 of the pictures that it was trained on, as far as that is known.
 
     Raises ConfigError where a set is another than the one that was frozen, ModelError where a model can't be opened.
     """
     config = read_config(config_file)
     sets = read_sets(config, config_file.parent)
     frozen = tuple(one.frozen for one in sets)
-    if (reason := _trained_on(candidate[0], sets)) is not None:
+    if (reason := _trained_on(candidate[0], learnt, sets)) is not None:
         return refused(candidate[0].id, against[0].id, frozen, config.limits, reason)
     before, after = see((against, candidate), [file for one in sets for file in one.files])
     return judge([picture for one in sets for picture in one.pictures], before, after, frozen, config.limits)
 
 
-def _trained_on(candidate: ModelManifest, sets: tuple[GateSet, ...]) -> Reason | None:
-    learnt = {data.sha256 for data in candidate.lineage.data} if candidate.lineage is not None else set()
+def _trained_on(candidate: ModelManifest, learnt: frozenset[str], sets: tuple[GateSet, ...]) -> Reason | None:
+    data = {one.sha256 for one in candidate.lineage.data} if candidate.lineage is not None else set()
     for one in sets:
-        if one.frozen.sha256 in learnt:
+        if one.frozen.sha256 in data:
             return Reason(of="data", text=f"it was trained on the frozen set {one.frozen.name}")
+        if known := len(one.digests & learnt):
+            return Reason(of="data", text=f"it was trained on {known} pictures of the frozen set {one.frozen.name}")
     return None

@@ -37,11 +37,15 @@ class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 @dataclass(frozen=True)
 class GateSet:
-    """A set as it is on the disk, with the hash of all that is in it; `files` are the pictures', in their order."""
+    """A set as it is on the disk, with the hash of all that is in it; `files` are the pictures', in their order.
+
+    `digests` are the SHA-256 of all its pictures.
+    """
 
     frozen: FrozenSet
     pictures: tuple[Picture, ...]
     files: tuple[Path, ...]
+    digests: frozenset[str]
 
 
 class _Category(msgspec.Struct):
@@ -105,18 +109,20 @@ def read_set(entry: SetEntry, folder: Path) -> GateSet:
         coco = msgspec.json.decode(data, type=_Coco)
         digest.update(hashlib.sha256(data).digest())
         files = [folder / entry.pictures / image.file_name for image in coco.images]
-        for file in files:
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digests = [hashlib.sha256(file.read_bytes()) for file in files]
     except OSError as error:
         raise ConfigError(f"set {entry.name}", f"{error.filename}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise ConfigError(f"set {entry.name}", f"{annotations.name}: {error}") from error
+    for one in digests:
+        digest.update(one.digest())
     kept = [n for n, image in enumerate(coco.images) if image.complete]
     pictures = list(_pictures(coco))
     return GateSet(
         FrozenSet(name=entry.name, sha256=digest.hexdigest(), pictures=len(kept)),
         tuple(pictures[n] for n in kept),
         tuple(files[n] for n in kept),
+        frozenset(one.hexdigest() for one in digests),
     )
 
 

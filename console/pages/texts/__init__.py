@@ -6,6 +6,7 @@ from console.pages.texts.alerts import ALERTS
 from console.pages.texts.budget import BUDGET
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
 from console.pages.texts.history import ANALYTICS, SEARCH
+from console.pages.texts.models import MODELS
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
 from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE, OWN
 from console.pages.texts.people import IDENTITY, PEOPLE
@@ -23,6 +24,7 @@ __all__ = [
     "IDENTITY",
     "LIVE",
     "MESSAGES",
+    "MODELS",
     "NOTIFICATIONS",
     "OWN",
     "PEOPLE",

@@ -39,6 +39,7 @@ SHELL = {
     "analytics": "Analytics",
     "handover": "Hand-over",
     "budget": "Budget",
+    "models": "Models",
     "notifications": "Notifications",
     "health": "Health",
     "audit": "Audit",

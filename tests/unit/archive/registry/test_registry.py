@@ -27,6 +27,7 @@ def test_a_version_is_kept_signed_and_can_be_fetched(registry: Registry, tmp_pat
     kept = registry.register(made(tmp_path, "2"), by="bea")
     assert [one.id for one in registry.versions()] == ["detector@2"]
     assert registry.card("detector@2") == "# detector 2"
+    assert registry.learnt("detector@2") == {"0" * 64, "1" * 64}
     fetched, folder = registry.fetch("detector@2", tmp_path / "cache")
     assert fetched == kept == load_manifest(folder / "manifest.json")
     assert registry.fetch("detector@2", tmp_path / "cache") == (fetched, folder)
@@ -103,7 +104,7 @@ def test_what_is_in_service_is_what_the_log_leads_to(registry: Registry, tmp_pat
     registry.promote("detector@3", SITE, "canary", by="bea", cameras=("gate",))
     canary = Candidate(model="detector@3", stage="canary", cameras=("gate",))
     assert registry.standing(SITE)["detector"] == Standing(
-        in_service="detector@2", before=("detector@1",), candidate=canary, at_ms=AT_MS
+        in_service="detector@2", before=("detector@1",), candidate=canary, since_ms=AT_MS, at_ms=AT_MS
     )
     registry.promote("detector@3", SITE, "everywhere", by="bea")
     assert now_of(registry) == ("detector@3", None)

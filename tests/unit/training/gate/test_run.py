@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -60,6 +61,12 @@ def test_a_candidate_that_learnt_a_frozen_set_is_refused_unseen(gate: Path) -> N
     assert [one.of for one in report.refusals] == ["data"]
     assert "frozen set bright" in report.why
     assert report.overall is None
+
+
+def test_a_candidate_that_learnt_some_of_its_pictures_is_refused_unseen(gate: Path) -> None:
+    learnt = [hashlib.sha256((gate.parent / f"{number}.jpg").read_bytes()).hexdigest() for number in (3, 4)]
+    report = run(model("2"), model("1", **BLIND), gate, frozenset((*learnt, "0" * 64)))
+    assert report.why == "it was trained on 2 pictures of the frozen set bright"
 
 
 @pytest.mark.parametrize("changed", ["0.jpg", "set.json"])
