@@ -29,6 +29,7 @@ HEAD_SHARE = 0.4
 """The side of a head's square, of the box's height where that is more than its width (as `stream/vision/faces.py`)."""
 MARGIN = 0.15
 """A box may be off by so much of the square: the head is in the grown one all the same."""
+FACE_MARGIN = 0.25
 QUALITY = 85
 PERSON = "person"
 
@@ -40,6 +41,19 @@ def heads(tracks: FrameTracks, spared: Callable[[TrackedObject], bool] = lambda 
         for track in tracks.tracks
         if track.label == PERSON and not track.gone and not spared(track)
     )
+
+
+def shares(picture: Picture, boxes: Iterable[Xyxy]) -> Regions:
+    """Boxes of faces, brow to chin in px, as regions of the picture in which hair and ears are too."""
+    height, width = picture.shape[:2]
+    size = (width, height, width, height)
+    return tuple(tuple(np.divide(grown(box, FACE_MARGIN), size).tolist()) for box in boxes)
+
+
+def to_hide(tracks: FrameTracks, faces: Regions, spared: Callable[[TrackedObject], bool]) -> Regions:
+    """The heads of all who are not spared, and the faces that are nobody's who is."""
+    shown = heads(tracks, lambda track: not spared(track))
+    return (*heads(tracks, spared), *(face for face in faces if not _within(face, shown)))
 
 
 def hidden(picture: Picture, regions: Iterable[Xyxy]) -> Picture:
@@ -61,13 +75,13 @@ def whole(picture: Picture) -> Picture:
     return _unreadable(picture, WHOLE_CELLS)
 
 
-def hidden_jpeg(jpeg: bytes, regions: Regions | None) -> bytes:
+def hidden_jpeg(jpeg: bytes, regions: Callable[[Picture], Regions] | None) -> bytes:
     """A JPEG with these regions unreadable, or all of it where they are not known; b"" for what is no picture."""
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
     if picture is None:
         return b""
     picture = cast(Picture, picture)
-    shown = whole(picture) if regions is None else hidden(picture, regions)
+    shown = whole(picture) if regions is None else hidden(picture, regions(picture))
     if shown is picture:
         return jpeg
     return cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
@@ -78,6 +92,11 @@ def grown(xyxy: Xyxy, share: float) -> Xyxy:
     x1, y1, x2, y2 = xyxy
     across, down = (x2 - x1) * share, (y2 - y1) * share
     return x1 - across, y1 - down, x2 + across, y2 + down
+
+
+def _within(face: Xyxy, regions: Regions) -> bool:
+    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+    return any(x1 <= x <= x2 and y1 <= y <= y2 for x1, y1, x2, y2 in regions)
 
 
 def _head(xyxy: Xyxy, width: int, height: int) -> Xyxy:

@@ -179,7 +179,7 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
     config = parts.config
     wall = Wall({})
     watch_list = WatchList(config.site.name, config.faces.watch_lists)
-    veil = Veil(watch_list)
+    veil = Veil(watch_list, parts.people.faces)
 
     def know(now: Config) -> None:
         wall.know({name: detect_of(now, name).heartbeat_s or 0.0 for name in now.cameras})

@@ -5,43 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from archive.anonymise import Picture
 from archive.evidence.anonymise import Anonymiser
 from archive.evidence.kafka_boxes import KafkaBoxes
 from archive.evidence.privacy import Redact
 from archive.evidence.veiled import VeiledCameras
+from archive.people.whole_faces import WholeFaces
 from archive.process import Process, now_ms
 from archive.watch_list import WatchList
 from bus.errors import BusError
 from bus.follower import Follower
 from contracts import topics
 from contracts.face_models import face_manifests
-from contracts.fields import Xyxy
-from contracts.manifest import load_manifest
-from stream.vision.faces import FaceLocaliser
-from stream.vision.session import SessionOptions
 
 RETRY_S = 1.0
-
-
-class WholeFaces:
-    """The faces of whole pictures; the localiser is opened for the first one. Threads may share it."""
-
-    def __init__(self, manifest: Path) -> None:
-        self._manifest = manifest
-        self._lock = threading.Lock()
-        self._localiser: FaceLocaliser | None = None
-
-    def __call__(self, picture: Picture) -> Iterator[Xyxy]:
-        """Where they are, px of the picture; raises ModelError."""
-        with self._lock:
-            if self._localiser is None:
-                manifest = load_manifest(self._manifest)
-                self._localiser = FaceLocaliser.open(manifest, self._manifest.parent, SessionOptions(device="cpu"))
-        for face in self._localiser.everywhere(picture):
-            yield face.xyxy
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from archive.people import FaceModels, SessionOptions
+from archive.people.whole_faces import WholeFaces
 from archive.sightings import Search
 from console.evidence import EvidenceReader
 from console.hub import Hub
@@ -61,6 +62,7 @@ class PeopleParts:
     looking: Looking
     feed: PeopleFeed
     frames: Frames
+    faces: WholeFaces
     seen_days: float
 
     def standing(self) -> Standing:
@@ -112,5 +114,6 @@ def build_people(
         looking=Looking(store, sources, faces, Search(sightings, days.keys), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
         frames=frames,
+        faces=WholeFaces(models.localiser),
         seen_days=config.faces.keep_days,
     )

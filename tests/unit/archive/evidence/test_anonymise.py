@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archive.evidence.anonymise import Anonymiser
-from archive.evidence.redacting import WholeFaces
 from archive.evidence.veiled import VeiledCameras
+from archive.people.whole_faces import WholeFaces
 from archive.watch_list import WatchList
 from bus.consuming import Record
 from contracts.codec import encode

@@ -20,7 +20,11 @@ def picture(boxes=True, index=1):
 
 
 def veil(*cameras):
-    made = Veil(WatchList("home", ()))
+    return veil_of(lambda pixels: (), *cameras)
+
+
+def veil_of(faces, *cameras):
+    made = Veil(WatchList("home", ()), faces)
     made.know(frozenset(cameras))
     return made
 
@@ -37,6 +41,24 @@ def test_people_s_heads_are_hidden_and_the_rest_is_not():
     shown = np.abs(opened(veil("gate").jpeg(picture())) - opened(JPEG)).mean(axis=2)
     assert shown[100:180, 110:190].mean() > 30
     assert shown[240:, :].mean() < 12
+
+
+def test_a_face_whose_person_nobody_tracks_is_hidden_too_and_looked_for_now_and_then():
+    looks = []
+
+    def faces(pixels):
+        looks.append(pixels.shape)
+        return [(400, 200, 440, 260)]
+
+    shown = veil_of(faces, "gate")
+    for index in (1, 2):
+        hidden = np.abs(opened(shown.jpeg(picture(index=index))) - opened(JPEG)).mean(axis=2)
+        assert hidden[200:260, 400:440].mean() > 30
+        assert hidden[300:, 460:].mean() < 12
+    assert looks == [(480, 640, 3)]
+    later = picture(index=3)
+    shown.jpeg(later._replace(tracks=replace(later.tracks, captured_at_ms=later.tracks.captured_at_ms + 500)))
+    assert len(looks) == 2
 
 
 def test_a_picture_whose_people_are_not_known_yet_is_hidden_whole_and_then_shown():
