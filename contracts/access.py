@@ -59,11 +59,11 @@ def of_parts(site: str) -> dict[str, Access]:
         ),
         "evidence": Access(
             reads=(
-                *(*frames, topics.ALERTS, topics.FEEDBACK, topics.TRACKS),
+                *(*frames, topics.ALERTS, topics.FEEDBACK, topics.TRACKS, topics.DETECTIONS),
                 *(topics.SIGHTINGS, topics.FACE_KEYS, topics.GALLERY),
             ),
             writes=(topics.EVIDENCE, topics.DEAD_LETTERS),
-            groups=("vedette-evidence", "vedette-sightings"),
+            groups=("vedette-evidence", "vedette-sightings", "vedette-samples"),
         ),
         "history": Access(
             reads=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.ANALYTICS),

@@ -1,4 +1,4 @@
-"""Which of a camera's frames are worth keeping beside its alerts: pure, for one frame's tracks after the other."""
+"""Which of a camera's frames are worth keeping beside its alerts: pure, for one frame's boxes after the other."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import zlib
 
 import msgspec
 
-from contracts.messages import FrameTracks
+from contracts.messages import FrameDetections
 
-UNSURE = (0.2, 0.6)
-"""Tracks of such a confidence are what the next model could be surer of."""
+UNSURE = (0.15, 0.6)
+"""Boxes of such a confidence are what the next model could be surer of, one way or the other."""
 REVIEWED = 0.1
 """Of the frames for which there is room so many are kept without a reason: misses look like nothing."""
 BURST = 3.0
@@ -34,7 +34,7 @@ class Sampler:
     def __init__(self, per_hour: float) -> None:
         self._every_ms = HOUR_MS / per_hour
 
-    def step(self, state: SamplerState, frame: FrameTracks) -> tuple[SamplerState, tuple[str, ...]]:
+    def step(self, state: SamplerState, frame: FrameDetections) -> tuple[SamplerState, tuple[str, ...]]:
         """Look at the next frame; gives why it is kept, if it is. Earlier ones than the last change nothing."""
         if frame.captured_at_ms <= state.at_ms:
             return state, ()
@@ -43,26 +43,24 @@ class Sampler:
         now = msgspec.structs.replace(state, room=room, at_ms=frame.captured_at_ms)
         if room < 1:
             return now, ()
-        firsts = {(track.label, _quarter(frame)) for track in frame.tracks if not track.gone} - state.known
+        sure = {box.label for box in frame.detections if box.confidence > UNSURE[1]}
+        firsts = {(label, _quarter(frame)) for label in sure} - state.known
         reasons = why(frame, {label for label, _ in firsts})
         if not reasons:
             return now, ()
         return msgspec.structs.replace(now, room=room - 1, known=state.known | firsts), reasons
 
 
-def why(frame: FrameTracks, firsts: set[str]) -> tuple[str, ...]:
+def why(frame: FrameDetections, firsts: set[str]) -> tuple[str, ...]:
     """The reasons to keep a frame. What is drawn for review depends on its place alone, so a replay draws the same."""
-    there = [track for track in frame.tracks if not track.gone]
     reasons = [f"first {label} of this part of the day" for label in sorted(firsts)]
-    if any(not track.observed for track in there):
-        reasons.append("a track that was not seen")
-    if any(track.observed and UNSURE[0] <= track.confidence <= UNSURE[1] for track in there):
-        reasons.append("a track that was seen unsurely")
+    if any(UNSURE[0] <= box.confidence <= UNSURE[1] for box in frame.detections):
+        reasons.append("seen unsurely")
     place = f"{frame.camera}/{frame.session}/{frame.index}".encode()
     if not reasons and zlib.crc32(place) < REVIEWED * 2**32:
         reasons.append("random review")
     return tuple(reasons)
 
 
-def _quarter(frame: FrameTracks) -> int:
+def _quarter(frame: FrameDetections) -> int:
     return dt.datetime.fromtimestamp(frame.captured_at_ms / 1000, dt.UTC).hour // QUARTER_H

@@ -21,15 +21,15 @@ class Split(NamedTuple):
 
 
 def split(items: Sequence[Item], share: float, alike: Mapping[str, str] | None = None) -> Split:
-    """About `share` of the groups to measure with; a group stays on its side in every later version.
+    """About `share` of the groups to measure with, never the first; what is trained on once is never measured with.
 
     A group is a camera's passage. `alike` joins groups: pictures (by SHA-256) with the same word in it are near
     duplicates wherever they come from.
     """
     sides: tuple[list[Item], list[Item]] = [], []
-    for group in groups(items, alike or {}):
+    for place, group in enumerate(groups(items, alike or {})):
         number = int.from_bytes(hashlib.sha256(group[0].sha256.encode()).digest()[:4], "big") / 2**32
-        sides[number < share].extend(group)
+        sides[place > 0 and number < share].extend(group)
     train, measure = (tuple(sorted(side, key=lambda item: (item.captured_at_ms, item.sha256))) for side in sides)
     return Split(train, measure)
 

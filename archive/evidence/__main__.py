@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from archive.collection.sampling import begin_sampling
 from archive.evidence.chain import Chain
 from archive.evidence.clip import ClipMaker
 from archive.evidence.clips import Clips
@@ -46,7 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         with redacting(process) as redact:
-            _run(process, key, redact)
+            samples = begin_sampling(process, redact)
+            try:
+                _run(process, key, redact)
+            finally:
+                process.stop.set()
+                if samples is not None:
+                    samples.join(STOP_S)
     finally:
         process.stop.set()
         if sightings is not None:

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from archive.collection.items import Box, Item, Sample
 from archive.collection.sampler import Sampler, SamplerState
+from archive.collection.sampling import boxes_of
 from archive.collection.seeing import Sight, fused
 from archive.collection.store import Collection
 from archive.evidence import paths
@@ -147,14 +148,14 @@ class Lobby:
             redact=as_sent,
         )
         for shot in clip:
-            state, decision = decider.frame(state, _seen(shot, detector, model))
+            seen = _seen(shot, detector, model)
+            state, decision = decider.frame(state, seen)
             for alert in decision.alerts:
                 writer.write(alert)
                 alerts.add(alert.id)
-            if decision.tracks is not None:
-                sampled, reasons = sampler.step(sampled, decision.tracks)
-                if reasons:
-                    self._keep(shot, decision.tracks, reasons)
+            sampled, reasons = sampler.step(sampled, seen)
+            if reasons and decision.tracks is not None:
+                self._keep(shot, decision.tracks, reasons)
         return len(alerts)
 
     def answer(self, clips: Sequence[Sequence[Shot]], wrong: float = 0.0) -> dict[str, int]:
@@ -186,11 +187,7 @@ class Lobby:
     def _keep(self, shot: Shot, tracks: FrameTracks, reasons: tuple[str, ...]) -> None:
         jpeg = _jpeg(shot.path)
         item = item_of(shot, hashlib.sha256(jpeg).hexdigest(), reasons, tracks.model)
-        boxes = {
-            one.track_id: Box(xyxy=one.xyxy, label=one.label, kind="pseudo", confidence=one.confidence, by=tracks.model)
-            for one in tracks.tracks
-            if not one.gone and one.observed
-        }
+        boxes = boxes_of(tracks, item.width, item.height)
         self._collection.keep_sample(Sample(item=item, tracks=boxes), jpeg)
 
 
@@ -262,7 +259,7 @@ def _seen(shot: Shot, detector: ExportedDetector, model: str) -> FrameDetections
         ref=FrameRef(TOPIC, 0, shot.offset),
         model=model,
         detections=found,
-        thresholds={"default": LEAST},
+        thresholds={PERSON: LEAST},
     )
 
 

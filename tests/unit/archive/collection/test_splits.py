@@ -36,3 +36,7 @@ def test_a_group_stays_on_its_side_when_more_comes() -> None:
 )
 def test_a_passage_ends_with_a_gap_or_the_camera(gap_ms: int, camera: str, count: int) -> None:
     assert len(groups([item("a"), item("b", AT_MS + gap_ms, camera=camera)], {})) == count
+
+
+def test_something_is_always_trained_on() -> None:
+    assert [len(side) for side in split([item("a")], 1.0)] == [1, 0]
