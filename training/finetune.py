@@ -74,6 +74,7 @@ def finetune(
     if place.rank == 0:
         net = _best(start, average, recipe, sets, out)
         write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
+        written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in sets.learnt))
     return written
 
 
@@ -90,8 +91,12 @@ def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, v
 
 
 class _Sets(NamedTuple):
-    """What is trained on, and what is measured with: the site's, and the replay's."""
+    """What is trained on, and what is measured with: the site's, and the replay's.
 
+    `learnt` are the SHA-256 of the site's pictures that are trained on: the gate takes no set that has one of them.
+    """
+
+    learnt: tuple[str, ...]
     site: DataSet
     held: DataSet
     replay: tuple[DataSet, ...]
@@ -107,7 +112,7 @@ def _read(recipe: FinetuneRecipe, collection: Collection, version: Version, data
     replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
     print(f"site {len(site.samples)}, measured with {len(held.samples)}; skipped {list_skipped((site, *replay), out)}")
-    return _Sets(site, held, replay, validate)
+    return _Sets(tuple(item.sha256 for item in sides.train), site, held, replay, validate)
 
 
 def _best(start: DetectorNet, average: DetectorNet, recipe: FinetuneRecipe, sets: _Sets, out: Path) -> DetectorNet:

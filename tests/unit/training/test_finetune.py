@@ -82,6 +82,9 @@ def test_a_candidate_says_where_it_comes_from(
     report = msgspec.json.decode((tmp_path / "out" / "finetune.json").read_bytes(), type=Measured)
     assert [one.share for one in report.tried] == [0.0, 0.5, 1.0]
     assert report.site_pictures + report.measured_pictures == 6
+    learnt = written.with_suffix(".learnt").read_text().split()
+    assert len(learnt) == report.site_pictures
+    assert set(learnt) < {one.sha256 for one in site[1].items}
 
 
 def test_a_stopped_run_ends_where_an_unbroken_one_does(
