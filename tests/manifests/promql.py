@@ -26,7 +26,7 @@ def faults(expression: str, recorded: Mapping[str, frozenset[str]]) -> list[str]
             continue
         known |= labels
         found += [f"{name} has no label {label}" for label in _selected(selector) if label not in labels | OF_TARGETS]
-    if known > OF_TARGETS and not re.search(r"\b(flink|kubelet|strimzi)_|\bALERTS\b", expression):
+    if known > OF_TARGETS and not re.search(r"\b(flink|kubelet|container|strimzi)_|\bALERTS\b", expression):
         found += [f"no series here has the label {label}" for label in _grouped(expression) if label not in known]
     return found
 

@@ -71,7 +71,7 @@ def test_rules_and_dashboards_are_those_of_deploy() -> None:
         assert (component / name).read_text() == text, name
     rules, *_ = (one for one in built("prod") if one["kind"] == "PrometheusRule")
     assert rules["spec"] == yaml.safe_load((K8S.parent / "deploy" / "prometheus" / "rules.yaml").read_text())
-    assert sum("grafana_dashboard" in one["metadata"].get("labels", {}) for one in built("prod")) == 6
+    assert sum("grafana_dashboard" in one["metadata"].get("labels", {}) for one in built("prod")) == 7
 
 
 def test_every_port_with_metrics_is_asked_for_them() -> None:

@@ -40,6 +40,12 @@ FLINK = (
     *("jobmanager_job_lastCheckpointDuration", "jobmanager_job_lastCheckpointSize"),
 )
 """Flink's own names, as its reporter gives them."""
+KUBERNETES = {
+    "container_cpu_usage_seconds_total": {"container": "flink-main-container"},
+    "container_memory_working_set_bytes": {"container": "flink-main-container"},
+    "kubelet_volume_stats_used_bytes": {"persistentvolumeclaim": "archive"},
+}
+"""The kubelet's, with the labels that panels pick by."""
 
 pytestmark = pytest.mark.skipif(not shutil.which("prometheus"), reason="needs Prometheus (Debian: prometheus)")
 
@@ -50,7 +56,10 @@ class Everything:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._metrics = Metrics(self.registry)
-        self._flink = [Gauge(f"flink_{name}", name, ["task_name"], registry=self.registry) for name in FLINK]
+        flink = [Gauge(f"flink_{name}", name, ["task_name"], registry=self.registry) for name in FLINK]
+        kubelet = [Gauge(name, name, [*labels], registry=self.registry) for name, labels in KUBERNETES.items()]
+        self._others = [gauge.labels("any") for gauge in flink]
+        self._others += [gauge.labels(**labels) for gauge, labels in zip(kubelet, KUBERNETES.values(), strict=True)]
 
     def count(self) -> None:
         for metric in ALL:
@@ -62,8 +71,8 @@ class Everything:
                         self._metrics.gauge(metric, *labels).set(1)
                     case "histogram":
                         self._metrics.histogram(metric, *labels).observe(0.2)
-        for gauge in self._flink:
-            gauge.labels("any").inc(5)
+        for gauge in self._others:
+            gauge.inc(5)
 
 
 class Prometheus:
