@@ -112,7 +112,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         *(config, store, hub, reader),
         bootstrap=place.bootstrap,
         models=face_manifests(config, place.folder),
-        sightings=sightings_root(archive),
+        sightings=place.state / "sightings" if config.evidence.s3 is not None else sightings_root(archive),
         master=place.master,
         config_now=changes.config,
         clock_ms=clock_ms,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from archive.sightings.copies import Copies
 from archive.sightings.folder import SightingsFolder
 from bus.consuming import Record
 from bus.errors import BusError
@@ -47,8 +48,11 @@ class Keeper:
         keep_days: float,
         clock: Clock,
         stop: threading.Event,
+        copies: Copies | None = None,
     ) -> None:
+        """`copies` is where who searches gets the sightings from, None where they have the same folder."""
         self._bootstrap = bootstrap
+        self._copies = copies
         self._folder = folder
         self._keys = keys
         self._master = master
@@ -152,6 +156,8 @@ class Keeper:
             if records:
                 self.take(records)
                 reader.commit()
+            if self._copies is not None:
+                self._copies.put()
 
     @staticmethod
     def _end(followers: list[Follower]) -> None:

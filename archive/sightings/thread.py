@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from archive.process import Process, now_ms
+from archive.sightings.copies import copies_of
 from archive.sightings.folder import SightingsFolder
 from archive.sightings.keeper import Keeper
 from vault import DayKeys, MasterKey
@@ -28,15 +29,16 @@ def begin_keeping(process: Process, master: MasterKey | None) -> threading.Threa
     if master is None:
         log.error("cameras identify people, and the environment has no master key: no sighting is kept")
         return None
-    keys = DayKeys(process.config.site.name)
+    keys, root = DayKeys(process.config.site.name), sightings_root(process.state)
     keeper = Keeper(
         process.bootstrap,
-        SightingsFolder(sightings_root(process.state), keys),
+        SightingsFolder(root, keys),
         keys,
         master,
         keep_days=process.config.faces.keep_days,
         clock=now_ms,
         stop=process.stop,
+        copies=copies_of(process.config, root),
     )
     thread = threading.Thread(target=_keep, args=(keeper, process.stop), name="sightings", daemon=True)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from archive.people import FaceModels
 from archive.sightings import Found, Query, Search
+from archive.sightings.copies import Copies
 from archive.sightings.search import FOREVER_MS
 from console.people.errors import RefusedPictureError
 from console.people.sources import Source, Sources, source_name
@@ -54,12 +56,21 @@ class Looking:
     """Searches, each of them in the audit, on the cameras that whoever asks may see."""
 
     def __init__(
-        self, store: Store, sources: Sources, models: FaceModels, search: Search, clock_ms: Callable[[], int]
+        self,
+        store: Store,
+        sources: Sources,
+        models: FaceModels,
+        search: Search,
+        copies: Copies | None,
+        clock_ms: Callable[[], int],
     ) -> None:
+        """`copies` brings the sightings that `search` looks into from where they are kept, None where that is here."""
         self._store = store
         self._sources = sources
         self._models = models
         self._search = search
+        self._copies = copies
+        self._fetching = threading.Lock()
         self._clock_ms = clock_ms
 
     def find(self, who: Who, sought: Sought) -> list[SightingView]:
@@ -84,6 +95,9 @@ class Looking:
             least=least,
             most=sought.most,
         )
+        if self._copies is not None:
+            with self._fetching:
+                self._copies.fetch()
         found = [_view(one, calibration.strangers(strength, one.score, 1)) for one in self._search.find(query)]
         details = {
             "source": source_name(sought.source),

@@ -11,6 +11,7 @@ import msgspec
 from archive.people import FaceModels, SessionOptions
 from archive.people.whole_faces import WholeFaces
 from archive.sightings import Search
+from archive.sightings.copies import copies_of
 from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.people.days import Days
@@ -102,6 +103,7 @@ def build_people(
     register = Register(store, config, keys, faces, clock_ms, wake)
     sources = Sources(store, evidence, faces, days.keys, unknown, frames, config_now)
     unknowns = Unknowns(store, unknown, register, sources, site, clock_ms, wake)
+    search = Search(sightings, days.keys)
     return PeopleParts(
         keys=keys,
         days=days,
@@ -111,7 +113,7 @@ def build_people(
         unknown=unknown,
         unknowns=unknowns,
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
-        looking=Looking(store, sources, faces, Search(sightings, days.keys), clock_ms),
+        looking=Looking(store, sources, faces, search, copies_of(config, sightings), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
         frames=frames,
         faces=WholeFaces(models.localiser),
