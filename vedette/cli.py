@@ -240,7 +240,7 @@ def _key_of(folders: Iterable[Path]) -> MasterKey | None:
 
 def _replay(given: argparse.Namespace) -> int:
     _on_end(signal.default_int_handler)
-    return replay_cli.run(given)
+    return replay_cli.run(given, (STATE, STATE / "demo"), _now_ms)
 
 
 def _explain(given: argparse.Namespace) -> int:

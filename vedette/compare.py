@@ -21,7 +21,6 @@ from contracts.config_file import load
 from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest
 from contracts.messages import Alert
-from vedette.clips import Clip
 from vedette.compare_report import Side, write_report
 from vedette.incidents import Comparison, compare, told_last
 from vedette.replay import Recording, ReplayOptions, replay
@@ -66,21 +65,20 @@ def setup_of(given: Path, config: Path | None) -> Setup:
 
 def compare_runs(
     sides: tuple[Setup, Setup],
-    clips: Callable[[Config], dict[str, Clip]],
-    options: Callable[[dict[str, Clip]], ReplayOptions],
+    options: Callable[[Config], ReplayOptions],
     out: Path,
     say: Callable[[str], None],
 ) -> Comparison:
     """Replay under both, write `report.html` and `report.json` into `out`, and return what differs."""
     out.mkdir(parents=True, exist_ok=True)
-    chosen = [clips(side.config) for side in sides]  # a wrong clip is said before anything starts
+    chosen = [options(side.config) for side in sides]  # a wrong clip is said before anything starts
     runs = []
-    for side, its_clips in zip(sides, chosen, strict=True):
+    for side, its_options in zip(sides, chosen, strict=True):
         say(f"{side.name}:")
-        runs.append(_run(side, options(its_clips), say))
+        runs.append(_run(side, its_options, say))
     found = compare(runs[0].recording.alerts, runs[1].recording.alerts)
-    seconds = sum(clip.frames / clip.fps for clip in chosen[0].values())
-    write_report(out, found, (_side(runs[0], seconds), _side(runs[1], seconds)))
+    a, b = (_side(run, of.seconds) for run, of in zip(runs, chosen, strict=True))
+    write_report(out, found, (a, b))
     return found
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -23,7 +23,8 @@ from contracts.codec import decode, encode
 from contracts.config import Config, Input
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.messages import Alert, FrameDetections, FrameTracks, Message
-from vedette.clips import Clip, check_room, room_bytes
+from vedette.clips import OVERHEAD_BYTES, SPARE_BYTES, Clip, check_room, room_bytes
+from vedette.kept import KeptFrames
 from vedette.local import LocalOptions, LocalSystem, manifest_of
 
 POLL_S = 0.2
@@ -33,19 +34,35 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What is replayed and what is written. `speed` is "max" or "1" (the video's own pace).
+    """What is replayed (clips by camera, or the frames that a system still has) and what is written.
 
-    `state_dir` is where the frames are kept while it runs; None for the system's temporary folder.
+    `speed` is "max" or "1" (the video's own pace, of clips only). `state_dir` is where the frames are kept while it
+    runs; None for the system's temporary folder.
     """
 
-    clips: dict[str, Clip]
-    start_ms: int
+    clips: dict[str, Clip] = field(default_factory=dict)
+    start_ms: int = 0
+    kept: KeptFrames | None = None
     speed: str = "max"
     mot: Path | None = None
     alerts: Path | None = None
     detections: Path | None = None
     stall_s: float = 120.0
     state_dir: Path | None = None
+
+    @property
+    def frames(self) -> dict[str, int]:
+        """How many frames there are, by camera; 0 where a clip doesn't say."""
+        if self.kept is not None:
+            return {name: one.frames for name, one in self.kept.cameras.items()}
+        return {name: clip.frames for name, clip in self.clips.items()}
+
+    @property
+    def seconds(self) -> float:
+        """How long what is replayed lasted, all cameras together."""
+        if self.kept is not None:
+            return sum(one.last_ms - one.first_ms for one in self.kept.cameras.values()) / 1000
+        return sum(clip.frames / clip.fps for clip in self.clips.values())
 
 
 @dataclass(frozen=True)
@@ -71,10 +88,12 @@ def replay(
     """
     check_outputs(options)
     with tempfile.TemporaryDirectory(prefix="vedette-replay-", dir=options.state_dir) as folder:
-        check_room(room_bytes(options.clips, config), Path(folder))
+        check_room(_room_bytes(options, config), Path(folder))
         system = _system(config, config_file, options, Path(folder), say)
         try:
             system.start()
+            if options.kept is not None:
+                options.kept.send(system.bootstrap, config.site.name)
             _wait_until_drained(system, options, say)
             code = system.stop_child("jobs", timeout_s=60.0)
             if code != 0:
@@ -91,13 +110,10 @@ def _system(
     config: Config, config_file: Path, options: ReplayOptions, folder: Path, say: Callable[[str], None]
 ) -> LocalSystem:
     pace: Literal["fast", "real_time"] = "fast" if options.speed == "max" else "real_time"
+    inputs = {name: (Input(url=str(clip.path), loop=False, pace=pace),) for name, clip in options.clips.items()}
     cameras = {
-        name: msgspec.structs.replace(
-            config.cameras[name],
-            inputs=(Input(url=str(clip.path), loop=False, pace=pace),),
-            enabled=True,
-        )
-        for name, clip in options.clips.items()
+        name: msgspec.structs.replace(config.cameras[name], inputs=inputs.get(name, ()), enabled=True)
+        for name in options.frames
     }
     rules = {
         name: msgspec.structs.replace(rule, cameras=tuple(camera for camera in rule.cameras if camera in cameras))
@@ -116,13 +132,14 @@ def _system(
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(msgspec.to_builtins(changed), sort_keys=False))
     agent = ("--replay-start-ms", str(options.start_ms), "--every-frame", "--session", "1", "--metrics-port", "0")
-    local = LocalOptions(("jobs", "agent"), keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
+    parts = ("jobs", "agent") if options.clips else ("jobs",)
+    local = LocalOptions(parts, keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
     return LocalSystem(changed, file, folder, local, say)
 
 
 def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callable[[str], None]) -> None:
     """Follow the tracks until each camera's last frame is through. Raises VedetteError when nothing moves any more."""
-    progress = _Progress(options.clips, say)
+    progress = _Progress(options.frames, say)
     moved_s = time.monotonic()
     with Reader(system.bootstrap, topics.TRACKS) as reader:
         while not progress.done:
@@ -130,11 +147,18 @@ def _wait_until_drained(system: LocalSystem, options: ReplayOptions, say: Callab
             for record in reader.read(POLL_S):
                 progress.seen(decode(record.value or b"", FrameTracks))
                 moved_s = time.monotonic()
-            agent = system.child("agent")
-            if agent.code not in (None, 0):
-                raise VedetteError(f"the agent failed (code {agent.code}):\n{_log(system, 'agent')}")
+            code = system.child("agent").code if options.clips else None
+            if code not in (None, 0):
+                raise VedetteError(f"the agent failed (code {code}):\n{_log(system, 'agent')}")
             if time.monotonic() - moved_s > options.stall_s:
                 raise VedetteError(f"nothing came through for {options.stall_s:g} s")
+
+
+def _room_bytes(options: ReplayOptions, config: Config) -> int:
+    """About how much the frames take; those that are kept lie in the run's broker as they are."""
+    if options.kept is None:
+        return room_bytes(options.clips, config)
+    return SPARE_BYTES + sum(one.bytes + one.frames * OVERHEAD_BYTES for one in options.kept.cameras.values())
 
 
 def _log(system: LocalSystem, name: str) -> str:
@@ -145,9 +169,9 @@ def _log(system: LocalSystem, name: str) -> str:
 class _Progress:
     """Counts the frames that are through and says so once a second."""
 
-    def __init__(self, clips: dict[str, Clip], say: Callable[[str], None]) -> None:
-        self._open = set(clips)
-        self._total = sum(clip.frames for clip in clips.values())
+    def __init__(self, frames: dict[str, int], say: Callable[[str], None]) -> None:
+        self._open = set(frames)
+        self._total = sum(frames.values())
         self._through: dict[str, int] = {}
         self._say = say
         self._began_s: float | None = None
@@ -160,7 +184,7 @@ class _Progress:
     def seen(self, tracks: FrameTracks) -> None:
         now = time.monotonic()
         self._began_s = self._began_s or now
-        self._through[tracks.camera] = tracks.index + 1
+        self._through[tracks.camera] = self._through.get(tracks.camera, 0) + 1
         if tracks.last:
             self._open.discard(tracks.camera)
         if now - self._said_s >= 1.0 or self.done:

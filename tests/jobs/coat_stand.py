@@ -85,7 +85,7 @@ def _live(site: SiteUnderTest, index: int) -> int:
 
 
 def _again(site: SiteUnderTest, index: int) -> None:
-    """Minutes at once: gone for so long that the rules forget it; there for 1 s and gone for 5 s, three times; then
+    """Minutes at once: gone for so long that the rules forget it; there for 1 s and gone for 12 s, three times; then
     somebody beside it, and an empty end.
     """
     frames, at_ms = [], _now_ms()
@@ -93,7 +93,7 @@ def _again(site: SiteUnderTest, index: int) -> None:
         at_ms += 5_000
         frames.append(seen(index, at_ms))
         index += 1
-    for shown, seconds in [((), 5), (((X, COAT),), 1)] * 3 + [((), 5), (((X + TALL, SOMEBODY),), 1), ((), 8)]:
+    for shown, seconds in [((), 12), (((X, COAT),), 1)] * 3 + [((), 12), (((X + TALL, SOMEBODY),), 1), ((), 8)]:
         for _ in range(10 * seconds):
             at_ms += 100
             frames.append(seen(index, at_ms, *shown))
