@@ -25,6 +25,7 @@ from stream.vision.explain import (
 from stream.vision.image import fit, letterbox
 from stream.vision.session import Session, SessionOptions, open_runtime
 from tests.builders import DATA, manifest_of, solid
+from tests.faithfulness import falls, lost, most_important, random_regions
 
 CPU = SessionOptions(device="cpu")
 SHARED = Path(__file__).parents[5] / "shared" / "data"
@@ -41,32 +42,6 @@ def lamp(x, y, side=16, colour=(0, 0, 255)):
     picture = solid(64, 64)
     picture[y : y + side, x : x + side] = colour
     return picture
-
-
-def lost(score, picture, mask):
-    """How far the score falls when a region is replaced by what is around it, smeared."""
-    smeared = cv2.GaussianBlur(picture, (0, 0), 40)
-    return score([picture])[0] - score([np.where(mask[..., None], smeared, picture)])[0]
-
-
-def most_important(heat, window, share):
-    """The part of the window that is hottest: so much of its area."""
-    x1, y1, x2, y2 = window
-    inside = np.zeros(heat.shape, bool)
-    inside[y1:y2, x1:x2] = True
-    return inside & (heat >= np.quantile(heat[y1:y2, x1:x2], 1 - share))
-
-
-def random_regions(shape, window, share, count):
-    """Rectangles of the window's proportions and of that share of its area, anywhere in it."""
-    rng = np.random.default_rng(7)
-    x1, y1, x2, y2 = window
-    width, height = round((x2 - x1) * share**0.5), round((y2 - y1) * share**0.5)
-    for _ in range(count):
-        mask = np.zeros(shape, bool)
-        x, y = int(rng.integers(x1, x2 - width + 1)), int(rng.integers(y1, y2 - height + 1))
-        mask[y : y + height, x : x + width] = True
-        yield mask
 
 
 def test_the_lamp_is_the_reason_for_its_box() -> None:
@@ -182,8 +157,6 @@ def test_on_real_pictures_the_hottest_part_counts_for_more_than_others_of_its_si
         first = detections(session.read(session.infer([canvas])[0]), session.label_names, size, size)[0]
         window, score = around(first.xyxy, *size), box_score(session, first.label, first.xyxy)
         heat = occlusion(score, canvas, window, OcclusionConfig(cells=64))
-        hot = lost(score, canvas, most_important(heat.values, window, 0.15))
-        random = [lost(score, canvas, mask) for mask in random_regions(canvas.shape[:2], window, 0.15, 8)]
-        ahead.append((hot, float(np.mean(random))))
+        ahead.append(falls(score, canvas, window, heat.values))
     assert all(hot > random for hot, random in ahead), ahead
     assert sum(hot for hot, _ in ahead) > 1.3 * sum(random for _, random in ahead), ahead
