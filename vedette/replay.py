@@ -112,7 +112,9 @@ def _system(
     pace: Literal["fast", "real_time"] = "fast" if options.speed == "max" else "real_time"
     inputs = {name: (Input(url=str(clip.path), loop=False, pace=pace),) for name, clip in options.clips.items()}
     cameras = {
-        name: msgspec.structs.replace(config.cameras[name], inputs=inputs.get(name, ()), enabled=True)
+        name: msgspec.structs.replace(
+            config.cameras[name], inputs=inputs.get(name, config.cameras[name].inputs), enabled=True
+        )
         for name in options.frames
     }
     rules = {
