@@ -30,9 +30,11 @@ from tests.bench.report import Row, at_least, at_most, missing
 from training.bundle import write_manifest
 from training.dataset import Sample as Truth
 from training.dataset import read_picture, read_sets
-from training.evaluate import Found, average_precision, evaluate_set
+from training.evaluate import Found, average_precision, evaluate_set, sample_labels
 from training.export import NMS_IOU, export_detector
 from training.finetune import FinetuneRecipe, finetune
+from training.gate.run import run as gate_run
+from training.gate.sets import SetEntry, read_set
 from training.network import DetectorNet, load_yolox
 from training.predict import ExportedDetector
 from training.recipe import load_recipe, read_recipe
@@ -48,7 +50,9 @@ LABELS = 12
 """Pictures of the queue that a person labels in a round, beside answering alerts."""
 LOOKED = 2
 """Of the frames that the stream sees every so many are measured with."""
-PARTS = ("reviewed", "both", "budgets", "site", "public", "poisoned")
+PARTS = ("reviewed", "both", "budgets", "site", "public", "poisoned", "gate")
+JUDGED = ("reviewed-3", "both-3", "poisoned-1")
+"""Candidates that the gate holds against the start."""
 Results = dict[str, dict[str, Any]]
 
 
@@ -221,6 +225,62 @@ def budgets(bench: Bench) -> None:
             bench.note(name, bench.measured(written, LAST) | {"pictures": len(labelled)})
 
 
+def gate(bench: Bench) -> None:
+    """Hold candidates against the start, on the last clips and what was known before, as `vedette learn` does."""
+    listed = _frozen(bench)
+    start = bench.start()
+    for name in JUDGED:
+        part, _, number = name.partition("-")
+        manifest = bench.out / part / f"round-{number}" / "candidate" / "detector.json"
+        if not manifest.exists() or f"gate {name}" in bench.results:
+            continue
+        before = (load_manifest(start), start.parent)
+        report = gate_run((load_manifest(manifest), manifest.parent), before, listed)
+        bench.note(f"gate {name}", {"passed": report.passed, "why": report.why})
+
+
+def _frozen(bench: Bench) -> Path:
+    """The gate's list: the lobby's last clips as camera `hall`, coco128's test half as camera `coco`."""
+    folder = bench.out / "gate"
+    folder.mkdir(exist_ok=True)
+    (coco,) = (one for one in bench.detector.sets if one.name == "coco-test")
+    (known,) = read_sets((coco,), ("test",), bench.data, bench.out / "clips", bench.recipe.channels)
+    sets = {
+        "hall": [
+            (shot.path, shot.people, [PERSON] * len(shot.people)) for clip in bench.clips(LAST) for shot in clip[::4]
+        ],
+        "coco": [
+            (one.path, one.xyxy, [list(bench.recipe.labels)[label] for label in sample_labels(one, bench.recipe)])
+            for one in known.samples
+        ],
+    }
+    entries = []
+    for camera, pictures in sets.items():
+        path = folder / f"{camera}.json"
+        path.write_bytes(_as_set(camera, pictures, list(bench.recipe.labels)))
+        entry = SetEntry(name=camera, annotations=str(path.resolve()), pictures="/")
+        entries.append(msgspec.structs.replace(entry, sha256=read_set(entry, folder).frozen.sha256))
+    listed = folder / "gate.yaml"
+    listed.write_bytes(msgspec.yaml.encode({"sets": entries, "limits": {"slowdown": 2.0}}))
+    return listed
+
+
+def _as_set(camera: str, pictures: Sequence[tuple[Path, Any, list[str]]], labels: list[str]) -> bytes:
+    """COCO's JSON of pictures with boxes xyxy [N,4] and their labels."""
+    images, annotations = [], []
+    for number, (path, boxes, names) in enumerate(pictures, 1):
+        height, width = read_picture(path).shape[:2]
+        name = str(path.resolve()).lstrip("/")
+        images.append({"id": number, "file_name": name, "width": width, "height": height, "camera": camera})
+        for (x1, y1, x2, y2), label in zip(np.asarray(boxes).tolist(), names, strict=True):
+            more = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1), "iscrowd": 0}
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": number, "category_id": labels.index(label) + 1} | more
+            )
+    categories = [{"id": number, "name": label} for number, label in enumerate(labels, 1)]
+    return msgspec.json.encode({"images": images, "annotations": annotations, "categories": categories})
+
+
 def _pool(bench: Bench, pool: Sequence[Shot]) -> tuple[list[Item], dict[str, Shot]]:
     """All frames of the rounds as items, with what the teachers see in them; looked at once."""
     folder = bench.out / "budgets"
@@ -259,6 +319,7 @@ def run(bench: Bench, part: str) -> None:
         "public": lambda: rounds(bench, part, msgspec.structs.replace(alone, site_weight=0.0)),
         "poisoned": lambda: rounds(bench, part, bench.recipe, wrong=WRONG, most=1),
         "budgets": lambda: budgets(bench),
+        "gate": lambda: gate(bench),
     }
     runs[part]()
 
@@ -277,6 +338,8 @@ def rows(results: Results) -> list[Row]:
         if {f"hard-{budget}", f"random-{budget}"} <= results.keys():
             gain = results[f"hard-{budget}"]["last"] - results[f"random-{budget}"]["last"]
             made.append(at_least("learning", f"hard before random at {budget} labels", gain, 0.0, digits=3))
+    if poisoned := results.get("gate poisoned-1"):
+        made.append(Row("learning", "a poisoned round", poisoned["why"], "refused", not poisoned["passed"]))
     return made or [missing("learning", "rounds", "no part has been run")]
 
 
@@ -319,7 +382,7 @@ def figure(results: Results, path: Path) -> None:
     pyplot.close(canvas)
 
 
-def learning(shared: Path, _python: Path | None, say: Callable[[str], None]) -> list[Row]:
+def learning(shared: Path, say: Callable[[str], None]) -> list[Row]:
     """For `python -m tests.bench learning`: everything that was not measured yet."""
     if not (shared / "data" / "tracking" / "CAVIAR").is_dir():
         return [missing("learning", "rounds", "needs the recorded clips")]

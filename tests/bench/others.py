@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -202,6 +203,15 @@ def history(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     ]
 
 
+def learning(shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Rounds of answers on a lobby's camera; some hours of training where nothing was measured yet."""
+    if importlib.util.find_spec("torch") is None:
+        return [missing("learning", "rounds", "needs the extra `training`")]
+    from tests.bench.learning_bench import learning as rounds
+
+    return rounds(shared, say)
+
+
 BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "vision": vision,
     "edge": edge,
@@ -217,4 +227,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "faces": faces,
     "history": history,
     "classifiers": classifiers_bench.classifiers,
+    "learning": learning,
 }
