@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     manifest, help_ = Path("models/detector.json"), "the detector that an appearance head is for, or to fine-tune"
     training.add_argument("--manifest", type=Path, default=manifest, help=help_)
     training.add_argument("--collection", type=Path, metavar="DIR", help="what `vedette dataset collect` keeps")
+    training.add_argument("--gate", type=Path, metavar="FILE", help="frozen sets, whose pictures are not trained on")
     training.add_argument("--version", default="", metavar="ID", help="of the collection (default: the newest)")
     training.set_defaults(run=_train)
     bundle = kinds.add_parser("bundle", parents=[shared], help="export a run's weights, with thresholds and manifest")

@@ -13,6 +13,7 @@ from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
 from training.appearance import AppearanceRecipe, train
 from training.finetune import FinetuneRecipe, finetune
+from training.gate.sets import frozen_pictures
 from training.network import load_exported
 from training.predict import ExportedDetector
 from training.recipe import read_recipe
@@ -54,7 +55,8 @@ def finetune_detector(options: argparse.Namespace) -> str:
     collection = Collection(Folder(options.collection))
     recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
     version = collection.load(options.version)
-    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out))
+    frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
+    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out, frozen))
 
 
 def evaluate_tracking(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import torch
 
 from archive.collection.cleaning import found_before, words
-from archive.collection.splits import split
+from archive.collection.splits import split, without
 from archive.collection.store import Collection, Version
 from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
@@ -54,9 +54,17 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def finetune(
-    recipe: FinetuneRecipe, manifest_file: Path, collection: Collection, version: Version, data: Path, out: Path
+    recipe: FinetuneRecipe,
+    manifest_file: Path,
+    collection: Collection,
+    version: Version,
+    data: Path,
+    out: Path,
+    frozen: frozenset[str] = frozenset(),
 ) -> Path:
     """Fine-tune and write a candidate; returns its manifest. Goes on where it was stopped, also with torchrun.
+
+    No passage with one of the `frozen` pictures (SHA-256) is trained on: they are what the gate judges with.
 
     Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
     """
@@ -68,7 +76,7 @@ def finetune(
     model_bytes(parent, manifest_file.parent)
     start = load_exported(manifest_file.parent / parent.file)
     recipe = fitting(recipe, parent, start, version)
-    sets = _read(recipe, collection, version, data, out)
+    sets = _read(recipe, collection, version, data, out, frozen)
     average = fit_detector(copy.deepcopy(start), (sets.site, *sets.replay), recipe, place, out).cpu()
     written = out / "candidate" / f"{parent.name}.json"
     if place.rank == 0:
@@ -103,8 +111,11 @@ class _Sets(NamedTuple):
     validate: tuple[DataSet, ...]
 
 
-def _read(recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path) -> _Sets:
-    sides = split(version.items, recipe.measured, words(found_before(collection).alike))
+def _read(
+    recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: frozenset[str]
+) -> _Sets:
+    alike = words(found_before(collection).alike)
+    sides = split(without(version.items, frozen, alike), recipe.measured, alike)
     site = collected(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / "pictures", 0.0)
     if not site.samples:

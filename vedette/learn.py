@@ -45,7 +45,7 @@ class Learning:
             print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
             return 0
         print(f"training: {reason}")
-        candidate = self._candidate(about, replay, finetune)
+        candidate = self._candidate(about, replay, gate, finetune)
         register_(self._desk, argparse.Namespace(manifest=candidate, why=reason))
         id = load_manifest(candidate).id
         refused = self._gated(id, gate)
@@ -64,7 +64,7 @@ class Learning:
         print(f"{id} passed: `vedette models promote {id} --stage shadow` lets it run beside what is in service")
         return 0
 
-    def _candidate(self, about: About, replay: Path, finetune: Finetune) -> Path:
+    def _candidate(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> Path:
         """The manifest of the model that was trained on this version, from the one in service."""
         registry, first = self._desk.registry, manifest_of(self._config, self._file)
         registry.adopt(first, self._desk.site, self._desk.by)
@@ -79,6 +79,7 @@ class Learning:
             recipe = self._config.learning.recipe
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--collection", str(self._folder())]
+            arguments += ["--gate", str(gate)]
             arguments += ["--config", str(self._file.parent / recipe)] if recipe else []
             if finetune(arguments):
                 raise VedetteError("the fine-tuning failed: see above")

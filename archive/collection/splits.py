@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from archive.collection.items import Item
@@ -32,6 +32,12 @@ def split(items: Sequence[Item], share: float, alike: Mapping[str, str] | None =
         sides[place > 0 and number < share].extend(group)
     train, measure = (tuple(sorted(side, key=lambda item: (item.captured_at_ms, item.sha256))) for side in sides)
     return Split(train, measure)
+
+
+def without(items: Sequence[Item], frozen: Collection[str], alike: Mapping[str, str] | None = None) -> list[Item]:
+    """The items of groups that hold none of the `frozen` pictures: what is judged with is never trained on."""
+    left = (group for group in groups(items, alike or {}) if not any(item.sha256 in frozen for item in group))
+    return [item for group in left for item in group]
 
 
 def groups(items: Iterable[Item], alike: Mapping[str, str]) -> list[list[Item]]:

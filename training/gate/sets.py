@@ -100,6 +100,11 @@ def read_sets(config: GateConfig, folder: Path) -> tuple[GateSet, ...]:
     return tuple(found)
 
 
+def frozen_pictures(file: Path) -> frozenset[str]:
+    """The SHA-256 of all pictures that the listed sets hold; raises ConfigError as `read_sets` does."""
+    return frozenset(name for one in read_sets(read_config(file), file.parent) for name in one.digests)
+
+
 def read_set(entry: SetEntry, folder: Path) -> GateSet:
     """One set as it is; raises ConfigError where a file is missing or isn't COCO's."""
     annotations = folder / entry.annotations

@@ -176,7 +176,7 @@ def test_what_was_said_of_places_becomes_weights(recipe: DetectorRecipe, tmp_pat
     ]
     data = collected(collection, [item(name, 0, *said), item("gone")], known, tmp_path / "cache", 1.0)
     (sample,) = data.samples
-    assert sample.weights.tolist() == pytest.approx([1.0, -1.0, 0.7, 0.0, 0.0])
+    assert sample.weights.tolist() == pytest.approx([1.0, -1.0, 0.0, 0.7, 0.0])
     assert sample.partly
     assert [one.name for one in data.skipped] == ["gone"]
     assert cv2.imread(str(sample.path)).shape == (90, 160, 3)

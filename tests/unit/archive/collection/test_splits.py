@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archive.collection.splits import PASSAGE_MS, groups, split
+from archive.collection.splits import PASSAGE_MS, groups, split, without
 from tests.collection_tools import item
 from tests.evidence_tools import AT_MS
 
@@ -40,3 +40,8 @@ def test_a_passage_ends_with_a_gap_or_the_camera(gap_ms: int, camera: str, count
 
 def test_something_is_always_trained_on() -> None:
     assert [len(side) for side in split([item("a")], 1.0)] == [1, 0]
+
+
+def test_a_passage_of_a_frozen_picture_is_not_trained_on() -> None:
+    left = without(PASSAGES, {"3-1"})
+    assert {one.sha256 for one in PASSAGES} - {one.sha256 for one in left} == {"3-0", "3-1", "3-2"}
