@@ -81,8 +81,9 @@ def finetune(
     written = out / "candidate" / f"{parent.name}.json"
     if place.rank == 0:
         net = _best(start, average, recipe, sets, out)
-        write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
+        written.parent.mkdir(parents=True, exist_ok=True)
         written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in sets.learnt))
+        write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
     return written
 
 

@@ -37,9 +37,9 @@ export default {
     },
     quality(one) {
       const found = Object.entries(one.manifest.metrics ?? {}).filter(([name]) => /mean_ap50|accuracy|f1/.test(name)).slice(0, 2);
-      return (found.length ? found : Object.entries(one.manifest.metrics ?? {}).slice(0, 1)).map(([name, value]) => `${name} ${this.number(value)}`).join(", ");
+      return (found.length ? found : Object.entries(one.manifest.metrics ?? {}).slice(0, 1)).map(([name, value]) => `${name} ${this.digits(value)}`).join(", ");
     },
-    number(value) { return typeof value === "number" ? value.toFixed(3) : "–"; },
+    digits(value) { return typeof value === "number" ? value.toFixed(3) : "–"; },
     signed(value) { return (value >= 0 ? "+" : "") + value.toFixed(3); },
     async open(id) {
       this.chosen = await this.call("detail", { id });
@@ -126,11 +126,11 @@ export default {
     <section v-if="gate(chosen)"><h3>{{ t.report }}, {{ filled(t.against, { against: gate(chosen).against || '–' }) }}</h3>
       <template v-if="chosen.figures?.limits"><p v-for="one in chosen.figures.refusals" :key="one.text" class="note bad">{{ one.text }}</p><p v-for="one in chosen.figures.doubts" :key="one.text" class="note warn">{{ one.text }}</p><p v-if="!chosen.figures.refusals.length" class="note">{{ gate(chosen).why }}</p>
         <div v-if="chosen.figures.places.length" class="scroll" tabindex="0" role="region" :aria-label="t.report"><table class="table"><thead><tr><th scope="col">{{ t.place }}</th><th scope="col" class="num">{{ t.boxes }}</th><th scope="col" class="num">{{ t.before }}</th><th scope="col" class="num">{{ t.after }}</th><th scope="col" class="num">{{ t.change }}</th></tr></thead>
-          <tbody><tr v-for="one in chosen.figures.places" :key="one.camera + '/' + one.label"><td>{{ placeName(one) }}</td><td class="num">{{ one.boxes }}</td><td class="num">{{ number(one.before) }}</td><td class="num">{{ number(one.after) }}</td><td :class="['num', { bad: isLost(one) }]">{{ signed(one.after - one.before) }}</td></tr></tbody></table></div>
-        <p class="dim">{{ filled(t.ms, { before: chosen.figures.ms[0].toFixed(1), after: chosen.figures.ms[1].toFixed(1), error_before: number(chosen.figures.calibration[0]), error_after: number(chosen.figures.calibration[1]) }) }}</p></template>
+          <tbody><tr v-for="one in chosen.figures.places" :key="one.camera + '/' + one.label"><td>{{ placeName(one) }}</td><td class="num">{{ one.boxes }}</td><td class="num">{{ digits(one.before) }}</td><td class="num">{{ digits(one.after) }}</td><td :class="['num', { bad: isLost(one) }]">{{ signed(one.after - one.before) }}</td></tr></tbody></table></div>
+        <p class="dim">{{ filled(t.ms, { before: chosen.figures.ms[0].toFixed(1), after: chosen.figures.ms[1].toFixed(1), error_before: digits(chosen.figures.calibration[0]), error_after: digits(chosen.figures.calibration[1]) }) }}</p></template>
       <pre v-else>{{ chosen.report }}</pre></section>
     <section><h3>{{ t.metrics }}</h3><p v-if="!metrics().length" class="dim">{{ t.no_metrics }}</p>
-      <div v-else class="scroll" tabindex="0" role="region" :aria-label="t.metrics"><table class="table"><thead><tr><th scope="col">{{ t.metric }}</th><th scope="col" class="num">{{ t.this }}</th><th scope="col" class="num">{{ t.service }}</th></tr></thead><tbody><tr v-for="one in metrics()" :key="one.name"><td>{{ one.name }}</td><td class="num">{{ number(one.own) }}</td><td class="num">{{ number(one.other) }}</td></tr></tbody></table></div></section>
+      <div v-else class="scroll" tabindex="0" role="region" :aria-label="t.metrics"><table class="table"><thead><tr><th scope="col">{{ t.metric }}</th><th scope="col" class="num">{{ t.this }}</th><th scope="col" class="num">{{ t.service }}</th></tr></thead><tbody><tr v-for="one in metrics()" :key="one.name"><td>{{ one.name }}</td><td class="num">{{ digits(one.own) }}</td><td class="num">{{ digits(one.other) }}</td></tr></tbody></table></div></section>
     <section><h3>{{ t.lineage }}</h3><dl class="values"><template v-if="chosen.manifest.lineage"><dt>{{ t.parent }}</dt><dd>{{ chosen.manifest.lineage.parent || '–' }}</dd><dt>{{ t.data }}</dt><dd>{{ chosen.manifest.lineage.data.map((one) => one.name + ' ' + one.sha256.slice(0, 12)).join(', ') || '–' }}</dd><dt>{{ t.code }}</dt><dd>{{ chosen.manifest.lineage.code || '–' }}</dd></template><dt>{{ t.recipe }}</dt><dd>{{ chosen.manifest.provenance.recipe || '–' }}</dd><dt>{{ t.licence }}</dt><dd>{{ chosen.manifest.provenance.licence }}</dd><dt>{{ t.sha256 }}</dt><dd class="mono">{{ chosen.manifest.sha256 }}</dd><dt>{{ t.signed }}</dt><dd class="mono">{{ chosen.signed || t.unsigned }}</dd></dl></section>
     <section><h3>{{ t.decisions }}</h3><ol><li v-for="one in [...chosen.decisions].reverse()" :key="one.number"><b>{{ decided(one) }}</b> <span v-if="one.forced" class="badge warn">{{ filled(t.forced, { why: one.forced }) }}</span><div class="dim">{{ at(one.at_ms, 'full') }} · {{ one.by }}<template v-if="one.why"> · {{ one.why }}</template></div></li></ol></section>
     <section v-if="chosen.card"><details><summary class="linklike">{{ t.card }}</summary><pre>{{ chosen.card }}</pre></details></section>

@@ -9,7 +9,8 @@ import msgspec
 
 from contracts.config import Camera, Classifier, Config, uses_classifier
 from contracts.errors import ConfigError
-from contracts.manifest import Attribute, ModelManifest, load_manifest, model_bytes
+from contracts.manifest import Attribute, ModelManifest
+from stream.jobs.model_source import ModelSource
 from stream.tracking.attributes import Believed, VoteConfig
 
 
@@ -55,8 +56,7 @@ def classifiers_in_service(config: Config, config_file: Path) -> Classifiers:
     setups, believed = [], {}
     for name, spec in config.classifiers.items():
         path = (config_file.parent / spec.manifest).resolve()
-        manifest = load_manifest(path)
-        model_bytes(manifest, path.parent)
+        manifest = ModelSource(config.models).starting(path)
         _check(config, name, manifest)
         setups.append(_setup(config, name, spec, path, manifest))
         believed[name] = Believed(dict(manifest.thresholds), spec.memory_s)

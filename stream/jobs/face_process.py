@@ -11,7 +11,7 @@ from pathlib import Path
 from contracts.config import Config
 from contracts.errors import VedetteError
 from contracts.face_models import FaceManifests, face_manifests, identifying
-from contracts.manifest import load_manifest, model_bytes
+from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from stream.identity import IdentifierConfig, calibration_of
 from stream.jobs.chosen_cameras import ChosenCameras
@@ -19,6 +19,7 @@ from stream.jobs.day_keys import DayKeyWatch
 from stream.jobs.gallery_watch import Embedder, GalleryWatch
 from stream.jobs.letters import Letters
 from stream.jobs.looks import FaceLooks
+from stream.jobs.model_source import ModelSource
 from stream.jobs.recognition import Known, Recogniser
 from vault import DayKeys, MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE, WAY_TO_ONE
@@ -133,14 +134,14 @@ def faces_in_service(config: Config, config_file: Path) -> FaceManifests | None:
     elif master_key(os.environ) is None:
         return None
     manifests = face_manifests(config, config_file.parent)
-    _check(manifests)
+    _check(manifests, ModelSource(config.models))
     return manifests
 
 
-def _check(manifests: FaceManifests) -> None:
-    """Raises ModelError unless both models are there and the embedder can identify people."""
+def _check(manifests: FaceManifests, source: ModelSource) -> None:
+    """Raises ModelError unless both models are there and trusted, and the embedder can identify people."""
     for path in manifests:
-        model_bytes(load_manifest(path), path.parent)
+        source.starting(path)
     calibration_of(load_manifest(manifests.embedder))
 
 

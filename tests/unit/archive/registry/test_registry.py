@@ -145,6 +145,12 @@ def test_a_canary_is_at_some_cameras_and_everywhere_at_all(registry: Registry, t
         registry.promote("detector@2", SITE, stage, by="bea", cameras=cameras, forced="test")
 
 
+def test_only_detectors_change_while_everything_runs(registry: Registry, tmp_path: Path) -> None:
+    registry.register(made(tmp_path, "2", task="classifier"), by="bea")
+    with pytest.raises(RegistryError, match="is a classifier"):
+        registry.promote("detector@2", SITE, "everywhere", by="bea", forced="test")
+
+
 def test_what_many_decide_at_once_stands_one_after_the_other(tmp_path: Path) -> None:
     opened(tmp_path).register(made(tmp_path, "2"), by="bea")
 
