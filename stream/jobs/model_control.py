@@ -55,7 +55,7 @@ class ModelControl:
         change = control.change
         if isinstance(change, SetModel) and change.manifest.task != "detector":
             # Who is enrolled, what was seen and the calibration belong to one embedder: they change together.
-            log.error("model %s refused: face models change with the config and a start", change.manifest.id)
+            log.error("model %s refused: only detectors change while the jobs run", change.manifest.id)
             return
         self._slot.take(control)
         self._changed = True

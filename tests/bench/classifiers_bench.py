@@ -1,6 +1,6 @@
 """Second-stage classifiers: how good the recipes' models are, and what three networks cost, FP32 and INT8.
 
-    python -m tests.bench classifiers [--shared DIR]
+    python -m tests.bench classifiers hard-hats [--shared DIR]
 
 Needs the extra `training`. ResNet-50 and VGG-16 begin untrained, as no ImageNet weights of theirs are at hand: they
 show that the recipe trains, exports and agrees with torch, and what a crop costs; nothing of how good they would be.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,20 @@ COSTS = {
     "vgg16": ("none", ("body.features.", "body.classifier.0.")),
 }
 Say = Callable[[str], None]
+Part = Callable[[Path, Path, Say], Iterator[Row]]
 
 
 def classifiers(shared: Path, _python: Path | None, say: Say) -> list[Row]:
-    """Every promise of the classifiers."""
+    """Ants and bees with one command, ImageNet through our export, and what three networks cost."""
+    return _measured(shared, (_insects, _imagenet, _costs), say)
+
+
+def hard_hats(shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Hard hats as a second stage, from pictures with boxes to the figures."""
+    return _measured(shared, (_hard_hats,), say)
+
+
+def _measured(shared: Path, parts: Sequence[Part], say: Say) -> list[Row]:
     data = shared / "data"
     try:
         import timm  # the extra `training`
@@ -43,7 +53,7 @@ def classifiers(shared: Path, _python: Path | None, say: Say) -> list[Row]:
         return [missing("classifiers", "all of it", f"there is no {data}")]
     say(f"  torch {torch.__version__}, timm {timm.__version__}")
     with tempfile.TemporaryDirectory() as folder:
-        return [row for part in (_insects, _hard_hats, _imagenet, _costs) for row in part(data, Path(folder), say)]
+        return [row for part in parts for row in part(data, Path(folder), say)]
 
 
 def _insects(data: Path, folder: Path, say: Say) -> Iterator[Row]:

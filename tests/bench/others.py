@@ -228,4 +228,5 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "history": history,
     "classifiers": classifiers_bench.classifiers,
     "learning": learning,
+    "hard-hats": classifiers_bench.hard_hats,
 }
