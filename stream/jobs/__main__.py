@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 import threading
@@ -11,41 +10,35 @@ from pathlib import Path
 
 from contracts.config import Config
 from contracts.config_file import load
-from contracts.errors import ConfigError, VedetteError
+from contracts.errors import VedetteError
 from contracts.face_models import FaceManifests
 from stream.jobs import JOBS
 from stream.jobs.classifiers import Classifiers, classifiers_in_service
+from stream.jobs.exits import EXIT_FAILED, exit_code
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.gateway import Jvm
 from stream.jobs.model_source import ModelSource
 from stream.jobs.ports import is_free
 
-EXIT_FAILED = 1
-EXIT_CONFIG = 2
-log = logging.getLogger("vedette.jobs")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; 1 when the jobs fail for good, 2 for a wrong config, 3 for a loop of restarts."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    try:
-        config = load(options.config)
-        ModelSource(config.models).starting(options.manifest)
-        host, port = config.stream.metrics_host, config.stream.metrics_port
-        if port and not is_free(port, host):
-            raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")
-        models = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
-        return _run(config, options, stop, *models)
-    except ConfigError as error:
-        log.error("%s", error)
-        return EXIT_CONFIG
-    except VedetteError as error:
-        log.error("%s", error)
-        return EXIT_FAILED
+    return exit_code(options.config, lambda: _checked(options, stop))
+
+
+def _checked(options: argparse.Namespace, stop: threading.Event) -> int:
+    """What is wrong is said before the JVM starts."""
+    config = load(options.config)
+    ModelSource(config.models).starting(options.manifest)
+    host, port = config.stream.metrics_host, config.stream.metrics_port
+    if port and not is_free(port, host):
+        raise VedetteError(f"stream.metrics_port: {host}:{port} is taken, or no address of this machine")
+    models = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
+    return _run(config, options, stop, *models)
 
 
 def _run(

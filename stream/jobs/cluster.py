@@ -7,7 +7,6 @@ which waits for this program. The graph is the same as that of the mini cluster 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import threading
 from pathlib import Path
@@ -15,37 +14,24 @@ from pathlib import Path
 from bus.presence import wait_for_topics
 from contracts.config import bootstrap_of
 from contracts.config_file import load
-from contracts.errors import ConfigError, VedetteError
 from contracts.face_models import manifest_path
 from stream.jobs import JOBS
 from stream.jobs.classifiers import classifiers_in_service
 from stream.jobs.environment import FlinkSettings, environment
+from stream.jobs.exits import exit_code
 from stream.jobs.face_process import faces_in_service
 from stream.jobs.kafka import KafkaEnds
 from stream.jobs.model_source import ModelSource
 from stream.jobs.run import build, topics_of
 
-EXIT_FAILED = 1
-EXIT_CONFIG = 2
-log = logging.getLogger("vedette.jobs")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the wanted jobs and run them until the cluster ends them; 1 for a fault, 2 for a wrong config."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    try:
-        _run(options)
-    except ConfigError as error:
-        log.error("%s: %s", options.config, error)
-        return EXIT_CONFIG
-    except VedetteError as error:
-        log.error("%s", error)
-        return EXIT_FAILED
-    return 0
+    return exit_code(options.config, lambda: _run(options))
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     config = load(options.config)
     manifest = options.manifest or manifest_path(config, options.config)
     ModelSource(config.models).starting(manifest)
@@ -56,6 +42,7 @@ def _run(options: argparse.Namespace) -> None:
     build(env, ends, config, manifest, jobs, watch=True, faces=faces, classifiers=classifiers)
     wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
     env.execute(f"vedette {config.site.name} {' '.join(jobs)}")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from pyflink.common import JobStatus
 from pyflink.common.job_client import JobClient
 
+from stream.jobs.exits import EXIT_FAILED, EXIT_LOOP
+
 log = logging.getLogger("vedette.jobs")
 
 LOOK_S = 0.3
 """How often the jobs' state is asked for: a restart waits for half a second at least."""
-EXIT_FAILED = 1
-EXIT_LOOP = 3
 
 
 @dataclass(frozen=True)

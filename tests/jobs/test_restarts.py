@@ -12,8 +12,8 @@ import pytest
 
 from contracts import topics
 from contracts.messages import FrameTracks
+from stream.jobs.exits import EXIT_LOOP
 from stream.jobs.ports import free_port
-from stream.jobs.supervise import EXIT_LOOP
 from tests.jobs.world import CONFIG, SiteUnderTest, visits
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
