@@ -62,6 +62,7 @@ def _run(
             prefix=options.prefix,
             jobs=tuple(options.jobs),
             drain=options.drain,
+            most_restarts=options.most_restarts,
             faces=faces,
             classifiers=classifiers,
         )
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prefix", default="", help="of every topic's name")
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
     parser.add_argument("--drain", action="store_true", help="on SIGTERM finish what is in the pipelines first")
+    parser.add_argument(
+        "--most-restarts", type=int, default=10, help="so many within five minutes are a loop, and given up"
+    )
     return parser
 
 

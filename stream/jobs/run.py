@@ -26,7 +26,7 @@ from stream.jobs.kafka import KafkaEnds
 from stream.jobs.model_source import ModelSource
 from stream.jobs.ports import free_port
 from stream.jobs.process import ProcessSettings
-from stream.jobs.supervise import Flink, supervise
+from stream.jobs.supervise import Flink, Limits, supervise
 
 log = logging.getLogger("vedette.jobs")
 
@@ -45,6 +45,7 @@ class RunOptions:
     prefix: str = ""
     jobs: tuple[str, ...] = JOBS
     drain: bool = False
+    most_restarts: int = 10
     faces: FaceManifests | None = None
     classifiers: Classifiers = field(default_factory=Classifiers)
 
@@ -148,7 +149,8 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
         return 0
     client = env.execute_async(f"vedette {config.site.name}")
     log.info("jobs %s submitted", ", ".join(options.jobs))
-    code = supervise(client, Flink(rest_port, str(client.get_job_id())), stop)
+    limits = Limits(restarts=options.most_restarts)
+    code = supervise(client, Flink(rest_port, str(client.get_job_id())), stop, limits)
     if code == 0:
         _end(client, options.state / "savepoints" if options.drain else None)
     return code

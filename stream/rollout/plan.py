@@ -14,8 +14,8 @@ from contracts.controls import Control, EndCandidate, SetModel
 from contracts.manifest import ModelManifest
 from contracts.messages import Frame
 
-KEPT = 3
-"""So many of the last promotions of each kind are known: what is in service, the one before and one that is to come."""
+KEPT = 4
+"""So many of the last promotions of each kind are known: in service, the one before, and two that are to come."""
 
 
 @dataclass(frozen=True)

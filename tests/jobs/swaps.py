@@ -69,21 +69,23 @@ class Swap(NamedTuple):
     model: str
 
 
-def swap(site: SiteUnderTest, change: SetModel) -> Swap:
-    """Promote a model with the time that loading takes."""
-    from_ms = now_ms() + LEAD_MS
+def swap(site: SiteUnderTest, change: SetModel, lead_ms: int = LEAD_MS) -> Swap:
+    """Promote a model with so much time for loading it."""
+    from_ms = now_ms() + lead_ms
     control = Control(site="site", origin="console", version=from_ms, effective_from_ms=from_ms, change=change)
     site.control(control)
     return Swap(from_ms, change.manifest.id)
 
 
-def swap_often(site: SiteUnderTest, models: Sequence[ModelManifest], folder: str, every_s: float) -> list[Swap]:
+def swap_often(
+    site: SiteUnderTest, models: Sequence[ModelManifest], folder: str, every_s: float, lead_ms: int = LEAD_MS
+) -> list[Swap]:
     """One after the other everywhere; returns once the last has been in service for as long as the others."""
     made, began_s = [], time.monotonic()
     for number, manifest in enumerate(models):
         time.sleep(max(0.0, began_s + number * every_s - time.monotonic()))
-        made.append(swap(site, SetModel(manifest=manifest, folder=folder)))
-    time.sleep(LEAD_MS / 1000 + every_s)
+        made.append(swap(site, SetModel(manifest=manifest, folder=folder), lead_ms))
+    time.sleep(lead_ms / 1000 + every_s)
     return made
 
 

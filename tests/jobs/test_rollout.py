@@ -30,7 +30,7 @@ def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> 
     with site, Cameras(site) as cameras:
         site.wait("the first detections", lambda: bool(told(site).detections))
         versions = [replace(site.manifest, version=str(number)) for number in range(2, SWAPS + 2)]
-        swaps = swap_often(site, versions, str(site.folder), every_s=0.5)
+        swaps = swap_often(site, versions, str(site.folder), every_s=1.0, lead_ms=2_000)
         begun = {name: _canary(site, name) for name in BAD}
         sent = cameras.sent
         site.wait("all frames", lambda: all(len(told(site).counts(camera)) >= sent for camera in CAMERAS))
@@ -56,6 +56,7 @@ def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> 
 def _canary(site: SiteUnderTest, name: str) -> int:
     """Promote a bad model at the gate, and wait until it is taken back; returns when it began."""
     manifest = manifest_of(DATA / f"{name}.onnx", label_map=LABELS)
-    begun = swap(site, SetModel(manifest=manifest, folder=str(DATA), stage="canary", cameras=("gate",), share=1.0))
+    canary = SetModel(manifest=manifest, folder=str(DATA), stage="canary", cameras=("gate",), share=1.0)
+    begun = swap(site, canary, lead_ms=2_000)
     site.wait(f"the end of {name}", lambda: begun.model in ends(site))
     return begun.from_ms
