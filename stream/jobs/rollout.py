@@ -30,7 +30,7 @@ from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.sort import Sort, sorted_type
 from stream.rollout import GuardState, RolloutGuard, Verdict
 
-log = logging.getLogger("vedette.jobs")  # what is wrong is news for the terminal
+log = logging.getLogger(__name__)
 
 NAME = "rollout"
 BY = "rollout-guard"

@@ -20,9 +20,11 @@ from contracts.face_models import FaceManifests, identifying
 from stream.jobs import JOBS, analytics, decide, detect, rollout, site
 from stream.jobs.classifier_process import ClassifierSettings
 from stream.jobs.classifiers import Classifiers
+from stream.jobs.clock import now_ms
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.face_process import FaceSettings
 from stream.jobs.kafka import KafkaEnds
+from stream.jobs.model_news import ModelNews
 from stream.jobs.model_source import ModelSource
 from stream.jobs.ports import free_port
 from stream.jobs.process import ProcessSettings
@@ -149,6 +151,8 @@ def run(config: Config, options: RunOptions, stop: threading.Event) -> int:
         return 0
     client = env.execute_async(f"vedette {config.site.name}")
     log.info("jobs %s submitted", ", ".join(options.jobs))
+    if not options.drain:
+        ModelNews(now_ms()).start(ends)
     limits = Limits(restarts=options.most_restarts)
     code = supervise(client, Flink(rest_port, str(client.get_job_id())), stop, limits)
     if code == 0:

@@ -20,7 +20,7 @@ from contracts.model_reports import ModelState
 from stream.rollout import Choice, Placed, Plan
 from stream.vision.session import Session, SessionOptions
 
-log = logging.getLogger("vedette.jobs")  # what is wrong is news for the terminal
+log = logging.getLogger(__name__)
 
 LINGER_MS = 60_000
 """A live frame is not older; a late one may be, and keeps its model for as long as frames of its time come."""
