@@ -51,8 +51,9 @@ class Cost:
         return self.idle + cameras * (self.a_camera + frames_s * self.a_frame_s)
 
     def full_at(self, frames_s: float = FRAMES_S) -> float:
-        """Cameras at which it takes a whole core."""
-        return (1 - self.idle) / (self.a_camera + frames_s * self.a_frame_s)
+        """Cameras at which it takes a whole core; infinitely many where they cost it nothing."""
+        slope = self.a_camera + frames_s * self.a_frame_s
+        return (1 - self.idle) / slope if slope else math.inf
 
 
 COSTS = {
@@ -90,9 +91,11 @@ def brokers(wanted: Need) -> int:
 
 
 def first_full() -> tuple[str, float]:
-    """The part of one process that first takes a whole core, and at how many cameras. An agent has threads of its own
-    for each camera outside Python, so it is not among them."""
-    alone = {name: cost.full_at() for name, cost in COSTS.items() if cost.alone and name != "agent" and cost.a_frame_s}
+    """The part of one process that first takes a whole core, and at how many cameras.
+
+    Not the agent: OpenCV decodes each camera in a thread that Python does not hold up.
+    """
+    alone = {name: cost.full_at() for name, cost in COSTS.items() if cost.alone and name != "agent"}
     name = min(alone, key=lambda one: alone[one])
     return name, alone[name]
 

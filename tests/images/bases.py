@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pyflink
+from jgo.maven import MavenContext, PythonResolver
 from pyflink.version import __version__ as FLINK_VERSION
 
 from tests.images.build import START_PATH, Image
@@ -50,9 +51,10 @@ def _flink(path: Path) -> Root:
         shutil.rmtree(unfinished, ignore_errors=True)
         for name in ("bin", "conf", "lib", "opt"):
             shutil.copytree(WHEEL / name, unfinished / name)
-        shutil.copy(_from_maven("flink-s3-fs-presto"), unfinished / "opt")
-        for folder in ("log", "plugins"):
-            (unfinished / folder).mkdir()
+        with tempfile.TemporaryDirectory(prefix="vedette-image-") as folder:
+            shutil.copy(_from_maven("flink-s3-fs-presto", Path(folder)), unfinished / "opt")
+        for name in ("log", "plugins"):
+            (unfinished / name).mkdir()
         root.build(Run(("useradd", f"--uid={FLINK_USER}", "--home-dir=/opt/flink", "flink"), env={"PATH": START_PATH}))
         for each in (unfinished, *unfinished.rglob("*")):
             shutil.chown(each, FLINK_USER, FLINK_USER)
@@ -60,8 +62,7 @@ def _flink(path: Path) -> Root:
     return root
 
 
-def _from_maven(artifact: str) -> Path:
-    from jgo.maven import MavenContext, PythonResolver
-
-    context = MavenContext(repo_cache=Path(tempfile.mkdtemp(prefix="vedette-image-")), resolver=PythonResolver())
+def _from_maven(artifact: str, folder: Path) -> Path:
+    """A jar of Flink's own version, in a folder that the caller owns."""
+    context = MavenContext(repo_cache=folder, resolver=PythonResolver())
     return Path(context.project("org.apache.flink", artifact).at_version(FLINK_VERSION).artifact().resolve())

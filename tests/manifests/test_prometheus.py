@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
-import shutil
-import subprocess
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from contracts.metrics import ALL, Metrics
 from stream.jobs.ports import free_port
 from tests.manifests.test_dashboards import BOARDS, expressions
 from tests.manifests.test_monitoring import PROMETHEUS, RULES
+from tests.prometheus import Prometheus, needs_prometheus, prometheus
 
 PATIENCE_S = 60.0
 CHOICES = {"$__rate_interval": "15s", "$__range": "15s", "$namespace": ".*", "$camera": ".*"}
@@ -47,7 +39,7 @@ KUBERNETES = {
 }
 """The kubelet's, with the labels that panels pick by."""
 
-pytestmark = pytest.mark.skipif(not shutil.which("prometheus"), reason="needs Prometheus (Debian: prometheus)")
+pytestmark = needs_prometheus
 
 
 class Everything:
@@ -75,83 +67,46 @@ class Everything:
             gauge.inc(5)
 
 
-class Prometheus:
-    """A real one, asked over HTTP."""
-
-    def __init__(self, port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}/api/v1"
-
-    def get(self, path: str, **query: str) -> Any:
-        """The answer's data; None before it listens, and while it says that it is still starting."""
-        try:
-            with urllib.request.urlopen(
-                f"{self._address}/{path}?{urllib.parse.urlencode(query)}", timeout=10
-            ) as answer:
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise
-            return None
-        except OSError:
-            return None
-
-
 @pytest.fixture(scope="module")
 def everything() -> Everything:
     return Everything()
 
 
 @pytest.fixture(scope="module")
-def prometheus(everything: Everything, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    folder = tmp_path_factory.mktemp("prometheus")
-    target, port = free_port(), free_port()
+def asked(everything: Everything, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    target = free_port()
     everything.count()
     server, _ = start_http_server(target, "127.0.0.1", everything.registry)
-    scraped = {"targets": [f"127.0.0.1:{target}"], "labels": {"namespace": "any"}}
-    config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"docs": "https://docs"}},
-        "rule_files": [str(PROMETHEUS / "rules.yaml")],
-        "scrape_configs": [{"job_name": "agent", "static_configs": [scraped]}],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    command = [f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data"]
-    with (folder / "log").open("w") as log:
-        started = subprocess.Popen(
-            ["prometheus", *command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        yield Prometheus(port)
-    finally:
-        started.kill()
-        started.wait()
-        server.shutdown()
-        server.server_close()
+    with prometheus(tmp_path_factory.mktemp("prometheus"), PROMETHEUS / "rules.yaml", {"agent": target}) as started:
+        yield started
+    server.shutdown()
+    server.server_close()
 
 
-def _asked() -> dict[str, str]:
+def _expressions() -> dict[str, str]:
     """What each panel and each recording rule asks, by its place."""
-    asked = {f"recorded: {rule['record']}": rule["record"] for rule in RULES if "record" in rule}
+    found = {f"recorded: {rule['record']}": rule["record"] for rule in RULES if "record" in rule}
     for board in BOARDS:
         for title, expression in expressions(board):
             for name, value in CHOICES.items():
                 expression = expression.replace(name, value)
-            asked[f"{board.stem}: {title}: {expression}"] = expression
-    return asked
+            found[f"{board.stem}: {title}: {expression}"] = expression
+    return found
 
 
-def test_every_panel_and_every_recording_rule_returns_data(everything: Everything, prometheus: Prometheus) -> None:
-    waiting = _asked()
+def test_every_panel_and_every_recording_rule_returns_data(everything: Everything, asked: Prometheus) -> None:
+    waiting = _expressions()
     assert len(waiting) > 90
     until = time.monotonic() + PATIENCE_S
     while waiting and time.monotonic() < until:
         everything.count()
         time.sleep(1)
-        answers = {place: prometheus.get("query", query=expression) for place, expression in waiting.items()}
+        answers = {place: asked.get("query", query=expression) for place, expression in waiting.items()}
         waiting = {place: waiting[place] for place, data in answers.items() if not data or not data["result"]}
     assert waiting == {}
 
 
-def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything, prometheus: Prometheus) -> None:
+def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything, asked: Prometheus) -> None:
     until = time.monotonic() + PATIENCE_S
     wanted = {"DeadLetters", "EvidenceMissed", "FaceVectorsDropped", "FramesDropped", "TaskRestarts"}
     wanted |= {"ModelRefused", "ModelFails", "ModelTakenBack"}
@@ -159,8 +114,8 @@ def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything
     while not wanted <= firing and time.monotonic() < until:
         everything.count()
         time.sleep(1)
-        firing = {one["labels"]["alertname"] for one in (prometheus.get("alerts") or {"alerts": []})["alerts"]}
+        firing = {one["labels"]["alertname"] for one in (asked.get("alerts") or {"alerts": []})["alerts"]}
     assert wanted <= firing
-    rules = [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]
+    rules = [rule for group in asked.get("rules")["groups"] for rule in group["rules"]]
     assert len(rules) == len(RULES)
     assert [(rule["name"], rule["lastError"]) for rule in rules if rule["health"] != "ok"] == []
