@@ -106,10 +106,10 @@ class Learning:
         return (self._file.parent / Path(value).expanduser()).resolve()
 
 
-def training() -> Finetune:
-    """The command line of training; raises SetupError where torch is not installed."""
+def training(arguments: list[str]) -> int:
+    """The command line of training. Raises SetupError where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise SetupError("training needs torch, which is not installed", "pip install 'vedette[training]'")
-    from training.__main__ import main
+    from training.__main__ import main  # torch takes seconds to come
 
-    return main
+    return main(arguments)

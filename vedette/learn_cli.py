@@ -26,4 +26,4 @@ def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[],
     from vedette.learn import Learning, training
 
     file, state = site_of(given, states)
-    return Learning(load(file), file, state, now_ms).learn(given.why, training())
+    return Learning(load(file), file, state, now_ms).learn(given.why, training)

@@ -144,4 +144,9 @@ def _same_boxes(items: Sequence[Item]) -> list[list[Item]]:
 def _alike(ones: Sequence[Box], others: Sequence[Box]) -> bool:
     if len(ones) != len(others):
         return False
-    return all(any(one.label == other.label and overlap(one, other) >= ALIKE_BOXES for other in others) for one in ones)
+    return all(any(_is(one, other) for other in others) for one in ones)
+
+
+def _is(one: Box, other: Box) -> bool:
+    denied = [box.kind == "background" for box in (one, other)]
+    return one.label == other.label and denied[0] == denied[1] and overlap(one, other) >= ALIKE_BOXES

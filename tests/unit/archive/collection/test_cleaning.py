@@ -22,12 +22,13 @@ OTHER = np.random.default_rng(2).integers(0, 255, (9, 16, 3), dtype=np.uint8).re
 
 
 def test_near_duplicates_look_alike_and_show_the_same() -> None:
-    shown = {"a": ROOM, "b": ROOM + np.uint8(2), "c": ROOM, "d": OTHER}
+    shown = {"a": ROOM, "b": ROOM + np.uint8(2), "c": ROOM, "d": OTHER, "e": ROOM}
     items = [
         item("a", AT_MS, box(20, "confirmed")),
         item("b", AT_MS, box(21, "confirmed")),
         item("c", AT_MS, box(90, "confirmed")),
         item("d", AT_MS, box(20, "confirmed")),
+        item("e", AT_MS, box(20, "background")),
     ]
     assert near_duplicates(items, lambda one: shown[one.sha256]) == [("a", "b")]
 
