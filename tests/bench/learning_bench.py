@@ -48,7 +48,7 @@ WRONG = 0.3
 RISE, LOST = 0.25, 0.015
 LABELS = 12
 """Pictures of the queue that a person labels in a round, beside answering alerts."""
-LOOKED = 2
+LOOKED = 4
 """Of the frames that the stream sees every so many are measured with."""
 PARTS = ("reviewed", "both", "budgets", "site", "public", "poisoned", "gate")
 JUDGED = ("reviewed-3", "both-3", "poisoned-1")
@@ -64,7 +64,7 @@ class Bench:
         self._cache = out / "clips"
         base = read_recipe(RECIPES / "finetune.yaml", FinetuneRecipe)
         schedule = msgspec.structs.replace(base.schedule, steps=steps)
-        self.recipe = msgspec.structs.replace(base, schedule=schedule)
+        self.recipe = msgspec.structs.replace(base, schedule=schedule, blends=(0.5, 1.0))
         self.detector = load_recipe(RECIPES / "detector.yaml")
         self._file = out / "results.json"
 
