@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from archive.collection.expiry import let_go
 from archive.collection.sampling import begin_sampling
+from archive.collection.store import Collection, collection_files
 from archive.evidence.chain import Chain
 from archive.evidence.clip import ClipMaker
 from archive.evidence.clips import Clips
@@ -75,7 +77,9 @@ def _run(process: Process, key: SigningKey, redact: Redact) -> None:
     maker = ClipMaker(footage, config.evidence, partitions=partitions, names=names, time_zone=zone, redact=redact)
     clips = Clips(files, chain, maker, config.evidence, measured, now_ms) if config.evidence.clips else None
     retention = Retention(files, chain, config.evidence, measured, notes.tell, stop.is_set)
-    aftermath = Aftermath(clips, retention, notes, now_ms, stop)
+    collection, keep_days = Collection(collection_files(config.learning, process.state)), config.learning.keep_days
+    sweeps = (retention.sweep, lambda at_ms: let_go(collection, files, keep_days, at_ms))
+    aftermath = Aftermath(clips, sweeps, notes, now_ms, stop)
     aftermath.start()
     try:
         Service(bootstrap, files, chain, writer, clips, letters, stop).run()

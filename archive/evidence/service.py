@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable, Sequence
 
 from archive.evidence import answers, paths
 from archive.evidence.chain import Chain
@@ -13,7 +14,6 @@ from archive.evidence.clips import Clips
 from archive.evidence.files import Files
 from archive.evidence.frames import Stopped
 from archive.evidence.notes import Notes
-from archive.evidence.retention import Retention
 from archive.evidence.writer import EvidenceWriter
 from archive.letters import Clock, Letters
 from bus.consuming import Record
@@ -114,10 +114,16 @@ class Aftermath:
     """One thread behind the pictures: makes clips that are due, and looks for old evidence once a day."""
 
     def __init__(
-        self, clips: Clips | None, retention: Retention, notes: Notes, clock: Clock, stop: threading.Event
+        self,
+        clips: Clips | None,
+        sweeps: Sequence[Callable[[int], object]],
+        notes: Notes,
+        clock: Clock,
+        stop: threading.Event,
     ) -> None:
+        """`sweeps` let go, at a time (ms), what is too old by then."""
         self._clips = clips
-        self._retention = retention
+        self._sweeps = sweeps
         self._notes = notes
         self._clock = clock
         self._stop = stop
@@ -166,5 +172,6 @@ class Aftermath:
     def _sweep(self) -> None:
         now_ms = self._clock()
         if now_ms - self._swept_at_ms >= topics.DAY_MS:
-            self._retention.sweep(now_ms)
+            for sweep in self._sweeps:
+                sweep(now_ms)
             self._swept_at_ms = now_ms
