@@ -22,6 +22,10 @@ from contracts.people import Sighting
 from vault import DayKeys, VaultError
 
 FOREVER_MS = 2**62
+NOT_ASKED = -10.0
+"""Below every cosine."""
+
+Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -78,32 +82,39 @@ class Search:
         with self._lock:
             parts = [part for _, some in self._parts.values() for part in some if part.model == query.model]
             allowed = self._cameras.allowed(query.cameras)
+        scored = [_scores(part, allowed, query) for part in parts]
         count = 2 * query.most
-        best, looked_at = self._best(parts, allowed, query, count)
-        while len(best) < query.most and looked_at >= count:
+        best: dict[str, Found] = {}
+        read: set[tuple[int, int]] = set()
+        self._read(parts, scored, query, count, best, read)
+        while len(best) < query.most and len(read) >= count:
             # A track is told again with each test: the best rows may all be of a few tracks.
             count *= 4
-            best, looked_at = self._best(parts, allowed, query, count)
+            self._read(parts, scored, query, count, best, read)
         ranked = sorted(best.values(), key=lambda found: (-found.score, found.sighting.at_ms, found.sighting.track))
         return tuple(ranked[: query.most])
 
-    def _best(
-        self, parts: list[Part], allowed: NDArray[np.bool_], query: Query, count: int
-    ) -> tuple[dict[str, Found], int]:
-        """The best sighting of each track among the `count` best rows, and how many rows were looked at."""
-        best: dict[str, Found] = {}
-        looked_at = 0
-        for part, rows in _candidates(parts, allowed, query, count):
-            looked_at += len(rows)
+    def _read(
+        self,
+        parts: list[Part],
+        scored: list[Scores],
+        query: Query,
+        count: int,
+        best: dict[str, Found],
+        read: set[tuple[int, int]],
+    ) -> None:
+        """Put the best sighting of each track among the `count` best rows into `best`; those in `read` are there."""
+        for number, rows in _candidates(parts, scored, query, count):
+            new = [row for row in rows if (number, row) not in read]
+            read.update((number, row) for row in new)
             try:
-                for sighting, vector in part.read(rows, self._keys):
+                for sighting, vector in parts[number].read(new, self._keys):
                     found = Found(float(vector @ query.vector), sighting)
                     known = best.get(sighting.track)
                     if found.score >= query.least and (known is None or found.score > known.score):
                         best[sighting.track] = found
             except (VaultError, OSError):
                 continue  # its day went while it was looked at
-        return best, looked_at
 
     def vector(self, sealed: bytes) -> Vectors:
         """The unit vector float32[D] that an alert, a sighting or an unknown person seals; raises VaultError."""
@@ -151,20 +162,23 @@ class _Scored(NamedTuple):
         return _Scored(self.scores[keep], self.parts[keep], self.rows[keep])
 
 
-def _candidates(
-    parts: list[Part], allowed: NDArray[np.bool_], query: Query, count: int
-) -> Iterator[tuple[Part, list[int]]]:
-    """The rows that may be among the best `count`, by part.
+def _scores(part: Part, allowed: NDArray[np.bool_], query: Query) -> Scores:
+    """The part's scores by codes, which cost most of a search; NOT_ASKED for rows that nobody asks for."""
+    scores = part.scores(query.vector)
+    scores[~(allowed[part.cameras] & (part.at_ms >= query.since_ms) & (part.at_ms <= query.until_ms))] = NOT_ASKED
+    return scores
+
+
+def _candidates(parts: list[Part], scored: list[Scores], query: Query, count: int) -> Iterator[tuple[int, list[int]]]:
+    """The rows that may be among the best `count`, by the part's number.
 
     A row is among the best `n` only if its score by codes is not below the n-th best one by more than twice the error.
     """
     error = max((part.error for part in parts), default=0.0)
     floor = query.least - error
     kept = _Scored(np.zeros(0, np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    for number, part in enumerate(parts):
-        scores = part.scores(query.vector)
-        fits = allowed[part.cameras] & (part.at_ms >= query.since_ms) & (part.at_ms <= query.until_ms)
-        rows = np.flatnonzero(fits & (scores >= floor))
+    for number, scores in enumerate(scored):
+        rows = np.flatnonzero(scores >= floor)
         if len(rows):
             numbers = np.full(len(rows), number)
             kept = kept.and_(_Scored(scores[rows], numbers, rows))
@@ -174,7 +188,7 @@ def _candidates(
     if len(kept.scores) > count:
         kept = kept.above(_nth(kept.scores, count) - 2 * error)
     for number in np.unique(kept.parts).tolist():
-        yield parts[number], kept.rows[kept.parts == number].tolist()
+        yield number, kept.rows[kept.parts == number].tolist()
 
 
 def _nth(scores: NDArray[np.float32], count: int) -> float:
