@@ -52,12 +52,14 @@ STOPS = ((("agent",), 3.0), (("jobs",), 5.5), (("evidence", "history", "console"
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """What a run may change: the `parts` beside the broker, and what is said to jobs and agent in addition."""
+    """What a run may change: the `parts` beside the broker, what is said to jobs and agent in addition, and what is to
+    be done when the topics are there, before the agent's first frame (`ready`)."""
 
     parts: tuple[str, ...] = PARTS
     keep_forever: bool = False
     jobs_arguments: tuple[str, ...] = ()
     agent_arguments: tuple[str, ...] = ()
+    ready: Callable[[LocalSystem], None] = lambda system: None
 
 
 @dataclass
@@ -93,7 +95,8 @@ class LocalSystem:
         try:
             self._children.end_orphans()
             needed = bool(identifying(self.config))
-            self._key = key_for(self.state_dir, os.environ, self.say, needed=needed)
+            say = self.say if "console" in self.options.parts else _nothing  # a replay's own key goes with it
+            self._key = key_for(self.state_dir, os.environ, say, needed=needed)
             self._begin_broker()
             if "jobs" in self.options.parts:
                 # They build their graph while the broker starts, and wait for its topics.
@@ -103,6 +106,7 @@ class LocalSystem:
                 self._broker.wait()
             self.say("creating topics")
             create_topics(self.bootstrap, topics.specs_of(self.config, keep_forever=self.options.keep_forever))
+            self.options.ready(self)
             if "agent" in self.options.parts:
                 self.say(f"starting the agent: {', '.join(self.config.cameras)}")
                 self._start("agent", "edge", *self.options.agent_arguments)
@@ -226,6 +230,10 @@ class LocalSystem:
         key = {} if name == "agent" else self._key
         surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **key, **environment}
         self._children.start(Child(name, command, surroundings, ends))
+
+
+def _nothing(line: str) -> None:
+    """Is said of what is no news."""
 
 
 def manifest_of(config: Config, config_file: Path) -> Path:

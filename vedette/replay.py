@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 import yaml
@@ -22,10 +22,16 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config, Input
 from contracts.errors import ConfigError, ContractError, VedetteError
+from contracts.face_models import face_manifests, identifying
 from contracts.messages import Alert, FrameDetections, FrameTracks, Message
+from contracts.naming import NameOf, mention, named
+from contracts.topics import DAY_MS
 from vedette.clips import OVERHEAD_BYTES, SPARE_BYTES, Clip, check_room, room_bytes
 from vedette.kept import KeptFrames
 from vedette.local import LocalOptions, LocalSystem, manifest_of
+
+if TYPE_CHECKING:
+    from vedette.replay_people import ReplayPeople
 
 POLL_S = 0.2
 
@@ -37,7 +43,8 @@ class ReplayOptions:
     """What is replayed (clips by camera, or the frames that a system still has) and what is written.
 
     `speed` is "max" or "1" (the video's own pace, of clips only). `state_dir` is where the frames are kept while it
-    runs; None for the system's temporary folder.
+    runs; None for the system's temporary folder. `gallery` is a folder with pictures of those who are
+    enrolled, for cameras that identify people.
     """
 
     clips: dict[str, Clip] = field(default_factory=dict)
@@ -49,6 +56,7 @@ class ReplayOptions:
     detections: Path | None = None
     stall_s: float = 120.0
     state_dir: Path | None = None
+    gallery: Path | None = None
 
     @property
     def frames(self) -> dict[str, int]:
@@ -56,6 +64,15 @@ class ReplayOptions:
         if self.kept is not None:
             return {name: one.frames for name, one in self.kept.cameras.items()}
         return {name: clip.frames for name, clip in self.clips.items()}
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """The times of the first picture and of the last, of a clip as far as it says how long it is."""
+        if self.kept is not None:
+            kept = self.kept.cameras.values()
+            return min(one.first_ms for one in kept), max(one.last_ms for one in kept)
+        lasts_s = (clip.frames / clip.fps for clip in self.clips.values() if clip.fps > 0)
+        return self.start_ms, self.start_ms + round(1000 * max(lasts_s, default=0))
 
     @property
     def seconds(self) -> float:
@@ -87,9 +104,10 @@ def replay(
     where one of them can't be written.
     """
     check_outputs(options)
+    people = _people(config, config_file, options, say)
     with tempfile.TemporaryDirectory(prefix="vedette-replay-", dir=options.state_dir) as folder:
         check_room(_room_bytes(options, config), Path(folder))
-        system = _system(config, config_file, options, Path(folder), say)
+        system = _system(config, config_file, options, people, Path(folder), say)
         try:
             system.start()
             if options.kept is not None:
@@ -102,12 +120,44 @@ def replay(
             look(system.bootstrap, recording)
         finally:
             system.stop()
-    _write(recording, options)
+    _write(recording, options, people.name_of if people is not None else mention)
     return recording
 
 
+def _people(
+    config: Config, config_file: Path, options: ReplayOptions, say: Callable[[str], None]
+) -> ReplayPeople | None:
+    """Who is enrolled; None where no camera of the replay identifies anybody. Raises ConfigError."""
+    if not identifying(config) & set(options.frames):
+        if options.gallery is not None:
+            raise ConfigError("--gallery", "no camera that is replayed identifies people (cameras.NAME.faces)")
+        return None
+    from vedette.replay_people import ReplayPeople  # the face models' libraries only where they are needed
+
+    people = ReplayPeople(config, config_file, options.gallery)
+    say(f"{len(people)} people are enrolled")
+    return people
+
+
+def _tell_people(people: ReplayPeople, options: ReplayOptions) -> Callable[[LocalSystem], None]:
+    """What the jobs have to know before the first frame."""
+
+    def told(system: LocalSystem) -> None:
+        master = system.master
+        assert master is not None  # made at the start, where a camera identifies people
+        first_ms, last_ms = options.span_ms
+        people.tell(system.bootstrap, master, first_ms, last_ms + DAY_MS)
+
+    return told
+
+
 def _system(
-    config: Config, config_file: Path, options: ReplayOptions, folder: Path, say: Callable[[str], None]
+    config: Config,
+    config_file: Path,
+    options: ReplayOptions,
+    people: ReplayPeople | None,
+    folder: Path,
+    say: Callable[[str], None],
 ) -> LocalSystem:
     pace: Literal["fast", "real_time"] = "fast" if options.speed == "max" else "real_time"
     inputs = {name: (Input(url=str(clip.path), loop=False, pace=pace),) for name, clip in options.clips.items()}
@@ -128,14 +178,21 @@ def _system(
         name: msgspec.structs.replace(spec, manifest=str((config_file.parent / spec.manifest).resolve()))
         for name, spec in config.classifiers.items()
     }
+    found = face_manifests(config, config_file.parent)
+    faces = msgspec.structs.replace(config.faces, localiser=str(found.localiser), embedder=str(found.embedder))
     changed = msgspec.structs.replace(
-        config, cameras=cameras, rules=rules, kafka=kafka, stream=stream, classifiers=classifiers
+        config, cameras=cameras, rules=rules, kafka=kafka, stream=stream, classifiers=classifiers, faces=faces
     )
     file = folder / "config.yaml"
     file.write_text(yaml.safe_dump(msgspec.to_builtins(changed), sort_keys=False))
     agent = ("--replay-start-ms", str(options.start_ms), "--every-frame", "--session", "1", "--metrics-port", "0")
-    parts = ("jobs", "agent") if options.clips else ("jobs",)
-    local = LocalOptions(parts, keep_forever=True, jobs_arguments=("--drain",), agent_arguments=agent)
+    local = LocalOptions(
+        ("jobs", "agent") if options.clips else ("jobs",),
+        keep_forever=True,
+        jobs_arguments=("--drain",),
+        agent_arguments=agent,
+        ready=_tell_people(people, options) if people is not None else lambda _: None,
+    )
     return LocalSystem(changed, file, folder, local, say)
 
 
@@ -261,13 +318,21 @@ def _mot_files(options: ReplayOptions) -> dict[str, Path]:
     return {camera: options.mot if single else options.mot / f"{camera}.txt" for camera in options.clips}
 
 
-def _write(recording: Recording, options: ReplayOptions) -> None:
+def _write(recording: Recording, options: ReplayOptions, name_of: NameOf) -> None:
     for camera, path in _mot_files(options).items():
         path.write_text("".join(mot_lines(frame for frame in recording.tracks if frame.camera == camera)))
     if options.alerts is not None:
-        _write_lines(options.alerts, (encode(alert) for alert in recording.alerts))
+        _write_lines(options.alerts, (encode(_shown(alert, name_of)) for alert in recording.alerts))
     if options.detections is not None:
         _write_lines(options.detections, (msgspec.json.encode(frame) for frame in recording.detections))
+
+
+def _shown(alert: Alert, name_of: NameOf) -> Alert:
+    """With names, and without looks at faces: nobody has the run's keys any more."""
+    shown = named(alert, name_of)
+    if shown.identity is None:
+        return shown
+    return msgspec.structs.replace(shown, identity=msgspec.structs.replace(shown.identity, sealed=b""))
 
 
 def mot_lines(frames: Iterator[FrameTracks]) -> Iterator[str]:

@@ -67,14 +67,18 @@ def _options(
 
     if given.kept is None:
         return ReplayOptions(
-            clips=assign(given.clips, config), start_ms=given.start_ms, speed=given.speed, state_dir=given.state
+            clips=assign(given.clips, config),
+            start_ms=given.start_ms,
+            speed=given.speed,
+            state_dir=given.state,
+            gallery=given.gallery,
         )
     bootstrap = given.bootstrap or next(filter(None, map(running_bootstrap, states)), None)
     if bootstrap is None:
         raise VedetteError("no system is running here; say where with --bootstrap HOST:PORT")
     until_ms = now_ms()
     kept = KeptFrames(bootstrap, config.site.name, until_ms - round(given.kept * HOUR_MS), until_ms)
-    return ReplayOptions(kept=kept.looked_for(config.cameras), state_dir=given.state)
+    return ReplayOptions(kept=kept.looked_for(config.cameras), state_dir=given.state, gallery=given.gallery)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -102,6 +106,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--start-ms", type=int, default=EPOCH_MS, metavar="MS", help="the first picture's time")
     command.add_argument("--mot", type=Path, metavar="OUT", help="tracks as MOTChallenge text (a folder for several)")
     command.add_argument("--alerts", type=Path, metavar="OUT", help="alerts as JSON lines (CloudEvents)")
+    text = "who is enrolled, where a camera identifies people: pictures GROUP/NAME.jpg, more as NAME.2.jpg"
+    command.add_argument("--gallery", type=Path, metavar="DIR", help=text)
     command.add_argument("--detections", type=Path, metavar="OUT", help="detections as JSON lines")
     command.add_argument(
         "--state",
