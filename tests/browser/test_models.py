@@ -9,13 +9,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from archive.evidence.files import KEY_FILE, Folder
-from archive.registry import Registry
+from archive.registry import Registry, held
+from bus.reader import Reader
 from contracts import topics
-from contracts.controls import Control, SetModel
+from contracts.controls import SetModel
 from contracts.manifest import DataReference, Lineage
 from contracts.model_reports import Compared, ModelReport
 from tests.console_site import ConsoleSite, now_ms
 from tests.gate_tools import scene, seen
+from tests.receivers import eventually
 from tests.registry_tools import made
 from training.gate.judge import FrozenSet, Limits, judge
 from training.gate.report import markdown
@@ -57,6 +59,14 @@ def report_of(site: ConsoleSite, **changes: object) -> ModelReport:
     return ModelReport(site="harbour", process="jobs-1", at_ms=now_ms(), in_service="detector@1", **changes)
 
 
+def told(site: ConsoleSite) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """The models that the topic has the jobs work with."""
+    with Reader(site.bootstrap, topics.CONTROLS) as reader:
+        topic = held((record.value for record in reader.held()), "harbour")
+    changes = {name: one.change for name, one in topic.items() if isinstance(one.change, SetModel)}
+    return {name: (one.manifest.id, one.stage, one.cameras) for name, one in changes.items()}
+
+
 def test_a_version_goes_to_one_camera_and_back(
     site: ConsoleSite, registry: Registry, opened: Opened, shot: Shot
 ) -> None:
@@ -92,11 +102,15 @@ def test_a_version_goes_to_one_camera_and_back(
     site.send(topics.MODEL_REPORTS, report_of(site, candidate="detector@2", stage="canary", compared=(compared,)))
     expect(slot.get_by_role("row", name="Entrance hall bag")).to_contain_text("22")
     shot(page, "models")
-    told = [one for one in site.read(topics.CONTROLS, Control, 2) if isinstance(one.change, SetModel)]
-    assert [(one.change.manifest.id, one.change.stage, one.change.cameras) for one in told] == [
-        ("detector@1", "everywhere", ()),
-        ("detector@2", "canary", ("hall",)),
-    ]
+    eventually(
+        lambda: (
+            told(site)
+            == {
+                "model//detector": ("detector@1", "everywhere", ()),
+                "candidate//detector": ("detector@2", "canary", ("hall",)),
+            }
+        )
+    )
 
     slot.get_by_role("button", name="Take detector@2 back").click()
     dialog = page.get_by_role("dialog", name="Roll back")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -21,7 +22,9 @@ from bus.reader import Reader
 from contracts import topics
 from contracts.config_file import load
 from contracts.controls import Control, SetModel
+from tests.gate_tools import bright_set
 from tests.registry_tools import AT_MS, made
+from training.gate.sets import SetEntry, read_set
 from vault import signing_key
 from vedette.broker import Broker
 from vedette.cli import main
@@ -39,6 +42,7 @@ folder, *site = sys.argv[1:]
 def work(first):
     for version in range(first, 1000):
         main(["models", "register", str(made(Path(folder), str(version))), *site[:4]])
+        main(["models", "gate", f"detector@{version}", "--sets", f"{folder}/gate.yaml", *site[:4]])
         main(["models", "promote", f"detector@{version}", "--stage", "everywhere", "--force", "test", *site])
 
 for line in sys.stdin:
@@ -54,7 +58,7 @@ for line in sys.stdin:
 
 @contextmanager
 def workers(folder: Path, site: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """For each number that it is told, a process that registers and promotes versions from there on."""
+    """For each number that it is told, a process that registers, gates and promotes versions from there on."""
     command = [sys.executable, "-c", WORK, str(folder), *site]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         try:
@@ -78,6 +82,11 @@ def work_until_killed(process: subprocess.Popen[str], first: int, after_s: float
 def test_killed_at_any_moment_there_is_no_half_version_and_no_half_promotion(broker: Broker, tmp_path: Path) -> None:
     create_topics(broker.bootstrap, topics.specs(f"models-{uuid.uuid4().hex[:8]}", 1, keep_forever=True))
     site, name = site_in(tmp_path)
+    bright_set(tmp_path)
+    entry = SetEntry(name="bright", annotations="set.json")
+    frozen = read_set(entry, tmp_path).frozen.sha256
+    gate = {"sets": [{"name": "bright", "annotations": "set.json", "sha256": frozen}], "limits": {"resamples": 20}}
+    (tmp_path / "gate.yaml").write_text(json.dumps(gate))
     at = random.Random(7)
     done: list[int] = []
     with workers(tmp_path, [*site, "--bootstrap", broker.bootstrap]) as process:
@@ -87,6 +96,8 @@ def test_killed_at_any_moment_there_is_no_half_version_and_no_half_promotion(bro
             for version in registry.versions():
                 registry.verify(version.id)
             now = registry.standing(name).get("detector", Standing()).in_service
+            for decision in registry.decisions():
+                assert decision.kind != "gated" or json.loads(registry.figures(decision))["candidate"] == decision.model
             promoted = [one.model for one in registry.decisions() if one.kind == "promoted"]
             assert now == (promoted[-1] if promoted else "")
             assert main(["models", "sync", *site, "--bootstrap", broker.bootstrap]) == 0
