@@ -96,6 +96,8 @@ def read_sets(config: GateConfig, folder: Path) -> tuple[GateSet, ...]:
             raise ConfigError(f"sets[{i}].sha256", f"set {entry.name} {was}; it is {one.frozen.sha256}")
         if not one.pictures:
             raise ConfigError(f"sets[{i}]", f"set {entry.name} has no picture that is labelled completely")
+        if not any(picture.truth.labels for picture in one.pictures):
+            raise ConfigError(f"sets[{i}]", f"set {entry.name} has no box in any of its pictures")
         found.append(one)
     return tuple(found)
 

@@ -93,6 +93,14 @@ def test_a_wrong_list_says_what_is_wrong(gate: Path, text: str, why: str) -> Non
         run(model("2"), model("1"), gate)
 
 
+def test_a_set_without_a_box_is_no_measure(tmp_path: Path) -> None:
+    bright_set(tmp_path)
+    coco = json.loads((tmp_path / "set.json").read_text())
+    (tmp_path / "set.json").write_text(json.dumps(coco | {"annotations": []}))
+    with pytest.raises(ConfigError, match="no box"):
+        run(model("2"), model("1"), frozen(tmp_path))
+
+
 def test_what_is_no_jpeg_is_named(tmp_path: Path) -> None:
     bright_set(tmp_path)
     (tmp_path / "3.jpg").write_bytes(b"no picture")
