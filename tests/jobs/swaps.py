@@ -38,13 +38,18 @@ class Cameras:
 
     def __init__(self, site: SiteUnderTest, frames: Mapping[str, Frame] = PEOPLE) -> None:
         self.sent = 0
+        self._site = site
         self._producer = Writer(site.system.bootstrap)
         self._frames = frames
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cameras")
+        self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
     def __enter__(self) -> Cameras:
+        """Returns once the jobs run and no frame waits: what came before they did would be late for minutes."""
+        self._send()
+        self._site.wait("the first frames", lambda: len(told(self._site).detections) >= len(self._frames))
         self._thread.start()
+        self._site.wait("no frame that waits", lambda: self._lag_ms() < 1000)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,11 +60,17 @@ class Cameras:
     def _run(self) -> None:
         began_s = time.monotonic()
         while not self._stop.wait(max(0.0, began_s + self.sent / FPS - time.monotonic())):
-            for number, (camera, picture) in enumerate(self._frames.items()):
-                detail = self.sent % 5 == 0
-                one = replace(picture, index=self.sent, captured_at_ms=now_ms(), detail=detail)
-                self._producer.send(topics.frames("site"), encode(one), camera.encode(), number)
-            self.sent += 1
+            self._send()
+
+    def _send(self) -> None:
+        for number, (camera, picture) in enumerate(self._frames.items()):
+            one = replace(picture, index=self.sent, captured_at_ms=now_ms(), detail=self.sent % 5 == 0)
+            self._producer.send(topics.frames("site"), encode(one), camera.encode(), number)
+        self.sent += 1
+
+    def _lag_ms(self) -> int:
+        """How old the newest frame is that was detected."""
+        return now_ms() - max(one.captured_at_ms for one in told(self._site).detections)
 
 
 class Swap(NamedTuple):

@@ -28,7 +28,6 @@ def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> 
     site, said = SiteUnderTest(tmp_path), []
     site.system.say = said.append
     with site, Cameras(site) as cameras:
-        site.wait("the first detections", lambda: bool(told(site).detections))
         versions = [replace(site.manifest, version=str(number)) for number in range(2, SWAPS + 2)]
         swaps = swap_often(site, versions, str(site.folder), every_s=1.0, lead_ms=2_000)
         begun = {name: _canary(site, name) for name in BAD}
