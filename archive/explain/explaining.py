@@ -76,7 +76,7 @@ def _classified(manifest: ModelManifest, folder: Path, image: Picture, label: st
     opened = open_runtime(manifest, model, OPTIONS)
     logits = opened.run(None, {manifest.input.name: canvas[None]})[0][0]
     place = manifest.labels.index(label) if label else int(np.argmax(logits))
-    score = class_score(opened, manifest.input.name, place)
+    score = class_score(opened, manifest, place)
     try:
         heat = Heat(class_activation(manifest, model, canvas[None], place, OPTIONS), score([canvas])[0], 2)
         method = "class activation"

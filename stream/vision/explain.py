@@ -102,11 +102,12 @@ def box_score(session: Session, label: str, xyxy: tuple[float, float, float, flo
     return score
 
 
-def class_score(opened: Any, name: str, place: int) -> Score:
-    """How likely a classifier finds the class at `place`: of its logits' softmax. `name` is its input's."""
+def class_score(opened: Any, manifest: ModelManifest, place: int) -> Score:
+    """How likely a classifier finds the class at `place`: of the softmax of its logits, as it is calibrated."""
+    temperature = manifest.attribute.temperature if manifest.attribute is not None else 1.0
 
     def score(pictures: list[Picture]) -> list[float]:
-        logits = np.asarray(opened.run(None, {name: np.stack(pictures)})[0], np.float64)
+        logits = np.asarray(opened.run(None, {manifest.input.name: np.stack(pictures)})[0], np.float64) / temperature
         likely = np.exp(logits - logits.max(axis=1, keepdims=True))
         return [float(value) for value in likely[:, place] / likely.sum(axis=1)]
 

@@ -49,7 +49,7 @@ def classifier(shared: Path, file: Path, *, activation: bool) -> Iterator[Row]:
     for path in sorted((shared / "data/classification/imagenet_sample_1000").glob("*.JPEG"))[::4]:
         picture = cv2.resize(cv2.imread(str(path)), (side, side), interpolation=cv2.INTER_AREA)
         place = int(np.argmax(opened.run(None, {manifest.input.name: picture[None]})[0]))
-        score, window = class_score(opened, manifest.input.name, place), (0, 0, side, side)
+        score, window = class_score(opened, manifest, place), (0, 0, side, side)
         began_s = time.monotonic()
         if activation:
             heat = cv2.resize(class_activation(manifest, model, picture[None], place, CPU), (side, side))

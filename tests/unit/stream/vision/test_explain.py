@@ -107,7 +107,7 @@ def test_class_activation_shows_where_the_class_is(name) -> None:
 
 def test_deleting_what_a_class_activation_shows_costs_more_than_deleting_anything_else() -> None:
     manifest, model = classifier_of("bright_classifier")
-    score = class_score(open_runtime(manifest, model, CPU), "images", manifest.labels.index("red"))
+    score = class_score(open_runtime(manifest, model, CPU), manifest, manifest.labels.index("red"))
     picture, window = lamp(8, 8), (0, 0, 64, 64)
     heat = cv2.resize(class_activation(manifest, model, picture[None], 2, CPU), (64, 64))
     random = [lost(score, picture, mask) for mask in random_regions((64, 64), window, 0.06, 20)]
