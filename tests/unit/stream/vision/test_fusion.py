@@ -7,8 +7,6 @@ import pytest
 
 from stream.vision.fusion import weighted_box_fusion
 
-pytestmark = pytest.mark.training
-
 A = np.array([[0, 0, 10, 10]], np.float32)
 B = np.array([[2, 0, 12, 10]], np.float32)
 FAR = np.array([[50, 50, 60, 60]], np.float32)
