@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +11,30 @@ import numpy as np
 from contracts.errors import ConfigError, ContractError
 from contracts.manifest import ModelManifest
 from stream.vision import Session, SessionOptions
+from stream.vision.classifier import Classifier
 from stream.vision.detector import detections
-from stream.vision.image import Picture, decode, fit, jpeg_size, letterbox
+from stream.vision.image import decode, fit, jpeg_size, letterbox
 from training.gate.judge import Seen
-from training.gate.measure import Boxes
+from training.gate.measure import Boxes, Picture
 
 Model = tuple[ModelManifest, Path]
+Sees = Callable[[bytes, Boxes], Boxes]
 
 
-def see(models: tuple[Model, Model], files: Sequence[Path]) -> tuple[Seen, Seen]:
-    """What both models see in JPEGs.
+def see(models: tuple[Model, Model], pictures: Sequence[Picture], files: Sequence[Path]) -> tuple[Seen, Seen]:
+    """What both models see in pictures, whose JPEGs are `files`.
 
+    A classifier looks at the boxes of the truth, and each of its labels is a box found there, as certain as it is.
     Raises ModelError where a model can't be opened, ConfigError for a file that is no JPEG.
     """
-    sessions = [Session.open(manifest, folder, SessionOptions()) for manifest, folder in models]
+    opened = [_opened(manifest, folder) for manifest, folder in models]
     boxes: tuple[list[Boxes], list[Boxes]] = ([], [])
     times: tuple[list[float], list[float]] = ([], [])
-    for number, file in enumerate(files):
+    for number, (picture, file) in enumerate(zip(pictures, files, strict=True)):
         jpeg = _jpeg(file)
         for side in (0, 1) if number % 2 else (1, 0):  # neither always finds the caches warm
             began = time.perf_counter()
-            boxes[side].append(_seen(sessions[side], jpeg))
+            boxes[side].append(opened[side](jpeg, picture.truth))
             times[side].append(1000 * (time.perf_counter() - began))
     first, second = (
         Seen(manifest.id, tuple(boxes[side]), float(np.median(times[side])), manifest.thresholds)
@@ -40,11 +43,33 @@ def see(models: tuple[Model, Model], files: Sequence[Path]) -> tuple[Seen, Seen]
     return first, second
 
 
-def _seen(session: Session, jpeg: bytes) -> Boxes:
+def _opened(manifest: ModelManifest, folder: Path) -> Sees:
+    if manifest.task == "classifier":
+        classifier = Classifier.open(manifest, folder, SessionOptions())
+        return lambda jpeg, truth: _classified(classifier, jpeg, truth)
+    session = Session.open(manifest, folder, SessionOptions())
+    return lambda jpeg, _truth: _detected(session, jpeg)
+
+
+def _classified(classifier: Classifier, jpeg: bytes, truth: Boxes) -> Boxes:
+    looks = classifier.look_in(jpeg, jpeg_size(jpeg), truth.xyxy.astype(np.float32))
+    rows = [
+        (box, label, sure)
+        for box, look in zip(truth.xyxy, looks, strict=True)
+        for label, sure in look.probabilities.items()
+    ]
+    return Boxes(
+        np.array([box for box, _, _ in rows], float).reshape(-1, 4),
+        tuple(label for _, label, _ in rows),
+        np.array([sure for _, _, sure in rows], float),
+    )
+
+
+def _detected(session: Session, jpeg: bytes) -> Boxes:
     size = jpeg_size(jpeg)
     into = session.input_size
     inner = fit(size, into)
-    canvas: Picture = letterbox(decode(jpeg, target=inner), inner, into, session.manifest.input.letterbox)
+    canvas = letterbox(decode(jpeg, target=inner), inner, into, session.manifest.input.letterbox)
     found = detections(session.read(session.infer([canvas])[0]), session.label_names, inner, size)
     return Boxes(
         np.array([one.xyxy for one in found], float).reshape(-1, 4),

@@ -22,8 +22,9 @@ def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[s
     frozen = tuple(one.frozen for one in sets)
     if (reason := _trained_on(candidate[0], learnt, sets)) is not None:
         return refused(candidate[0].id, against[0].id, frozen, config.limits, reason)
-    before, after = see((against, candidate), [file for one in sets for file in one.files])
-    return judge([picture for one in sets for picture in one.pictures], before, after, frozen, config.limits)
+    pictures = [picture for one in sets for picture in one.pictures]
+    before, after = see((against, candidate), pictures, [file for one in sets for file in one.files])
+    return judge(pictures, before, after, frozen, config.limits)
 
 
 def _trained_on(candidate: ModelManifest, learnt: frozenset[str], sets: tuple[GateSet, ...]) -> Reason | None:

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.errors import ConfigError
 from contracts.manifest import DataReference, Lineage
-from tests.builders import DATA, manifest_of
+from tests.builders import DATA, manifest_of, shade_manifest
 from tests.gate_tools import bright_set
 from training.gate.predict import Model
 from training.gate.run import run
@@ -52,6 +52,15 @@ def test_a_candidate_that_lost_a_class_is_refused_by_name(gate: Path) -> None:
     assert {(one.camera, one.label) for one in report.refusals if one.of == "place"} == {
         (camera, "green") for camera in ("", "gate", "hall")
     }
+
+
+def test_classifiers_are_held_against_each_other_on_the_boxes_of_the_truth(gate: Path) -> None:
+    right = shade_manifest(version="2"), DATA
+    wrong = shade_manifest(version="1", labels=("green", "blue", "red")), DATA
+    assert run(right, wrong, gate).passed
+    report = run(wrong, right, gate)
+    named = {(one.camera, one.label) for one in report.refusals if one.of == "place"}
+    assert named == {(camera, label) for camera in ("", "gate", "hall") for label in ("blue", "green")}
 
 
 def test_a_candidate_that_learnt_a_frozen_set_is_refused_unseen(gate: Path) -> None:
