@@ -52,7 +52,7 @@ def write_report(
     """Write the report of one model's sets, `more` figures and notes; returns the metrics."""
     mpl.use("Agg")
     out.mkdir(parents=True, exist_ok=True)
-    metrics = flat_metrics(measured, labels) | {name: round(value, 4) for name, value in more.items()}
+    metrics = flat_metrics(measured, labels) | {name: float(f"{value:.4g}") for name, value in more.items()}
     (out / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(metrics)) + b"\n")
     lines = [f"# {title}", "", notes, ""]
     for one in measured:
