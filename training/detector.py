@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from contracts.errors import ConfigError
@@ -19,7 +18,7 @@ from training.dataset import DataSet, list_skipped, read_sets
 from training.fit import Task, blend, fit
 from training.loss import Targets, answered, detection_loss, distillation_loss
 from training.network import DetectorNet, anchor_points, load_yolox
-from training.place import Place, find_place
+from training.place import Place, find_place, first_alone, leave
 from training.recipe import DetectorRecipe
 from training.teachers import label_with_teachers
 
@@ -36,21 +35,17 @@ def train(recipe: DetectorRecipe, data: Path, out: Path) -> Path:
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    if place.rank > 0:
-        dist.barrier()  # the first process unpacks the frames and asks the teachers; the others find both in the cache
-    sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
-    sets = tuple(label_with_teachers(sets, recipe, data, out / "cache"))
-    if place.rank == 0:
-        counts = ", ".join(f"{s.config.name} {len(s.samples)}" for s in sets)
-        print(f"training pictures: {counts}; skipped {list_skipped(sets, out)} (skipped.json)")
-        if place.world > 1:
-            dist.barrier()
+    with first_alone(place):  # it unpacks the frames and asks the teachers
+        sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
+        sets = tuple(label_with_teachers(sets, recipe, data, out / "cache"))
+        if place.rank == 0:
+            counts = ", ".join(f"{s.config.name} {len(s.samples)}" for s in sets)
+            print(f"training pictures: {counts}; skipped {list_skipped(sets, out)} (skipped.json)")
     start = start_net(recipe, data)
     average = fit_detector(start, sets, recipe, place, out)
     if place.rank == 0:
         save_weights(blend(start, average, recipe.blend), recipe, out / "weights.pt")
-    if place.world > 1:
-        dist.destroy_process_group()
+    leave(place)
     return out / "weights.pt"
 
 

@@ -25,7 +25,7 @@ from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import fit_detector, save_weights
 from training.fit import blend
 from training.network import DetectorNet, load_exported
-from training.place import find_place
+from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
 
 
@@ -76,7 +76,8 @@ def finetune(
     model_bytes(parent, manifest_file.parent)
     start = load_exported(manifest_file.parent / parent.file)
     recipe = fitting(recipe, parent, start, version)
-    sets = _read(recipe, collection, version, data, out, frozen)
+    with first_alone(place):
+        sets = _read(recipe, collection, version, data, out, frozen)
     average = fit_detector(copy.deepcopy(start), (sets.site, *sets.replay), recipe, place, out).cpu()
     written = out / "candidate" / f"{parent.name}.json"
     if place.rank == 0:
@@ -84,6 +85,7 @@ def finetune(
         written.parent.mkdir(parents=True, exist_ok=True)
         written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in sets.learnt))
         write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
+    leave(place)
     return written
 
 

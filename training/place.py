@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,6 +18,22 @@ class Place:
     device: torch.device
     rank: int = 0
     world: int = 1
+
+
+@contextmanager
+def first_alone(place: Place) -> Iterator[None]:
+    """The first process goes before the others: what it prepares, they find in the cache."""
+    if place.rank > 0:
+        dist.barrier()
+    yield
+    if place.rank == 0 and place.world > 1:
+        dist.barrier()
+
+
+def leave(place: Place) -> None:
+    """The end of a training by several processes."""
+    if place.world > 1:
+        dist.destroy_process_group()
 
 
 def find_place() -> Place:
