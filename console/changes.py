@@ -1,4 +1,4 @@
-"""Cameras, zones, rules, arming changed while everything runs: checked, versioned, undone, told to jobs and agents."""
+"""The config changed while everything runs: checked, versioned, undone, told to the jobs and agents that it is for."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
-from console.overlay import Body, body_of, laid_over, objects_of
-from console.rights import Permission, Who
-from console.store.objects import Kind, ObjectKey, ObjectVersion
+from console.overlay import Body, Routes, body_of, laid_over, objects_of, with_routes
+from console.rights import Permission, Who, need_all
+from console.store.audit import AuditAction
+from console.store.objects import SETTINGS, Kind, ObjectKey, ObjectVersion
 from console.store.store import Store
 from contracts import controls, topics
 from contracts.codec import encode
-from contracts.config import Arming, Camera, Config, Line, Name, Zone
+from contracts.config import AlertBudget, Arming, Camera, Config, Line, Name, Zone
 from contracts.config_check import check, slots
 from contracts.controls import (
     Change,
@@ -38,12 +39,27 @@ LEAD_MS = 500
 """A change is in force from now and this on: it has to be with the jobs before the frames that it is for."""
 
 
+_NEEDED: dict[Kind, Permission] = {"camera": "configure", "routes": "configure", "budget": "report"}
+"""Whom an object is for, where it is not everybody's: where pictures come from, and where messages go to."""
+
+
+_ACTIONS: dict[Kind, AuditAction] = {
+    "camera": "change camera",
+    "zone": "change zone",
+    "line": "change line",
+    "rule": "change rule",
+    "arming": "change arming",
+    "routes": "change routes",
+    "budget": "change budget",
+}
+
+
 class ConflictError(VedetteError):
     """Somebody changed it meanwhile, or it is the file's and not adopted yet."""
 
 
 class NoObjectError(VedetteError):
-    """There is no such camera, zone, line or rule."""
+    """There is no such object."""
 
 
 class ObjectView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +113,7 @@ class Changes:
         for key, body in objects_of(config).items():
             if key.camera and not who.sees(key.camera):
                 continue
-            if key.kind == "camera" and not who.may("configure"):  # where pictures come from is not everybody's
+            if not who.may(_NEEDED.get(key.kind, "see")) or (key.kind == "routes" and who.cameras is not None):
                 continue
             version = current.get(key)
             found.append(_view(key, body, version))
@@ -114,8 +130,9 @@ class Changes:
         """What the console wrote of one object, the latest first; raises NoObjectError where it wrote nothing."""
         if key.camera and not who.sees(key.camera):
             raise NoObjectError(f"there is no {_words(key)}")
-        if key.kind == "camera":
-            who.need("configure")
+        who.need(_NEEDED.get(key.kind, "see"))
+        if key.kind == "routes":
+            need_all(who)
         found = self._store.objects.versions(key)
         if not found and key not in objects_of(self._file):
             raise NoObjectError(f"there is no {_words(key)}")
@@ -148,7 +165,7 @@ class Changes:
             version = current.version if current else 0
             if expected is not None and expected != version:
                 raise ConflictError(f"it was changed meanwhile: version {version}, not {expected}")
-            if current is None and key.kind != "arming" and key in objects_of(self._file):
+            if current is None and key.kind not in SETTINGS and key in objects_of(self._file):
                 raise ConflictError(f"the {_words(key)} is from the file: adopt it first")
             if isinstance(body, Camera):
                 body = self._placed(connection, key.camera, body)
@@ -162,7 +179,7 @@ class Changes:
         self._may(who, key)
         with self._store.database.write() as connection:
             current = self._store.objects.current_in(connection).get(key)
-            if key.kind == "arming" or (current is None and key not in objects_of(self._file)):
+            if key.kind in SETTINGS or (current is None and key not in objects_of(self._file)):
                 raise NoObjectError(f"there is no {_words(key)}")
             if current is None:
                 raise ConflictError(f"the {_words(key)} is from the file: adopt it first")
@@ -219,6 +236,8 @@ class Changes:
         who.need(permission, key.camera or None)
         if key.kind == "camera":
             return
+        if key.kind in ("routes", "budget"):
+            need_all(who)
         if key.camera and key.camera not in self.config().cameras:
             raise NoObjectError(f"there is no camera {key.camera}")
         if who.cameras is None or key.camera:
@@ -266,6 +285,8 @@ class Changes:
         current: ObjectVersion | None,
     ) -> None:
         """A new version, the audit's entry and the control for the jobs, all in one transaction."""
+        if isinstance(body, Routes):  # whole: `laid_over` leaves out what leads nowhere
+            check(with_routes(self._config(connection), body.routes))
         now_ms = max(self._clock_ms(), current.at_ms + 1 if current else 0)
         text = msgspec.json.encode(body).decode() if body is not None else None
         version = ObjectVersion(
@@ -277,7 +298,17 @@ class Changes:
             body=text,
         )
         self._store.objects.add(connection, version)
-        change = _change(key, body)
+        if change := _change(key, body):
+            self._tell_jobs(connection, change, now_ms)
+        if key.kind == "camera":
+            told = RunCamera(camera=key.camera, spec=body) if isinstance(body, Camera) else None
+            self._tell_agent(connection, told or StopCamera(camera=key.camera))
+        details = {"version": version.version, "note": note, "body": text}
+        subject = "/".join(key)
+        action = _ACTIONS[key.kind]
+        self._store.audit.add(connection, at_ms=now_ms, who=who.name, action=action, subject=subject, details=details)
+
+    def _tell_jobs(self, connection: Connection, change: Change, now_ms: int) -> None:
         control = Control(
             site=self._file.site.name,
             origin="console",
@@ -287,14 +318,6 @@ class Changes:
             change=change,
         )
         self._store.answers.send(connection, topics.CONTROLS, controls.key(change), encode(control))
-        if key.kind == "camera":
-            told = RunCamera(camera=key.camera, spec=body) if isinstance(body, Camera) else None
-            self._tell_agent(connection, told or StopCamera(camera=key.camera))
-        details = {"version": version.version, "note": note, "body": text}
-        subject = "/".join(key)
-        self._store.audit.add(
-            connection, at_ms=now_ms, who=who.name, action=f"change {key.kind}", subject=subject, details=details
-        )
 
     def _tell_agent(self, connection: Connection, change: EdgeChange) -> None:
         site = self._file.site.name
@@ -314,8 +337,11 @@ def _view(key: ObjectKey, body: Body, version: ObjectVersion | None) -> ObjectVi
     )
 
 
-def _change(key: ObjectKey, body: Body | None) -> Change:
+def _change(key: ObjectKey, body: Body | None) -> Change | None:
+    """What the jobs are told; None: it is the console's own."""
     match body:
+        case Routes() | AlertBudget():
+            return None
         case Camera():
             return SetCamera(camera=key.camera, spec=replace(body, inputs=()))
         case Zone():
@@ -325,14 +351,14 @@ def _change(key: ObjectKey, body: Body | None) -> Change:
         case Arming():
             return SetArming(camera=key.camera, arming=body)
         case None:
-            assert key.kind != "arming"
+            assert key.kind != "arming" and key.kind != "routes" and key.kind != "budget"  # noqa: PT018
             return Removed(kind=key.kind, camera=key.camera, name=key.name)
         case _:
             return SetRule(name=key.name, rule=body)
 
 
 def _check_name(key: ObjectKey) -> None:
-    if key.kind == "arming":
+    if key.kind in SETTINGS:
         return
     name = key.camera if key.kind == "camera" else key.name
     try:

@@ -12,6 +12,7 @@ from bus.errors import BusError
 from bus.presence import wait_for_topics
 from bus.reader import Reader
 from console.hub import Hub
+from console.store.audit import AuditAction
 from console.store.store import Store
 from contracts import topics
 from contracts.codec import decode
@@ -24,7 +25,7 @@ POLL_S = 0.25
 RETRY_S = 2.0
 FRESH_MS = 60_000
 """Older news is read again at each start, and is nothing that an open page waits for."""
-DELETED = "evidence deleted"
+DELETED: AuditAction = "evidence deleted"
 
 
 class EvidenceNews:

@@ -9,15 +9,15 @@ import msgspec
 from msgspec.structs import replace
 
 from console.changes import Changes, ConflictError
-from console.overlay import Body, objects_of
-from console.rights import ForbiddenError, Who
-from console.store.objects import Kind, ObjectKey
+from console.overlay import ROUTES, Body, objects_of, with_routes
+from console.rights import Who, need_all
+from console.store.objects import SETTINGS, Kind, ObjectKey
 from contracts.config import DETECT, MOTION, Camera, Config, overlaid
 from contracts.config_dump import dump
 from contracts.config_file import parse
 from contracts.frigate import Note, convert, is_frigate
 
-ORDER: tuple[Kind, ...] = ("camera", "zone", "line", "rule", "arming")
+ORDER: tuple[Kind, ...] = ("camera", "zone", "line", "rule", "arming", "routes", "budget")
 Action = Literal["add", "change", "remove"]
 
 
@@ -83,7 +83,7 @@ class Exchange:
         foreign = convert(text) if is_frigate(text) else None
         given = foreign.config if foreign else parse(text)
         wanted = _own_values(now, given)
-        bodies = _differing(now, wanted, remove=remove, arming=foreign is None)
+        bodies = _differing(now, wanted, remove=remove, settings=foreign is None)
         before = objects_of(now)
         differences = tuple(
             Difference(
@@ -106,8 +106,7 @@ class Exchange:
 
 def _whole(who: Who) -> None:
     who.need("configure")
-    if who.cameras is not None:
-        raise ForbiddenError(f"{who.name} sees some cameras only, and a file has all")
+    need_all(who)
 
 
 def _own_values(now: Config, given: Config) -> Config:
@@ -124,16 +123,16 @@ def _own_values(now: Config, given: Config) -> Config:
     return replace(given, cameras={name: own(camera) for name, camera in given.cameras.items()})
 
 
-def _differing(now: Config, wanted: Config, *, remove: bool, arming: bool) -> list[tuple[ObjectKey, Body | None]]:
+def _differing(now: Config, wanted: Config, *, remove: bool, settings: bool) -> list[tuple[ObjectKey, Body | None]]:
     """What is new or other in `wanted`, cameras first; then, with `remove`, what it doesn't have, cameras last."""
     before, after = objects_of(now), objects_of(wanted)
     changed: list[tuple[ObjectKey, Body | None]] = [
         (key, body)
         for key, body in after.items()
-        if not _same(before.get(key), body) and (key.kind != "arming" or (arming and _is_news(key, before, body)))
+        if not _same(before.get(key), body) and (key.kind not in SETTINGS or (settings and _is_news(now, key, body)))
     ]
     changed.sort(key=lambda pair: ORDER.index(pair[0].kind))
-    gone = [key for key in before if key not in after and key.kind != "arming"] if remove else []
+    gone = [key for key in before if key not in after and key.kind not in SETTINGS] if remove else []
     # A camera takes its zones and lines along.
     gone = [key for key in gone if key.kind in ("camera", "rule") or ObjectKey("camera", key.camera, "") not in gone]
     gone.sort(key=lambda key: -ORDER.index(key.kind))
@@ -147,13 +146,17 @@ def _same(before: Body | None, after: Body) -> bool:
     return before == after
 
 
-def _is_news(key: ObjectKey, before: dict[ObjectKey, Body], body: Any) -> bool:
-    """A new camera's arming is the usual one unless it is in maintenance."""
-    return key in before or bool(body.maintenance)
+def _is_news(now: Config, key: ObjectKey, body: Any) -> bool:
+    """A new camera's arming is the usual one unless it is in maintenance; routes lead to channels that are here."""
+    if key == ROUTES:
+        return all(name in now.console.notifications.channels for route in body.routes for name in route.channels)
+    return key in objects_of(now) or bool(body.maintenance)
 
 
 def _sections(now: Config, given: Config) -> tuple[str, ...]:
-    """The sections that differ and are no objects of the console; the site's arming is one."""
+    """The sections that differ and are no objects of the console; its settings are some."""
     mine = replace(now, site=replace(now.site, arming=given.site.arming))
+    mine = replace(mine, console=replace(mine.console, budget=given.console.budget))
+    mine = with_routes(mine, given.console.notifications.routes)
     fields = (name for name in Config.__struct_fields__ if name not in ("cameras", "rules", "version"))
     return tuple(name for name in fields if getattr(mine, name) != getattr(given, name))

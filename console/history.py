@@ -13,6 +13,7 @@ from archive.history.export import Export, Format
 from archive.history.rows import EventRow, Kind, TrackRow
 from archive.history.search import Place, Search, Wanted, visible
 from console.rights import Who
+from console.store.audit import AuditAction
 from console.store.rows import AlertRow
 from console.store.store import Store
 from console.store.tables import alerts
@@ -138,7 +139,7 @@ class History:
             ids = connection.execute(select(alerts.c.id).where(alerts.c.started_at_ms.in_(times))).scalars().all()
         return {(one.camera, one.rule, one.started_at_ms): one for one in self._store.alerts.rows(ids)}
 
-    def _note(self, who: Who, action: str, subject: str, details: dict[str, Any], now_ms: int) -> None:
+    def _note(self, who: Who, action: AuditAction, subject: str, details: dict[str, Any], now_ms: int) -> None:
         self._store.audit.record(at_ms=now_ms, who=who.name, action=action, subject=subject, details=details)
 
 

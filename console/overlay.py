@@ -9,9 +9,16 @@ import msgspec
 from msgspec.structs import replace
 
 from console.store.objects import Kind, ObjectKey, ObjectVersion
-from contracts.config import Arming, Camera, Config, Line, Rule, Zone
+from contracts.config import AlertBudget, Arming, Camera, Config, Line, Route, Rule, Spec, Zone
 
-Body = Camera | Zone | Line | Rule | Arming
+
+class Routes(Spec, frozen=True, kw_only=True):
+    """The routes of notifications, in their order; the channels that they lead to are the file's."""
+
+    routes: tuple[Route, ...] = ()
+
+
+Body = Camera | Zone | Line | Rule | Arming | Routes | AlertBudget
 
 T = TypeVar("T")
 
@@ -21,7 +28,12 @@ _DECODERS: dict[Kind, msgspec.json.Decoder[Any]] = {
     "line": msgspec.json.Decoder(Line),
     "rule": msgspec.json.Decoder(Rule),
     "arming": msgspec.json.Decoder(Arming),
+    "routes": msgspec.json.Decoder(Routes),
+    "budget": msgspec.json.Decoder(AlertBudget),
 }
+
+BUDGET = ObjectKey("budget", "", "")
+ROUTES = ObjectKey("routes", "", "")
 
 
 def body_of(kind: Kind, text: str | bytes) -> Body:
@@ -31,11 +43,15 @@ def body_of(kind: Kind, text: str | bytes) -> Body:
 
 
 def objects_of(config: Config) -> dict[ObjectKey, Body]:
-    """The arming and every camera, zone, line and rule of a config, by key.
+    """The settings and every camera, zone, line and rule of a config, by key.
 
     A camera's body has no zones and lines, and its own arming is its maintenance: they are objects of their own.
     """
-    found: dict[ObjectKey, Body] = {ObjectKey("arming", "", ""): config.site.arming}
+    found: dict[ObjectKey, Body] = {
+        ObjectKey("arming", "", ""): config.site.arming,
+        ROUTES: Routes(routes=config.console.notifications.routes),
+        BUDGET: config.console.budget,
+    }
     for name, camera in config.cameras.items():
         found[ObjectKey("camera", name, "")] = replace(camera, zones={}, lines={}, maintenance=False)
         found[ObjectKey("arming", name, "")] = Arming(maintenance=camera.maintenance)
@@ -58,7 +74,24 @@ def laid_over(config: Config, versions: Iterable[ObjectVersion]) -> Config:
             config = replace(config, site=replace(config.site, arming=body))
         elif one.kind == "rule":
             config = replace(config, rules=_with(config.rules, one.name, body))
+        elif isinstance(body, Routes):
+            config = with_routes(config, _led(config, body))
+        elif isinstance(body, AlertBudget):
+            config = replace(config, console=replace(config.console, budget=body))
     return config
+
+
+def with_routes(config: Config, routes: tuple[Route, ...]) -> Config:
+    """The config with these routes for its notifications."""
+    notifications = replace(config.console.notifications, routes=routes)
+    return replace(config, console=replace(config.console, notifications=notifications))
+
+
+def _led(config: Config, kept: Routes) -> tuple[Route, ...]:
+    """The routes without channels that the file has no more."""
+    known = config.console.notifications.channels
+    led = (replace(route, channels=tuple(name for name in route.channels if name in known)) for route in kept.routes)
+    return tuple(route for route in led if route.channels)
 
 
 def _whole(config: Config, name: str, body: Body | None) -> Body | None:

@@ -99,3 +99,9 @@ class Who(msgspec.Struct, frozen=True):
             raise ForbiddenError(f"{self.name} ({self.role}) may not {permission.replace('_', ' ')}")
         if camera is not None and not self.sees(camera):
             raise ForbiddenError(f"{self.name} may not see camera {camera}")
+
+
+def need_all(who: Who) -> None:
+    """Raise ForbiddenError unless they see all cameras: some things are of all of them."""
+    if who.cameras is not None:
+        raise ForbiddenError(f"{who.name} sees some cameras only, and this is of all")

@@ -21,6 +21,7 @@ from console.api import (
     accounts,
     alerts,
     base,
+    budget,
     cameras,
     evidence,
     exchange,
@@ -165,7 +166,7 @@ def api(parts: Parts) -> FastAPI:
     base.install(app)
     modules = (
         *(session, evidence, alerts, suppressions, cameras, objects, exchange, people, sightings),
-        *(search, figures, models, accounts, notifications, system),
+        *(search, figures, models, accounts, notifications, budget, system),
     )
     for module in modules:
         app.include_router(module.router)

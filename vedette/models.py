@@ -20,6 +20,7 @@ from bus.errors import BusError
 from bus.producer import KafkaLink, deliver
 from bus.reader import Reader
 from console.database_url import database_url
+from console.models.desk import NOTED
 from console.store.store import Store
 from contracts import topics
 from contracts.codec import encode
@@ -64,7 +65,7 @@ class Desk:
                     connection,
                     at_ms=decision.at_ms,
                     who=self.by,
-                    action=f"model_{decision.kind}",
+                    action=NOTED[decision.kind],
                     subject=decision.model,
                     details=details,
                 )

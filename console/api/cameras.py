@@ -10,9 +10,10 @@ from fastapi import APIRouter, Depends, Response
 from msgspec.structs import replace
 
 from console.api.base import WithParts, body, reply, spec
-from console.api.objects import Editor, Note, Undo, Version, VersionList, Viewer
+from console.api.objects import Editor, Viewer
+from console.api.versions import Note, Version, add_history
 from console.changes import ObjectView
-from console.store.objects import ObjectKey, ObjectVersion
+from console.store.objects import ObjectKey
 from contracts.config import Camera, Input, Name
 from contracts.messages import CameraProbe
 
@@ -79,6 +80,10 @@ def seen_of(probe: CameraProbe) -> Seen:
     )
 
 
+def _key(camera: str) -> ObjectKey:
+    return ObjectKey("camera", camera, "")
+
+
 @router.get("", **spec(CameraList))
 def cameras(parts: WithParts, who: Viewer) -> Response:
     """The cameras that one may see."""
@@ -126,17 +131,4 @@ def adopt_camera(camera: str, parts: WithParts, who: Editor) -> Response:
     return reply(parts.changes.adopt(who, _key(camera)))
 
 
-@router.get("/{camera}/versions", **spec(VersionList, errors=(404,)))
-def camera_versions(camera: str, parts: WithParts, who: Editor) -> Response:
-    """Who changed a camera, and how."""
-    return reply(VersionList(tuple(parts.changes.versions(who, _key(camera)))))
-
-
-@router.post("/{camera}/undo", **spec(ObjectVersion, takes=Undo, errors=(404, 409)))
-def undo_camera(camera: str, parts: WithParts, who: Editor, given: Annotated[Undo, Depends(body(Undo))]) -> Response:
-    """Bring back an earlier version of a camera."""
-    return reply(parts.changes.undo(who, _key(camera), given.version))
-
-
-def _key(camera: str) -> ObjectKey:
-    return ObjectKey("camera", camera, "")
+add_history(router, "/{camera}", _key, "a camera", seen_by="configure")

@@ -1,4 +1,4 @@
-"""Notifications: channels and how they do, what was sent or not, and tests."""
+"""Notifications: channels and how they do, routes to them, what was sent or not, and tests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
-from console.api.base import WithParts, needs, reply, spec
+from console.api.base import WithParts, body, needs, reply, spec
+from console.api.versions import Note, Version, add_history
+from console.changes import ObjectView
 from console.notify.courier import Standing
-from console.rights import Who
+from console.overlay import ROUTES, Routes
+from console.rights import Who, need_all
 from console.store.notifications import NotificationRow
+from console.store.objects import ObjectKey
+from contracts.config import Route
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
@@ -35,6 +40,14 @@ class NotificationList(msgspec.Struct, frozen=True):
 
     channels: tuple[ChannelState, ...]
     notifications: tuple[NotificationRow, ...]
+
+
+class NewRoutes(msgspec.Struct, frozen=True):
+    """All routes in their order; `expected` is the version that they were changed on (0: the file's)."""
+
+    routes: tuple[Route, ...]
+    note: Note = ""
+    expected: Version | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -74,3 +87,23 @@ def notifications(
 def test(channel: str, parts: WithParts, who: Editor) -> Response:
     """Have a channel send a test."""
     return reply(Sent(parts.notifier.test(who, channel, parts.clock_ms())), 202)
+
+
+@router.get("/routes", **spec(ObjectView))
+def routes(parts: WithParts, who: Editor) -> Response:
+    """Which alerts go to which channels, for who sees all cameras."""
+    need_all(who)
+    return reply(parts.changes.view(who, ROUTES))
+
+
+@router.put("/routes", **spec(ObjectView, takes=NewRoutes, errors=(409,)))
+def put_routes(parts: WithParts, who: Editor, given: Annotated[NewRoutes, Depends(body(NewRoutes))]) -> Response:
+    """Say which alerts go to which channels; channels stand in the file, beside the names of their secrets."""
+    return reply(parts.changes.put(who, ROUTES, Routes(routes=given.routes), note=given.note, expected=given.expected))
+
+
+def _of_routes() -> ObjectKey:
+    return ROUTES
+
+
+add_history(router, "/routes", _of_routes, "the routes", seen_by="configure")

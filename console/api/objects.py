@@ -1,4 +1,4 @@
-"""Zones, lines, rules and arming: what is in force, changes, versions, undo."""
+"""Zones, lines, rules and arming: what is in force, and changing it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from msgspec import Meta
 
 from console.api.base import WithParts, body, needs, reply, spec
+from console.api.versions import Note, Version, add_history
 from console.changes import ObjectView
-from console.parts import Parts
 from console.previews import RulePreview
 from console.rights import Who
-from console.store.objects import Kind, ObjectKey, ObjectVersion
+from console.store.objects import Kind, ObjectKey
 from contracts.config import Arming, Line, Rule, Zone
 
 router = APIRouter(prefix="/api", tags=["cameras, zones, rules"])
@@ -21,21 +21,14 @@ router = APIRouter(prefix="/api", tags=["cameras, zones, rules"])
 Viewer = Annotated[Who, Depends(needs("see"))]
 Editor = Annotated[Who, Depends(needs("configure"))]
 Armer = Annotated[Who, Depends(needs("arm"))]
-Note = Annotated[str, Meta(max_length=1000)]
-Version = Annotated[int, Meta(ge=0, le=2**31)]
 Place = Literal["zones", "lines"]
+ARMING = ObjectKey("arming", "", "")
 
 
 class ObjectList(msgspec.Struct, frozen=True):
     """Objects in force."""
 
     objects: tuple[ObjectView, ...]
-
-
-class VersionList(msgspec.Struct, frozen=True):
-    """Versions of one object, the latest first; none for one that is still the file's."""
-
-    versions: tuple[ObjectVersion, ...]
 
 
 class NewZone(msgspec.Struct, frozen=True):
@@ -84,10 +77,16 @@ class Maintenance(msgspec.Struct, frozen=True):
     note: Note = ""
 
 
-class Undo(msgspec.Struct, frozen=True):
-    """Which version is to be in force again: null is the one before the last, 0 what was before the first."""
+def _of_place(camera: str, place: Place, name: str) -> ObjectKey:
+    return ObjectKey("zone" if place == "zones" else "line", camera, name)
 
-    version: Version | None = None
+
+def _of_rule(name: str) -> ObjectKey:
+    return ObjectKey("rule", "", name)
+
+
+def _of_site() -> ObjectKey:
+    return ARMING
 
 
 @router.get("/objects", **spec(ObjectList))
@@ -134,8 +133,7 @@ def preview_rule(name: str, parts: WithParts, who: Editor, given: Annotated[Trie
 @router.put("/arming", **spec(ObjectView, takes=NewArming, errors=(404, 409)))
 def put_arming(parts: WithParts, who: Armer, given: Annotated[NewArming, Depends(body(NewArming))]) -> Response:
     """Arm or disarm the site, or zones of it; its schedule; maintenance of the whole site."""
-    key = ObjectKey("arming", "", "")
-    return reply(parts.changes.put(who, key, given.arming, note=given.note, expected=given.expected))
+    return reply(parts.changes.put(who, ARMING, given.arming, note=given.note, expected=given.expected))
 
 
 @router.put("/cameras/{camera}/maintenance", **spec(ObjectView, takes=Maintenance, errors=(404,)))
@@ -150,7 +148,7 @@ def put_maintenance(
 @router.delete("/cameras/{camera}/{place}/{name}", **spec(status=204, errors=(404, 409)))
 def remove_place(camera: str, place: Place, name: str, parts: WithParts, who: Editor) -> Response:
     """Remove a zone or line that no rule needs."""
-    parts.changes.remove(who, _place(camera, place, name))
+    parts.changes.remove(who, _of_place(camera, place, name))
     return Response(status_code=204)
 
 
@@ -162,52 +160,17 @@ def remove_rule(name: str, parts: WithParts, who: Editor) -> Response:
 
 
 @router.post("/cameras/{camera}/{place}/{name}/adopt", **spec(ObjectView, errors=(404,)))
-def adopt_place(camera: str, place: Place, name: str, parts: WithParts, who: Editor) -> Response:
+def adopt_place(parts: WithParts, who: Editor, key: Annotated[ObjectKey, Depends(_of_place)]) -> Response:
     """Take a zone or line over from the file, to change it here."""
-    return reply(parts.changes.adopt(who, _place(camera, place, name)))
+    return reply(parts.changes.adopt(who, key))
 
 
 @router.post("/rules/{name}/adopt", **spec(ObjectView, errors=(404,)))
-def adopt_rule(name: str, parts: WithParts, who: Editor) -> Response:
+def adopt_rule(parts: WithParts, who: Editor, key: Annotated[ObjectKey, Depends(_of_rule)]) -> Response:
     """Take a rule over from the file, to change it here."""
-    return reply(parts.changes.adopt(who, ObjectKey("rule", "", name)))
+    return reply(parts.changes.adopt(who, key))
 
 
-@router.get("/cameras/{camera}/{place}/{name}/versions", **spec(VersionList, errors=(404,)))
-def place_versions(camera: str, place: Place, name: str, parts: WithParts, who: Viewer) -> Response:
-    """Who changed a zone or line, and how."""
-    return _versions(parts, who, _place(camera, place, name))
-
-
-@router.get("/rules/{name}/versions", **spec(VersionList, errors=(404,)))
-def rule_versions(name: str, parts: WithParts, who: Viewer) -> Response:
-    """Who changed a rule, and how."""
-    return _versions(parts, who, ObjectKey("rule", "", name))
-
-
-@router.get("/arming/versions", **spec(VersionList, errors=(404,)))
-def arming_versions(parts: WithParts, who: Viewer) -> Response:
-    """Who armed and disarmed the site, and when."""
-    return _versions(parts, who, ObjectKey("arming", "", ""))
-
-
-@router.post("/cameras/{camera}/{place}/{name}/undo", **spec(ObjectVersion, takes=Undo, errors=(404, 409)))
-def undo_place(
-    camera: str, place: Place, name: str, parts: WithParts, who: Editor, given: Annotated[Undo, Depends(body(Undo))]
-) -> Response:
-    """Bring back an earlier version of a zone or line."""
-    return reply(parts.changes.undo(who, _place(camera, place, name), given.version))
-
-
-@router.post("/rules/{name}/undo", **spec(ObjectVersion, takes=Undo, errors=(404, 409)))
-def undo_rule(name: str, parts: WithParts, who: Editor, given: Annotated[Undo, Depends(body(Undo))]) -> Response:
-    """Bring back an earlier version of a rule."""
-    return reply(parts.changes.undo(who, ObjectKey("rule", "", name), given.version))
-
-
-def _place(camera: str, place: Place, name: str) -> ObjectKey:
-    return ObjectKey("zone" if place == "zones" else "line", camera, name)
-
-
-def _versions(parts: Parts, who: Who, key: ObjectKey) -> Response:
-    return reply(VersionList(tuple(parts.changes.versions(who, key))))
+add_history(router, "/cameras/{camera}/{place}/{name}", _of_place, "a zone or line")
+add_history(router, "/rules/{name}", _of_rule, "a rule")
+add_history(router, "/arming", _of_site, "when the site is armed", changed_by="arm")

@@ -17,6 +17,7 @@ from console.auth.identity import Identity, is_name
 from console.auth.limits import Limit
 from console.rights import SCOPES, Role, Scope, Who
 from console.store.accounts import Invitation, Session, Token, User
+from console.store.audit import AuditAction
 from console.store.store import Store
 from contracts.errors import VedetteError
 
@@ -295,7 +296,7 @@ class Gate:
             raise AccountError("somebody has to be left who can manage accounts")
 
     def _audit(
-        self, connection: Connection, now_ms: int, who: str, action: str, subject: str, **details: object
+        self, connection: Connection, now_ms: int, who: str, action: AuditAction, subject: str, **details: object
     ) -> None:
         self._store.audit.add(connection, at_ms=now_ms, who=who, action=action, subject=subject, details=details)
 

@@ -22,10 +22,12 @@ from archive.registry import (
     missing,
     take,
 )
+from archive.registry.log import Kind
 from bus.consuming import Record
 from bus.follower import Follower
 from console.models.trials import Difference, Running, Trials
 from console.rights import ForbiddenError, Who
+from console.store.audit import AuditAction
 from console.store.store import Store
 from contracts import topics
 from contracts.codec import decode, encode
@@ -35,6 +37,15 @@ from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.fields import Stage
 from contracts.manifest import ModelManifest
 from contracts.model_reports import ModelReport
+
+NOTED: dict[Kind, AuditAction] = {
+    "registered": "model_registered",
+    "gated": "model_gated",
+    "promoted": "model_promoted",
+    "rolled_back": "model_rolled_back",
+}
+"""How decisions of the registry stand in the audit."""
+
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +224,7 @@ class ModelDesk:
 
     def _note(self, connection: Connection, decision: Decision) -> None:
         """Each decision stands in the audit once, whoever decided and wherever."""
-        audit, at_ms, action = self._store.audit, decision.at_ms, f"model_{decision.kind}"
+        audit, at_ms, action = self._store.audit, decision.at_ms, NOTED[decision.kind]
         if decision.site not in ("", self.site):
             return
         if not audit.has(connection, at_ms=at_ms, action=action, subject=decision.model):

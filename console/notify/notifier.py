@@ -68,7 +68,7 @@ class Notifier:
         site = config.site.friendly_name or config.site.name
         self._in_force = in_force
         wording = Wording(site, self._camera_name, config.site.time_zone, address)
-        self._policy = Policy(given, config.site.time_zone)
+        self._time_zone = config.site.time_zone
         self._channels = given.channels
         self._store = store
         self._metrics = measured
@@ -164,6 +164,7 @@ class Notifier:
 
     def _decided(self, connection: Connection, pending: list[NoticeRow]) -> Iterator[NotificationRow]:
         state = _state(self._store.notifications.state(connection, STATE))
+        policy = Policy(self._in_force().console.notifications, self._time_zone)
         ids = list(dict.fromkeys(one.alert for one in pending))
         alerts = {row.id: row for row in self._store.alerts.rows_of(connection, ids, by_id=True)}
         told = self._store.notifications.told(connection, ids)
@@ -171,7 +172,7 @@ class Notifier:
             alert = alerts.get(one.alert)
             if alert is None:
                 continue  # deleted since: nothing can be said of it any more
-            state, decisions = self._policy.step(state, _notice(one, alert, told.get(one.alert, frozenset())))
+            state, decisions = policy.step(state, _notice(one, alert, told.get(one.alert, frozenset())))
             for decision in decisions:
                 yield self._row(one, alert, decision)
             if one.event == "new":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -60,7 +61,8 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
-    """Incidents by `route/camera`, the last message by `route/rule/camera`, windows by channel.
+    """Incidents by `route/camera`, the last message by `route/rule/camera` (routes by what they say), windows by
+    channel.
 
     `step` deletes what is older than its route's group_s and cooldown_s.
     """
@@ -77,6 +79,8 @@ class Policy:
     def __init__(self, config: Notifications, time_zone: str) -> None:
         self._config = config
         self._zone = time_zone
+        # By what they say: a route that was changed begins anew, one that only has another place goes on.
+        self._names = tuple(_name(route) for route in config.routes)
 
     def step(self, state: PolicyState, notice: Notice) -> tuple[PolicyState, tuple[Decision, ...]]:
         """Who is told of `notice`; one decision for each channel that a route named, or one for none."""
@@ -138,7 +142,8 @@ class Policy:
             return state, "quiet"
         if notice.event == "escalated":  # nobody has looked: that is news, whatever was told before
             return state, ""
-        camera, thing = f"{number}/{notice.camera}", f"{number}/{notice.rule}/{notice.camera}"
+        name = self._names[number]
+        camera, thing = f"{name}/{notice.camera}", f"{name}/{notice.rule}/{notice.camera}"
         severity = SEVERITIES.index(notice.severity)
         incident = state.incidents.get(camera)
         if incident is None or notice.at_ms - incident.began_at_ms > LONGEST_MS:
@@ -171,11 +176,11 @@ class Policy:
 
     def _aged(self, state: PolicyState, at_ms: int) -> PolicyState:
         """Without what no alert can belong to any more; routes that the config has no more lose theirs."""
-        routes = self._config.routes
+        routes = dict(zip(self._names, self._config.routes, strict=True))
 
         def kept(key: str, since_ms: int, what: Literal["group_s", "cooldown_s"]) -> bool:
-            number = int(key.partition("/")[0])
-            return number < len(routes) and at_ms - since_ms < getattr(routes[number], what) * 1000
+            route = routes.get(key.partition("/")[0])
+            return route is not None and at_ms - since_ms < getattr(route, what) * 1000
 
         return replace(
             state,
@@ -193,3 +198,7 @@ class Policy:
 
     def _groups_itself(self, channel: str) -> bool:
         return isinstance(self._config.channels[channel], AlertmanagerChannel)
+
+
+def _name(route: Route) -> str:
+    return hashlib.sha256(msgspec.json.encode(route)).hexdigest()[:12]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from console.pages import parts
 from console.pages.desk import Visit, blocking
-from console.pages.texts import AUDIT
+from console.pages.texts import AUDIT, AUDIT_ACTIONS
 from console.pages.times import stamp
 from console.store.audit import AuditEntry
 
@@ -26,8 +26,7 @@ async def audit_page(visit: Visit) -> None:
             parts.element("h1", AUDIT["title"])
             with parts.element("form", classes="row", role="search"):
                 parts.element("input", name="who", value=who, placeholder=AUDIT["who"], aria_label=AUDIT["who"])
-                label = AUDIT["action"]
-                parts.element("input", name="action", value=action, placeholder=label, aria_label=label)
+                _actions(action)
                 parts.element("button", AUDIT["filter"], "button")
             parts.element("span", classes="grow")
             verify = parts.element("button", AUDIT["verify"], "button")
@@ -52,6 +51,15 @@ async def audit_page(visit: Visit) -> None:
     verify.on("click", check)
 
 
+def _actions(chosen: str) -> None:
+    words = sorted(AUDIT_ACTIONS.items(), key=lambda one: one[1])
+    with parts.element("select", name="action", aria_label=AUDIT["action"]):
+        for value, text in (("", AUDIT["any_action"]), *words):
+            option = parts.element("option", text, value=value)
+            if value == chosen:
+                option._props["selected"] = True
+
+
 def _entries(entries: list[AuditEntry], zone: str) -> None:
     if not entries:
         parts.element("p", AUDIT["none"], "dim")
@@ -61,8 +69,8 @@ def _entries(entries: list[AuditEntry], zone: str) -> None:
             one.number,
             stamp(one.at_ms, zone),
             one.who or AUDIT["console"],
-            one.action,
-            one.subject,
+            AUDIT_ACTIONS.get(one.action, one.action),
+            one.subject.strip("/"),
             _details(one.details),
         )
         for one in entries

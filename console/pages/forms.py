@@ -1,4 +1,4 @@
-"""Describes to the browser what a zone, a line or a rule may hold, read off the config's own types."""
+"""Describes to the browser what a part of the config may hold, read off the config's own types."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, get_args
 import msgspec
 from msgspec import inspect
 
-from contracts.config import LABELS, Line, Rule, Zone
+from contracts.config import LABELS, Line, Period, Rule, Zone
 
 KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(Rule))
 
 ORDER = ("enabled", "zone", "line", "direction", "labels", "count", "after_s", "severity", "schedule", "cameras")
 LAST = ("attributes", "min_confidence", "cooldown_s", "instructions", "always_armed")
-FROM = {"zone": "zones", "line": "lines", "cameras": "cameras"}
+FROM = {"zone": "zones", "line": "lines", "cameras": "cameras", "rules": "rules", "channels": "channels"}
 """Fields whose choices are what there is."""
 
 WORDS = ("people", "groups", "except_groups")
@@ -43,6 +43,23 @@ def defaults() -> dict[str, dict[str, Any]]:
                 values[field.encode_name] = _least(field.encode_name)
         made[str(tag) if tag else kind.__name__.lower()] = values
     return made
+
+
+def fields_in_order(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """The fields of another part of the config, as it has them."""
+    described = inspect.type_info(kind)
+    assert isinstance(described, inspect.StructType)
+    return [_field(one, "") for one in described.fields]
+
+
+def written_out(value: Any) -> Any:
+    """A part of the config in plain values, with what it leaves to the defaults."""
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {one.encode_name: written_out(getattr(value, one.name)) for one in fields}
+    if isinstance(value, tuple):
+        return [written_out(one) for one in value]
+    return msgspec.to_builtins(value)
 
 
 def _least(name: str) -> Any:
@@ -83,9 +100,11 @@ def _field(field: inspect.Field, tag: str) -> dict[str, Any]:  # noqa: C901  one
             return told | {"type": "choice", "from": FROM[name]}
         case inspect.StrType():
             return told | {"type": "long" if name == "instructions" else "text"}
+        case inspect.DictType(value_type=inspect.FloatType()):
+            return told | {"type": "rates", "from": FROM[name]}
         case inspect.DictType():
             return told | {"type": "pairs"}
-        case inspect.VarTupleType() if name == "schedule":
+        case inspect.VarTupleType(item_type=inspect.StructType(cls=cls)) if cls is Period:
             return told | {"type": "schedule"}
         case inspect.VarTupleType() if name in WORDS:
             return told | {"type": "words"}

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from console.notify.notifier import ChannelView
+from console.overlay import ROUTES
 from console.pages import parts
 from console.pages.desk import Visit, blocking
-from console.pages.texts import COMMON, NOTIFICATIONS
+from console.pages.settings import Form, settings
+from console.pages.texts import COMMON, NOTIFICATIONS, ROUTING
 from console.pages.times import lasting, stamp
 from console.store.notifications import NotificationRow
 from contracts.config import AppriseChannel, Channel, Period, Route
@@ -27,7 +29,7 @@ TONES = {"sent": "good", "failed": "bad", "waiting": "warn", "withheld": ""}
 
 async def notifications_page(visit: Visit) -> None:
     """What is at /notifications."""
-    given = visit.desk.parts.config.console.notifications
+    given = visit.desk.config.console.notifications
     with parts.element("div", classes="page"):
         with parts.element("header"):
             parts.element("h1", NOTIFICATIONS["title"])
@@ -39,7 +41,15 @@ async def notifications_page(visit: Visit) -> None:
         said = parts.element("div", role="status")
         await _channels(visit, said)
         with parts.card(NOTIFICATIONS["routes"]):
-            _routes(visit, given.routes)
+            listed = parts.element("div")
+
+        async def show() -> None:
+            listed.clear()
+            with listed:
+                _routes(visit, visit.desk.config.console.notifications.routes)
+
+        await show()
+        await settings(visit, Form(ROUTES, Route, ROUTING, items="routes"), show)
         with parts.card(NOTIFICATIONS["history"]):
             await _history(visit)
 
@@ -127,6 +137,9 @@ def _say(said: ui.element, text: str, classes: str) -> None:
 
 
 def _routes(visit: Visit, routes: Sequence[Route]) -> None:
+    if not routes:
+        parts.element("p", NOTIFICATIONS["no_routes"], "warn")
+        return
     rows = [
         (number, _which(visit, route), ", ".join(route.channels), _when(route), _limits(route))
         for number, route in enumerate(routes, 1)

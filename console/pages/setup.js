@@ -1,7 +1,8 @@
 // Cameras, zones and rules: what the file says can be looked at and adopted, what the console keeps can be changed.
 import { Icon, Panel, Toasts, typing } from "/assets/panel.js";
 import { Drawing } from "/assets/drawing.js";
-import { Field, changes } from "/assets/forms.js";
+import { Field } from "/assets/forms.js";
+import { Versions } from "/assets/versions.js";
 import { CameraForm, newCamera } from "/assets/camera.js";
 import { Exchange } from "/assets/exchange.js";
 import { Silenced } from "/assets/silenced.js";
@@ -12,7 +13,7 @@ const clone = (value) => JSON.parse(JSON.stringify(value));
 
 export default {
   mixins: [Panel],
-  components: { CameraForm, Drawing, Exchange, Field, Icon, Silenced, Toasts, TryRule },
+  components: { CameraForm, Drawing, Exchange, Field, Icon, Silenced, Toasts, TryRule, Versions },
   data() {
     return {
       TABS,
@@ -147,10 +148,8 @@ export default {
       const { kind, camera, name, version, key } = this.draft;
       if (await this.run("save", { kind, camera, name, version, body: one.body }, this.filled(this.t.restored, { version: one.version }))) { this.draft = this.drafted(this.objects.find((object) => object.key === key)); }
     },
-    changes,
     optionsOf(field) { return field.from === "zones" ? this.zones : field.from === "lines" ? this.lines : field.from === "cameras" ? this.cameras.map((one) => one.name) : null; },
     placeOf(rule) { return rule.body.zone || rule.body.line || this.t.whole_picture; },
-    short(value) { return value === undefined || value === null || value === "" ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value); },
     show(tab) { if (this.changed && !confirm(this.t.drop_changes)) return; this.tab = tab; this.site = clone(this.start.site); this.draft = null; this.chosen = ""; this.drawing = ""; },
   },
   template: `
@@ -187,8 +186,7 @@ export default {
       <TryRule v-if="draft.kind === 'rule' && me.may_configure" :key="draft.key" :t="t" :zone="zone" :attempt="tryRule" />
       <p v-if="usedBy.length" class="dim">{{ t.used_by }} {{ usedBy.map((one) => one.name).join(', ') }}</p>
       <div class="row sticky"><button class="button primary" :disabled="!editable || busy || (!changed && !draft.fresh)">{{ t.save }}</button><button type="button" class="button" :disabled="!undone.length" @click="undo"><Icon name="undo"/>{{ t.undo }}</button><button v-if="draft.kind === 'line'" type="button" class="button" :disabled="!editable" @click="turn">{{ t.turn }}</button><span class="grow"></span><button v-if="!draft.fresh && draft.kind !== 'mask'" type="button" class="button quiet" :aria-expanded="!!versions" :disabled="busy" @click="history">{{ t.versions }}</button><button v-if="!draft.fresh" type="button" class="button quiet danger" :disabled="!editable || busy" @click="remove">{{ t.remove }}</button></div>
-      <ol v-if="versions" class="versions"><li v-for="(one, i) in versions" :key="one.version"><div class="row"><b>{{ t.version }} {{ one.version }}</b><span class="dim">{{ at(one.at_ms, 'stamp') }} · {{ one.who }}</span><span class="grow"></span><button v-if="i && one.body && editable" type="button" class="button small" @click="restore(one)">{{ t.restore }}</button></div>
-        <p v-if="!one.body" class="dim">{{ t.was_removed }}</p><p v-else-if="!versions[i + 1]" class="dim">{{ one.note || t.first_version }}</p><ul v-else class="dim"><li v-for="diff in changes(versions[i + 1].body, one.body)" :key="diff.name">{{ t['field_' + diff.name] ?? diff.name }}: {{ short(diff.before) }} → {{ short(diff.after) }}</li></ul></li></ol>
+      <Versions v-if="versions" :versions="versions" :t="t" :zone="zone" :editable="!!editable" @restore="restore" />
     </form></aside>
   </div>
   <dialog ref="naming" :aria-label="naming ? t['new_' + naming.kind] : t.naming" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" v-model="naming.name" required pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>

@@ -12,7 +12,7 @@ from console.changes import Changes, ObjectView
 from console.overlay import body_of
 from console.pages import texts
 from console.pages.desk import Visit, blocking
-from console.pages.forms import KINDS, defaults, forms
+from console.pages.forms import KINDS, defaults, forms, written_out
 from console.pages.panel import Answer, Panel, Refused
 from console.pages.preview import shown_preview
 from console.rights import Who
@@ -171,9 +171,7 @@ def site_shown(changes: Changes, who: Who) -> dict[str, Any]:
         disarmed_zones=site.disarmed_zones,
         maintained=tuple(camera for camera, arming in views.items() if arming.maintenance),
     )
-    told: dict[str, Any] = msgspec.to_builtins(shown)
-    whole_week = msgspec.to_builtins(Period().days)
-    told["schedule"] = [{"days": whole_week, "from": "00:00", "until": "24:00"} | one for one in told["schedule"]]
+    told: dict[str, Any] = written_out(shown)
     return told
 
 

@@ -16,6 +16,7 @@ from console.people.errors import NobodyError, RefusedPictureError
 from console.people.gallery import Enrolled
 from console.people.sealing import FaceSecret, PersonKeys, opened_face, sealed_face, told_denial, told_person
 from console.rights import ForbiddenError, Permission, Who
+from console.store.audit import AuditAction
 from console.store.people import NO_PICTURES, TRACES, FaceRow, PersonRow, Pictures
 from console.store.store import Store
 from contracts import topics
@@ -346,7 +347,7 @@ class Register:
             ),
         )
 
-    def _audit(self, connection: Connection, who: Who, action: str, person_id: str, **details: object) -> None:
+    def _audit(self, connection: Connection, who: Who, action: AuditAction, person_id: str, **details: object) -> None:
         """Names are never in the audit: it can't forget."""
         self._store.audit.add(
             connection,

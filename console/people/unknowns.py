@@ -13,12 +13,20 @@ from console.people.feed import UnknownPeople
 from console.people.register import PersonDetail, Register
 from console.people.sources import FromUnknown, Sources, source_name
 from console.rights import ForbiddenError, Who
+from console.store.audit import AuditAction
 from console.store.store import Store
 from contracts import topics
 from contracts.codec import encode
 from contracts.people import ForgetUnknown, MergeUnknowns, PeopleCommand, SplitUnknown
 
 Command = MergeUnknowns | SplitUnknown | ForgetUnknown
+
+
+_ACTIONS: dict[type[Command], AuditAction] = {
+    MergeUnknowns: "merge unknown",
+    SplitUnknown: "split unknown",
+    ForgetUnknown: "forget unknown",
+}
 
 
 class VisitView(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +139,7 @@ class Unknowns:
             connection,
             at_ms=now_ms,
             who=who.name,
-            action=f"{type(command).__struct_config__.tag} unknown",
+            action=_ACTIONS[type(command)],
             subject="people",
             details=msgspec.to_builtins(command),
         )

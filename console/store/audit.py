@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from sqlalchemy import Connection, select, text
 
 from console.store.database import Database
 from console.store.tables import audit
+from contracts.fields import Answer
 
 FIRST = "0" * 64
 _LOCK = 0x5EDE77E
@@ -29,6 +31,61 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
 
 
+AuditAction = (
+    Answer
+    | Literal[
+        "accept",
+        "add picture",
+        "add token",
+        "change account",
+        "change arming",
+        "change budget",
+        "change camera",
+        "change line",
+        "change password",
+        "change person",
+        "change routes",
+        "change rule",
+        "change zone",
+        "compare",
+        "denial_undone",
+        "enrol",
+        "evidence deleted",
+        "explain",
+        "export",
+        "forget unknown",
+        "invite",
+        "live.watch",
+        "login",
+        "login refused",
+        "logout",
+        "look",
+        "merge unknown",
+        "model_gated",
+        "model_promoted",
+        "model_registered",
+        "model_rolled_back",
+        "notify",
+        "notify test",
+        "plan.remove",
+        "plan.replace",
+        "remove account",
+        "remove person",
+        "remove picture",
+        "remove token",
+        "retention",
+        "search",
+        "search.person",
+        "silence",
+        "silence ended",
+        "split unknown",
+        "throw keys away",
+        "try camera",
+    ]
+)
+"""Everything that stands in the audit. An entry is for ever: a name is never changed, only added."""
+
+
 class Audit:
     """The audit of one database."""
 
@@ -41,7 +98,7 @@ class Audit:
         *,
         at_ms: int,
         who: str,
-        action: str,
+        action: AuditAction,
         subject: str,
         details: Mapping[str, object] | None = None,
     ) -> None:
@@ -61,13 +118,13 @@ class Audit:
         connection.execute(audit.insert().values(**entry, hash=_hash(before, entry)))
 
     def record(
-        self, *, at_ms: int, who: str, action: str, subject: str, details: Mapping[str, object] | None = None
+        self, *, at_ms: int, who: str, action: AuditAction, subject: str, details: Mapping[str, object] | None = None
     ) -> None:
         """Append an entry that stands for itself: a look, a login."""
         with self._database.write() as connection:
             self.add(connection, at_ms=at_ms, who=who, action=action, subject=subject, details=details)
 
-    def has(self, connection: Connection, *, at_ms: int, action: str, subject: str) -> bool:
+    def has(self, connection: Connection, *, at_ms: int, action: AuditAction, subject: str) -> bool:
         """Whether there is such an entry of that very time."""
         same = (audit.c.at_ms == at_ms, audit.c.action == action, audit.c.subject == _plain(subject))
         return connection.execute(select(audit.c.number).where(*same).limit(1)).first() is not None

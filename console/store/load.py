@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select
@@ -23,6 +24,13 @@ class Bucket(NamedTuple):
     alerts: int
 
 
+class JudgedBucket(NamedTuple):
+    """Alerts that began within one width of time, by verdict."""
+
+    start_ms: int
+    counts: dict[Judged, int]
+
+
 class Judgement(NamedTuple):
     """Alerts of one camera, rule ... by verdict; `unanswered` are those without one."""
 
@@ -37,8 +45,19 @@ class Judgement(NamedTuple):
     @property
     def nuisance_share(self) -> float | None:
         """The part of the answered ones that nobody wanted (false or nuisance); None when none was answered."""
-        answered = self.total - self.counts.get("", 0)
-        return (self.counts.get("false", 0) + self.counts.get("nuisance", 0)) / answered if answered else None
+        return nuisance_share([self.counts])
+
+
+def unwanted(counts: Mapping[Judged, int]) -> int:
+    """How many nobody wanted: false ones and nuisances."""
+    return counts.get("false", 0) + counts.get("nuisance", 0)
+
+
+def nuisance_share(counts: Iterable[Mapping[Judged, int]]) -> float | None:
+    """The unwanted part of those that were answered; None when none was."""
+    all_counts = list(counts)
+    answered = sum(sum(one.values()) - one.get("", 0) for one in all_counts)
+    return sum(map(unwanted, all_counts)) / answered if answered else None
 
 
 class Waits(NamedTuple):
@@ -67,6 +86,19 @@ class Load:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by("bucket", alerts.c.severity)).all()
         return [Bucket(since_ms + int(row[0]) * width_ms, SEVERITIES[row[1]], row[2]) for row in rows]
+
+    def judged_over_time(
+        self, since_ms: int, until_ms: int, width_ms: int, cameras: frozenset[str] | None = None
+    ) -> list[JudgedBucket]:
+        """The same by verdict, a bucket once."""
+        bucket = (alerts.c.started_at_ms - since_ms) // width_ms
+        query = select(bucket.label("bucket"), alerts.c.verdict, func.count().label("count"))
+        query = query.where(*self._between(since_ms, until_ms, cameras)).group_by("bucket", alerts.c.verdict)
+        found: dict[int, dict[Judged, int]] = {}
+        with self._database.read() as connection:
+            for number, verdict, count in connection.execute(query.order_by("bucket", alerts.c.verdict)):
+                found.setdefault(since_ms + int(number) * width_ms, {})[JUDGED[verdict]] = count
+        return [JudgedBucket(start_ms, counts) for start_ms, counts in found.items()]
 
     def judged(
         self, dimension: Dimension, since_ms: int, until_ms: int, cameras: frozenset[str] | None = None

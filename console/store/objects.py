@@ -1,4 +1,4 @@
-"""Cameras, zones, lines, rules and arming as the console changed them: every version, who wrote it, and when."""
+"""What the console changed of the config, object by object: every version, who wrote it, and when."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sqlalchemy import Connection, func, select
 from console.store.database import Database
 from console.store.tables import objects
 
-Kind = Literal["camera", "zone", "line", "rule", "arming"]
+Kind = Literal["camera", "zone", "line", "rule", "arming", "routes", "budget"]
+SETTINGS: tuple[Kind, ...] = ("arming", "routes", "budget")
+"""Kinds of which there is always one: never added, removed or adopted, only changed."""
 
 
 class ObjectKey(NamedTuple):
-    """Which object: rules have no camera; cameras and arming no name, arming a camera only for that camera's own."""
+    """Which object: rules have no camera; cameras and settings no name, arming a camera only for that camera's own."""
 
     kind: Kind
     camera: str

@@ -57,8 +57,13 @@ def test_a_suggestion_that_holds_the_budget_is_applied(site: ConsoleSite, opened
     found = page.locator("article", has_text="path-in")
     expect(found).to_contain_text(re.compile("least confidence 0(.\\d+)? → 0.87"))
     expect(found).to_contain_text("12 of 12 true alarms stay, 0 would have been lost")
-    expect(page.locator(".chart svg")).to_have_count(2)
+    expect(page.locator(".chart svg")).to_have_count(3)
     shot(page, "budget")
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.get_by_label("Of the whole site").fill("40")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("of 40 wanted")).to_be_visible()
+    assert site.api("GET", "/api/budget")["budget"]["alerts_per_hour"] == 40
     page.get_by_role("button", name="Apply to path-in").click()
     expect(page.get_by_role("status").get_by_text("path-in has its new thresholds")).to_be_visible()
     (rule,) = [one for one in site.api("GET", "/api/objects")["objects"] if one["name"] == "path-in"]
@@ -66,6 +71,28 @@ def test_a_suggestion_that_holds_the_budget_is_applied(site: ConsoleSite, opened
     assert rule["note"].startswith("alert budget: ")
     page.reload()
     expect(page.get_by_text("Nothing better is known")).to_be_visible()
+
+
+def test_routes_are_changed_in_the_page(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    page = opened("/notifications")
+    before = site.api("GET", "/api/notifications/routes")
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.get_by_role("button", name="Add a route").click()
+    added = page.get_by_role("group", name="Route 3", exact=True)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("console.notifications.routes[2].channels: is empty")).to_be_visible()
+    added.get_by_label("office").check()
+    added.get_by_role("group", name="Severities").get_by_label("Low").check()
+    added.get_by_role("group", name="Quiet hours").get_by_role("button", name="Add a period").click()
+    added.get_by_role("button", name="Move up").click()
+    shot(page, "routes")
+    page.get_by_role("button", name="Save").click()
+    row = page.get_by_role("region", name="Routes, in order").get_by_role("row").nth(2)
+    expect(row).to_contain_text("always; quiet 22:00–06:00, but for Critical")
+    expect(row).to_contain_text("Low")
+    page.get_by_role("button", name="Versions").click()
+    expect(page.get_by_text("version 1", exact=True).last).to_be_visible()
+    site.api("PUT", "/api/notifications/routes", before["body"], csrf=site.api("GET", "/api/session")["csrf"])
 
 
 def answered(site: ConsoleSite, alert: str, body: object, csrf: str) -> None:

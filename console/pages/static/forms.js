@@ -1,6 +1,6 @@
 // Forms made from descriptions of fields: what a rule, zone or line may hold comes from the config's own types.
 
-/** One field: {name, type: number|text|long|switch|choice|choices|words|pairs|schedule, options, min, max, required, empty}. */
+/** One field: {name, type: number|text|long|switch|choice|choices|words|pairs|schedule|rates, options, min, max, required, empty}. */
 export const Field = {
   props: { field: Object, value: null, t: Object, disabled: Boolean, options: Array },
   emits: ["change"],
@@ -12,6 +12,7 @@ export const Field = {
   methods: {
     named(value) { return this.t["value_" + value] ?? this.t["severity_" + value] ?? value; },
     number(text) { this.$emit("change", text === "" ? null : Number(text)); },
+    rate(one, text) { const { [one]: _, ...others } = this.value ?? {}; this.$emit("change", text === "" ? others : { ...others, [one]: Number(text) }); },
     words(text) { this.$emit("change", text.split(",").map((one) => one.trim()).filter(Boolean)); },
     pairs(text) { const parts = text.split(",").map((one) => one.split(":").map((part) => part.trim())); this.$emit("change", Object.fromEntries(parts.filter(([name, value]) => name && value))); },
     tick(value) { const list = this.value ?? []; this.$emit("change", list.includes(value) ? list.filter((one) => one !== value) : [...list, value]); },
@@ -22,7 +23,8 @@ export const Field = {
   template: `
 <label v-if="field.type === 'switch'" class="check"><input type="checkbox" :checked="value" :disabled="disabled" @change="$emit('change', $event.target.checked)">{{ label }}</label>
 <fieldset v-else-if="field.type === 'choices'" :disabled="disabled"><legend>{{ label }}</legend><div class="ticks"><label v-for="one in choices" :key="one" class="check"><input type="checkbox" :checked="(value ?? []).includes(one)" @change="tick(one)">{{ named(one) }}</label></div><p v-if="hint" class="dim hint">{{ hint }}</p></fieldset>
-<fieldset v-else-if="field.type === 'schedule'" :disabled="disabled"><legend>{{ label }}</legend><p v-if="!(value ?? []).length" class="dim">{{ t.always }}</p>
+<fieldset v-else-if="field.type === 'rates'" :disabled="disabled"><legend>{{ label }}</legend><p v-if="!choices.length" class="dim">–</p><div class="rates"><label v-for="one in choices" :key="one" class="rate"><span>{{ named(one) }}</span><input type="number" min="0.01" step="any" :placeholder="t.any_number" :value="(value ?? {})[one]" @input="rate(one, $event.target.value)"></label></div><p v-if="hint" class="dim hint">{{ hint }}</p></fieldset>
+<fieldset v-else-if="field.type === 'schedule'" :disabled="disabled"><legend>{{ label }}</legend><p v-if="!(value ?? []).length" class="dim">{{ t['empty_' + field.name] ?? t.always }}</p>
   <div v-for="(one, i) in value" :key="i" class="period"><span class="days"><label v-for="day in ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun']" :key="day"><input type="checkbox" class="sr" :checked="one.days.includes(day)" @change="toggleDay(i, day)"><span>{{ t['day_' + day] }}</span></label></span>
     <input type="text" pattern="([01][0-9]|2[0-3]):[0-5][0-9]" size="5" :aria-label="t.from" :value="one.from" @change="period(i, { from: $event.target.value })">–<input type="text" pattern="([01][0-9]|2[0-3]):[0-5][0-9]|24:00" size="5" :aria-label="t.until" :value="one.until" @change="period(i, { until: $event.target.value })">
     <button type="button" class="button small quiet" @click="$emit('change', value.filter((_, n) => n !== i))">{{ t.remove }}</button></div>
@@ -35,9 +37,3 @@ export const Field = {
   <input v-else-if="field.type === 'pairs'" type="text" :value="Object.entries(value ?? {}).map((one) => one.join(': ')).join(', ')" :disabled="disabled" @change="pairs($event.target.value)">
   <input v-else type="text" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"><span v-if="hint" class="dim hint">{{ hint }}</span></label>`,
 };
-
-/** What changed between two versions, line by line. */
-export function changes(before, after) {
-  const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])];
-  return names.filter((name) => JSON.stringify(before?.[name]) !== JSON.stringify(after?.[name])).map((name) => ({ name, before: before?.[name], after: after?.[name] }));
-}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from console.pages.texts.alerts import ALERTS
-from console.pages.texts.budget import BUDGET
+from console.pages.texts.audit import AUDIT, AUDIT_ACTIONS
+from console.pages.texts.budget import BUDGET, BUDGETING
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
 from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.models import MODELS
-from console.pages.texts.notify import MESSAGES, NOTIFICATIONS
-from console.pages.texts.others import ACCOUNTS, AUDIT, HANDOVER, HEALTH, LIVE, OWN
+from console.pages.texts.notify import MESSAGES, NOTIFICATIONS, ROUTING
+from console.pages.texts.others import ACCOUNTS, HANDOVER, HEALTH, LIVE, OWN
 from console.pages.texts.people import IDENTITY, PEOPLE
 from console.pages.texts.setup import SETUP
 
@@ -17,7 +18,9 @@ __all__ = [
     "ALERTS",
     "ANALYTICS",
     "AUDIT",
+    "AUDIT_ACTIONS",
     "BUDGET",
+    "BUDGETING",
     "COMMON",
     "HANDOVER",
     "HEALTH",
@@ -28,6 +31,7 @@ __all__ = [
     "NOTIFICATIONS",
     "OWN",
     "PEOPLE",
+    "ROUTING",
     "SEARCH",
     "SETUP",
     "SHELL",

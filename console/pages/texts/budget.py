@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from console.pages.texts.forms import FORMS
+
 BUDGET = {
     "title": "Alert budget",
     "load": "Alerts an hour",
@@ -15,8 +17,12 @@ BUDGET = {
     "answers": "Answers",
     "answers_note": "{share} of the alerts",
     "no_budget": "No limit is set",
-    "no_budget_hint": "Say in the config, under console.budget, how many alerts an hour you want: alerts_per_hour"
-    " for the site, rules and cameras by name. Then thresholds are suggested here.",
+    "no_budget_hint": "Say above how many alerts an hour you want, of the site, of rules or of cameras. Then thresholds"
+    " are suggested here.",
+    "no_budget_told": "A supervisor of all cameras can say how many alerts an hour are wanted.",
+    "over_time": "Alerts an hour and nuisance over time",
+    "series_share": "False or nuisance, of answered (%)",
+    "begin": "Begin",
     "unmet": "No thresholds hold this budget: {names}. Change the rules themselves, or the budget.",
     "site": "site",
     "suggestions": "Suggested thresholds",
@@ -48,4 +54,15 @@ BUDGET = {
     "series_budget": "Wanted",
     "nothing": "No alerts in this time.",
     "note": "alert budget: {load} alerts an hour instead of {before}",
+}
+
+BUDGETING = FORMS | {
+    "edit_title": "Wanted alerts an hour",
+    "edit_hint": "A budget withholds nothing: load is shown against it, and thresholds that hold it are suggested.",
+    "field_alerts_per_hour": "Of the whole site",
+    "field_rules": "Of rules",
+    "field_cameras": "Of cameras",
+    "field_days": "Look at the last (days)",
+    "field_nuisance_cost": "What an unwanted alert costs (in true alarms)",
+    "hint_nuisance_cost": "0.1: ten unwanted ones are as bad as one true alarm that is missed.",
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-CAMERAS = {
+from console.pages.texts.forms import FORMS
+
+CAMERAS = FORMS | {
     "tab_sources": "Cameras",
     "tab_file": "Import & export",
     "new_camera": "New camera",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from console.pages.texts.forms import FORMS
+
 MESSAGES = {
     "title_new": "{severity}: {why} – {camera}",
     "title_escalated": "Nobody has answered. {severity}: {why} – {camera}",
@@ -27,7 +29,7 @@ MESSAGES = {
 NOTIFICATIONS = {
     "title": "Notifications",
     "off": "Nobody is notified",
-    "off_hint": "Name channels and routes in the config, under console.notifications; the README has an example.",
+    "off_hint": "Name channels in the configuration file, under console.notifications; the README has an example.",
     "channels": "Channels",
     "channel": "Channel",
     "kind": "Kind",
@@ -47,6 +49,7 @@ NOTIFICATIONS = {
     "test_sent": "The test has reached {channel}",
     "test_failed": "The test did not reach {channel}: {error}",
     "routes": "Routes, in order",
+    "no_routes": "There are no routes: nobody is told of anything.",
     "route": "Route",
     "for": "Alerts",
     "to": "To",
@@ -84,4 +87,32 @@ NOTIFICATIONS = {
     "older": "Older",
     "newest": "Newest",
     "nothing": "Nothing yet.",
+}
+
+ROUTING = FORMS | {
+    "edit_title": "Change the routes",
+    "edit_hint": "Tried in order: the first that fits an alert is the last, unless it goes on to the next. Channels"
+    " stand in the configuration file, beside the names of their secrets.",
+    "item": "Route",
+    "add_item": "Add a route",
+    "drop_item": "Remove this route",
+    "move_up": "Move up",
+    "move_down": "Move down",
+    "field_routes": "Routes",
+    "field_channels": "To which channels",
+    "field_severities": "Severities",
+    "hint_severities": "None chosen: all.",
+    "hint_cameras": "None chosen: all.",
+    "field_rules": "Rules",
+    "hint_rules": "None chosen: all.",
+    "field_events": "When an alert",
+    "value_new": "is new",
+    "value_escalated": "is escalated",
+    "value_end": "has ended",
+    "field_quiet_hours": "Quiet hours",
+    "empty_quiet_hours": "none",
+    "field_quiet_except": "Told also in quiet hours",
+    "field_group_s": "One message an incident: pauses up to (s)",
+    "field_cooldown_s": "One message a rule and camera within (s)",
+    "field_continue": "Go on to the next route",
 }

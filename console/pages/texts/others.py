@@ -121,23 +121,6 @@ HEALTH = {
     "fps": "{value} / s",
 }
 
-AUDIT = {
-    "title": "Audit",
-    "at": "At",
-    "who": "Who",
-    "action": "What",
-    "subject": "On what",
-    "details": "Details",
-    "console": "console",
-    "older": "Older",
-    "newest": "Newest",
-    "filter": "Show",
-    "verify": "Check the chain",
-    "whole": "The chain is whole: no entry was changed or taken away.",
-    "broken": "Entry {number} is not as it was written, or one before it is missing.",
-    "none": "There are no entries.",
-}
-
 ACCOUNTS = {
     "title": "Accounts",
     "invite": "Invite",

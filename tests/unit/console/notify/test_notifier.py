@@ -19,10 +19,12 @@ from console.evidence import EvidenceReader
 from console.notify.courier import BACKOFF_S, Courier, backoff_s
 from console.notify.notifier import NoChannelError, Notifier
 from console.notify.signing import verify
+from console.overlay import with_routes
 from console.rights import ForbiddenError, Who
 from console.secrets import Secrets
 from console.store.notifications import NotificationRow
 from console.store.store import Store
+from contracts.config import Route
 from contracts.config_file import parse
 from contracts.metrics import Metrics
 from tests.console_tools import AT_MS, alert_of, take
@@ -42,10 +44,10 @@ class World:
         self.store, self.receiver, self.folder, self.now_ms = store, receiver, folder, AT_MS
         text = json.dumps({"cameras": {"gate": {"inputs": [{"url": "x.mp4"}]}}, "console": {"notifications": given}})
         self.registry = CollectorRegistry()
-        config = parse(text.replace("URL", receiver.url))
+        config = self.config = parse(text.replace("URL", receiver.url))
         self.notifier = Notifier(
             config,
-            in_force=lambda: config,
+            in_force=lambda: self.config,
             store=store,
             address="http://vedette",
             evidence=EvidenceReader(store, Folder(folder), KEY),
@@ -313,3 +315,14 @@ def test_without_channels_nothing_is_kept(store: Store) -> None:
 @pytest.mark.parametrize(("failures", "expected"), [(1, 1.0), (2, 5.0), (6, 900.0), (60, 900.0)])
 def test_backoff(failures: int, expected: float) -> None:
     assert backoff_s(failures) == expected
+
+
+def test_changed_routes_count_from_the_next_notice_on(store: Store, receiver: HttpReceiver, tmp_path: Path) -> None:
+    world = World(store, receiver, tmp_path, {"channels": {"hook": HOOK}, "routes": [ROUTE | {"group_s": 600}]})
+    world.happen(1)
+    world.happen(2)
+    world.config = with_routes(world.config, (Route(channels=("hook",), severities=("critical",)),))
+    world.happen(3)
+    world.config = with_routes(world.config, (Route(channels=("hook",), group_s=600),))
+    world.happen(4)  # a new route: no incident of another one silences it
+    assert [row.reason for row in world.rows()] == ["", "grouped", "no_route", ""]

@@ -1,6 +1,7 @@
 """The pages' pure parts: forms from types, history in words, the part of a picture, texts, addresses."""
 
 import re
+from typing import get_args
 
 import msgspec
 import pytest
@@ -8,14 +9,16 @@ import pytest
 from console.overlay import body_of
 from console.pages import texts
 from console.pages.detail import attributes_of, history_of
-from console.pages.forms import KINDS, defaults, forms
+from console.pages.forms import KINDS, defaults, fields_in_order, forms, written_out
 from console.pages.live import part
 from console.pages.login import inside
 from console.pages.panel import STATIC
 from console.pages.pictures import around
 from console.pages.times import lasting, stamp
+from console.store.audit import AuditAction
 from console.store.rows import AnswerRow, RevisionRow
 from contracts.attributes import TrackAttribute
+from contracts.config import AlertBudget, Period, Route
 from contracts.messages import Condition
 from tests.golden.samples import SAMPLES
 
@@ -33,6 +36,27 @@ def test_every_field_of_every_kind_is_in_its_form_with_a_text():
             assert {f"rule_{kind}", f"about_{kind}"} <= set(texts.SETUP)
 
 
+@pytest.mark.parametrize(("kind", "page"), [(Route, texts.ROUTING), (AlertBudget, texts.BUDGETING)])
+def test_every_field_of_a_setting_has_a_text_and_its_choices_a_source(kind, page):
+    for field in fields_in_order(kind):
+        assert f"field_{field['name']}" in page
+        for option in field.get("options", ()):
+            assert {f"value_{option}", f"severity_{option}"} & set(page | texts.COMMON), option
+
+
+def test_every_action_of_the_audit_has_words():
+    assert {one for part in get_args(AuditAction) for one in get_args(part) or (part,)} == set(texts.AUDIT_ACTIONS)
+
+
+def test_a_part_of_the_config_is_written_out_whole():
+    route = Route(channels=("office",), quiet_hours=(Period(from_="22:00"),))
+    told = written_out(route)
+    assert set(told) == {one.encode_name for one in msgspec.structs.fields(Route)}
+    week = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    assert told["quiet_hours"] == [{"days": week, "from": "22:00", "until": "24:00"}]
+    assert msgspec.convert(told, Route) == route
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_rule_can_be_kept(kind):
 
@@ -46,7 +70,8 @@ def test_every_text_that_a_component_asks_for_is_there():
         "queue.js": alert, "live.js": texts.LIVE, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
         "accounts.js": texts.ACCOUNTS, "static/detail.js": alert, "static/asking.js": alert,
         "static/row.js": texts.ALERTS, "people.js": texts.PEOPLE,
-        "static/drawing.js": texts.SETUP, "static/forms.js": texts.SETUP,
+        "static/drawing.js": texts.SETUP, "static/versions.js": texts.SETUP,
+        "static/forms.js": texts.ROUTING | texts.SETUP, "settings.js": texts.ROUTING,
     }  # fmt: skip
     for name, page in pages.items():
         script = (PAGES / name).read_text()
