@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, text, union_all
 
 from console.store.rows import SEVERITIES, AlertRow, Cursor, Filter
 from console.store.tables import alerts
-from console.store.words import matching, words_of
+from console.store.words import having, matching, words_of
 
 Key = tuple[int, int, int]
 """(severity, started_at_ms, number) of one alert."""
@@ -28,6 +28,12 @@ PROBE = 2000
 
 FEW_FOUND = 3000
 """So many alerts found by words are read and sorted; more are so dense that the leading index meets them soon."""
+
+MOST_PASSED = 16_000
+"""So many alerts are looked at at once on the way there."""
+
+UNINDEXED = ("status", "verdict")
+"""What the index of words doesn't know of an alert: it changes by answers."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +80,26 @@ def find(
     sqlite: bool,
 ) -> list[Key]:
     """The keys of the first `limit` alerts behind `after`. `counts` says how many alerts a dimension's value has."""
-    if wanted.words:
-        plain = Wanted(wanted.dimensions, wanted.severities, wanted.since_ms, wanted.until_ms)
-        first = _in_order(connection, plain, after, PROBE, counts, sqlite=sqlite)
-        having = set(connection.scalars(_having([key[2] for key in first], wanted.words)))
-        keys = [key for key in first if key[2] in having]
-        if len(keys) >= limit or len(first) < PROBE:
+    plain = Wanted(wanted.dimensions, wanted.severities, wanted.since_ms, wanted.until_ms)
+    if not wanted.words:
+        return _in_order(connection, plain, after, limit, counts, sqlite=sqlite)
+    if not sqlite:
+        # Words that are frequent one by one and never meet: it would read the whole table for the first few of many.
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+    keys: list[Key] = []
+    look = PROBE
+    while True:
+        passed = _in_order(connection, plain, after, look, counts, sqlite=sqlite)
+        has = set(connection.scalars(having([key[2] for key in passed], wanted.words, sqlite=sqlite)))
+        keys += [key for key in passed if key[2] in has]
+        if len(keys) >= limit or len(passed) < look:
             return keys[:limit]
-        narrowed = {name: values for name, values in wanted.dimensions.items() if name not in ("status", "verdict")}
-        found = connection.scalars(matching(wanted.words, narrowed, sqlite=sqlite).limit(FEW_FOUND + 1)).all()
-        if len(found) <= FEW_FOUND:
-            return _of_these(connection, found, wanted, after, limit)
-    return _in_order(connection, wanted, after, limit, counts, sqlite=sqlite)
+        if look == PROBE:
+            narrowed = {name: values for name, values in wanted.dimensions.items() if name not in UNINDEXED}
+            found = connection.scalars(matching(wanted.words, narrowed, sqlite=sqlite).limit(FEW_FOUND + 1)).all()
+            if len(found) <= FEW_FOUND:
+                return (keys + _of_these(connection, found, plain, Cursor(*passed[-1]), limit))[:limit]
+        after, look = Cursor(*passed[-1]), min(2 * look, MOST_PASSED)
 
 
 def _in_order(
@@ -169,21 +183,7 @@ def _conditions(wanted: Wanted, leading: str | None) -> list[ColumnElement[bool]
         conditions.append(alerts.c.started_at_ms >= wanted.since_ms)
     if wanted.until_ms:
         conditions.append(alerts.c.started_at_ms < wanted.until_ms)
-    return [*conditions, *(_has(some) for some in wanted.words)]
-
-
-def _having(numbers: Sequence[int], words: Sequence[Sequence[str]]) -> Select[int]:
-    """Which of these alerts have one of each."""
-    return select(alerts.c.number).where(alerts.c.number.in_(numbers), *(_has(some) for some in words))
-
-
-def _has(some: Sequence[str]) -> ColumnElement[bool]:
-    """The same as the index of words would say."""
-    return or_(*(found for word in some for found in _begins(word)))
-
-
-def _begins(word: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}")
+    return conditions
 
 
 def _behind(cursor: Cursor) -> ColumnElement[bool]:

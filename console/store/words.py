@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Integer, Select, bindparam, column, select, table, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Integer, Select, bindparam, column, or_, select, table, text
 
 from console.store.tables import alerts
 
@@ -40,7 +40,32 @@ def matching(wanted: Sequence[Sequence[str]], narrowed: Mapping[str, Sequence[in
         parts += ["(" + " OR ".join(group) + ")" for group in groups]
         found: Select[int] = select(column("rowid", Integer)).select_from(table("alerts_words"))
         return found.where(text("alerts_words MATCH :words").bindparams(bindparam("words", " AND ".join(parts))))
-    parts = ["(" + " | ".join(f"{word}:*" for word in some) + ")" for some in wanted]
-    parts += ["(" + " | ".join(group) + ")" for group in groups]
-    matches = text("alerts.search @@ to_tsquery('simple', :words)").bindparams(bindparam("words", " & ".join(parts)))
-    return select(alerts.c.number).where(matches)
+    parts = [*_queried(wanted), *("(" + " | ".join(group) + ")" for group in groups)]
+    return _found("search @@ to_tsquery('simple', :words)", parts)
+
+
+def having(numbers: Sequence[int], wanted: Sequence[Sequence[str]], *, sqlite: bool) -> Select[int]:
+    """Which of these alerts have words beginning with one of each of `wanted`."""
+    if sqlite:
+        said = (or_(*(one for word in some for one in _begins(word))) for some in wanted)
+        return select(alerts.c.number).where(alerts.c.number.in_(numbers), *said)
+    these = text("number = ANY(:numbers)").bindparams(bindparam("numbers", list(numbers), ARRAY(BigInteger)))
+    # `IS TRUE` keeps the index of words out of it: it would list all that have them, to look for these among them.
+    has = "(search @@ to_tsquery('simple', :words)) IS TRUE"
+    return _found(has, _queried(wanted)).where(these)
+
+
+def _begins(word: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return alerts.c.words.startswith(word), alerts.c.words.contains(f" {word}")
+
+
+def _queried(wanted: Sequence[Sequence[str]]) -> list[str]:
+    """Parts of a tsquery: one of each has to begin a word."""
+    return ["(" + " | ".join(f"{word}:*" for word in some) + ")" for some in wanted]
+
+
+def _found(condition: str, parts: Sequence[str]) -> Select[int]:
+    """PostgreSQL: those that all of the parts of a tsquery are true of."""
+    matches = text(condition).bindparams(bindparam("words", " & ".join(parts)))
+    found: Select[int] = select(column("number", BigInteger)).select_from(table("alerts_words"))
+    return found.where(matches)

@@ -110,7 +110,7 @@ def fill(store: Store, count: int) -> None:
             connection.execute(CreateIndex(index))
     if not store.database.is_sqlite:
         with store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE alerts"))
+            connection.execute(text("VACUUM ANALYZE alerts, alerts_words"))
     store.alerts.count_dimensions()
 
 
@@ -130,11 +130,14 @@ def _fill_sqlite(store: Store, count: int) -> None:
 def _fill_postgresql(store: Store, count: int) -> None:
     names = [column.name for column in alerts.c]
     with store.database.write() as connection:
+        defined = connection.scalar(text("SELECT indexdef FROM pg_indexes WHERE indexname = 'alerts_words_found'"))
+        connection.execute(text("DROP INDEX alerts_words_found"))
         driver = connection.connection.driver_connection
         assert driver is not None
         with driver.cursor() as cursor, cursor.copy(f"COPY alerts ({', '.join(names)}) FROM STDIN") as copy:
             for row in rows(store, count):
                 copy.write_row([row[name] for name in names])
+        connection.execute(text(defined))
 
 
 def filters(count: int) -> Iterator[Filter]:

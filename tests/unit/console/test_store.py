@@ -106,13 +106,14 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(
-    ("probe", "few_found"), [(0, 0), (0, 3000), (40, 3000)], ids=["words are dense", "words are rare", "met at once"]
+    ("probe", "few_found"), [(1, 0), (1, 3000), (40, 3000)], ids=["words are dense", "words are rare", "met at once"]
 )
 def test_each_filter_finds_what_it_says(
     store: Store, probe: int, few_found: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(find, "PROBE", probe)
     monkeypatch.setattr(find, "FEW_FOUND", few_found)
+    monkeypatch.setattr(find, "MOST_PASSED", 7)
     take(store, *many(120))
     store.alerts.count_dimensions()
     every = store.alerts.page(Filter(), limit=500).rows
