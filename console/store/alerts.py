@@ -27,7 +27,7 @@ from console.store.rows import (
     Status,
 )
 from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes
-from console.store.words import MAX_WORDS, indexed, words_of
+from console.store.words import MAX_WORDS, indexed, person_token, words_of
 from contracts.fields import Severity
 from contracts.messages import Alert
 from contracts.naming import NameOf, mention, named, nameless, spoken
@@ -245,11 +245,8 @@ class Alerts:
         return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words)
 
     def _also_by_name(self, connection: Connection, wanted: Wanted) -> Wanted:
-        """Alerts hold ids: a word that may be of a name is also looked for as the beginning of whose id it is."""
-        words = tuple(
-            (word, *(words_of(person)[0] for person in self._people.called(connection, word)))
-            for word, *_ in wanted.words
-        )
+        """Alerts hold ids: a word that may be of a name also stands for whose it is."""
+        words = tuple((word, *map(person_token, self._people.called(connection, word))) for word, *_ in wanted.words)
         return dataclasses.replace(wanted, words=words)
 
     def _known(self, connection: Connection, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -287,7 +284,7 @@ class Alerts:
             "score": one.score,
             "late": one.late,
             "picture": one.evidence is not None,
-            "words": indexed([one.why, *named.values()], dimensions),
+            "words": indexed([spoken(one.why, person_token), *named.values()], dimensions),
             "body": msgspec.json.encode(one).decode(),
         }
 

@@ -25,6 +25,11 @@ def token(dimension: str, number: int) -> str:
     return f"xx{dimension[0]}{number}"
 
 
+def person_token(person_id: str) -> str:
+    """A word that stands for a person, whatever they are called: parts of an id would be found as names are."""
+    return "xxp" + "".join(words_of(person_id))
+
+
 def indexed(said: Sequence[str], numbers: Mapping[str, int]) -> str:
     """What the index of words gets of an alert."""
     found = dict.fromkeys(word for one in said for word in words_of(one))

@@ -43,7 +43,7 @@ def _rewrite(connection: sa.Connection, row: Any, body: dict[str, Any], ids: dic
     body["why"] = _by_id(body.get("why", ""), ids)
     gone = {word for name in ids for word in _words(name)}
     words = [word for word in row.words.split() if word not in gone]
-    words += [word for person in ids.values() for word in _words(f"person {person}") if word not in words]
+    words += ["xxp" + "".join(_words(person)) for person in ids.values()]
     values = {"why": _by_id(row.why, ids), "words": " ".join(words), "body": json.dumps(body)}
     connection.execute(sa.update(ALERTS).where(ALERTS.c.number == row.number).values(values))
     for told in connection.execute(sa.select(REVISIONS).where(REVISIONS.c.alert == row.number)).all():

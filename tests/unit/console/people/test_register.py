@@ -197,6 +197,11 @@ def test_an_alert_that_comes_after_the_removal_holds_no_look_either(parts: Parts
     assert shown(parts, alert) == ("removed person", "removed person came into the yard", "")
 
 
+def test_the_letters_of_an_id_are_no_name(parts: Parts) -> None:
+    take(parts.store, named_alert(parts, "bea12345-0000-4000-8000-beabeabeabea", look(1)))
+    assert parts.store.alerts.page(Filter(text="bea")).rows == ()
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [("bea", [0]), ("bea yard", [0]), ("carl", [1]), ("bea carl", []), ("yard", [1, 0]), ("dora", [])],
