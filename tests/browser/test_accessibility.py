@@ -62,6 +62,18 @@ def test_no_serious_finding_in_the_dialogs(site: ConsoleSite, opened: Opened) ->
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_no_serious_finding_in_forms_and_the_menu(site: ConsoleSite, opened: Opened) -> None:
+    page = opened("/notifications", width=1280, height=720)
+    for path in ("/notifications", "/budget"):
+        page.goto(path)
+        page.get_by_role("button", name="Change", exact=True).click()
+        expect(page.get_by_role("button", name="Save")).to_be_visible()
+        assert findings(page) == [], path
+    page.get_by_text("More", exact=True).click()
+    expect(page.get_by_role("link", name="Accounts")).to_be_visible()
+    assert findings(page) == []
+
+
 def test_no_serious_finding_at_the_door(site: ConsoleSite, opened: Opened) -> None:
     page = opened("/")
     page.context.clear_cookies()

@@ -214,7 +214,7 @@ def test_a_rule_is_adopted_changed_and_undone(site: ConsoleSite, opened: Opened,
     assert told.schedule[0].days == ("mon", "tue", "wed", "thu", "fri", "sat")
     shot(page, "setup-rule")
     page.get_by_role("button", name="New rule").click()
-    page.get_by_label("Name").fill("crowd-on-the-lawn")
+    page.get_by_role("dialog").get_by_label("Name").fill("crowd-on-the-lawn")
     page.get_by_role("dialog").get_by_label("Kind").select_option("Crowd")
     page.get_by_role("button", name="Go on").click()
     page.get_by_label("How many").fill("4")
@@ -276,7 +276,7 @@ def test_health_tells_of_agents_jobs_and_broker(site: ConsoleSite, opened: Opene
 
 def test_audit_holds_who_did_what_and_is_whole(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
     page = opened("/audit?who=maria")
-    expect(page.get_by_role("row", name=re.compile("look")).first).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Looked at")).first).to_be_visible()
     page.get_by_role("button", name="Check the chain").click()
     expect(page.get_by_text("The chain is whole")).to_be_visible()
     shot(page, "audit")
