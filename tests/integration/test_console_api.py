@@ -36,6 +36,8 @@ from vault import MasterKey, new_key
 
 EXAMPLES = 6
 """Right and wrong requests, each, an operation and role."""
+REFUSED = 2
+"""The same where the role may not: what is asked is not even read."""
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -59,6 +61,23 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("POST", "/api/alerts/{alert_id}/answers"): "answer",
     ("POST", "/api/answers"): "answer",
     ("GET", "/api/snoozes"): "see",
+    ("GET", "/api/suppressions"): "see",
+    ("DELETE", "/api/suppressions/{suppression_id}"): "configure",
+    ("GET", "/api/models"): "see",
+    ("GET", "/api/models/{model}"): "see",
+    ("POST", "/api/models/{model}/promote"): "promote",
+    ("POST", "/api/models/slots/{slot}/rollback"): "promote",
+    ("GET", "/api/budget"): "report",
+    ("PUT", "/api/budget"): "configure",
+    ("GET", "/api/budget/load"): "report",
+    ("POST", "/api/budget/suggestions/{rule}"): "configure",
+    ("GET", "/api/budget/versions"): "report",
+    ("POST", "/api/budget/undo"): "configure",
+    ("GET", "/api/notifications/routes"): "configure",
+    ("PUT", "/api/notifications/routes"): "configure",
+    ("GET", "/api/notifications/routes/versions"): "configure",
+    ("POST", "/api/notifications/routes/undo"): "configure",
+    ("POST", "/api/arming/undo"): "arm",
     ("GET", "/api/search/tracks"): "see",
     ("GET", "/api/search/tracks/{track_id}"): "see",
     ("GET", "/api/search/events"): "see",
@@ -223,7 +242,7 @@ def attack(served: Served, role: Role | None, operation: Any, path: tuple[str, s
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES if may else REFUSED,
             deadline=None,
             database=None,
             derandomize=True,
