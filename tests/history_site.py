@@ -20,7 +20,7 @@ from contracts.messages import Detection, FrameDetections, FrameRef
 from stream.jobs.decider import Decider, LaneState
 from stream.vision import colours
 from stream.windows.windows import WindowConfig, Windows, WindowState
-from tests.console_site import CLIP, TRUTH
+from tests.console_scene import CLIP, TRUTH
 from tests.history_tools import AT_MS, event_row, track_row, window_row
 
 TIMES = 8

@@ -23,7 +23,8 @@ from playwright.sync_api import Page, sync_playwright
 from contracts import codec, topics
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.browser.chromium import CHROMIUM
-from tests.console_site import MORE_CAMERAS, ConsoleSite, alert_now
+from tests.console_scene import alert_now
+from tests.console_site import MORE_CAMERAS, ConsoleSite
 from vedette.broker import Broker, BrokerConfig
 
 RATE = 20.0

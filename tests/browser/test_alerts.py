@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from contracts import topics
 from contracts.messages import Feedback
-from tests.console_site import ConsoleSite, now_ms
+from tests.console_scene import now_ms
+from tests.console_site import ConsoleSite
 
 Opened = Callable[..., Page]
 Shot = Callable[[Page, str], None]

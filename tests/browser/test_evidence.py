@@ -19,7 +19,8 @@ from contracts import topics
 from contracts.manifest import load_manifest
 from contracts.messages import Alert, EvidenceNote
 from tests.browser.test_accessibility import findings
-from tests.console_site import ConsoleSite, now_ms, scene
+from tests.console_scene import now_ms, scene
+from tests.console_site import ConsoleSite
 from vault import PublicKey
 
 Opened = Callable[..., Page]

@@ -18,7 +18,8 @@ from archive.history.parquet import ParquetWriter
 from archive.history.rows import TrackRow
 from contracts.config_file import load
 from tests.browser.test_accessibility import findings
-from tests.console_site import ConsoleSite, now_ms
+from tests.console_scene import now_ms
+from tests.console_site import ConsoleSite
 from tests.history_site import keep_clip
 
 Opened = Callable[..., Page]

@@ -15,7 +15,8 @@ from contracts import topics
 from contracts.controls import SetModel
 from contracts.manifest import DataReference, Lineage
 from contracts.model_reports import Compared, ModelReport
-from tests.console_site import ConsoleSite, now_ms
+from tests.console_scene import now_ms
+from tests.console_site import ConsoleSite
 from tests.gate_tools import scene, seen
 from tests.receivers import eventually
 from tests.registry_tools import made

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from console.notify.signing import verify
 from contracts.messages import Condition
-from tests.console_site import HOOK_SECRET, ConsoleSite, now_ms
+from tests.console_scene import now_ms
+from tests.console_site import HOOK_SECRET, ConsoleSite
 from tests.receivers import eventually
 
 Opened = Callable[..., Page]

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from contracts import topics
 from contracts.config import Arming, Period
 from contracts.controls import Control, SetArming, SetLine, SetRule, SetZone
-from tests.console_site import PASSWORD, ConsoleSite, frame_of, now_ms, status_of, tracks_of
+from tests.console_scene import frame_of, now_ms, status_of, tracks_of
+from tests.console_site import PASSWORD, ConsoleSite
 
 Opened = Callable[..., Page]
 Shot = Callable[[Page, str], None]

@@ -31,7 +31,8 @@ from contracts.people import (
 )
 from tests.browser.test_accessibility import findings
 from tests.builders import drawn_face, jpeg_of, solid
-from tests.console_site import ConsoleSite, frame_of, now_ms
+from tests.console_scene import frame_of, now_ms
+from tests.console_site import ConsoleSite
 from tests.people_tools import look, portrait
 from tests.sighting_tools import MODEL
 from vault import DayKeys

@@ -14,7 +14,8 @@ from playwright.sync_api import Page, expect
 from contracts import topics
 from contracts.controls import Control, EdgeControl, RunCamera, SetSuppressions, StopCamera
 from tests.browser.test_accessibility import findings
-from tests.console_site import ConsoleSite, frame_of, now_ms, tracks_of
+from tests.console_scene import frame_of, now_ms, tracks_of
+from tests.console_site import ConsoleSite
 from tests.edge_tools import RunningAgent, moving_square, write_clip
 
 Opened = Callable[..., Page]
