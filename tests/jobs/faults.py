@@ -22,6 +22,7 @@ READ_BY_JOBS: dict[str, Message] = {
     topics.DETECTIONS: SAMPLES["frame_detections"],
     topics.EDGE_STATUS: SAMPLES["edge_status"],
     topics.TRACKS: SAMPLES["frame_tracks"],
+    topics.MODEL_REPORTS: SAMPLES["model_report"],
     topics.CONTROLS: SAMPLES["control_rule"],
 }
 """The topics that the jobs read, each with a message of its kind."""

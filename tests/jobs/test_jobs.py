@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -13,66 +14,86 @@ from contracts import topics
 from contracts.attributes import KIND
 from contracts.config import ZoneEntry
 from contracts.controls import Control, SetModel, SetRule
-from contracts.messages import Alert, DeadLetter, FrameDetections, FrameTracks, WindowStats
+from contracts.messages import Alert, DeadLetter, Frame, FrameDetections, FrameTracks, WindowStats
 from tests.builders import DATA, shade_manifest
 from tests.jobs.faults import READ_BY_JOBS, killed, send_mixed
-from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, frame, visits
+from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, frame, story, visits
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
-COUNT = 300
+COUNT = 600
+"""Frames a camera: somebody comes every 80."""
+VISITS = 8
+LATE = 60
 GARBAGE = 300
 """On each topic; the bench sends 10,000."""
 
 
-def test_frames_become_alerts_whatever_else_is_on_the_topics(tmp_path: Path) -> None:
-    """Malformed messages among good ones: each a dead letter with a reason, and every good one is processed."""
-    rng = random.Random(7)
-    with SiteUnderTest(tmp_path) as site:
-        good = [one for pair in zip(visits("gate", COUNT), visits("yard", COUNT), strict=True) for one in pair]
-        bad = send_mixed(site, good, READ_BY_JOBS, GARBAGE, rng)
-        site.send(visits("gate", 60), lane="late")
-        site.wait("tracks of every frame", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 2 * COUNT + 60)
-        site.wait("dead letters", lambda: len(site.messages(topics.DEAD_LETTERS, DeadLetter)) >= sum(bad.values()))
+class Mixed(NamedTuple):
+    """What became of good frames with malformed messages on every topic between them; `bad` is how many were sent."""
 
-        tracks = site.messages(topics.TRACKS, FrameTracks)
-        letters = site.messages(topics.DEAD_LETTERS, DeadLetter)
-        alerts = site.messages(topics.ALERTS, Alert)
-        assert Counter((t.camera, t.lane) for t in tracks) == {
-            ("gate", "live"): COUNT,
-            ("yard", "live"): COUNT,
-            ("gate", "late"): 60,
-        }
-        for camera, lane in (("gate", "live"), ("yard", "live"), ("gate", "late")):
-            indexes = [t.index for t in tracks if (t.camera, t.lane) == (camera, lane)]
-            assert indexes == sorted(indexes)
-        assert Counter(letter.topic for letter in letters) == bad
-        assert all(letter.reason for letter in letters)
-        # Somebody comes every 80 frames: 4 visits to each camera live, one late.
-        assert Counter((a.camera, a.late) for a in alerts if a.state == "new") == {
-            ("gate", False): 4,
-            ("yard", False): 4,
-            ("gate", True): 1,
-        }
-        assert {a.id for a in alerts if a.state == "new"} == {a.id for a in alerts if a.state == "end"}
-        detections = {
-            (d.camera, d.index): d for d in site.messages(topics.DETECTIONS, FrameDetections) if d.lane == "live"
-        }
-        for alert in alerts:
-            assert alert.evidence is not None
-            seen = [d.ref for d in detections.values()] if not alert.late else [alert.evidence.ref]
-            assert alert.evidence.ref in seen
-        windows = site.messages(topics.ANALYTICS, WindowStats)
-        assert sum(
-            w.entered for w in windows if (w.camera, w.lane, w.zone, w.label) == ("yard", "live", "left", "person")
+    bad: Counter[str]
+    letters: list[DeadLetter]
+    detections: list[FrameDetections]
+    tracks: list[FrameTracks]
+    alerts: list[Alert]
+    windows: list[WindowStats]
+
+
+def both_cameras() -> list[Frame]:
+    return [one for pair in zip(visits("gate", COUNT), visits("yard", COUNT), strict=True) for one in pair]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
+    """A run of which nothing is killed."""
+    with SiteUnderTest(tmp_path_factory.mktemp("mixed")) as site:
+        bad = send_mixed(site, both_cameras(), READ_BY_JOBS, GARBAGE, random.Random(7))
+        site.send(visits("gate", LATE), lane="late")
+        wanted = 2 * COUNT + LATE
+        site.wait("tracks of every frame", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= wanted)
+        site.wait("dead letters", lambda: len(site.messages(topics.DEAD_LETTERS, DeadLetter)) >= sum(bad.values()))
+        return Mixed(
+            bad,
+            site.messages(topics.DEAD_LETTERS, DeadLetter),
+            site.messages(topics.DETECTIONS, FrameDetections),
+            site.messages(topics.TRACKS, FrameTracks),
+            site.messages(topics.ALERTS, Alert),
+            site.messages(topics.ANALYTICS, WindowStats),
         )
 
 
-def test_alerts_are_the_same_when_flink_is_killed(tmp_path: Path) -> None:
-    frames = [one for pair in zip(visits("gate", 600), visits("yard", 600), strict=True) for one in pair]
-    calm, disturbed = (killed(tmp_path / str(kills), frames, kills, random.Random(7)) for kills in (0, 2))
-    assert disturbed == calm
-    assert Counter(state for _, _, state, _ in calm)["new"] == 16
+def test_frames_become_alerts_whatever_else_is_on_the_topics(mixed: Mixed) -> None:
+    """Each malformed message is a dead letter with a reason, and every good one is processed."""
+    assert Counter((t.camera, t.lane) for t in mixed.tracks) == {
+        ("gate", "live"): COUNT,
+        ("yard", "live"): COUNT,
+        ("gate", "late"): LATE,
+    }
+    for camera, lane in (("gate", "live"), ("yard", "live"), ("gate", "late")):
+        indexes = [t.index for t in mixed.tracks if (t.camera, t.lane) == (camera, lane)]
+        assert indexes == sorted(indexes)
+    assert Counter(letter.topic for letter in mixed.letters) == mixed.bad
+    assert all(letter.reason for letter in mixed.letters)
+    assert Counter((a.camera, a.late) for a in mixed.alerts if a.state == "new") == {
+        ("gate", False): VISITS,
+        ("yard", False): VISITS,
+        ("gate", True): 1,
+    }
+    assert {a.id for a in mixed.alerts if a.state == "new"} == {a.id for a in mixed.alerts if a.state == "end"}
+    seen = {d.ref for d in mixed.detections if d.lane == "live"}
+    for alert in mixed.alerts:
+        assert alert.evidence is not None
+        assert alert.late or alert.evidence.ref in seen
+    assert sum(
+        w.entered for w in mixed.windows if (w.camera, w.lane, w.zone, w.label) == ("yard", "live", "left", "person")
+    )
+
+
+def test_alerts_are_the_same_when_flink_is_killed(mixed: Mixed, tmp_path: Path) -> None:
+    disturbed = killed(tmp_path, both_cameras(), 2, random.Random(7))
+    assert disturbed == story([alert for alert in mixed.alerts if not alert.late])
+    assert Counter(state for _, _, state, _ in disturbed)["new"] == 2 * VISITS
 
 
 def with_classifier(folder: Path) -> dict[str, object]:
