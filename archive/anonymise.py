@@ -30,6 +30,8 @@ HEAD_SHARE = 0.4
 MARGIN = 0.15
 """A box may be off by so much of the square: the head is in the grown one all the same."""
 FACE_MARGIN = 0.25
+NEAR = 0.25
+"""So far, in sides of the grown square, a person's face lies from where the head is to be: a neighbour's is further."""
 QUALITY = 85
 PERSON = "person"
 
@@ -51,9 +53,12 @@ def shares(picture: Picture, boxes: Iterable[Xyxy]) -> Regions:
 
 
 def to_hide(tracks: FrameTracks, faces: Regions, spared: Callable[[TrackedObject], bool]) -> Regions:
-    """The heads of all who are not spared, and the faces that are nobody's who is."""
-    shown = heads(tracks, lambda track: not spared(track))
-    return (*heads(tracks, spared), *(face for face in faces if not _within(face, shown)))
+    """The heads of all who are not spared, and the faces that are nobody's who is.
+
+    Whoever is spared has one face, where their head is: somebody who looks over their shoulder is hidden.
+    """
+    shown = {_face_of(head, faces) for head in heads(tracks, lambda track: not spared(track))}
+    return (*heads(tracks, spared), *(face for face in faces if face not in shown))
 
 
 def hidden(picture: Picture, regions: Iterable[Xyxy]) -> Picture:
@@ -94,9 +99,18 @@ def grown(xyxy: Xyxy, share: float) -> Xyxy:
     return x1 - across, y1 - down, x2 + across, y2 + down
 
 
-def _within(face: Xyxy, regions: Regions) -> bool:
-    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
-    return any(x1 <= x <= x2 and y1 <= y <= y2 for x1, y1, x2, y2 in regions)
+def _face_of(head: Xyxy, faces: Regions) -> Xyxy | None:
+    """The face nearest to where the head's square has it, as `stream/vision/faces.py: faces_of`; None where none is."""
+    x1, y1, x2, y2 = head
+    down = (1 / 3 + MARGIN) / (1 + 2 * MARGIN)  # a third of the square as it was before it was grown
+
+    def apart(face: Xyxy) -> float:
+        """In sides of the square."""
+        x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+        return float(np.hypot((x - x1) / (x2 - x1) - 1 / 2, (y - y1) / (y2 - y1) - down))
+
+    nearest = min(faces, key=apart, default=None)
+    return nearest if nearest is not None and apart(nearest) <= NEAR else None
 
 
 def _head(xyxy: Xyxy, width: int, height: int) -> Xyxy:

@@ -94,10 +94,10 @@ class FaceKey(Message, frozen=True, kw_only=True):
 class Sighting(Message, frozen=True, kw_only=True):
     """What a camera knows of a track's face by now; the last one of a track has `final`.
 
-    `track` is unique at the site (camera, lane, session, number). `sealed` is the fused unit vector (float16[D]) under
-    the day's key of `at_ms`, `strength` the cosine that it is expected to have with the person's true direction.
-    `ref`, `face` and `quality` are of the best look, in pixels of that camera's picture; `ref_at_ms` is that frame's
-    time and `xyxy` the person in it.
+    `track` is unique at the site (camera, lane, session, number; then `+n` for the nth person who took it over).
+    `sealed` is the fused unit vector (float16[D]) under the day's key of `at_ms`, `strength` the cosine that it is
+    expected to have with the person's true direction. `ref`, `face` and `quality` are of the best look, in pixels of
+    that camera's picture; `ref_at_ms` is that frame's time and `xyxy` the person in it.
     """
 
     site: Id

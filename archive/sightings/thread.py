@@ -1,4 +1,4 @@
-"""The thread of the evidence process that keeps sightings: where some camera identifies people and a key is there."""
+"""The thread of the evidence process that keeps sightings where a key is there: cameras may identify people later."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from archive.process import Process, now_ms
 from archive.sightings.copies import copies_of
 from archive.sightings.folder import SightingsFolder
 from archive.sightings.keeper import Keeper
+from contracts.face_models import identifying
 from vault import DayKeys, MasterKey
 
 log = logging.getLogger(__name__)
@@ -23,11 +24,10 @@ def sightings_root(state: Path) -> Path:
 
 
 def begin_keeping(process: Process, master: MasterKey | None) -> threading.Thread | None:
-    """The thread, begun; it ends with the process's `stop`. None where nobody is identified."""
-    if not any(camera.faces.identify for camera in process.config.cameras.values()):
-        return None
+    """The thread, begun; it ends with the process's `stop`. None without a master key: then nobody is identified."""
     if master is None:
-        log.error("cameras identify people, and the environment has no master key: no sighting is kept")
+        if identifying(process.config):
+            log.error("cameras identify people, and the environment has no master key: no sighting is kept")
         return None
     keys, root = DayKeys(process.config.site.name), sightings_root(process.state)
     keeper = Keeper(

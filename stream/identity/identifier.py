@@ -4,6 +4,10 @@ A name is given only when a stranger would look so much like that person in less
 track is looked at again and again, and each look is another chance to be mistaken for somebody: so the k-th test of a
 track may only use the share 6/(π²k²) of the rate, which adds up to all of it (alpha spending), and a test is due only
 when there is much more to go by.
+
+Trackers mistake people who cross each other, and then a stranger would go on under the name of whoever had the track
+before. So a clear look that is no more like the track's face than strangers are is kept aside, and the second one in a
+row begins anew: what was seen before is not of this person.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ class IdentifierConfig:
     margin: float = 0.03  # two people who both may be it and are nearer to each other than this: neither is named
     forgive: float = 10.0  # a name is kept while strangers look so alike at most so many times as often as wanted
     runners_up: int = 3
+    apart: float = 1.5  # deviations below what is expected of the same person, from which on a look may be another's
 
 
 class Look(NamedTuple):
@@ -43,10 +48,15 @@ class Look(NamedTuple):
 
 
 class IdentityState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a track's identity; it goes with the track."""
+    """What is kept of a track's identity; it goes with the track.
+
+    `aside` is the last look, where it may be another person's; `turn` counts the people who took the track over.
+    """
 
     v: int = 1
     fused: FusedState = FusedState()
+    aside: FusedState = FusedState()
+    turn: int = 0
     tests: int = 0
     tested_signal: float = 0.0
     decision: Decision = "unsure"
@@ -78,12 +88,11 @@ class Identifier:
         self, state: IdentityState, looks: Sequence[Look], gallery: Gallery
     ) -> tuple[IdentityState, Identity | None]:
         """Take in a frame's looks at the track; the identity is None where no new test was due."""
-        fused = state.fused
         for look in looks:
             cosine = self._calibration.cosine(look.quality)
             if cosine >= self._config.min_cosine:
-                fused = fuse(fused, look.vector, cosine)
-        state = msgspec.structs.replace(state, fused=fused)
+                state = self._taken(state, look.vector, cosine)
+        fused = state.fused
         if not fused.looks or fused.signal < self._config.more * state.tested_signal:
             return state, None
         return self.test(state, gallery)
@@ -99,6 +108,24 @@ class Identifier:
         was seen, at a share of the rate that counts for all.
         """
         return self._test(state, gallery, max(1, state.tests))
+
+    def _taken(self, state: IdentityState, look: Vector, cosine: float) -> IdentityState:
+        """The state with one more look, which may be the second in a row of somebody who took the track over."""
+        if not self._is_another(state.fused, look, cosine):
+            return msgspec.structs.replace(state, fused=fuse(state.fused, look, cosine), aside=FusedState())
+        if not state.aside.looks or self._is_another(state.aside, look, cosine):
+            return msgspec.structs.replace(state, aside=fuse(FusedState(), look, cosine))
+        return IdentityState(fused=fuse(state.aside, look, cosine), turn=state.turn + 1)
+
+    def _is_another(self, fused: FusedState, look: Vector, cosine: float) -> bool:
+        """Whether a look is no more like what was seen before than 99 of 100 strangers are, though the person's own
+        hardly ever would be: two looks with cosines p and q to their person meet at p·q, or nearer."""
+        if not fused.looks:
+            return False
+        strength = fused.strength(self._calibration.correlation)
+        level = self._calibration.level(min(strength, cosine))
+        expected = strength * cosine - self._config.apart * level.genuine_std
+        return float(fused.vector @ look) < min(level.impostors.start, expected)
 
     def _test(self, state: IdentityState, gallery: Gallery, number: int) -> tuple[IdentityState, Identity]:
         fused = state.fused

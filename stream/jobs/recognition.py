@@ -42,7 +42,8 @@ class TrackFace(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one track's face; deleted with the track.
 
     `sealed` is its IdentityState, `who` what was said of it last, `seen` the frame and box of the best look. `gallery`
-    is the Enrolled.state that it was held against, `untold` whether the next sighting has something new.
+    is the Enrolled.state that it was held against, `untold` whether the next sighting has something new. `turn` counts
+    the people who have taken the track over, as far as their faces show it.
     """
 
     track_id: int
@@ -58,6 +59,7 @@ class TrackFace(msgspec.Struct, frozen=True, kw_only=True):
     gallery: int = 0
     zones: tuple[str, ...] = ()
     untold: bool = True
+    turn: int = 0
 
     @property
     def key(self) -> TrackKey:
@@ -66,10 +68,14 @@ class TrackFace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FacesState(msgspec.Struct, frozen=True, kw_only=True):
-    """The faces of one lane's tracks, at most as many as the tracker has tracks."""
+    """The faces of one lane's tracks, at most as many as the tracker has tracks.
+
+    `over` are those of people whose track is somebody else's since this frame: they are told, and then gone.
+    """
 
     v: int = 1
     faces: tuple[TrackFace, ...] = ()
+    over: tuple[TrackFace, ...] = ()
 
 
 class Seen(NamedTuple):
@@ -115,7 +121,7 @@ class Recogniser:
 
     def step(self, state: FacesState, seen: Seen, known: Known, tally: Tally) -> FacesState:
         """The faces after one frame; those of tracks that are no more are kept until they were told."""
-        faces = {face.key: face for face in state.faces}
+        faces, over = {face.key: face for face in state.faces}, list(state.over)
         for track in seen.tracks:
             looks = [] if track.detection is None else self._looks(seen.boxes[track.detection].looks, known, tally)
             key = (track.track_id, track.first_seen_at_ms)
@@ -124,7 +130,9 @@ class Recogniser:
                 after = self._looked(before, track, looks, seen.frame, known, tally)
                 faces.pop(key, None)
                 faces |= {} if after is None else {key: after}
-        return FacesState(faces=tuple(faces[key] for key in sorted(faces)))
+                if before is not None and after is not None and after.turn != before.turn:
+                    over.append(before)
+        return FacesState(faces=tuple(faces[key] for key in sorted(faces)), over=tuple(over))
 
     def _looks(self, looks: Iterable[Look], known: Known, tally: Tally) -> list[tuple[Look, FaceLook]]:
         """The looks that can be used, opened."""
@@ -162,6 +170,8 @@ class Recogniser:
             tally.test(identity.decision)
         if not identity_state.fused.looks:
             return None
+        if before is not None and identity_state.turn != before.turn:
+            before = None  # what was seen of whoever had the track before shows somebody else
         who = _identified(identity) if identity is not None else before.who if before is not None else UNSURE
         evidence, quality, face = _best(before, track, [look for look, _ in looks], frame)
         try:
@@ -186,6 +196,7 @@ class Recogniser:
             gallery=known.enrolled.state,
             zones=before.zones if before is not None else (),
             untold=news or (before is not None and before.untold),
+            turn=identity_state.turn,
         )
 
     def _tested(
@@ -208,7 +219,7 @@ def tell(state: FacesState, seen: Seen, objects: Iterable[TrackedObject]) -> tup
     zones = {(one.track_id, one.first_seen_at_ms): one.zones for one in objects}
     alive = {(track.track_id, track.first_seen_at_ms) for track in seen.tracker.tracks}
     kept: list[TrackFace] = []
-    told: list[Sighting] = []
+    told = [_sighting(face, seen.frame, final=True) for face in state.over]
     for face in state.faces:
         final = seen.frame.last or face.key not in alive
         new_zones = tuple(sorted({*face.zones, *zones.get(face.key, ())}))
@@ -227,7 +238,7 @@ def _sighting(face: TrackFace, frame: FrameDetections, *, final: bool) -> Sighti
         site=frame.site,
         camera=frame.camera,
         lane=frame.lane,
-        track=f"{frame.camera}/{frame.lane}/{face.session}/{face.track_id}",
+        track=f"{frame.camera}/{frame.lane}/{face.session}/{face.track_id}" + (f"+{face.turn}" if face.turn else ""),
         first_at_ms=face.first_at_ms,
         at_ms=face.at_ms,
         decision=who.decision,
@@ -283,7 +294,7 @@ def _opened(before: TrackFace | None, keys: DayKeys, tally: Tally) -> IdentitySt
         return _IDENTITY.decode(keys.open(before.sealed))
     except VaultError:
         tally.drop("key")
-        return IdentityState()
+        return IdentityState(turn=before.turn)
 
 
 def _fused(state: IdentityState, frame: FrameDetections, keys: DayKeys) -> bytes:

@@ -92,7 +92,7 @@ def build(
         if watch:
             bounds = config.stream.rollout
             rollout.build(env, ends, rollout.RolloutConfig(config.site.name, bounds, plain, ends.prefix))
-    if "site" in jobs and faces is not None and identifying(config):
+    if "site" in jobs and faces is not None:
         settings = replace(plain, faces=people)
         site.build(env, ends, site.SiteConfig(config, settings, str(faces.embedder), ends.prefix))
 

@@ -106,7 +106,7 @@ def _place(kept: list[Returned], rule: ActiveRule, pseudonym: str) -> int | None
 
 def _opened(person: UnknownPerson, sighting: Sighting, rules: CameraRules, rule: ActiveRule, count: int) -> Alert:
     assert isinstance(rule.rule, ReturningUnknown)
-    number = sighting.track.rpartition("/")[2]
+    number = sighting.track.rpartition("/")[2].partition("+")[0]
     track = int(number) if number.isdecimal() else 0
     alert = Alert(
         id=incident_id(rules.site, sighting.camera, rule.name, rule.version, sighting.at_ms, track),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from archive.anonymise import grown, heads, hidden, hidden_jpeg, whole
+from archive.anonymise import grown, heads, hidden, hidden_jpeg, to_hide, whole
 from archive.watch_list import WatchList
 from bus.consuming import Record
 from contracts.codec import encode
@@ -107,6 +107,15 @@ def test_whoever_is_on_a_watch_list_is_shown(person_id, decision, spared):
     watched = watch_list(("p-vip", "vip"), ("p-staff", "staff"))
     one = track(person_id=person_id, decision=decision)
     assert len(heads(tracks(one), watched.has)) == (not spared)
+
+
+@pytest.mark.parametrize("faces", ["both", "only the neighbour's"])
+def test_whoever_looks_over_the_shoulder_of_somebody_on_a_watch_list_is_hidden(faces):
+    watched = watch_list(("p-vip", "vip"))
+    own, neighbours = (0.43, 0.2, 0.47, 0.32), (0.49, 0.22, 0.52, 0.32)  # both in the square around the head
+    found = (neighbours, own) if faces == "both" else (neighbours,)
+    assert to_hide(tracks(track(person_id="p-vip")), found, watched.has) == (neighbours,)
+    assert to_hide(tracks(track(person_id="p-vip"), track()), found, watched.has)[1:] == (neighbours,)
 
 
 def test_a_watch_list_follows_who_is_enrolled():

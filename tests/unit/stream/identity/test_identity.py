@@ -244,6 +244,44 @@ class TestIdentifier:
         assert identity.decision == "unknown"
         assert state.person_id == ""
 
+    def test_a_stranger_who_takes_a_track_over_loses_the_name_of_whoever_had_it(self, calibration):
+        rng = np.random.default_rng(13)
+        directions, gallery = enrolled(50, rng)
+        identifier = Identifier(calibration)
+        freed = 0
+        for number, stranger in enumerate(world.directions(50, rng)):
+            own, others = (world.looks(one, np.full(12, 0.8), rng, 0.3) for one in (directions[number], stranger))
+            state, said = IdentityState(), []
+            for vector in (*own, *others[:3]):
+                state, _ = identifier.step(state, [Look(vector, 0.8)], gallery)
+                said.append(state.person_id)
+            assert said[11:13] == [f"p{number}"] * 2  # one odd look takes no name back
+            freed += said[13:] == ["", ""] and (state.turn, state.fused.looks) == (1, 3)
+        assert freed >= 47  # of 100 strangers one looks more like the person, at each of the two looks
+
+    def test_odd_looks_among_a_person_s_own_do_not_begin_anew(self, calibration):
+        rng = np.random.default_rng(14)
+        directions, gallery = enrolled(50, rng)
+        strangers = world.directions(5, rng)
+        state = IdentityState()
+        for own, odd in zip(world.looks(directions[3], np.full(5, 0.8), rng), strangers, strict=True):
+            for vector in (own, odd):
+                state, _ = Identifier(calibration).step(state, [Look(vector, 0.8)], gallery)
+        for odd in world.directions(5, rng):  # nor do five that are five different people's
+            state, _ = Identifier(calibration).step(state, [Look(odd, 0.8)], gallery)
+        assert (state.person_id, state.turn, state.fused.looks) == ("p3", 0, 5)
+
+    def test_the_looks_of_one_person_are_not_taken_for_two_people_s(self, calibration):
+        rng = np.random.default_rng(15)
+        _, gallery = enrolled(5, rng)
+        turns = 0
+        for direction in world.directions(300, rng):
+            state, qualities = IdentityState(), rng.uniform(0.2, 0.9, 12)
+            for vector, quality in zip(world.looks(direction, qualities, rng), qualities, strict=True):
+                state, _ = Identifier(calibration).step(state, [Look(vector, float(quality))], gallery)
+            turns += state.turn
+        assert turns <= 3
+
     def test_worthless_looks_are_no_test(self, calibration):
         rng = np.random.default_rng(12)
         _, gallery = enrolled(5, rng)

@@ -225,6 +225,26 @@ def test_sightings_tell_what_is_new_and_how_the_track_ended(world: World) -> Non
     assert msgspec.msgpack.decode(world.stored, type=LaneState).faces.faces == ()
 
 
+def test_who_takes_a_track_over_is_somebody_else_in_alerts_and_sightings(world: World) -> None:
+    world.enrol(1, 2)
+    world.walk(1, 12)
+    before = world.sightings[-1]
+    world.walk(100)  # a stranger, in the very same place
+    assert world.identities[-1] == ("unknown", "")
+    assert ("watch", "end", "the name was taken back") in world.told
+    unknown = next(alert for alert in world.alerts if alert.rule == "unknown")
+    assert unknown.evidence is not None
+    assert unknown.evidence.captured_at_ms > before.at_ms  # not the picture of whoever was there before
+    assert unknown.identity is not None
+    assert unknown.identity.looks <= 8
+    first = [one for one in world.sightings if one.track == "gate/live/1/1"]
+    second = [one for one in world.sightings if one.track == "gate/live/1/1+1"]
+    assert (first[-1].final, first[-1].person_id, [one.final for one in first].count(True)) == (True, "p1", 1)
+    assert {one.person_id for one in second} == {""}
+    assert second[0].first_at_ms > first[-1].at_ms
+    assert msgspec.msgpack.decode(world.stored, type=LaneState).faces.over == ()
+
+
 def test_the_last_frame_of_a_source_ends_every_track(world: World) -> None:
     world.walk(1, 5)
     world.frame(None, last=True)
