@@ -28,6 +28,8 @@ from training.faces.tracks import Embed, Floats, Walk, looks_of_track
 LOOKS = 10
 SPLITS = 10
 ENROLLED, STRANGERS = 200, 1000
+AFTER = 3
+"""Looks at a stranger who took a named track over."""
 SEED = 4_000_037
 
 
@@ -49,13 +51,14 @@ class Fusion:
     """Misses where so many strangers are named as wanted, by single looks and by whole tracks; and in the stream.
 
     `named` are strangers' tracks that the identifier named at any time, `missed` enrolled people's that it did not name
-    by the last look.
+    by the last look; `lent` those which a stranger then took over, and who still had the name after AFTER looks.
     """
 
     single: Interval
     fused: Interval
     named: Interval
     missed: Interval
+    lent: Interval
 
 
 def passing(faces: Faces, embed: Embed, config: DegradeConfig, walk: Walk = looks_of_track) -> Passing:
@@ -92,7 +95,17 @@ def _split(tracks: Passing, whole: Floats, calibration: Calibration, rng: Genera
     named = [bool(names_of(identifier, gallery, tracks.vectors[k], tracks.qualities[k])) for k in others]
     last = [names_of(identifier, gallery, tracks.vectors[k], tracks.qualities[k])[-1:] for k in enrolled]
     missed = [names != [str(place)] for names, place in zip(last, enrolled, strict=True)]
-    return single, fused, float(np.mean(named)), float(np.mean(missed))
+    known = [place for place, miss in zip(enrolled, missed, strict=True) if not miss]
+    lent = [_keeps_the_name(identifier, gallery, tracks, *pair) for pair in zip(known, others, strict=False)]
+    return single, fused, float(np.mean(named)), float(np.mean(missed)), float(np.mean(lent))
+
+
+def _keeps_the_name(identifier: Identifier, gallery: Gallery, tracks: Passing, owner: int, stranger: int) -> bool:
+    """Whether somebody who takes a track over is said to be whoever had it before."""
+    vectors, qualities = (
+        np.concatenate((looks[owner], looks[stranger][:AFTER])) for looks in (tracks.vectors, tracks.qualities)
+    )
+    return names_of(identifier, gallery, vectors, qualities)[-1] == str(owner)
 
 
 def missed_at(mates: Floats, strangers: Floats) -> float:

@@ -14,7 +14,7 @@ from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLoo
 from stream.vision.session import SessionOptions
 from training.faces.clips import FaceTrack, Halves, IdentityRecipe, Strangers, follow, gallery_of, halves, strangers
 from training.faces.evaluate import embed_with
-from training.faces.fused import Fusion, fusion_gain, passing
+from training.faces.fused import AFTER, Fusion, fusion_gain, passing
 from training.faces.people import Faces, read_people
 from training.faces.recipe import EmbedderRecipe, load_face_recipe
 from training.faces.tracks import Floats, looks_of_any_size, looks_of_track
@@ -80,17 +80,17 @@ def page(name: str, gains: dict[str, Fusion], cut: Halves, found: Strangers, oth
     """The figures as a page."""
     rows = "\n".join(
         f"| made-up tracks of ten looks {walk}, 200 enrolled: missed where 1 % of strangers are named "
-        f"| {gain.single} | {gain.fused} | {gain.named} | {gain.missed} |"
+        f"| {gain.single} | {gain.fused} | {gain.named} | {gain.missed} | {gain.lent} |"
         for walk, gain in gains.items()
     )
     clips = ", ".join(f"{clip} {count}" for clip, count in found.by_clip.items())
     return f"""# {name}: identification over tracks
 
-| | single looks | fused | in the stream: strangers named | missed |
-|---|---|---|---|---|
+| | single looks | fused | in the stream: strangers named | missed | taken over: named {AFTER} looks later |
+|---|---|---|---|---|---|
 {rows}
 | clips, {cut.tracks} tracks cut in two, {cut.tracks} + {others} enrolled: missed at the threshold for 1 % | \
-{cut.single:.2%} of {cut.looks} looks | {cut.fused:.2%} of {cut.tracks} | | |
+{cut.single:.2%} of {cut.looks} looks | {cut.fused:.2%} of {cut.tracks} | | | |
 
 "In the stream" is with all tests of a track. Of the clips' second halves {cut.others} were most like somebody else.
 

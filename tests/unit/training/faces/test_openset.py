@@ -64,6 +64,15 @@ def test_fused_looks_halve_the_misses_of_single_ones(calibration: Calibration) -
     assert gain.named.mean <= ALLOWED[1]
 
 
+def test_a_stranger_who_takes_a_track_over_hardly_ever_keeps_its_name(calibration: Calibration) -> None:
+    rng = np.random.default_rng(5)
+    directions, seen, qualities = passers_by(700, 10, 0.75, 0.85, rng)
+    pictures = np.concatenate([world.looks(one, np.full(1, 0.8), rng) for one in directions])
+    gain = fusion_gain(Passing(seen, qualities, pictures, np.arange(700) < 250), calibration, splits=1)
+    assert gain.missed.mean < 0.05
+    assert gain.lent.mean <= 0.06
+
+
 def test_who_is_enrolled_is_a_named_stranger_and_nobody_else_is(calibration: Calibration) -> None:
     rng = np.random.default_rng(4)
     # Sixty-two people at right angles: nobody is like anybody else.
