@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from archive.evidence.frames import Stopped
-from bus.errors import BusError, NoTopicError
+from bus.errors import BusError
 from bus.span import Span
 from contracts import topics
 from contracts.codec import decode
@@ -69,32 +69,39 @@ class KafkaBoxes:
     def _look(self, frame: Frame) -> None:
         """Read on from the frame's time; a broker that is away knows nothing, and the picture is hidden whole."""
         from_ms, last_ms = frame.captured_at_ms, frame.captured_at_ms + AHEAD_MS
-        through = True
         for partition in range(self._partitions):
             try:
-                start = self._span.start(topics.TRACKS, partition, from_ms - BEFORE_MS)
-                records = self._span.records(topics.TRACKS, partition, start, TIMEOUT_S, self._stop.is_set)
-                newest_ms = 0
-                for record in records:
-                    newest_ms = record.timestamp_ms
-                    if newest_ms > last_ms + RECENT_MS:
-                        break
-                    if record.key == frame.camera.encode():
-                        self._take(record.value)
-                through = through and newest_ms > last_ms
-            except NoTopicError:
+                if self._look_in(partition, frame.camera, from_ms, last_ms):
+                    # Only a time that lies behind what was read is known for sure: else it is looked at again.
+                    self._read[frame.camera] = (from_ms, last_ms)
+            except BusError:  # NoTopicError too: the topic may have fewer partitions
                 continue
-            except BusError:
-                through = False
-        # Only a time that lies behind what was read is known for sure: else it is looked at again.
-        if through:
-            self._read[frame.camera] = (from_ms, last_ms)
 
-    def _take(self, value: bytes | None) -> None:
+    def _look_in(self, partition: int, camera: str, from_ms: int, last_ms: int) -> bool:
+        """Take in a partition's tracks of the camera; returns whether all of these times were there.
+
+        A record has the time of the decision, which comes long after the frame's where jobs lag, and in a replay years:
+        how far the camera is only its own tracks say. All of a camera are in one partition.
+        """
+        start = self._span.start(topics.TRACKS, partition, from_ms - BEFORE_MS)
+        met, first_ms = False, 0
+        for record in self._span.records(topics.TRACKS, partition, start, TIMEOUT_S, self._stop.is_set):
+            first_ms = first_ms or record.timestamp_ms
+            if record.key == camera.encode():
+                met = True
+                if self._take(record.value) > last_ms:
+                    return True
+            elif not met and record.timestamp_ms > first_ms + BEFORE_MS + AHEAD_MS + RECENT_MS:
+                break
+        return False
+
+    def _take(self, value: bytes | None) -> int:
+        """Remember the tracks; returns when their frame was captured, 0 for what is none."""
         try:
             tracks = decode(value or b"", FrameTracks)
         except ContractError:
-            return  # the analytics job reads the same record and writes the dead letter
+            return 0  # the analytics job reads the same record and writes the dead letter
         self._known[tracks.camera, tracks.session, tracks.index] = tracks
         while len(self._known) > MOST:
             self._known.popitem(last=False)
+        return tracks.captured_at_ms
