@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from bus.consuming import Record
@@ -14,7 +13,7 @@ from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLoo
 from stream.vision.session import SessionOptions
 from tests.builders import drawn_face, jpeg_of, solid
 from tests.face_tools import Enrolling, Vector, face_key
-from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, RED, T0_MS, WIDTH, SiteUnderTest, frame
+from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, RED, T0_MS, WIDTH, SiteUnderTest, frame, frame_of
 from vault import DayKeys, day_of, master_key, new_key
 from vault.master import FILE_VARIABLE
 from vedette.master_file import NAME
@@ -90,7 +89,7 @@ def with_face(camera: str, index: int) -> Frame:
     picture = solid(WIDTH, HEIGHT)
     picture[CELL_H : 2 * CELL_H, :CELL_W] = RED
     jpeg = jpeg_of(drawn_face(picture, (CELL_W // 2, CELL_H + 70), 80))
-    return frame(camera, index, jpeg=jpeg, sha256=hashlib.sha256(jpeg).hexdigest())
+    return frame_of(camera, index, jpeg, WIDTH, HEIGHT)
 
 
 def enrolment_vector() -> Vector:
