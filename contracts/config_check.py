@@ -214,10 +214,10 @@ def _input(source: Input, path: str) -> None:
 
 
 def _evidence(evidence: EvidenceStore) -> None:
-    if evidence.clip_max_s <= evidence.pre_s:
-        raise ConfigError(
-            "evidence.clip_max_s", f"{evidence.clip_max_s:g} s end before an alert that {evidence.pre_s:g} s lead to"
-        )
+    for field in ("clip_first_s", "clip_max_s"):
+        if (length_s := getattr(evidence, field)) <= evidence.pre_s:
+            ends = f"{length_s:g} s end before an alert that {evidence.pre_s:g} s lead to"
+            raise ConfigError(f"evidence.{field}", ends)
     _bucket(evidence.s3, evidence.folder, "evidence.s3")
 
 

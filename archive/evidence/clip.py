@@ -25,12 +25,15 @@ from contracts import topics
 from contracts.config import EvidenceStore
 from contracts.messages import Alert
 
+GONE = "the pictures of that time are deleted already"
+
 
 class ClipInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the clip shows, or with no `frames` the `reason` why there is none.
 
-    `cut`: the log began after the wanted time. `bounded`: the alert went on for longer than a clip may be. `unreadable`
-    frames were damaged or no pictures. `seconds` lie between the first and the last frame.
+    `cut`: the log began after the wanted time. `bounded`: the alert went on for longer than a clip may be. `going_on`:
+    it had not ended when the clip was made. `stays`: why that clip was not made anew when it did. `unreadable` frames
+    were damaged or no pictures. `seconds` lie between the first and the last frame.
     """
 
     v: int = 1
@@ -47,6 +50,8 @@ class ClipInfo(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int = 0
     cut: bool = False
     bounded: bool = False
+    going_on: bool = False
+    stays: str = ""
     reason: str = ""
 
 
@@ -70,9 +75,21 @@ def window_of(alert: Alert, config: EvidenceStore) -> Window:
     from_ms = alert.started_at_ms - round(config.pre_s * 1000)
     last_ms = from_ms + round(config.clip_max_s * 1000)
     if alert.state != "end":
-        return Window(from_ms, last_ms, True)
+        return Window(from_ms, min(last_ms, from_ms + round(config.clip_first_s * 1000)), True)
     until_ms = (alert.ended_at_ms or alert.at_ms) + round(config.post_s * 1000)
     return Window(from_ms, min(until_ms, last_ms), until_ms > last_ms)
+
+
+def instead(kept: ClipInfo, anew: Clip) -> Clip:
+    """What there is to be in the place of a clip that is `kept` already: the one made anew, unless the log lost frames.
+
+    Both begin at the same time, and the log loses its oldest frames first: so a clip that begins later lacks something.
+    """
+    if not kept.frames or (anew.mp4 is not None and anew.info.from_ms <= kept.from_ms):
+        return anew
+    lost = anew.info.wanted_until_ms > kept.wanted_until_ms
+    why = (anew.info.reason or GONE) if lost else ""
+    return Clip(msgspec.structs.replace(kept, going_on=anew.info.going_on, stays=why), None)
 
 
 class ClipMaker:
@@ -109,8 +126,7 @@ class ClipMaker:
             except FrameMissed as error:
                 return self.without(alert, error.details)
             if shelf.size is None:
-                gone = "the log does not reach back so far any more"
-                none = gone if roll.cut else "the camera sent no frame then"
+                none = GONE if roll.cut else "the camera sent no frame then"
                 return self.without(alert, _unreadable(shelf) if shelf.times_ms else none)
             return self._filmed(alert, shelf, shelf.size, cut=roll.cut)
 
@@ -121,7 +137,11 @@ class ClipMaker:
     def _info(self, alert: Alert) -> ClipInfo:
         window = window_of(alert, self._config)
         return ClipInfo(
-            alert=alert.id, wanted_from_ms=window.from_ms, wanted_until_ms=window.until_ms, bounded=window.bounded
+            alert=alert.id,
+            wanted_from_ms=window.from_ms,
+            wanted_until_ms=window.until_ms,
+            bounded=window.bounded,
+            going_on=alert.state != "end",
         )
 
     def _wanted(self, alert: Alert, window: Window) -> Wanted | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from archive.evidence import paths
-from archive.evidence.chain import Chain, as_json
-from archive.evidence.clip import ClipInfo, ClipMaker, window_of
+from archive.evidence.chain import Chain, Entry, as_json
+from archive.evidence.clip import ClipInfo, ClipMaker, instead, window_of
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from archive.letters import Clock
@@ -39,6 +41,11 @@ class Waiting:
     due_ms: int
     tries: int = 0
 
+    @property
+    def ended(self) -> bool:
+        """Whether the alert is over, so that no later clip of it is made."""
+        return self.alert.state == "end"
+
 
 class Clips:
     """Alerts that wait for their clips. `expect` is for the thread that reads alerts, the rest for that behind it."""
@@ -53,7 +60,7 @@ class Clips:
         self._metrics = measured
         self._clock = clock
         self._waiting: dict[Place, Waiting] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def load(self) -> None:
         """Find the alerts that waited when the process last ended."""
@@ -71,20 +78,18 @@ class Clips:
     def expect(self, alert: Alert) -> None:
         """A revision of an alert has come: mark it, before anything of it counts as done. Raises OSError.
 
-        An alert that has its clip, or is too old for evidence, changes nothing.
+        An alert that has its clip, or is too old for evidence, changes nothing; one that ends after its clip was made
+        gets another.
         """
         place = paths.place_of(alert)
         with self._lock:
             known = self._waiting.get(place)
-        if known is not None:
-            if alert.revision > known.alert.revision:
+            if known is not None:
+                if alert.revision > known.alert.revision:
+                    self._put(place, alert)
+            elif not self._settled(place, alert):
+                self._files.write(place.pending, place.folder.encode())
                 self._put(place, alert)
-            return
-        manifest = self._chain.manifest(place)
-        if manifest is not None and (manifest.kind == "deleted" or paths.CLIP_INFO in manifest.files):
-            return
-        self._files.write(place.pending, place.folder.encode())
-        self._put(place, alert)
 
     def due(self) -> tuple[Place, Waiting] | None:
         """The alert whose clip is most overdue now, None where none is."""
@@ -105,35 +110,61 @@ class Clips:
             clip = self._maker.make(waiting.alert)
         except BusError as error:
             if waiting.tries < TRIES:
-                again = Waiting(waiting.alert, self._clock() + AGAIN_MS, waiting.tries + 1)
-                with self._lock:
-                    self._waiting[place] = again
+                with self._lock:  # a newer revision may have come meanwhile
+                    newest = self._waiting.get(place, waiting)
+                    due_ms = max(newest.due_ms, self._clock() + AGAIN_MS)
+                    self._waiting[place] = replace(newest, due_ms=due_ms, tries=waiting.tries + 1)
                 log.warning("%s: no clip yet, again in %d s: %s", place.folder, AGAIN_MS // 1000, error)
                 return None
             clip = self._maker.without(waiting.alert, f"the log can't be read: {error}")
+        kept = self._kept(place, self._chain.manifest(place))
+        clip = instead(kept, clip) if kept is not None else clip
         info = clip.info
         files: dict[str, bytes | None] = {} if clip.mp4 is None else {paths.CLIP: clip.mp4}
         self._chain.keep(place, files | {paths.CLIP_INFO: as_json(info)}, "clip")
-        if clip.mp4 is None:
-            self._metrics.counter(metrics.EVIDENCE_MISSED, "clip").inc()
-        else:
+        if clip.mp4 is not None:
             self._metrics.counter(metrics.EVIDENCE_WRITTEN, "clip").inc()
             self._metrics.histogram(metrics.CLIP).observe(time.monotonic() - began_s)
+        elif info.stays or not info.frames:
+            self._metrics.counter(metrics.EVIDENCE_MISSED, "clip").inc()
         log.info("%s: %s", self._files.place(place.file(paths.CLIP)), said(info))
         return EvidenceNote(
             site=place.site,
             camera=place.camera,
             alert=place.alert,
             at_ms=self._clock(),
-            kind="no_clip" if clip.mp4 is None else "clip",
+            kind="clip" if info.frames else "no_clip",
             why=said(info),
         )
 
-    def done(self, place: Place) -> None:
-        """The alert waits no more."""
+    def done(self, place: Place, waiting: Waiting) -> None:
+        """The alert waits no more, unless it ended while the clip was made."""
         with self._lock:
+            if self._waiting.get(place, waiting).ended and not waiting.ended:
+                return
             self._waiting.pop(place, None)
-        self._files.delete(place.pending)
+            self._files.delete(place.pending)
+
+    def _settled(self, place: Place, alert: Alert) -> bool:
+        """Whether nothing is to be made of this revision: deleted, or the clip is there and the alert was over then."""
+        manifest = self._chain.manifest(place)
+        if manifest is None or (manifest.kind == "kept" and paths.CLIP_INFO not in manifest.files):
+            return False
+        if manifest.kind == "deleted" or alert.state != "end":
+            return True
+        kept = self._kept(place, manifest)
+        return kept is None or not kept.going_on
+
+    def _kept(self, place: Place, manifest: Entry | None) -> ClipInfo | None:
+        """What the kept clip shows; None where there is none, or a kill or somebody else left other files."""
+        data = self._chain.read(place, paths.CLIP_INFO, manifest)
+        try:
+            info = msgspec.json.decode(data, type=ClipInfo) if data is not None else None
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        if info is not None and info.frames and self._chain.read(place, paths.CLIP, manifest) is None:
+            return None
+        return info
 
     def _put(self, place: Place, alert: Alert) -> None:
         window = window_of(alert, self._config)
@@ -156,4 +187,5 @@ def said(info: ClipInfo) -> str:
     """What a clip is, in words."""
     if not info.frames:
         return f"no clip: {info.reason}"
-    return f"gated: {info.frames} frames over {info.seconds:.1f} s"
+    anew = f"; not made anew when the alert ended: {info.stays}" if info.stays else ""
+    return f"gated: {info.frames} frames over {info.seconds:.1f} s{anew}"

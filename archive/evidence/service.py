@@ -166,7 +166,7 @@ class Aftermath:
         note = self._clips.make(*due)
         if note is not None:
             self._notes.tell(note)
-            self._clips.done(due[0])
+            self._clips.done(*due)
         return True
 
     def _sweep(self) -> None:

@@ -124,8 +124,12 @@ def _clip(desk: Desk, alert: Alert) -> dict[str, Any]:
     info = desk.parts.evidence.clip(alert)
     if info is not None and info.frames:
         said = [ALERTS["clip_gated"].format(frames=info.frames, seconds=f"{info.seconds:.1f}")]
-        said += [ALERTS["clip_cut"]] * info.cut + [ALERTS["clip_bounded"]] * info.bounded
-        return {"path": f"/pictures/{alert.id}/clip.mp4", "said": " · ".join(said), "soon": False}
+        said += [ALERTS["clip_cut"]] * info.cut + [ALERTS["clip_bounded"]] * (info.bounded and not info.going_on)
+        said += [ALERTS["clip_going_on"]] * info.going_on
+        said += [ALERTS["clip_stays"].format(why=info.stays)] * bool(info.stays)
+        # With its end in the address a clip that was made anew is loaded anew.
+        path = f"/pictures/{alert.id}/clip.mp4?until={info.until_ms}"
+        return {"path": path, "said": " · ".join(said), "soon": False}
     if info is not None:
         return {"path": "", "said": ALERTS["clip_none"].format(reason=info.reason), "soon": False}
     config = desk.config.evidence

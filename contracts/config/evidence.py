@@ -40,8 +40,9 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     """Where evidence of alerts is kept, and how long.
 
     That is `folder` (empty: in the state folder) or `s3`. A clip begins `pre_s` before its alert and ends `post_s`
-    after it, but is no longer than `clip_max_s`. The chain of a day is kept for `keep_chain_days`, so that what was
-    deleted is still explained.
+    after it, but is no longer than `clip_max_s`. An alert that goes on has a first clip of `clip_first_s`, which is
+    made anew when it ends. The chain of a day is kept for `keep_chain_days`, so that what was deleted is still
+    explained.
     """
 
     folder: str = ""
@@ -51,7 +52,8 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     clips: bool = True
     pre_s: NonNegative = 5.0
     post_s: NonNegative = 5.0
-    clip_max_s: Annotated[float, Meta(gt=0, le=600)] = 60.0
+    clip_first_s: Positive = 60.0
+    clip_max_s: Annotated[float, Meta(gt=0, le=600)] = 300.0
 
 
 class History(Spec, frozen=True, kw_only=True):

@@ -47,7 +47,11 @@ def test_a_clip_appears_and_plays(site: ConsoleSite, opened: Opened, shot: Keep)
     page = opened(f"/?alert={alert.id}")
     expect(page.get_by_text("The clip is made when the alert is over.")).to_be_visible()
     make_clip(site, alert)
-    expect(page.get_by_text("gated: 20 frames over 3.8 s · cut off at the longest that a clip may be")).to_be_visible()
+    expect(
+        page.get_by_text(
+            "20 pictures over 3.8 s; few are kept while nothing moves · cut off at the longest that a clip may be"
+        )
+    ).to_be_visible()
     page.wait_for_function("document.querySelector('.clip video').readyState >= 2")
     video = page.locator(".clip video")
     size = video.evaluate("video => [video.videoWidth, video.videoHeight, video.duration]")

@@ -39,7 +39,7 @@ cameras:
   gate:
     friendly_name: Gate
     inputs: [{url: clip.mp4}]
-evidence: {pre_s: 1, post_s: 1, clip_max_s: 6, EVIDENCE}
+evidence: {pre_s: 1, post_s: 1, clip_first_s: 4, clip_max_s: 8, EVIDENCE}
 """
 
 

@@ -23,7 +23,7 @@ from archive.evidence.answers import Answered
 from bus.settings import Aside, settings
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Feedback, Frame, FrameRef, FrameTracks, TrackedObject
+from contracts.messages import Alert, Feedback, Frame, FrameRef, FrameTracks, TrackedObject
 from tests.integration.evidence_site import PICTURES, Site, shown, until
 from vedette.broker import Broker, BrokerConfig
 
@@ -147,17 +147,60 @@ def test_killed_while_it_makes_clips_none_is_missing_or_half_written(site: Site)
     frames = [site.frame(number, (360, 480), began_ms + 100 * number) for number in range(60)]
     over = {"state": "end", "started_at_ms": began_ms + 1000, "ended_at_ms": began_ms + 4000, "revision": 2}
     alerts = [site.alert(*frames[30], id=f"alert-{number}", **over) for number in range(12)]
-    for wanted in (1, 4, 7):
-        with site.process() as process:
-            until(lambda wanted=wanted: sum(site.clip(one) is not None for one in alerts) >= wanted)
-            process.kill()
-    with site.process() as process:
-        until(lambda: all(site.clip(one) is not None for one in alerts))
-        until(lambda: not site.files.paths(f"{site.name}/{paths.PENDING}"))
-        assert ended_in_s(process) < 3
+    kill_and_finish(site, alerts)
     assert {len(shown(site, one)) for one in alerts} == {51}
     assert site.faults() == []
     assert {one.alert for one in site.notes()} == {one.id for one in alerts}
+
+
+def kill_and_finish(site: Site, alerts: list[Alert]) -> None:
+    """Kill the process while it makes the clips of alerts that are over, three times, then let it come to the end."""
+
+    def made() -> int:
+        return sum(info is not None and not info.going_on for info in map(site.clip, alerts))
+
+    for wanted in (1, 4, 7):
+        with site.process() as process:
+            until(lambda wanted=wanted: made() >= wanted)
+            process.kill()
+    with site.process() as process:
+        until(lambda: made() == len(alerts))
+        until(lambda: not site.files.paths(f"{site.name}/{paths.PENDING}"))
+        assert ended_in_s(process) < 3
+
+
+def test_an_alert_that_ends_after_its_clip_gets_all_of_it_whatever_is_killed(site: Site) -> None:
+    began_ms = site.now_ms - 20_000
+    frames = [site.frame(number, (360, 480), began_ms + 100 * number) for number in range(80)]
+    common = {"started_at_ms": began_ms + 1000}
+    first = [site.alert(*frames[30], id=f"alert-{number}", **common) for number in range(12)]
+    with site.process() as process:
+        until(lambda: all(site.clip(one) is not None for one in first))
+        assert ended_in_s(process) < 3
+    assert {len(shown(site, one)) for one in first} == {41}
+    over = {"state": "end", "ended_at_ms": began_ms + 6000, "revision": 2}
+    kill_and_finish(site, [site.alert(*frames[30], id=one.id, **common, **over) for one in first])
+    assert {len(shown(site, one)) for one in first} == {71}
+    assert site.faults() == []
+
+
+def test_a_clip_stays_where_its_frames_are_gone_when_the_alert_ends(site: Site) -> None:
+    began_ms = site.now_ms - 20_000
+    frame, ref = site.frame(0, at_ms=began_ms)
+    site.frame(1, at_ms=began_ms + 2000)
+    alert = site.alert(frame, ref)
+    with site.process():
+        until(lambda: site.clip(alert) is not None)
+        admin = AdminClient(settings(site.bootstrap, Aside()))
+        (deleted,) = admin.delete_records([TopicPartition(ref.topic, 0, 1)]).values()
+        deleted.result(10)
+        site.alert(frame, ref, 2, state="end", ended_at_ms=began_ms + 5000)
+        until(lambda: (info := site.clip(alert)) is not None and not info.going_on)
+    info = site.clip(alert)
+    assert info is not None
+    assert (info.frames, info.stays) == (2, "the pictures of that time are deleted already")
+    assert len(shown(site, alert)) == 2
+    assert site.faults() == []
 
 
 def test_a_clip_of_frames_that_are_gone_says_so(site: Site) -> None:
@@ -172,7 +215,7 @@ def test_a_clip_of_frames_that_are_gone_says_so(site: Site) -> None:
         until(lambda: site.clip(alert) is not None)
     info = site.clip(alert)
     assert info is not None
-    assert (info.frames, info.reason) == (0, "the log does not reach back so far any more")
+    assert (info.frames, info.reason) == (0, "the pictures of that time are deleted already")
 
 
 def test_a_verdict_and_a_hold_reach_the_evidence(site: Site) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from archive.evidence import paths
 from archive.evidence.chain import Chain
+from archive.evidence.chain_check import check_day
 from archive.evidence.clip import Clip, ClipInfo, ClipMaker, window_of
 from archive.evidence.clips import LATE_SETTLE_MS, SETTLE_MS, TRIES, Clips, said
 from archive.evidence.draw import subtitle_height
@@ -30,7 +31,7 @@ from contracts.messages import Alert, Frame
 from contracts.metrics import Metrics
 from tests.evidence_tools import AT_MS, KEY, alert, evidence, frame
 
-CONFIG = EvidenceStore(pre_s=2, post_s=3, clip_max_s=20)
+CONFIG = EvidenceStore(pre_s=2, post_s=3, clip_first_s=20, clip_max_s=40)
 ENDED = {"state": "end", "ended_at_ms": AT_MS + 4000}
 
 
@@ -133,7 +134,7 @@ BAD = frame(AT_MS + 50, sha256="0" * 64, index=1)
     ("frames", "cut", "reason"),
     [
         ((), False, "the camera sent no frame then"),
-        ((), True, "the log does not reach back so far any more"),
+        ((), True, "the pictures of that time are deleted already"),
         ((BAD,), False, "none of 1 frames is a picture"),
         ((msgspec.structs.replace(BAD, jpeg=b"x"),), False, "none of 1 frames is a picture"),
         ((FrameMissed("retention", "deleted while it was read"),), False, "deleted while it was read"),
@@ -169,9 +170,10 @@ def test_frames_are_looked_for_where_the_cameras_are(changes: dict[str, Any], wa
         ({}, (-2000, 18_000, True)),
         (ENDED, (-2000, 7000, False)),
         ({"state": "end", "at_ms": AT_MS + 1000}, (-2000, 4000, False)),
-        ({"state": "end", "ended_at_ms": AT_MS + 60_000}, (-2000, 18_000, True)),
+        ({"state": "end", "ended_at_ms": AT_MS + 30_000}, (-2000, 33_000, False)),
+        ({"state": "end", "ended_at_ms": AT_MS + 60_000}, (-2000, 38_000, True)),
     ],
-    ids=["goes on", "over", "over at once", "longer than a clip"],
+    ids=["goes on", "over", "over at once", "longer than a first clip", "longer than a clip"],
 )
 def test_the_time_that_a_clip_shows(changes: dict[str, Any], window: tuple[int, int, bool]) -> None:
     from_ms, until_ms, bounded = window_of(alert(2, **changes), CONFIG)
@@ -204,8 +206,13 @@ class Bench:
         assert due is not None
         note = self.clips.make(*due)
         if note is not None:
-            self.clips.done(due[0])
+            self.clips.done(*due)
         return note.kind if note is not None else None
+
+    def info(self) -> ClipInfo:
+        """What is said of the clip, and nothing of the evidence is other than the chain says."""
+        assert check_day(self.files, self.place.day_folder, KEY.public).faults == ()
+        return msgspec.json.decode(self.files.read(self.place.file(paths.CLIP_INFO)) or b"", type=ClipInfo)
 
     def names(self) -> set[str]:
         return {path.rpartition("/")[2] for path in self.files.paths(self.place.folder)}
@@ -239,6 +246,88 @@ def test_a_clip_is_made_once(tmp_path: Path) -> None:
     assert bench.clips.due() is None
 
 
+EARLY = tuple(frame(AT_MS + 5000 * n, index=n) for n in range(4))
+LATER = tuple(frame(AT_MS + 5000 * n, index=n) for n in range(4, 7))
+LONG = {"state": "end", "ended_at_ms": AT_MS + 30_000}
+GONE = "the pictures of that time are deleted already"
+
+
+def first_clip(root: Path, *frames: Frame) -> Bench:
+    """A clip that was made while its alert went on."""
+    bench = Bench(root, *frames)
+    bench.clips.expect(alert(1))
+    bench.now_ms = AT_MS + 30_000
+    assert bench.work() == ("clip" if frames else "no_clip")
+    assert bench.info().going_on
+    bench.clips.expect(alert(2))
+    assert bench.clips.due() is None
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("before", "at_end", "frames", "stays"),
+    [
+        (EARLY, (*EARLY, *LATER), 7, ""),
+        (EARLY, (*EARLY[1:], *LATER), 4, GONE),
+        (EARLY, (), 4, GONE),
+        (EARLY, (FrameMissed("retention", "deleted while it was read"),), 4, "deleted while it was read"),
+        ((), LATER, 3, ""),
+    ],
+    ids=["all is there", "the beginning is gone", "all is gone", "gone while it is read", "there was none"],
+)
+def test_with_the_alerts_end_a_clip_is_made_anew_where_nothing_of_it_is_lost(
+    tmp_path: Path, before: tuple[Frame, ...], at_end: tuple[Frame | Exception, ...], frames: int, stays: str
+) -> None:
+    bench = first_clip(tmp_path, *before)
+    bench.footage.frames, bench.footage.cut = at_end, len(at_end) < 7
+    bench.clips.expect(alert(3, **LONG))
+    bench.now_ms = AT_MS + 60_000
+    assert bench.work() == "clip"
+    info = bench.info()
+    assert (info.frames, info.stays, info.going_on) == (frames, stays, False)
+    assert len(played(bench.files.read(bench.place.file(paths.CLIP)) or b"")[0]) == frames
+    assert (f"not made anew when the alert ended: {stays}" in said(info)) == bool(stays)
+    bench.clips.expect(alert(4, **LONG))
+    assert bench.clips.due() is None
+    assert bench.files.paths("home/_pending") == []
+
+
+def test_an_end_before_that_of_the_first_clip_loses_nothing(tmp_path: Path) -> None:
+    bench = first_clip(tmp_path, *EARLY)
+    bench.footage.frames = ()
+    bench.clips.expect(alert(3, **ENDED))
+    assert bench.work() == "clip"
+    assert (bench.info().frames, bench.info().stays, bench.info().going_on) == (4, "", False)
+
+
+def test_an_alert_that_ends_while_its_first_clip_is_made_is_made_anew(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, *EARLY)
+    bench.clips.expect(alert(1))
+    bench.now_ms = AT_MS + 60_000
+    due = bench.clips.due()
+    assert due is not None
+    bench.clips.make(*due)
+    bench.clips.expect(alert(2, **LONG))
+    bench.clips.done(*due)
+    assert bench.files.paths("home/_pending") != []
+    bench.footage.frames = (*EARLY, *LATER)
+    assert bench.work() == "clip"
+    assert bench.info().frames == 7
+    assert bench.files.paths("home/_pending") == []
+
+
+def test_a_kill_between_a_clip_made_anew_and_its_entry_makes_it_again(tmp_path: Path) -> None:
+    before = first_clip(tmp_path, *EARLY)
+    before.clips.expect(alert(3, **LONG))
+    kept(before, alert(3, **LONG))
+    before.files.write(before.place.file(paths.CLIP), b"the film that the entry doesn't know yet")
+    bench = Bench(tmp_path, *EARLY, *LATER)
+    bench.now_ms = AT_MS + 60_000
+    bench.clips.load()
+    assert bench.work() == "clip"
+    assert (bench.info().frames, bench.info().stays) == (7, "")
+
+
 def test_no_clip_is_final_too(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.clips.expect(alert(2, **ENDED))
@@ -255,8 +344,7 @@ def test_while_the_broker_is_away_it_waits_and_at_last_says_so(tmp_path: Path) -
         bench.now_ms += 60_000
         done.append(bench.work())
     assert done == [None] * TRIES + ["no_clip"]
-    info = msgspec.json.decode(bench.files.read(bench.place.file(paths.CLIP_INFO)) or b"", type=ClipInfo)
-    assert info.reason == "the log can't be read: away"
+    assert bench.info().reason == "the log can't be read: away"
 
 
 def kept(bench: Bench, one: Alert) -> None:
