@@ -13,6 +13,9 @@ from console.store.audit import AuditEntry
 
 PAGE = 100
 
+TIMES = ("_at_ms", "until_ms", "since_ms", "from_ms")
+"""How details are called that are points in time (ms since 1970)."""
+
 
 async def audit_page(visit: Visit) -> None:
     """What is at /audit."""
@@ -71,7 +74,7 @@ def _entries(entries: list[AuditEntry], zone: str) -> None:
             one.who or AUDIT["console"],
             AUDIT_ACTIONS.get(one.action, one.action),
             one.subject.strip("/"),
-            _details(one.details),
+            details(one.details, zone),
         )
         for one in entries
     ]
@@ -79,6 +82,12 @@ def _entries(entries: list[AuditEntry], zone: str) -> None:
     parts.table(heads, rows, numbers=(0,), caption=AUDIT["title"])
 
 
-def _details(text: str) -> str:
-    found = json.loads(text)
-    return ", ".join(f"{name}: {value}" for name, value in found.items() if value not in (None, ""))
+def details(text: str, zone: str) -> str:
+    """An entry's details (a JSON object) in one line; times as the site's clock shows them."""
+    said = []
+    for name, value in json.loads(text).items():
+        if isinstance(value, int) and name.endswith(TIMES):
+            said.append(f"{name.removesuffix('_ms').replace('_', ' ')}: {stamp(value, zone)}")
+        elif value not in (None, ""):
+            said.append(f"{name.replace('_', ' ')}: {value}")
+    return ", ".join(said)

@@ -24,6 +24,12 @@ PAGE = 50
 TEST_S = 20.0
 """A test that has no answer by then is shown as on its way; the history tells the rest."""
 STATUSES = ("", "sent", "withheld", "failed", "waiting")
+EXAMPLE = """console:
+  notifications:
+    channels:
+      guards: {kind: apprise, url: "tgram://{BOT_TOKEN}/{CHAT_ID}"}    # mail, Slack, Teams, Telegram ...
+    routes:
+      - {channels: [guards], severities: [critical, high]}"""
 TONES = {"sent": "good", "failed": "bad", "waiting": "warn", "withheld": ""}
 
 
@@ -34,9 +40,10 @@ async def notifications_page(visit: Visit) -> None:
         with parts.element("header"):
             parts.element("h1", NOTIFICATIONS["title"])
         if not given.channels:
-            with parts.element("section", classes="card empty"):
+            with parts.element("section", classes="card off"):
                 parts.element("h2", NOTIFICATIONS["off"])
                 parts.element("p", NOTIFICATIONS["off_hint"])
+                parts.element("pre", EXAMPLE)
             return
         said = parts.element("div", role="status")
         await _channels(visit, said)

@@ -189,7 +189,7 @@ export default {
       <Versions v-if="versions" :versions="versions" :t="t" :zone="zone" :editable="!!editable" @restore="restore" />
     </form></aside>
   </div>
-  <dialog ref="naming" :aria-label="naming ? t['new_' + naming.kind] : t.naming" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" v-model="naming.name" required pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>
+  <dialog ref="naming" :aria-label="naming ? t['new_' + naming.kind] : null" @close="naming = null"><form v-if="naming" @submit.prevent="named"><h2>{{ t['new_' + naming.kind] }}</h2><label class="field">{{ t.name }}<input ref="name" :value="naming.name" required :title="t.name_hint" @input="naming.name = $event.target.value = $event.target.value.toLowerCase().replace(/\\s/g, '-')" pattern="[a-z0-9]([a-z0-9_\\-]{0,62}[a-z0-9])?" autocomplete="off"><span class="dim">{{ t.name_hint }}</span></label>
     <label v-if="naming.kind === 'rule'" class="field">{{ t.kind }}<select v-model="naming.rule"><option v-for="kind in start.kinds" :key="kind" :value="kind">{{ t['rule_' + kind] }}</option></select><span class="dim">{{ t['about_' + naming.rule] }}</span></label>
     <div class="actions"><button type="button" class="button" @click="$refs.naming.close()">{{ t.cancel }}</button><button class="button primary">{{ naming.kind === 'rule' ? t.go_on : t.save }}</button></div></form></dialog>
   <Toasts :toasts="toasts" />

@@ -96,10 +96,10 @@ def test_a_person_is_enrolled_changed_and_removed(
     page.get_by_role("button", name="Another picture").click()
     two = drawn_face(drawn_face(solid(900, 520, (150, 160, 170)), (240, 260), 300), (660, 260), 280)
     page.get_by_label("Choose a picture").set_input_files(picture_file(tmp_path, "two", jpeg_of(two)))
-    expect(page.get_by_text("Choose the face that is meant")).to_be_visible()
+    expect(page.get_by_text("Whose face is meant?")).to_be_visible()
     shot(page, "people-several")
     page.get_by_role("button", name="Face 2").click()
-    expect(page.get_by_text("Choose the face that is meant")).to_have_count(0)
+    expect(page.get_by_text("Whose face is meant?")).to_have_count(0)
     page.get_by_role("button", name="Cancel").click()
 
     side.get_by_label("Name").fill("Bea Sommer")

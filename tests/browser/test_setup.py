@@ -45,7 +45,7 @@ def test_a_camera_is_tried_added_masked_and_taken_back(
     page = opened("/setup?tab=sources")
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="New camera").click()
-    page.get_by_label("Name").fill("porch")
+    page.get_by_label("Name").fill("Porch")
     page.keyboard.press("Enter")
     address = page.get_by_label("Address")
     address.fill("rtsp://viewer:tapioca@192.168.1.20/1")
@@ -115,6 +115,10 @@ def test_a_rule_is_tried_before_it_is_saved(site: ConsoleSite, opened: Opened, s
     expect(page.get_by_text("Alerts there would have been: 1")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("As it is in force: 4")).to_be_visible()
     shot(page, "setup-try-compared")
+    attributes = page.get_by_label("Only with these attributes")
+    for text, good in (("hard_hat no", False), ("hard_hat: no, vest: no", True), ("", True)):
+        attributes.fill(text)
+        assert attributes.evaluate("input => input.checkValidity()") == good, text
     assert findings(page) == []
 
 
@@ -165,7 +169,9 @@ def test_what_an_answer_silences_is_seen_and_taken_back(site: ConsoleSite, opene
     shot(page, "setup-silenced")
     assert findings(page) == []
     row.get_by_role("button", name="Alert again").click()
-    expect(page.get_by_role("status").get_by_text("What looks like this alerts again")).to_be_visible()
+    said = page.get_by_role("status").get_by_text("What looks like this alerts again")
+    expect(said).to_be_visible()
+    expect(said).to_have_count(0, timeout=10_000)  # it would lie over what is below it
     page.goto(f"/?status=all&alert={alert.id}")
     expect(page.get_by_role("heading", name=alert.why)).to_be_visible()
     expect(note).to_have_count(0)

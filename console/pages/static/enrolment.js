@@ -73,7 +73,7 @@ export const Enrolment = {
         <template v-if="seen"><template v-for="(face, i) in source.from === 'upload' ? seen.faces : []" :key="i"><button v-if="seen.faces.length > 1" type="button" :class="marked(i)" :style="place(face.xyxy)" :aria-label="filled(t.face_number, { number: i + 1 })" :aria-pressed="seen.chosen === i" @click="choose(i)"></button><span v-else :class="marked(i)" :style="place(face.xyxy)"></span></template></template></div>
       <div class="stack" role="status" aria-live="polite">
         <p v-if="checking" class="dim">{{ t.checking }}</p>
-        <template v-else-if="seen"><h3 :class="choosing ? '' : refusal ? 'badword' : 'goodword'">{{ refusal ? (choosing ? t.which : t.bad) : t.good }}</h3><p class="said">{{ refusal ? refusal.text : t.good_hint }}</p>
+        <template v-else-if="seen"><h3 :class="choosing ? '' : refusal ? 'badword' : 'goodword'">{{ refusal ? (choosing ? t.which : t.bad) : t.good }}</h3><p class="said">{{ choosing ? t.which_hint : refusal ? refusal.text : t.good_hint }}</p>
           <p v-if="seen.strength">{{ t.quality }} <b>{{ percent(seen.strength) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: seen.strength * 100 + '%' }"></i></span></p></template>
         <template v-if="like"><button v-if="!person" type="button" class="button" @click="add(like, false)">{{ filled(t.add_to, { name: like.name }) }}</button><label class="check"><input type="checkbox" v-model="sure">{{ person ? filled(t.sure_picture, { name: person.name }) : t.sure }}</label></template>
         <button v-if="search && seen && seen.chosen !== null" type="button" class="button small" @click="look">{{ t.where_seen }}</button>

@@ -1,12 +1,17 @@
 // Forms made from descriptions of fields: what a rule, zone or line may hold comes from the config's own types.
 
 /** One field: {name, type: number|text|long|switch|choice|choices|words|pairs|schedule|rates, options, min, max, required, empty}. */
+const PAIR = "[^:,]*[^:, ][^:,]*:[^:,]*[^:, ][^:,]*", PAIRS = `(${PAIR}(,${PAIR})*)?`;
+
 export const Field = {
   props: { field: Object, value: null, t: Object, disabled: Boolean, options: Array },
   emits: ["change"],
+  data: () => ({ PAIRS }),
   computed: {
     label() { return this.t["field_" + this.field.name] ?? this.field.name.replaceAll("_", " "); },
     hint() { return this.t["hint_" + this.field.name]; },
+    /** A field's name without its hint, which stands in the same label. */
+    said() { return this.hint ? { "aria-label": this.label, "aria-description": this.hint } : {}; },
     choices() { return this.options ?? this.field.options ?? []; },
   },
   methods: {
@@ -14,7 +19,8 @@ export const Field = {
     number(text) { this.$emit("change", text === "" ? null : Number(text)); },
     rate(one, text) { const { [one]: _, ...others } = this.value ?? {}; this.$emit("change", text === "" ? others : { ...others, [one]: Number(text) }); },
     words(text) { this.$emit("change", text.split(",").map((one) => one.trim()).filter(Boolean)); },
-    pairs(text) { const parts = text.split(",").map((one) => one.split(":").map((part) => part.trim())); this.$emit("change", Object.fromEntries(parts.filter(([name, value]) => name && value))); },
+    pairs(input) { if (input.reportValidity()) this.$emit("change", this.paired(input.value)); },
+    paired(text) { const parts = text.split(",").map((one) => one.split(":").map((part) => part.trim())); return Object.fromEntries(parts.filter(([name, value]) => name && value)); },
     tick(value) { const list = this.value ?? []; this.$emit("change", list.includes(value) ? list.filter((one) => one !== value) : [...list, value]); },
     period(i, change) { this.$emit("change", this.value.map((one, n) => (n === i ? { ...one, ...change } : one))); },
     toggleDay(i, day) { const days = this.value[i].days; this.period(i, { days: days.includes(day) ? days.filter((one) => one !== day) : ["mon", "tue", "wed", "thu", "fri", "sat", "sun"].filter((one) => days.includes(one) || one === day) }); },
@@ -30,10 +36,10 @@ export const Field = {
     <button type="button" class="button small quiet" @click="$emit('change', value.filter((_, n) => n !== i))">{{ t.remove }}</button></div>
   <button type="button" class="button small" @click="add">{{ t.add_period }}</button></fieldset>
 <label v-else class="field">{{ label }}
-  <select v-if="field.type === 'choice'" :value="value ?? ''" :disabled="disabled" :required="field.required" @change="$emit('change', $event.target.value)"><option v-if="!field.required" value="">{{ t.whole_picture }}</option><option v-for="one in choices" :key="one" :value="one">{{ named(one) }}</option></select>
-  <textarea v-else-if="field.type === 'long'" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"></textarea>
-  <input v-else-if="field.type === 'number'" type="number" :value="value" :min="field.min" :max="field.max" :step="field.whole ? 1 : 'any'" :required="field.required" :placeholder="field.empty" :disabled="disabled" @input="number($event.target.value)">
-  <input v-else-if="field.type === 'words'" type="text" :value="(value ?? []).join(', ')" :disabled="disabled" @change="words($event.target.value)">
-  <input v-else-if="field.type === 'pairs'" type="text" :value="Object.entries(value ?? {}).map((one) => one.join(': ')).join(', ')" :disabled="disabled" @change="pairs($event.target.value)">
-  <input v-else type="text" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"><span v-if="hint" class="dim hint">{{ hint }}</span></label>`,
+  <select v-bind="said" v-if="field.type === 'choice'" :value="value ?? ''" :disabled="disabled" :required="field.required" @change="$emit('change', $event.target.value)"><option v-if="!field.required" value="">{{ t.whole_picture }}</option><option v-for="one in choices" :key="one" :value="one">{{ named(one) }}</option></select>
+  <textarea v-bind="said" v-else-if="field.type === 'long'" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"></textarea>
+  <input v-bind="said" v-else-if="field.type === 'number'" type="number" :value="value" :min="field.min" :max="field.max" :step="field.whole ? 1 : 'any'" :required="field.required" :placeholder="field.empty" :disabled="disabled" @input="number($event.target.value)">
+  <input v-bind="said" v-else-if="field.type === 'words'" type="text" :value="(value ?? []).join(', ')" :disabled="disabled" @change="words($event.target.value)">
+  <input v-bind="said" v-else-if="field.type === 'pairs'" type="text" :value="Object.entries(value ?? {}).map((one) => one.join(': ')).join(', ')" :disabled="disabled" :pattern="PAIRS" :title="hint" @change="pairs($event.target)">
+  <input v-bind="said" v-else type="text" :value="value" :disabled="disabled" @input="$emit('change', $event.target.value)"><span v-if="hint" class="dim hint">{{ hint }}</span></label>`,
 };

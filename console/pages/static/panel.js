@@ -106,7 +106,7 @@ export const Panel = {
     say(text, kind = "", action = null) {
       const toast = { id: ++this.number, text, kind, action };
       this.toasts = [...this.toasts.slice(-2), toast];
-      setTimeout(() => (this.toasts = this.toasts.filter((other) => other !== toast)), kind === "bad" ? 8000 : 4500);
+      setTimeout(() => (this.toasts = this.toasts.filter((other) => other.id !== toast.id)), kind === "bad" ? 8000 : 4500);
     },
   },
 };

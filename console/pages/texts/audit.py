@@ -63,7 +63,7 @@ AUDIT_ACTIONS = {
     "notify test": "Sent a test of a channel",
     "plan.remove": "Removed the site's plan",
     "plan.replace": "Replaced the site's plan",
-    "release": "Released held evidence",
+    "release": "Let held evidence go",
     "remove account": "Removed an account",
     "remove person": "Removed an enrolled person",
     "remove picture": "Removed a picture of a person",

@@ -33,7 +33,7 @@ CAMERAS = FORMS | {
     "of_site": "as the site",
     "field_friendly_name": "Name that is shown",
     "field_fps": "Pictures a second",
-    "field_height": "Lines that are sent",
+    "field_height": "Height of pictures (pixels)",
     "field_track": "Objects to follow",
     "field_inputs": "Streams",
     "field_detect": "Pictures",
@@ -57,8 +57,8 @@ CAMERAS = FORMS | {
     "thinned": "evenly thinned out",
     "to_alert": "Alert",
     "export_title": "Export",
-    "export_hint": "The site as it is in force now, the file's and the console's part together, as YAML "
-    "for `vedette up --config`.",
+    "export_hint": "The site as it is in force now, the file's and the console's part together, as YAML: "
+    "a new configuration file.",
     "export": "Download YAML",
     "import_title": "Import",
     "import_hint": "Vedette's own YAML, or the config.yml of a Frigate (0.14 to 0.16). You see first what it would "

@@ -5,13 +5,14 @@ from __future__ import annotations
 MODELS = {
     "title": "Models",
     "no_registry": "There is no registry of models",
-    "no_registry_hint": "What is in service came with Vedette or is named by the config, and changes with a start."
-    " With a registry (a folder or a bucket) versions are kept signed, pass a gate, and change while frames go on."
-    " Put into the config:",
-    "no_registry_next": "Then `vedette models register` brings a trained model in; docs/models.md has the whole way.",
+    "no_registry_hint": "The model in service came with Vedette or is named in the configuration file; another one"
+    " needs a restart. With a registry (a folder or a bucket) versions are signed, have to pass a gate, and change"
+    " while everything runs. Put into the configuration file:",
+    "no_registry_next": "Then bring a trained model in with: vedette models register MANIFEST. docs/models.md has the"
+    " whole way.",
     "in_service": "In service",
     "slot_detector": "Detector",
-    "of_config": "named by the config",
+    "of_config": "named in the configuration file",
     "nothing_told": "Not known yet: no process has reported.",
     "since": "since {time}",
     "processes": "{count} processes work with it",
@@ -32,13 +33,13 @@ MODELS = {
     "differences": "What {candidate} sees otherwise than {in_service}",
     "no_differences": "No frame was looked at by both yet.",
     "camera": "Camera",
-    "label": "Class",
+    "label": "Object",
     "frames": "Frames",
     "boxes": "Boxes",
     "gained": "Only the new one",
     "lost": "Lost",
     "versions": "Versions",
-    "no_version": "None yet. `vedette models register MANIFEST` brings one in.",
+    "no_version": "None yet. Bring one in with: vedette models register MANIFEST.",
     "version": "Version",
     "kind": "Kind",
     "registered": "Registered",

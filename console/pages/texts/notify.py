@@ -29,7 +29,7 @@ MESSAGES = {
 NOTIFICATIONS = {
     "title": "Notifications",
     "off": "Nobody is notified",
-    "off_hint": "Name channels in the configuration file, under console.notifications; the README has an example.",
+    "off_hint": "Name channels in the configuration file, and who is told of what, for example:",
     "channels": "Channels",
     "channel": "Channel",
     "kind": "Kind",

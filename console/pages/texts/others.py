@@ -145,7 +145,7 @@ ACCOUNTS = {
     "copy": "Copy",
     "copied": "Copied",
     "about_viewer": "Sees alerts and cameras.",
-    "about_operator": "Answers alerts, snoozes rules, writes the hand-over.",
+    "about_operator": "Answers alerts, snoozes rules, reads the hand-over.",
     "about_supervisor": "Also changes zones and rules, arms and disarms, reads the audit.",
     "about_administrator": "Also manages accounts.",
 }
