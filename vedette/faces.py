@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import VedetteError
+from contracts.naming import REMOVED
 from vault import new_key
 from vault.master import FILE_VARIABLE, VARIABLE
 
@@ -44,7 +45,10 @@ class People:
         person: dict[str, Any] = self._ask("POST", PEOPLE, given, first)["person"]
         for one in others:
             more = {"source": _upload(one, face), "sure": sure}
-            person = self._ask("POST", f"{PEOPLE}/{person['id']}/pictures", more, one)["person"]
+            try:
+                person = self._ask("POST", f"{PEOPLE}/{person['id']}/pictures", more, one)["person"]
+            except VedetteError as error:
+                raise VedetteError(f"{error}; {name} is enrolled with {_pictures(person)} before it") from error
         return person
 
     def remove(self, wanted: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,22 +147,24 @@ def _key(_: argparse.Namespace) -> int:
 
 def _list(given: argparse.Namespace, people: People) -> int:
     for one in people.enrolled(given.text):
-        print(f"{one['id']}  {one['pictures']:2d} pictures  {one['group'] or '-':<16} {one['name']}")
+        print(f"{one['id']}  {_pictures(one):>11}  {one['group'] or '-':<16} {one['name']}")
     return 0
 
 
 def _enrol(given: argparse.Namespace, people: People) -> int:
     person = people.enrol(given.name, given.group, given.pictures, face=given.face, sure=given.sure)
-    print(f"{person['id']}  {person['pictures']} pictures  {person['name']}")
+    print(f"{person['id']}  {_pictures(person)}  {person['name']}")
     return 0
 
 
 def _search(given: argparse.Namespace, people: People) -> int:
-    for one in people.search(given.picture, given.face, given.most):
+    found = people.search(given.picture, given.face, given.most)
+    known = any(one["person_id"] for one in found)
+    names = {one["id"]: one["name"] for one in people.enrolled("")} if known else {}
+    for one in found:
+        who = names.get(one["person_id"], REMOVED) if one["person_id"] else one["decision"]
         at = dt.datetime.fromtimestamp(one["at_ms"] / 1000, dt.UTC)
-        print(
-            f"{one['score']:.2f}  {at:%Y-%m-%d %H:%M:%S} UTC  {one['camera']:<16} {one['person_id'] or one['decision']}"
-        )
+        print(f"{one['score']:.2f}  {at:%Y-%m-%d %H:%M:%S} UTC  {one['camera']:<16} {who}")
     return 0
 
 
@@ -166,7 +172,8 @@ def _remove(given: argparse.Namespace, people: People) -> int:
     person, gone = people.remove(given.person)
     print(
         f"{person['name']} is removed: matches no more within {gone['stops_within_s']:g} s, "
-        f"nothing is left in the topics after {gone['forgotten_within_s'] / 60:g} minutes"
+        f"nothing of what was enrolled is left in the topics after {gone['forgotten_within_s'] / 60:g} minutes, "
+        f"and what cameras saw can't be read after {gone['seen_days']:g} days"
     )
     return 0
 
@@ -179,6 +186,10 @@ def own_key(file: Path, environment: MutableMapping[str, str]) -> None:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
             out.write(base64.b64encode(new_key()).decode())
     environment[FILE_VARIABLE] = str(file.resolve())
+
+
+def _pictures(person: dict[str, Any]) -> str:
+    return "1 picture" if person["pictures"] == 1 else f"{person['pictures']} pictures"
 
 
 def _upload(picture: Path, face: int | None) -> dict[str, Any]:

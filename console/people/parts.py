@@ -37,8 +37,8 @@ STOPS_WITHIN_S = 1.0
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Whether people can be enrolled (`fault`: why not), and when what is removed is gone.
 
-    Removed people match no more after `stops_within_s`; topics, history and checkpoints hold nothing of them that can
-    be read after `forgotten_within_s`; what cameras saw of anybody can't be read after `seen_days`.
+    Removed people match no more after `stops_within_s`; topics hold nothing of what was enrolled after
+    `forgotten_within_s`; what cameras saw of anybody, of them too, is sealed and can't be read after `seen_days`.
     """
 
     on: bool

@@ -78,9 +78,9 @@ PEOPLE = {
     "remove_1": "They match no more within {seconds} s, at every camera.",
     "remove_2": "Their pictures, their key and what operators said of them are deleted here at once; alerts that name "
     "them say “removed person”.",
-    "remove_3": "In the topics nothing of them is left after {minutes} minutes but an id that means nobody; without "
-    "the key nothing of it can be read from now on.",
-    "remove_4": "What cameras saw of any face can't be read after {days} days.",
+    "remove_3": "In the topics nothing of what was enrolled is left after {minutes} minutes but an id that means "
+    "nobody; without the key nothing of it can be read from now on.",
+    "remove_4": "What cameras saw of faces, of theirs too, stays sealed and can't be read after {days} days.",
     "do_remove": "Remove for good",
     "removed": "{name} is removed.",
     "unknown_empty_title": "No unknown people",

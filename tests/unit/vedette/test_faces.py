@@ -17,7 +17,7 @@ from tests.builders import jpeg_of, solid
 from tests.people_tools import Clock, a_master, people_parts, portrait
 from vault import master_key
 from vedette.cli import main
-from vedette.faces import own_key
+from vedette.faces import People, own_key
 
 
 @pytest.fixture
@@ -56,9 +56,14 @@ def test_enrol_list_and_remove(state: Path, tmp_path: Path, capsys: pytest.Captu
     assert "empty.jpg: no face is to be found" in capsys.readouterr().err
     assert main(["faces", "search", str(picture), *where]) == 0  # no camera has seen anybody yet
     assert main(["faces", "search", str(empty), *where]) == 1
+    assert main(["faces", "enrol", "Carla", str(picture), str(empty), "--sure", *where]) == 1
+    assert "no face is to be found in this picture" in (said := capsys.readouterr().err)
+    assert "Carla is enrolled with 1 picture before it" in said
+    assert main(["faces", "remove", "Carla", *where]) == 0
     assert main(["faces", "remove", "Carl", *where]) == 1
     assert main(["faces", "remove", "Bea", *where]) == 0
-    assert "within 1 s" in capsys.readouterr().out
+    assert "within 1 s" in (said := capsys.readouterr().out)
+    assert "what cameras saw can't be read after 30 days" in said
     assert main(["faces", "list", *where]) == 0
     assert capsys.readouterr().out == ""
     assert (state / "console" / "local-token").stat().st_mode & 0o077 == 0
@@ -83,3 +88,22 @@ def test_the_demo_has_a_key_of_its_own_that_stays(tmp_path: Path) -> None:
     given = {"VEDETTE_MASTER_KEY": key}
     own_key(tmp_path / "other.key", given)
     assert not (tmp_path / "other.key").exists()
+
+
+def test_a_search_says_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = {"score": 0.71, "at_ms": 1_767_225_600_000, "camera": "gate"}
+    found = [("p-1", "identified"), ("p-2", "identified"), ("", "unknown")]
+    answers = {
+        "/api/sightings/search": {
+            "sightings": [seen | {"person_id": person, "decision": said} for person, said in found]
+        },
+        "/api/people?text=": {"people": [{"id": "p-1", "name": "Bea"}]},
+    }
+    monkeypatch.setattr(People, "_ask", lambda self, method, path, *more: answers[path])
+    monkeypatch.setenv("VEDETTE_TOKEN", "a token")
+    (picture := tmp_path / "bea.jpg").write_bytes(b"")
+    assert main(["faces", "search", str(picture), "--url", "http://console"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("gate")[2].strip() for line in said] == ["Bea", "removed person", "unknown"]
