@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from bus.errors import NoTopicError, bus_error
-from bus.settings import CONNECT_S, Aside, settings
+from bus.settings import ANSWER_S, CONNECT_S, Aside, settings
 from contracts.access import NO_GROUP
 
 CLOSE_S = 1.0
@@ -60,7 +60,7 @@ def bounds(made: Consumer, topic: str, partition: int) -> tuple[int, int]:
     until_s = time.monotonic() + CONNECT_S
     while True:
         try:
-            return made.get_watermark_offsets(TopicPartition(topic, partition), timeout=CONNECT_S)
+            return made.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_S)
         except KafkaException as error:
             if error.args[0].code() not in UNSETTLED or time.monotonic() > until_s:
                 raise

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 CONNECT_S = 3.0
 """How long one attempt to connect lasts."""
 
+ANSWER_S = 10.0
+"""How long a broker that is there may take for an answer: one that shares two cores with starting jobs has taken 4."""
+
 SILENT = 2
 """librdkafka says at every attempt that the broker is away (levels 3 and up); who waits for it says so once."""
 
