@@ -115,12 +115,13 @@ class NotificationStore:
         connection.execute(added.on_conflict_do_update(index_elements=["name"], set_={"body": body}))
 
     def due(self, channel: str, now_ms: int, limit: int) -> list[NotificationRow]:
-        """What a channel is to be sent by now, oldest first."""
+        """What a channel is to be sent by now: tests, as somebody waits for those, then the oldest first."""
         query = select(notifications).where(
             notifications.c.status == "waiting", notifications.c.channel == channel, notifications.c.due_at_ms <= now_ms
         )
         with self._database.read() as connection:
-            return self._read(connection, query.order_by(notifications.c.number).limit(limit))
+            order = (notifications.c.event != "test", notifications.c.number)
+            return self._read(connection, query.order_by(*order).limit(limit))
 
     def done(
         self, numbers: Collection[int], status: Status, at_ms: int, *, error: str = "", reason: str | None = None

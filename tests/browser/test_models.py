@@ -120,7 +120,7 @@ def test_a_version_goes_to_one_camera_and_back(
     expect(slot).not_to_contain_text("Canary")
     assert registry.decisions()[-1].why == "misses people"
     page.goto("/audit")
-    expect(page.get_by_role("row", name="model_rolled_back")).to_contain_text("maria")
+    expect(page.get_by_role("row", name="A model was taken back")).to_contain_text("maria")
 
 
 def test_who_may_not_go_past_the_gate(site: ConsoleSite, registry: Registry, opened: Opened, shot: Shot) -> None:
