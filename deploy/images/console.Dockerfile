@@ -4,7 +4,8 @@ FROM ${PYTHON_IMAGE} AS build
 ARG CYCLONEDX=7.5.0
 WORKDIR /src
 COPY . .
-RUN --mount=type=cache,target=/root/.cache/pip \
+ENV PIP_CACHE_DIR=/var/cache/pip
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv /opt/vedette \
     && /opt/vedette/bin/pip install --disable-pip-version-check --constraint constraints.txt ".[console,postgres]" \
     && /opt/vedette/bin/pip uninstall --yes pip setuptools \

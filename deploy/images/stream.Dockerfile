@@ -11,9 +11,9 @@ USER 0
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # A Python 3.11 with a shared libpython, which Flink's thread mode loads into its JVM: where the image has none, uv gets
 # one. uv and jgo (for the connector) are what builds, and stay behind.
-ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy PIP_CACHE_DIR=/var/cache/pip UV_CACHE_DIR=/var/cache/uv
 # hadolint ignore=DL3008
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     apt-get update \
     && apt-get install -y --no-install-recommends python3-venv \
     && rm -rf /var/lib/apt/lists/* \
@@ -24,7 +24,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 WORKDIR /src
 COPY . .
 # What Flink's wheel has of Flink itself is in the image already.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     /opt/build/bin/uv pip install --python /opt/vedette/bin/python --constraint constraints.txt ".[stream]" \
     && if [ "$RUNTIME" = gpu ]; then \
         /opt/build/bin/uv pip uninstall --python /opt/vedette/bin/python onnxruntime \
