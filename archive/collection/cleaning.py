@@ -76,8 +76,8 @@ def words(alike: Sequence[Sequence[str]]) -> dict[str, str]:
 def doubts(items: Sequence[Item]) -> dict[str, dict[str, float]]:
     """Labels that models which never saw them contradict, by picture (ObjectLab, arXiv:2309.00832).
 
-    Something can be overlooked only where a person labelled all of the picture. Without cleanlab (it comes with the
-    extra `training`) only answers are doubted, which the queue does itself.
+    Something can be overlooked only where a person labelled all of the picture. Needs cleanlab, which comes with the
+    extra `training`; answers are doubted without it, by the queue.
     """
     labels = sorted({box.label for item in items for box in item.boxes})
     said = [[box for box in item.learnt if box.kind == "confirmed"] for item in items]

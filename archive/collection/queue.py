@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from archive.collection.items import SAME, Box, Item, overlap
+from archive.collection.items import SAME, Box, Item, overlap, part_of_day
 from archive.collection.seeing import SEEN, SURE
 from contracts.fields import Millis, Share
 
 REVIEWED = 0.2
 """Answers only ever see what was shown: so much of the queue is drawn at random, to find what was missed."""
-QUARTER_H = 6
-"""Night, morning, afternoon and evening are asked for alike."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +89,6 @@ def _by_turns(wanted: Sequence[Wanted], most: int) -> list[Wanted]:
     """The best of each camera and part of the day, then the second best of each, and so on."""
     groups: dict[tuple[str, str, int], list[Wanted]] = defaultdict(list)
     for one in sorted(wanted, key=lambda one: (-one.score, one.captured_at_ms, one.sha256)):
-        hour = dt.datetime.fromtimestamp(one.captured_at_ms / 1000, dt.UTC).hour
-        groups[one.site, one.camera, hour // QUARTER_H].append(one)
+        groups[one.site, one.camera, part_of_day(one.captured_at_ms)].append(one)
     ranks = [(place, -one.score, one.sha256, one) for group in groups.values() for place, one in enumerate(group)]
     return [one for *_, one in sorted(ranks, key=lambda rank: rank[:3])[: max(0, most)]]

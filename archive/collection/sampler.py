@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import zlib
 
 import msgspec
 
+from archive.collection.items import part_of_day
 from contracts.messages import FrameDetections
 
 UNSURE = (0.15, 0.6)
@@ -15,7 +15,6 @@ REVIEWED = 0.1
 """Of the frames for which there is room so many are kept without a reason: misses look like nothing."""
 BURST = 3.0
 """A quiet hour's room is not saved up for longer than so many frames."""
-QUARTER_H = 6
 HOUR_MS = 3_600_000
 
 
@@ -44,7 +43,7 @@ class Sampler:
         if room < 1:
             return now, ()
         sure = {box.label for box in frame.detections if box.confidence > UNSURE[1]}
-        firsts = {(label, _quarter(frame)) for label in sure} - state.known
+        firsts = {(label, part_of_day(frame.captured_at_ms)) for label in sure} - state.known
         reasons = why(frame, {label for label, _ in firsts})
         if not reasons:
             return now, ()
@@ -60,7 +59,3 @@ def why(frame: FrameDetections, firsts: set[str]) -> tuple[str, ...]:
     if not reasons and zlib.crc32(place) < REVIEWED * 2**32:
         reasons.append("random review")
     return tuple(reasons)
-
-
-def _quarter(frame: FrameDetections) -> int:
-    return dt.datetime.fromtimestamp(frame.captured_at_ms / 1000, dt.UTC).hour // QUARTER_H
