@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import msgspec
-
 from archive.collection.store import Collection
 from archive.evidence.files import Folder
 from contracts.errors import ConfigError
@@ -20,6 +18,7 @@ from training.recipe import read_recipe
 from training.reid import ReidTeachers
 from training.tracking import Followed, measure, read_boxes, read_mot, table, write_report
 from training.tracklets import gather
+from training.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parent / "recipes"
 RECIPE = RECIPES / "appearance.yaml"
@@ -40,12 +39,7 @@ def train_appearance(options: argparse.Namespace) -> Path:
 
 def load_recipe(path: Path) -> AppearanceRecipe:
     """Read the head's recipe; ConfigError says which key of it is wrong."""
-    try:
-        return msgspec.yaml.decode(path.read_bytes(), type=AppearanceRecipe)
-    except OSError as error:
-        raise ConfigError(str(path), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(path.name, str(error)) from error
+    return read_yaml(path, AppearanceRecipe)
 
 
 def finetune_detector(options: argparse.Namespace) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from contracts.errors import ConfigError
+from training.yaml_file import read_yaml
 
 Fraction = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -151,12 +152,7 @@ def load_recipe(path: Path) -> DetectorRecipe:
 
 def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
     """Read a recipe of this kind; ConfigError says which key of it is wrong."""
-    try:
-        recipe = msgspec.yaml.decode(path.read_bytes(), type=kind)
-    except OSError as error:
-        raise ConfigError(str(path), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(path.name, str(error)) from error
+    recipe = read_yaml(path, kind)
     for key, side in (("size", recipe.size), ("crop", recipe.crop)):
         if side % 32:
             raise ConfigError(key, f"{side} is not a multiple of 32, the coarsest stride")

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from contracts.errors import ConfigError
 from contracts.manifest import load_manifest
 from stream.tracking import distinct
 from stream.vision.classifier import crop, squares
@@ -24,6 +23,7 @@ from training.classifiers.recipe import AttributeConfig
 from training.dataset import Picture, read_picture, read_set
 from training.predict import ExportedDetector
 from training.recipe import Fraction, SetConfig
+from training.yaml_file import read_yaml
 
 Floats = NDArray[np.float32]
 
@@ -54,12 +54,7 @@ class Crop(NamedTuple):
 
 def load_crop_recipe(path: Path) -> CropRecipe:
     """Read a recipe; ConfigError says which key of it is wrong."""
-    try:
-        return msgspec.yaml.decode(path.read_bytes(), type=CropRecipe)
-    except OSError as error:
-        raise ConfigError(str(path), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(path.name, str(error)) from error
+    return read_yaml(path, CropRecipe)
 
 
 def make_crops(recipe: CropRecipe, data: Path, out: Path) -> dict[str, int]:

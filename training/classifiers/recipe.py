@@ -10,6 +10,7 @@ import msgspec
 from contracts.errors import ConfigError
 from contracts.manifest import Attribute
 from training.recipe import AugmentConfig, Count, Fraction, ScheduleConfig
+from training.yaml_file import read_yaml
 
 Floats3 = tuple[float, float, float]
 
@@ -105,12 +106,7 @@ class ClassifierRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 def load_classifier_recipe(path: Path) -> ClassifierRecipe:
     """Read a recipe; ConfigError says which key of it is wrong."""
-    try:
-        recipe = msgspec.yaml.decode(path.read_bytes(), type=ClassifierRecipe)
-    except OSError as error:
-        raise ConfigError(str(path), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(path.name, str(error)) from error
+    recipe = read_yaml(path, ClassifierRecipe)
     if len(set(recipe.labels)) != len(recipe.labels):
         raise ConfigError("labels", "a label is there twice")
     if not 0 < recipe.view.area[0] <= recipe.view.area[1] <= 1:

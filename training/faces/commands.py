@@ -22,10 +22,11 @@ from training.faces.embedder import train_embedder
 from training.faces.localiser import train_localiser
 from training.faces.openset import open_set, open_set_metrics, table, write_open_set
 from training.faces.people import SIDE, read_people
-from training.faces.recipe import EmbedderRecipe, LocaliserRecipe, load_face_recipe
+from training.faces.recipe import EmbedderRecipe, LocaliserRecipe
 from training.faces.report import Row, draw_worst_pairs, plot_embedder, plot_localiser, write_metrics, write_page
 from training.faces.teachers import label_faces
 from training.predict import open_session
+from training.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 CPU = SessionOptions(device="cpu")
@@ -149,8 +150,8 @@ def _record(options: argparse.Namespace, metrics: dict[str, float]) -> None:
 
 
 def _localiser(options: argparse.Namespace) -> LocaliserRecipe:
-    return load_face_recipe(options.config or RECIPES / "face-localiser.yaml", LocaliserRecipe)
+    return read_yaml(options.config or RECIPES / "face-localiser.yaml", LocaliserRecipe)
 
 
 def _embedder(options: argparse.Namespace) -> EmbedderRecipe:
-    return load_face_recipe(options.config or RECIPES / "face-embedder.yaml", EmbedderRecipe)
+    return read_yaml(options.config or RECIPES / "face-embedder.yaml", EmbedderRecipe)

@@ -16,9 +16,10 @@ from training.faces.clips import FaceTrack, Halves, IdentityRecipe, Strangers, f
 from training.faces.evaluate import embed_with
 from training.faces.fused import AFTER, Fusion, fusion_gain, passing
 from training.faces.people import Faces, read_people
-from training.faces.recipe import EmbedderRecipe, load_face_recipe
+from training.faces.recipe import EmbedderRecipe
 from training.faces.tracks import Floats, looks_of_any_size, looks_of_track
 from training.predict import ExportedDetector
+from training.yaml_file import read_yaml
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 CPU = SessionOptions(device="cpu")
@@ -37,8 +38,8 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
 
 def evaluate_identity(options: argparse.Namespace) -> None:
     """Measure fusion on made-up tracks and on clips, and strangers on clips; writes identity.json and report.md."""
-    recipe = load_face_recipe(options.config, IdentityRecipe)
-    people = load_face_recipe(RECIPES / "face-embedder.yaml", EmbedderRecipe)
+    recipe = read_yaml(options.config, IdentityRecipe)
+    people = read_yaml(RECIPES / "face-embedder.yaml", EmbedderRecipe)
     manifest = load_manifest(options.models / "face-embedder.json")
     calibration = calibration_of(manifest)
     embedder = FaceEmbedder.open(manifest, options.models, CPU)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
-from contracts.errors import ConfigError
 from training.recipe import AugmentConfig, Count, Fraction, LossConfig, ScheduleConfig, SetConfig
-
-Recipe = TypeVar("Recipe")
 
 
 class PeopleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,13 +136,3 @@ class LocaliserRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     blend: Fraction = 1.0
     licence: str = "BSD-3-Clause"
     data_note: str = ""
-
-
-def load_face_recipe(path: Path, kind: type[Recipe]) -> Recipe:
-    """Read a recipe of this type; ConfigError says which key of it is wrong."""
-    try:
-        return msgspec.yaml.decode(path.read_bytes(), type=kind)
-    except OSError as error:
-        raise ConfigError(str(path), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(path.name, str(error)) from error

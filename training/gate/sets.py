@@ -17,6 +17,7 @@ import numpy as np
 from contracts.errors import ConfigError
 from training.gate.judge import FrozenSet, Limits
 from training.gate.measure import Boxes, Picture
+from training.yaml_file import read_yaml
 
 
 class SetEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,12 +76,7 @@ class _Coco(msgspec.Struct):
 
 def read_config(file: Path) -> GateConfig:
     """Read the list of frozen sets (YAML); raises ConfigError with what is wrong."""
-    try:
-        config = msgspec.yaml.decode(file.read_bytes(), type=GateConfig)
-    except OSError as error:
-        raise ConfigError(str(file), error.strerror or "can't be read") from error
-    except msgspec.MsgspecError as error:
-        raise ConfigError(file.name, str(error)) from error
+    config = read_yaml(file, GateConfig)
     if not config.sets:
         raise ConfigError(f"{file.name}: sets", "names none: a gate without a set lets everything through")
     return config

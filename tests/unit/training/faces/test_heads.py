@@ -13,10 +13,11 @@ import torch
 
 from training.faces.heads import Window, cut, mirror, targets_of
 from training.faces.localiser import points_loss
-from training.faces.recipe import FaceTeacherConfig, HeadsConfig, LocaliserRecipe, PeopleConfig, load_face_recipe
+from training.faces.recipe import FaceTeacherConfig, HeadsConfig, LocaliserRecipe, PeopleConfig
 from training.faces.teachers import FaceBoxes
 from training.network import anchor_points
 from training.recipe import ScheduleConfig
+from training.yaml_file import read_yaml
 
 pytestmark = pytest.mark.training
 
@@ -103,6 +104,6 @@ def test_points_cost_nothing_where_they_are_right(recipe: LocaliserRecipe, faces
 
 def test_the_recipe_of_the_bundled_localiser_can_be_read() -> None:
     path = Path(__file__).resolve().parents[4] / "training" / "recipes" / "face-localiser.yaml"
-    sets = load_face_recipe(path, LocaliserRecipe).sets
+    sets = read_yaml(path, LocaliserRecipe).sets
     tested = {item.pictures for item in sets if item.role == "test"}
     assert not tested & {item.pictures for item in sets if item.role != "test"}

@@ -11,7 +11,8 @@ import pytest
 
 from contracts.errors import ConfigError
 from training.faces.people import read_people, role_of
-from training.faces.recipe import EmbedderRecipe, LocaliserRecipe, PeopleConfig, load_face_recipe
+from training.faces.recipe import EmbedderRecipe, LocaliserRecipe, PeopleConfig
+from training.yaml_file import read_yaml
 
 pytestmark = pytest.mark.training
 
@@ -30,8 +31,8 @@ def test_the_shares_are_those_of_the_recipe_and_nobody_moves_when_others_come() 
 
 
 def test_both_recipes_split_the_people_alike() -> None:
-    embedder = load_face_recipe(RECIPES / "face-embedder.yaml", EmbedderRecipe)
-    localiser = load_face_recipe(RECIPES / "face-localiser.yaml", LocaliserRecipe)
+    embedder = read_yaml(RECIPES / "face-embedder.yaml", EmbedderRecipe)
+    localiser = read_yaml(RECIPES / "face-localiser.yaml", LocaliserRecipe)
     assert embedder.people == localiser.people
     assert "Colin_Powell" in embedder.people.unused  # in the localiser's test pictures
 
@@ -60,4 +61,4 @@ def test_a_wrong_key_of_a_recipe_is_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text((RECIPES / "face-embedder.yaml").read_text().replace("licence:", "lizenz:") + "colour: blue\n")
     with pytest.raises(ConfigError, match="colour"):
-        load_face_recipe(path, EmbedderRecipe)
+        read_yaml(path, EmbedderRecipe)
