@@ -12,8 +12,7 @@ from contracts import metrics as names
 from contracts.attributes import KIND
 from contracts.messages import Detection, Frame, Look
 from contracts.metrics import Metrics
-from stream.jobs.looks import LEAST_CONFIDENCE, TURN_MS
-from stream.tracking import distinct
+from stream.jobs.looks import TURN_MS, places_of
 
 if TYPE_CHECKING:
     from stream.vision.classifier import Classifier, Seen
@@ -47,17 +46,9 @@ class AttributeLooks:
 
     def _places(self, detections: Sequence[Detection], turn: int) -> list[int]:
         """Places of the boxes to look at: the tracker's, large enough, at most `most`, the rest by turns."""
-        seen = self._classifier.attribute
-        of_label = [
-            place
-            for place, one in enumerate(detections)
-            if one.label in seen.boxes and one.confidence >= LEAST_CONFIDENCE
-        ]
-        xyxy = np.array([detections[place].xyxy for place in of_label], np.float64).reshape(-1, 4)
-        confidence = np.array([detections[place].confidence for place in of_label], np.float64)
-        single = distinct(xyxy, confidence, [detections[place].label for place in of_label])
-        boxes = xyxy[list(single)].astype(np.float32).reshape(-1, 4)
-        return [of_label[single[place]] for place in self._classifier.worth(boxes, self._most, turn)]
+        single = places_of(detections, self._classifier.attribute.boxes)
+        boxes = np.array([detections[place].xyxy for place in single], np.float32).reshape(-1, 4)
+        return [single[number] for number in self._classifier.worth(boxes, self._most, turn)]
 
     def _look(self, seen: Seen) -> Look:
         """A box of fewer pixels than the model takes shows so much less."""

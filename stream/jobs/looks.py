@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,8 @@ TURN_MS = 500
 LEAST_CONFIDENCE = 0.3
 """What is less certainly a person is not worth the 4 ms of a face."""
 
+PEOPLE = ("person",)
+
 
 class FaceLooks:
     """Threads may share it."""
@@ -44,7 +46,7 @@ class FaceLooks:
 
         Raises ContractError for a JPEG that can't be decoded.
         """
-        places = _people(detections)
+        places = places_of(detections, PEOPLE)
         if not places:
             return detections
         with self._seconds.time():
@@ -81,11 +83,11 @@ class FaceLooks:
             return b""
 
 
-def _people(detections: Sequence[Detection]) -> list[int]:
-    """Places of the people whose faces may be worth a look, each once, as the tracker will see them."""
+def places_of(detections: Sequence[Detection], labels: Collection[str]) -> list[int]:
+    """Places of the boxes of these labels that may be worth a look, each thing once, as the tracker will see it."""
     places = [
-        place for place, one in enumerate(detections) if one.label == "person" and one.confidence >= LEAST_CONFIDENCE
+        place for place, one in enumerate(detections) if one.label in labels and one.confidence >= LEAST_CONFIDENCE
     ]
     xyxy = np.array([detections[place].xyxy for place in places], np.float64).reshape(-1, 4)
     confidence = np.array([detections[place].confidence for place in places], np.float64)
-    return [places[number] for number in distinct(xyxy, confidence, ["person"] * len(places))]
+    return [places[number] for number in distinct(xyxy, confidence, [detections[place].label for place in places])]
