@@ -16,6 +16,7 @@ from contracts.config import (
     CameraDown,
     Config,
     EvidenceStore,
+    Faces,
     Input,
     Kafka,
     KnownPerson,
@@ -70,6 +71,7 @@ def check(config: Config) -> None:
     _brokers(config.kafka)
     check_console(config)
     _evidence(config.evidence)
+    _face_retention(config.faces)
     _models(config.models)
     _ports(config)
 
@@ -178,6 +180,16 @@ def _faces(config: Config, name: str) -> None:
         raise ConfigError(f"{path}.identify", "needs full-size frames, and this camera's detect.detail_fps is 0")
     if "person" not in config.cameras[name].objects.track:
         raise ConfigError(f"{path}.identify", "needs `person` in this camera's objects.track")
+
+
+def _face_retention(faces: Faces) -> None:
+    """What can't be read any more isn't kept for anybody."""
+    classes = {f"groups.{group}": kept for group, kept in faces.retention.groups.items()}
+    for name, kept in {**classes, "unknown": faces.retention.unknown}.items():
+        if kept.seen_days is not None and kept.seen_days > faces.keep_days:
+            raise ConfigError(
+                f"faces.retention.{name}.seen_days", f"is more than faces.keep_days ({faces.keep_days:g})"
+            )
 
 
 def _inputs(inputs: Sequence[Input], path: str) -> None:

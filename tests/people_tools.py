@@ -51,11 +51,12 @@ def people_parts(
     master: MasterKey | None = None,
     bootstrap: str = "127.0.0.1:1",
     database: str = "",
+    more: str = "",
 ) -> Parts:
-    """The console without broker and pages; with a master key unless told otherwise."""
+    """The console without broker and pages; `more` is config."""
     database = database or f"sqlite:///{folder}/console/console.db"
     place = Place(bootstrap, folder / "console", database, "http://testserver", master)
-    parts = build(parse(CONFIG), place, clock)
+    parts = build(parse(CONFIG + more), place, clock)
     parts.store.open()
     return parts
 

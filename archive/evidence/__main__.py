@@ -76,7 +76,7 @@ def _run(process: Process, key: SigningKey, redact: Redact) -> None:
     partitions = {name: slot % config.kafka.partitions for name, slot in slots(config).items()}
     maker = ClipMaker(footage, config.evidence, partitions=partitions, names=names, time_zone=zone, redact=redact)
     clips = Clips(files, chain, maker, config.evidence, measured, now_ms) if config.evidence.clips else None
-    retention = Retention(files, chain, config.evidence, measured, notes.tell, stop.is_set)
+    retention = Retention(files, chain, config.evidence, measured, notes.tell, stop.is_set, config.faces.retention)
     collection, keep_days = Collection(collection_files(config.learning, process.state)), config.learning.keep_days
     sweeps = (retention.sweep, lambda at_ms: let_go(collection, files, keep_days, at_ms))
     aftermath = Aftermath(clips, sweeps, notes, now_ms, stop)

@@ -14,9 +14,10 @@ from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from contracts import metrics
 from contracts.codec import decode
-from contracts.config import EvidenceStore, KeepDays
+from contracts.config import EvidenceStore, FaceRetention, KeepDays
 from contracts.errors import ContractError
 from contracts.fields import Severity
+from contracts.identity import Identified
 from contracts.messages import Alert, EvidenceNote
 from contracts.metrics import Metrics
 
@@ -48,6 +49,16 @@ def days_of(keep: KeepDays, kind: Class, severity: Severity | None) -> float:
     return days
 
 
+def days_of_person(days: float, kind: Class, about: Identified | None, faces: FaceRetention) -> float:
+    """The same for an alert about somebody: as their class of people says, but what was none is kept no longer."""
+    if about is None:
+        return days
+    own = faces.of(about.group if about.person_id else None).evidence_days
+    if own is None:
+        return days
+    return min(own, days) if kind in ("nuisance", "false_alarm") else own
+
+
 class Retention:
     """Looks at every alert that may be too old. `tell` takes each deletion before anything of it is gone."""
 
@@ -59,6 +70,7 @@ class Retention:
         measured: Metrics,
         tell: Callable[[EvidenceNote], None],
         stopped: Callable[[], bool],
+        faces: FaceRetention,
     ) -> None:
         self._files = files
         self._chain = chain
@@ -66,17 +78,20 @@ class Retention:
         self._metrics = measured
         self._tell = tell
         self._stopped = stopped
+        self._faces = faces
+        keep = config.keep_days
+        of_people = (kept.evidence_days for kept in (*faces.groups.values(), faces.unknown))
+        least = (keep.confirmed, keep.unanswered, keep.nuisance, keep.false_alarm, *keep.severity.values())
+        self._least_days = min(*least, *(days for days in of_people if days is not None))
 
     def sweep(self, now_ms: int) -> int:
         """Delete what is due at `now_ms`; returns of how many alerts. What a kill cuts off, the next one finishes."""
-        keep = self._config.keep_days
-        least = min(keep.confirmed, keep.unanswered, keep.nuisance, keep.false_alarm, *keep.severity.values())
         gone = 0
         for site in self._files.folders(""):
             for name in self._files.folders(site):
                 day = paths.day_of(name)
                 age_days = _age_days(day, now_ms) if day is not None else 0.0
-                if age_days <= least or self._stopped():
+                if age_days <= self._least_days or self._stopped():
                     continue
                 present = self._files.paths(f"{site}/{name}")
                 gone += self._sweep_day(_by_alert(present), age_days)
@@ -100,7 +115,10 @@ class Retention:
             return False
         known = answered(self._chain, place, manifest)
         kind = class_of(known)
-        days = days_of(self._config.keep_days, kind, self._severity(place))
+        alert = self._alert(place)
+        days = days_of(self._config.keep_days, kind, alert.severity if alert is not None else None)
+        if alert is not None:
+            days = days_of_person(days, kind, alert.identity, self._faces)
         if known.holds or age_days <= days:
             return False
         self._delete(place, names, self._chain.bury(place, f"{kind.replace('_', ' ')}: kept for {days:g} days"))
@@ -130,10 +148,10 @@ class Retention:
                 self._files.clear(day_folder)
             log.info("%s: its chain is older than %g days, deleted", day_folder, self._config.keep_chain_days)
 
-    def _severity(self, place: Place) -> Severity | None:
+    def _alert(self, place: Place) -> Alert | None:
         data = self._files.read(place.file(paths.ALERT))
         try:
-            return decode(data, Alert).severity if data is not None else None
+            return decode(data, Alert) if data is not None else None
         except ContractError:
             return None
 

@@ -82,14 +82,17 @@ class SightingsFolder:
         with self._lock:
             shutil.rmtree(day_folder(self.root, day), ignore_errors=True)
 
-    def forget(self, people: frozenset[str]) -> int:
-        """Delete the sightings that were said to be these people; returns how many. A day without key is left alone."""
+    def forget(self, goes: Callable[[Sighting], bool], until_day: int | None = None) -> int:
+        """Delete the sightings that `goes` says, of all days or those before `until_day`; returns how many.
+
+        A day without key is left alone.
+        """
         with self._lock:
             count = 0
             for day, folder in days_in(self.root):
-                if day in self._keys.days:
+                if day in self._keys.days and (until_day is None or day < until_day):
                     for file in sorted((*folder.glob(f"*{TAIL}"), *folder.glob(f"*{SEGMENT}"))):
-                        count += self._rewrite(file, lambda sighting: sighting.person_id not in people)
+                        count += self._rewrite(file, lambda sighting: not goes(sighting))
             return count
 
     def _tail(self, day: int) -> Path:

@@ -35,7 +35,7 @@ def begin_keeping(process: Process, master: MasterKey | None) -> threading.Threa
         SightingsFolder(root, keys),
         keys,
         master,
-        keep_days=process.config.faces.keep_days,
+        faces=process.config.faces,
         clock=now_ms,
         stop=process.stop,
         copies=copies_of(process.config, root),

@@ -12,9 +12,10 @@ from console.api.base import WithParts, body, needs, reply, spec
 from console.people.enrolling import Examination, NewPerson, NewPicture, ToExamine
 from console.people.errors import NobodyError
 from console.people.parts import Standing
-from console.people.register import Group, Name, PersonDetail, PersonView
+from console.people.register import Group, Name
 from console.people.saying import Denied
 from console.people.unknowns import Command, UnknownView
+from console.people.views import PersonDetail, PersonView
 from console.rights import Who
 
 router = APIRouter(prefix="/api/people", tags=["people"])

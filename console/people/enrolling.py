@@ -10,9 +10,10 @@ from msgspec import Meta
 
 from archive.people import Candidate, Examined, Refusal, SeenFace
 from console.people.errors import RefusedPictureError
-from console.people.register import Group, Name, PersonDetail, Register
+from console.people.register import Group, Name, Register
 from console.people.sources import FromUnknown, Source, Sources, source_name
 from console.people.unknowns import Unknowns
+from console.people.views import PersonDetail
 from console.rights import Who
 
 

@@ -51,11 +51,14 @@ class UnknownPeople:
             else:
                 self._known[seen.pseudonym] = seen
 
+    def everybody(self) -> list[UnknownSeen]:
+        """All of them, whoever saw them."""
+        with self._lock:
+            return list(self._known.values())
+
     def all(self, who: Who) -> list[UnknownSeen]:
         """Those whom one of the own cameras saw, with the visits there, the last seen first."""
-        with self._lock:
-            known = list(self._known.values())
-        shown = (_shown(who, one) for one in known)
+        shown = (_shown(who, one) for one in self.everybody())
         return sorted((one for one in shown if one.visits), key=lambda one: (-one.last_at_ms, one.pseudonym))
 
     def get(self, who: Who, pseudonym: str) -> UnknownSeen:

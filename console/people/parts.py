@@ -15,6 +15,7 @@ from archive.sightings.copies import copies_of
 from console.evidence import EvidenceReader
 from console.hub import Hub
 from console.people.days import Days
+from console.people.ending import Ending
 from console.people.enrolling import Enrolling
 from console.people.feed import PeopleFeed, UnknownPeople
 from console.people.frames import Frames
@@ -54,6 +55,7 @@ class PeopleParts:
 
     keys: PersonKeys
     days: Days
+    ending: Ending
     register: Register
     sources: Sources
     saying: Saying
@@ -80,6 +82,7 @@ class PeopleParts:
     def step(self, now_ms: int) -> None:
         """What is to be done every second."""
         self.days.step(now_ms)
+        self.ending.step(now_ms)
 
 
 def build_people(
@@ -107,6 +110,7 @@ def build_people(
     return PeopleParts(
         keys=keys,
         days=days,
+        ending=Ending(register, unknowns, config.faces.retention),
         register=register,
         sources=sources,
         saying=Saying(store, hub, register, sources, keys, faces, clock_ms, wake),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 from sqlalchemy import Connection
@@ -15,6 +14,7 @@ from archive.people import Candidate, Enrolment, FaceModels, Refusal
 from console.people.errors import NobodyError, RefusedPictureError
 from console.people.gallery import Enrolled
 from console.people.sealing import FaceSecret, PersonKeys, opened_face, sealed_face, told_denial, told_person
+from console.people.views import DenialView, PersonDetail, PersonView, PictureView
 from console.rights import ForbiddenError, Permission, Who
 from console.store.audit import AuditAction
 from console.store.people import NO_PICTURES, TRACES, FaceRow, PersonRow, Pictures
@@ -23,54 +23,13 @@ from contracts import topics
 from contracts.codec import encode
 from contracts.config import Config
 from contracts.people import GalleryChange, GalleryContent, RemovedPerson, gallery_key
+from contracts.topics import DAY_MS
 from vault import Key
 
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Group = Annotated[str, Meta(max_length=100)]
 MAX_PICTURES = 20
 """Of one person: more make the gallery larger, and hardly anybody better known."""
-
-
-class PersonView(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is enrolled, as lists show them; `picture` is the first one's id, "" where none is shown."""
-
-    id: str
-    name: str
-    group: str
-    pictures: int
-    denials: int
-    picture: str
-    created_at_ms: int
-    created_by: str
-
-
-class PictureView(msgspec.Struct, frozen=True, kw_only=True):
-    """One enrolled picture: how good it is (0-1), where it came from, by whom and when."""
-
-    id: str
-    strength: float
-    source: str
-    at_ms: int
-    who: str
-    usable: bool
-
-
-class DenialView(msgspec.Struct, frozen=True, kw_only=True):
-    """A look that an operator said is not this person."""
-
-    id: str
-    alert: str
-    camera: str
-    at_ms: int
-    who: str
-
-
-class PersonDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is enrolled, with pictures and denials."""
-
-    person: PersonView
-    pictures: tuple[PictureView, ...]
-    denials: tuple[DenialView, ...]
 
 
 class Register:
@@ -88,6 +47,7 @@ class Register:
         self._store = store
         self._site = config.site.name
         self._rate = config.faces.wanted_rate
+        self._retention = config.faces.retention
         self._keys = keys
         self._models = models
         self._clock_ms = clock_ms
@@ -101,7 +61,7 @@ class Register:
             kept = self._store.people
             rows = kept.all(connection, text.replace("\0", ""), limit)
             pictures, denials = kept.pictures(connection), kept.denial_counts(connection)
-            return [_view(row, pictures.get(row.id, NO_PICTURES), denials.get(row.id, 0)) for row in rows]
+            return [self._view(row, pictures.get(row.id, NO_PICTURES), denials.get(row.id, 0)) for row in rows]
 
     def detail(self, who: Who, person_id: str) -> PersonDetail:
         """One person; raises NobodyError."""
@@ -137,7 +97,7 @@ class Register:
         """Somebody has held a face against all who are enrolled: who, and whom it is too like, is in the audit."""
         like = refusal.person_id if refusal is not None else ""
         with self._store.database.write() as connection:
-            self._audit(connection, who, "compare", like, source=source)
+            self._audit(connection, who.name, "compare", like, source=source)
 
     def enrol(
         self, who: Who, name: str, group: str, candidate: Candidate, *, source: str, sure: bool = False
@@ -172,7 +132,7 @@ class Register:
         self._store.people.add_key(connection, f"person/{person_id}", wrapped)
         self._add(connection, who, person, candidate, source)
         self._tell_person(connection, person)
-        self._audit(connection, who, "enrol", person_id, source=source, sure=sure)
+        self._audit(connection, who.name, "enrol", person_id, source=source, sure=sure)
         return self._detail(connection, who, person_id)
 
     def add_picture(
@@ -195,7 +155,7 @@ class Register:
         person = self._changed(connection, self._person(connection, person_id))
         self._add(connection, who, person, candidate, source)
         self._tell_person(connection, person)
-        self._audit(connection, who, "add picture", person_id, source=source)
+        self._audit(connection, who.name, "add picture", person_id, source=source)
         return self._detail(connection, who, person_id)
 
     def remove_picture(self, who: Who, person_id: str, face_id: str) -> PersonDetail:
@@ -208,7 +168,7 @@ class Register:
             person = self._changed(connection, self._person(connection, person_id))
             self._store.people.remove_face(connection, face_id)
             self._tell_person(connection, person)
-            self._audit(connection, who, "remove picture", person_id, face=face_id)
+            self._audit(connection, who.name, "remove picture", person_id, face=face_id)
             detail = self._detail(connection, who, person_id)
         self._store.database.wipe(("faces", "outbox"))
         self._wake()
@@ -222,7 +182,7 @@ class Register:
             person = replace(before, name=_plain(name).strip(), group=_plain(group).strip())
             self._store.people.save(connection, person)
             self._tell_person(connection, person)
-            self._audit(connection, who, "change person", person_id, group=person.group)
+            self._audit(connection, who.name, "change person", person_id, group=person.group)
             detail = self._detail(connection, who, person_id)
         self._wake()
         return detail
@@ -234,18 +194,36 @@ class Register:
         Alerts, evidence and topics hold their id, which means nobody from now on.
         """
         self.need_all("enrol", who)
+        self._remove([person_id], who.name)
+
+    def let_go(self, now_ms: int) -> int:
+        """Remove everybody whose group's time is over (`faces.retention`), as `remove` does; returns how many."""
+        with self._store.database.read() as connection:
+            over = [row.id for row in self._store.people.all(connection) if 0 < self._until_ms(row) <= now_ms]
+        if over:
+            self._remove(over, "", why="retention")
+        return len(over)
+
+    def _remove(self, people: Sequence[str], who: str, **details: object) -> None:
         with self._store.database.write() as connection:
-            person = self._changed(connection, self._person(connection, person_id))
-            self._store.alerts.unseal(connection, person_id)
-            denials = self._store.people.denials(connection, person_id)
-            gone = [RemovedPerson(kind="person", id=person_id)]
-            gone += [RemovedPerson(kind="denial", id=one.id) for one in denials]
-            self._store.people.remove(connection, person_id, [gallery_key(one) for one in gone])
-            for one in gone:
-                self.tell(connection, one, person.version)
-            self._audit(connection, who, "remove person", person_id)
+            for person_id in people:
+                person = self._changed(connection, self._person(connection, person_id))
+                self._store.alerts.unseal(connection, person_id)
+                denials = self._store.people.denials(connection, person_id)
+                gone = [RemovedPerson(kind="person", id=person_id)]
+                gone += [RemovedPerson(kind="denial", id=one.id) for one in denials]
+                self._store.people.remove(connection, person_id, [gallery_key(one) for one in gone])
+                for one in gone:
+                    self.tell(connection, one, person.version)
+                self._audit(connection, who, "remove person", person_id, **details)
         self._wake()
         self._store.database.wipe(TRACES)
+
+    def _until_ms(self, row: PersonRow) -> int:
+        """When somebody is removed by itself; 0 for never."""
+        kept = self._retention.groups.get(row.group)
+        days = kept.enrolled_days if kept is not None else None
+        return row.created_at_ms + round(days * DAY_MS) if days is not None else 0
 
     def tell(self, connection: Connection, change: GalleryContent, version: int) -> None:
         """Put a change for the jobs into the outbox, in the transaction of what it tells."""
@@ -328,7 +306,7 @@ class Register:
         denials = self._store.people.denials(connection, person_id)
         model = self._models.manifest.id
         return PersonDetail(
-            person=_view(row, Pictures(len(faces), faces[0].id if faces else ""), len(denials)),
+            person=self._view(row, Pictures(len(faces), faces[0].id if faces else ""), len(denials)),
             pictures=tuple(
                 PictureView(
                     id=one.id,
@@ -347,29 +325,29 @@ class Register:
             ),
         )
 
-    def _audit(self, connection: Connection, who: Who, action: AuditAction, person_id: str, **details: object) -> None:
+    def _view(self, row: PersonRow, pictures: Pictures, denials: int) -> PersonView:
+        return PersonView(
+            id=row.id,
+            name=row.name,
+            group=row.group,
+            pictures=pictures.number,
+            denials=denials,
+            picture=pictures.first,
+            created_at_ms=row.created_at_ms,
+            created_by=row.created_by,
+            until_ms=self._until_ms(row),
+        )
+
+    def _audit(self, connection: Connection, who: str, action: AuditAction, person_id: str, **details: object) -> None:
         """Names are never in the audit: it can't forget."""
         self._store.audit.add(
             connection,
             at_ms=self._clock_ms(),
-            who=who.name,
+            who=who,
             action=action,
             subject=f"person/{person_id}",
             details=details,
         )
-
-
-def _view(row: PersonRow, pictures: Pictures, denials: int) -> PersonView:
-    return PersonView(
-        id=row.id,
-        name=row.name,
-        group=row.group,
-        pictures=pictures.number,
-        denials=denials,
-        picture=pictures.first,
-        created_at_ms=row.created_at_ms,
-        created_by=row.created_by,
-    )
 
 
 def _plain(text: str) -> str:

@@ -12,9 +12,10 @@ from archive.people import FaceModels
 from console.answers import NoAlertError, keep
 from console.hub import Change, Hub
 from console.people.errors import NobodyError, RefusedPictureError
-from console.people.register import PersonDetail, Register
+from console.people.register import Register
 from console.people.sealing import PersonKeys, half, sealed_denial, told_denial
 from console.people.sources import FromAlert, Sources
+from console.people.views import PersonDetail
 from console.rights import Who
 from console.store.people import DenialRow
 from console.store.rows import AlertRow, AnswerRow

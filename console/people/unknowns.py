@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from console.people.errors import NobodyError
 from console.people.feed import UnknownPeople
-from console.people.register import PersonDetail, Register
+from console.people.register import Register
 from console.people.sources import FromUnknown, Sources, source_name
+from console.people.views import PersonDetail
 from console.rights import ForbiddenError, Who
 from console.store.audit import AuditAction
 from console.store.store import Store
@@ -115,7 +116,7 @@ class Unknowns:
         for one in pseudonyms:
             self._known.get(who, one)
         with self._store.database.write() as connection:
-            self._send(connection, who, command)
+            self._send(connection, who.name, command)
         self._wake()
 
     def enrol(self, who: Who, pseudonym: str, name: str, group: str, *, sure: bool = False) -> PersonDetail:
@@ -127,18 +128,28 @@ class Unknowns:
         self._register.check(who, candidate, source=source, sure=sure)
         with self._store.database.write() as connection:
             detail = self._register.enrol_in(connection, who, name, group, candidate, source=source, sure=sure)
-            self._send(connection, who, ForgetUnknown(pseudonym=pseudonym))
+            self._send(connection, who.name, ForgetUnknown(pseudonym=pseudonym))
         self._wake()
         return detail
 
-    def _send(self, connection: Connection, who: Who, command: Command) -> None:
+    def let_go(self, before_ms: int) -> int:
+        """Have those forgotten whom nobody saw since `before_ms`, as `faces.retention` says; returns how many."""
+        over = [one.pseudonym for one in self._known.everybody() if one.last_at_ms < before_ms]
+        if over:
+            with self._store.database.write() as connection:
+                for pseudonym in over:
+                    self._send(connection, "", ForgetUnknown(pseudonym=pseudonym))
+            self._wake()
+        return len(over)
+
+    def _send(self, connection: Connection, who: str, command: Command) -> None:
         now_ms = self._clock_ms()
-        message = PeopleCommand(id=str(uuid.uuid4()), site=self._site, at_ms=now_ms, by=who.name, command=command)
+        message = PeopleCommand(id=str(uuid.uuid4()), site=self._site, at_ms=now_ms, by=who, command=command)
         self._store.answers.send(connection, topics.PEOPLE_COMMANDS, self._site, encode(message))
         self._store.audit.add(
             connection,
             at_ms=now_ms,
-            who=who.name,
+            who=who,
             action=_ACTIONS[type(command)],
             subject="people",
             details=msgspec.to_builtins(command),

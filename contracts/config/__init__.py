@@ -8,7 +8,7 @@ from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNe
 from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
 from contracts.config.classifiers import Attribute, CameraClassifier, Classifier
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
-from contracts.config.faces import CameraFaces, Faces, Unknowns
+from contracts.config.faces import CameraFaces, FaceRetention, Faces, KeptClass, KeptGroup, Unknowns
 from contracts.config.learning import Learning
 from contracts.config.models import Models
 from contracts.config.notifications import (
@@ -94,6 +94,7 @@ __all__ = [
     "Edge",
     "EscalateAfter",
     "EvidenceStore",
+    "FaceRetention",
     "Faces",
     "Filter",
     "Fps",
@@ -103,6 +104,8 @@ __all__ = [
     "Kafka",
     "KafkaTls",
     "KeepDays",
+    "KeptClass",
+    "KeptGroup",
     "KnownPerson",
     "Learning",
     "LeftObject",

@@ -33,13 +33,42 @@ class Unknowns(Spec, frozen=True, kw_only=True):
     max_people: Annotated[int, Meta(ge=1, le=100_000)] = 2000
 
 
+class KeptClass(Spec, frozen=True, kw_only=True):
+    """How many days something of a class of people is kept; what isn't said is kept as of everybody.
+
+    `seen_days`: what cameras saw of their faces (never longer than `faces.keep_days`); `evidence_days`: pictures and
+    clips of alerts about them, instead of `evidence.keep_days`.
+    """
+
+    seen_days: Positive | None = None
+    evidence_days: Positive | None = None
+
+
+class KeptGroup(KeptClass, frozen=True, kw_only=True):
+    """The same of a group of enrolled people, who are removed `enrolled_days` after they were enrolled."""
+
+    enrolled_days: Positive | None = None
+
+
+class FaceRetention(Spec, frozen=True, kw_only=True):
+    """What is kept of enrolled people by their `groups`, and of `unknown` ones: all who were not identified."""
+
+    groups: dict[Annotated[str, Meta(min_length=1, max_length=100)], KeptGroup] = {}
+    unknown: KeptClass = KeptClass()
+
+    def of(self, group: str | None) -> KeptClass:
+        """Of somebody enrolled in that group ("" for none), or of somebody who was not identified (None)."""
+        return self.unknown if group is None else self.groups.get(group, KeptGroup())
+
+
 class Faces(Spec, frozen=True, kw_only=True):
     """How people are identified at this site.
 
     `wanted_rate` is the share of strangers' tracks that may be given a name, over the whole gallery. At
     most `most` heads of a full-size frame are looked at: the largest, and the others by turns. What cameras saw of
     faces can be read for `keep_days`: then the key of its day is thrown away. Cameras that anonymise show the faces of
-    the groups in `watch_lists` only. `localiser` and `embedder` are manifests' paths (default: the bundled ones).
+    the groups in `watch_lists` only. `retention` says otherwise for classes of people. `localiser` and `embedder` are
+    manifests' paths (default: the bundled ones).
     """
 
     wanted_rate: Annotated[float, Meta(gt=0, le=0.5)] = 0.01
@@ -48,4 +77,5 @@ class Faces(Spec, frozen=True, kw_only=True):
     watch_lists: tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...] = ()
     localiser: str = ""
     embedder: str = ""
+    retention: FaceRetention = FaceRetention()
     unknowns: Unknowns = Unknowns()

@@ -26,7 +26,7 @@ export const Person = {
   template: `
 <aside class="side stack" tabindex="-1" :aria-label="d.person.name" @keydown.escape="$emit('close')">
   <div class="row"><h2>{{ d.person.name }}</h2><span class="grow"></span><button class="iconbutton" :aria-label="t.close" @click="$emit('close')"><Icon name="close"/></button></div>
-  <p class="dim">{{ filled(t.enrolled_by, { who: d.person.created_by, at: at(d.person.created_at_ms) }) }}</p>
+  <p class="dim">{{ filled(t.enrolled_by, { who: d.person.created_by, at: at(d.person.created_at_ms) }) }}<template v-if="d.person.until_ms"><br>{{ filled(t.enrolled_until, { at: at(d.person.until_ms) }) }}</template></p>
   <form v-if="may" class="stack" @submit.prevent="save"><label class="field">{{ t.name }}<input v-model="name" required maxlength="200" autocomplete="off"></label>
     <label class="field">{{ t.group }}<input v-model="group" maxlength="100" list="known-groups" autocomplete="off"><datalist id="known-groups"><option v-for="one in groups" :key="one" :value="one"></option></datalist></label>
     <div class="row"><span class="grow"></span><button class="button" :disabled="!edited">{{ t.save }}</button></div></form>

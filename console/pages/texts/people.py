@@ -73,6 +73,7 @@ PEOPLE = {
     "source_unknown": "Was unknown",
     "added_by": "{source} by {who}, {at}",
     "enrolled_by": "Enrolled by {who}, {at}",
+    "enrolled_until": "Removed by itself {at}, as the group's time says",
     "remove": "Remove person",
     "remove_title": "Remove {name}?",
     "remove_1": "They match no more within {seconds} s, at every camera.",

@@ -152,6 +152,7 @@ MISTAKES = [
     ("cameras.gate.faces", {"identify": True}, "cameras.gate.faces.purpose", "say for what"),
     ("cameras.gate.faces", {"identify": True, "purpose": " "}, "cameras.gate.faces.purpose", "say for what"),
     ("faces", {"wanted_rate": 0}, "faces.wanted_rate", "a number above 0 to 0.5"),
+    ("faces", {"retention": {"unknown": {"seen_days": 31}}}, "faces.retention.unknown.seen_days", "keep_days"),
     ("faces", {"unknowns": {"max_people": 0}}, "faces.unknowns.max_people", "a whole number from 1 "),
     ("rules.who", {"kind": "known_person"}, "rules.who.cameras", "camera `gate` identifies nobody"),
     ("rules.who", {"kind": "unknown_person", "cameras": ["hall"]}, "rules.who.cameras", "`hall` identifies nobody"),

@@ -15,8 +15,9 @@ from archive.evidence.chain_check import check_day
 from archive.evidence.files import Folder
 from archive.evidence.retention import Retention
 from contracts import codec
-from contracts.config import EvidenceStore, KeepDays
+from contracts.config import EvidenceStore, FaceRetention, KeepDays, KeptClass, KeptGroup
 from contracts.errors import ContractError
+from contracts.identity import Identified
 from contracts.messages import Alert, EvidenceNote, Feedback
 from contracts.metrics import Metrics
 from tests.evidence_tools import AT_MS, KEY, alert
@@ -24,6 +25,7 @@ from tests.evidence_tools import AT_MS, KEY, alert
 DAY_MS = 86_400_000
 DAY_ENDED_MS = AT_MS + DAY_MS
 KEEP = KeepDays(confirmed=100, unanswered=10, nuisance=5, false_alarm=2, severity={"critical": 20})
+FACES = FaceRetention(groups={"staff": KeptGroup(evidence_days=4)}, unknown=KeptClass(evidence_days=30))
 
 
 class Killed(BaseException):
@@ -39,7 +41,7 @@ class Bench:
         self.told: list[EvidenceNote] = []
         config = EvidenceStore(keep_days=KEEP, keep_chain_days=1000)
         measured = Metrics(CollectorRegistry())
-        self.retention = Retention(self.files, self.chain, config, measured, self.told.append, lambda: False)
+        self.retention = Retention(self.files, self.chain, config, measured, self.told.append, lambda: False, FACES)
 
     def keep(self, one: Alert, *said: Feedback) -> None:
         self.chain.keep(paths.place_of(one), {paths.FRAME: b"x", paths.ALERT: codec.encode(one)}, "revision")
@@ -86,6 +88,27 @@ def test_each_class_has_its_time(tmp_path: Path, verdict: Any, severity: Any, da
     (note,) = bench.told
     assert (note.alert, note.kind, note.at_ms) == ("0e7a", "deleted", AT_MS)
     assert note.why.endswith(f"kept for {days} days")
+
+
+@pytest.mark.parametrize(
+    ("identity", "verdict", "days"),
+    [
+        (Identified(decision="identified", person_id="p", group="staff"), None, 4),
+        (Identified(decision="identified", person_id="p", group="staff"), "true", 4),
+        (Identified(decision="identified", person_id="p", group="vip"), None, 10),
+        (Identified(decision="unknown"), None, 30),
+        (Identified(decision="unknown"), "false", 2),
+        (None, None, 10),
+    ],
+    ids=["a group", "confirmed", "another group", "unknown", "nobody after all", "not about anybody"],
+)
+def test_each_class_of_people_has_its_time(
+    tmp_path: Path, identity: Identified | None, verdict: Any, days: float
+) -> None:
+    bench = Bench(tmp_path)
+    bench.keep(alert(identity=identity), *([feedback(verdict=verdict)] if verdict else []))
+    assert bench.left_after(days - 0.01) == {"0e7a"}
+    assert bench.left_after(days + 0.01) == set()
 
 
 def test_a_case_holds_it_until_the_last_one_lets_go(tmp_path: Path) -> None:

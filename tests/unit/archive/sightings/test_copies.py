@@ -61,7 +61,7 @@ def test_what_grows_is_fetched_and_segments_too(two: Two) -> None:
 def test_what_is_gone_is_gone_there_and_where_it_is_searched(two: Two, tmp_path: Path) -> None:
     one, other = seen(two, 1), seen(two, 2)
     assert two.found() == one | other
-    two.kept.forget(frozenset({"p-1"}))
+    two.kept.forget(lambda one: one.person_id == "p-1")
     assert two.found() == other
     two.kept.drop(DAY)
     assert two.found() == set()

@@ -13,19 +13,24 @@ from archive.sightings.folder import SightingsFolder
 from archive.sightings.keeper import Keeper
 from bus.consuming import Record
 from contracts.codec import encode
+from contracts.config import FaceRetention, Faces, KeptClass, KeptGroup
 from contracts.identity import RunnerUp
-from contracts.people import FaceKey, GalleryChange, RemovedPerson
+from contracts.people import FaceKey, GalleryChange, RemovedPerson, SetPerson
+from contracts.topics import DAY_MS
 from tests.sighting_tools import DAY, MODEL, T0_MS, directions, sighting
 from vault import DayKeys, MasterKey, key_name, new_key
 
 MASTER = MasterKey(new_key())
+RETENTION = FaceRetention(groups={"staff": KeptGroup(seen_days=1)}, unknown=KeptClass(seen_days=3))
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[Keeper, DayKeys, Path]:
     keys = DayKeys("site")
     folder = SightingsFolder(tmp_path, keys)
-    keeper = Keeper("", folder, keys, MASTER, keep_days=30, clock=lambda: T0_MS, stop=threading.Event())
+    keeper = Keeper(
+        "", folder, keys, MASTER, faces=Faces(retention=RETENTION), clock=lambda: T0_MS, stop=threading.Event()
+    )
     keeper.take_key(record(FaceKey(site="site", day=DAY, wrapped=MASTER.wrap(new_key(), key_name("site", DAY)))))
     return keeper, keys, tmp_path
 
@@ -80,6 +85,29 @@ def test_a_removed_person_s_sightings_go(kept) -> None:
     assert tracks(root, keys, two) == ["gate/live/1/2"]
     keeper.take([record(sighting(3, one, keys, person_id="p-1"))])  # was on its way
     assert tracks(root, keys, one) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "left"),
+    [
+        (0.9, {"staff", "banned", "unknown"}),
+        (1.1, {"banned", "unknown"}),
+        (2.9, {"banned", "unknown"}),
+        (3.1, {"banned"}),
+    ],
+)
+def test_each_class_of_people_is_kept_for_its_time(kept, days: float, left: set[str]) -> None:
+    """The day of the sightings ended so many days ago; of `banned` the config says nothing."""
+    keeper, keys, root = kept
+    seen = dict(zip(("staff", "banned", "unknown"), directions(3, np.random.default_rng(1)), strict=True))
+    for number, (group, vector) in enumerate(seen.items()):
+        person = "" if group == "unknown" else group
+        if person:
+            enrolled = SetPerson(id=person, group=group, wrapped=b"", sealed=b"")
+            keeper.take_person(record(GalleryChange(site="site", version=1, change=enrolled)))
+        keeper.take([record(sighting(number, vector, keys, person_id=person))])
+    keeper.age((DAY + 1) * DAY_MS + round(days * DAY_MS))
+    assert {group for group, vector in seen.items() if tracks(root, keys, vector)} == left
 
 
 def test_no_name_is_kept(kept) -> None:

@@ -19,9 +19,10 @@ from console.store.find import lets_through
 from console.store.rows import Filter
 from contracts.identity import RunnerUp
 from contracts.messages import Alert
-from contracts.people import PersonSecret, RemovedPerson, SetDenial, SetPerson
+from contracts.people import ForgetUnknown, PersonSecret, RemovedPerson, SetDenial, SetPerson
+from contracts.topics import DAY_MS, HOUR_MS
 from tests.console_tools import alert_of, person, take
-from tests.people_tools import ANNA, OTTO, Clock, a_master, look, named_alert, people_parts, told
+from tests.people_tools import ANNA, OTTO, Clock, a_master, an_unknown, look, named_alert, people_parts, told
 from tests.sighting_tools import MODEL
 from vault import MasterKey, VaultError, opened
 
@@ -235,3 +236,34 @@ def test_a_gallery_of_thousands_is_opened_once(parts: Parts) -> None:
     parts.people.register.change(ANNA, first.people[0].id, "Renamed", "")
     assert enrolled.gallery(MODEL).people[-1].name == "Renamed"
     assert np.isclose(float(first.vectors[1] @ look(1).vector), 1, atol=1e-3)
+
+
+RETENTION = """
+faces:
+  retention:
+    groups: {banned: {enrolled_days: 30}}
+    unknown: {seen_days: 2}
+"""
+
+
+def test_a_group_s_people_go_by_themselves_when_its_time_is_over(
+    tmp_path: Path, clock: Clock, master: MasterKey
+) -> None:
+    parts = people_parts(tmp_path, clock, master, more=RETENTION)
+    parts.people.step(clock.now_ms)
+    parts.people.unknown.take(an_unknown(parts, "u-1", look(4)))
+    banned, staff = enrol(parts), enrol(parts, 2, "Carl", "staff")
+    shown = {one.id: one.until_ms for one in parts.people.register.people(ANNA)}
+    assert shown == {banned: clock.now_ms + 30 * DAY_MS, staff: 0}
+    clock.now_ms += 30 * DAY_MS - 1
+    parts.people.step(clock.now_ms)
+    assert len(parts.people.register.people(ANNA)) == 2
+    clock.now_ms += HOUR_MS
+    parts.people.step(clock.now_ms)
+    assert [one.id for one in parts.people.register.people(ANNA)] == [staff]
+    assert RemovedPerson(kind="person", id=banned) in [one.change for one in told(parts, "gallery")]
+    said = next(one for one in parts.store.audit.page() if one.action == "remove person")
+    assert (said.who, said.subject, said.details) == ("", f"person/{banned}", '{"why": "retention"}')
+    forgotten = {one.command for one in told(parts, "people-commands")}
+    assert forgotten == {ForgetUnknown(pseudonym="u-1")}
+    parts.store.close()
