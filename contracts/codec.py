@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from contracts.controls import Control, EdgeControl
+from contracts.drift import DriftReport
 from contracts.errors import ContractError
 from contracts.messages import (
     Alert,
@@ -64,6 +65,7 @@ _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
         EdgeControl,
         Control,
         ModelReport,
+        DriftReport,
         GalleryChange,
         FaceKey,
         Sighting,

@@ -83,19 +83,22 @@ MODEL_SHIFT = Metric(
 MODEL_SECONDS = Metric("vedette_model_seconds", "Detecting one frame that is compared", "histogram", ("role",))
 MODEL_ROLLBACKS = Metric("vedette_model_rollbacks_total", "Candidates that were taken back", "counter", ("reason",))
 DRIFT_LEARNT = Metric(
-    "vedette_drift_reference_ratio", "How much of a camera's reference is learnt, 0 to 1", "gauge", ("camera", "part")
+    "vedette_drift_reference_ratio",
+    "How much of a camera's reference is learnt, 0 to 1",
+    "gauge",
+    ("camera", "day_part"),
 )
 DRIFT_DISTANCE = Metric(
-    "vedette_drift_distance", "From the newest block of tracks to the reference", "gauge", ("camera", "part", "of")
+    "vedette_drift_distance", "From the newest block of tracks to the reference", "gauge", ("camera", "day_part", "of")
 )
 DRIFT_USUAL = Metric(
-    "vedette_drift_usual_distance", "From a block of the reference to the others", "gauge", ("camera", "part", "of")
+    "vedette_drift_usual_distance", "From a block of the reference to the others", "gauge", ("camera", "day_part", "of")
 )
 DRIFT_EVIDENCE = Metric(
-    "vedette_drift_evidence", "The odds against nothing having changed", "gauge", ("camera", "part", "of")
+    "vedette_drift_evidence", "The odds against nothing having changed", "gauge", ("camera", "day_part", "of")
 )
 DRIFTED = Metric(
-    "vedette_drifted", "1 while a camera shows other things than its reference", "gauge", ("camera", "part", "of")
+    "vedette_drifted", "1 while a camera shows other things than its reference", "gauge", ("camera", "day_part", "of")
 )
 CLASSIFIED = Metric("vedette_classifier_seconds", "One classifier's looks at one full-size frame", "histogram")
 CLASSIFIED_BOXES = Metric(

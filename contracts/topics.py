@@ -17,6 +17,7 @@ FEEDBACK = "feedback"
 EVIDENCE = "evidence"
 ANALYTICS = "analytics"
 MODEL_REPORTS = "model-reports"
+DRIFT = "drift"
 EDGE_STATUS = "edge-status"
 CONTROLS = "controls"
 EDGE_CONTROLS = "edge-controls"
@@ -116,6 +117,7 @@ def specs(
         kept(DEAD_LETTERS, 7 * 24, 1),
         compacted(CONTROLS),
         compacted(EDGE_CONTROLS),
+        compacted(DRIFT),
         forgetting(GALLERY),
         forgetting(FACE_KEYS),
         forgetting(UNKNOWNS),

@@ -8,10 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archive.collection.items import About
-from archive.collection.when import Learnt, due, keep_learnt, last_learnt
-from archive.registry import slot_of
+from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
+from archive.registry import Standing, slot_of
+from bus.errors import BusError
+from bus.reader import Reader
+from contracts import topics
+from contracts.codec import decode
 from contracts.config import Config
-from contracts.errors import ConfigError, VedetteError
+from contracts.drift import DriftReport, key
+from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest
 from vedette.dataset import DataSets
 from vedette.errors import SetupError
@@ -40,8 +45,12 @@ class Learning:
         replay = self._path("replay", self._config.learning.replay)
         self._sets.collect(self._now_ms())
         about, items = self._sets.collection.load()
-        reason = why or due(last_learnt(self._sets.collection), about.id, items, self._config.learning, self._now_ms())
+        before = last_learnt(self._sets.collection)
+        drifted = self._drifted(before)
+        reason = why or due(before, about.id, items, self._config.learning, self._now_ms(), drifted)
         if not reason:
+            for sentence in drifted:
+                print(f"{sentence}; nothing new is answered to learn that from: `vedette dataset show`")
             print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
             return 0
         print(f"training: {reason}")
@@ -63,6 +72,22 @@ class Learning:
             raise refused
         print(f"{id} passed: `vedette models promote {id} --stage shadow` lets it run beside what is in service")
         return 0
+
+    def _drifted(self, before: Learnt | None) -> list[str]:
+        """What cameras say of drift under the model in service since the last training; [] without a broker."""
+        broker = self._desk.broker("")
+        if not broker:
+            return []
+        first = load_manifest(manifest_of(self._config, self._file))
+        now = self._desk.registry.standing(self._desk.site).get(slot_of(first), Standing())
+        try:
+            with Reader(broker, topics.DRIFT) as reader:
+                reports = [decode(record.value, DriftReport) for record in reader.held() if record.value is not None]
+        except (BusError, ContractError) as error:
+            print(f"whether cameras drift is not known: {error}")
+            return []
+        newest = {key(one): one for one in reports if one.site == self._desk.site}
+        return drifts(newest.values(), now.in_service or first.id, before.at_ms if before is not None else 0)
 
     def _candidate(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> Path:
         """The manifest of the model that was trained on this version, from the one in service."""

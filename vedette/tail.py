@@ -12,6 +12,7 @@ from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control, EdgeControl
+from contracts.drift import DriftReport
 from contracts.errors import ContractError, VedetteError
 from contracts.messages import (
     Alert,
@@ -41,6 +42,7 @@ KINDS: dict[str, type[Message]] = {
     topics.EVIDENCE: EvidenceNote,
     topics.ANALYTICS: WindowStats,
     topics.MODEL_REPORTS: ModelReport,
+    topics.DRIFT: DriftReport,
     topics.EDGE_STATUS: EdgeStatus,
     topics.CONTROLS: Control,
     topics.EDGE_CONTROLS: EdgeControl,

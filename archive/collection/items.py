@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from typing import Literal
@@ -18,8 +17,6 @@ Source = Literal["alert", "sample", "import"]
 
 SAME = 0.5
 """Boxes that overlap (IoU) by so much are of the same thing."""
-
-QUARTER_H = 6
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,8 +141,3 @@ def items_of(index: bytes) -> tuple[Item, ...]:
 def digest(data: bytes) -> str:
     """A SHA-256 as it stands in names."""
     return hashlib.sha256(data).hexdigest()
-
-
-def part_of_day(at_ms: int) -> int:
-    """Night, morning, afternoon or evening (0-3) in UTC: each is asked for alike."""
-    return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).hour // QUARTER_H

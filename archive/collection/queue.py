@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from archive.collection.items import SAME, Box, Item, overlap, part_of_day
+from archive.collection.items import SAME, Box, Item, overlap
 from archive.collection.seeing import SEEN, SURE
+from contracts.day_parts import part_of_day
 from contracts.fields import Millis, Share
 
 REVIEWED = 0.2

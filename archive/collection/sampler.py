@@ -6,7 +6,7 @@ import zlib
 
 import msgspec
 
-from archive.collection.items import part_of_day
+from contracts.day_parts import part_of_day
 from contracts.messages import FrameDetections
 
 UNSURE = (0.15, 0.6)

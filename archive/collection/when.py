@@ -1,14 +1,16 @@
-"""When it is time to train: after so many days or answers, or when a camera's alerts are right less often."""
+"""When it is time to train: after so many days or answers, or when a camera is no longer as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from archive.collection.items import Item
 from archive.collection.store import Collection
 from contracts.config import Learning
+from contracts.day_parts import PARTS
+from contracts.drift import DriftReport
 from contracts.fields import Count, Millis
 
 DAY_MS = 86_400_000
@@ -41,8 +43,13 @@ def keep_learnt(collection: Collection, learnt: Learnt) -> None:
     collection.files.write(f"{LEARNT}/{learnt.version}.json", msgspec.json.encode(learnt))
 
 
-def due(before: Learnt | None, id: str, items: Sequence[Item], config: Learning, now_ms: int) -> str:
-    """Why it is time to train on the version `id` of these items; "" while it isn't."""
+def due(
+    before: Learnt | None, id: str, items: Sequence[Item], config: Learning, now_ms: int, drifted: Sequence[str] = ()
+) -> str:
+    """Why it is time to train on the version `id` of these items; "" while it isn't.
+
+    `drifted` says of which cameras something is no longer as it was: a reason once there is an answer to learn from.
+    """
     answered = [item for item in items if item.answer or item.complete]
     if not answered or (before is not None and before.version == id):
         return ""
@@ -54,9 +61,30 @@ def due(before: Learnt | None, id: str, items: Sequence[Item], config: Learning,
         was, now = (_precision(some, camera) for some in (set_apart(answered, since_ms), new))
         if was is not None and now is not None and was - now >= config.precision_drop:
             return f"alerts of {camera} were right in {was:.0%}, now in {now:.0%}"
+    if drifted and new:
+        return "; ".join(drifted)
     if before is not None and new and now_ms - since_ms >= config.every_days * DAY_MS:
         return f"{(now_ms - since_ms) / DAY_MS:.0f} days since the last training"
     return ""
+
+
+def drifts(reports: Iterable[DriftReport], model: str, since_ms: int) -> list[str]:
+    """What cameras' newest words under this model, later than that, say is no longer as it was, a sentence each."""
+    return [
+        sentence
+        for one in sorted(reports, key=lambda one: (one.camera, one.part))
+        if one.model == model and one.at_ms > since_ms
+        for sentence in _drift(one)
+    ]
+
+
+def _drift(report: DriftReport) -> Iterator[str]:
+    where = f"{report.camera}, {PARTS[report.part % len(PARTS)]}"
+    for one in report.signals:
+        if one.drifted and one.of == "confidence":
+            yield f"{where}: confidence was {report.usual_confidence:.2f}, now is {report.confidence:.2f}"
+        elif one.drifted:
+            yield f"{where}: things look otherwise, {one.distance / max(one.usual, 1e-6):.1f} times as far as usual"
 
 
 def set_apart(items: Sequence[Item], since_ms: int) -> list[Item]:

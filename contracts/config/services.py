@@ -87,6 +87,19 @@ class RolloutBounds(Spec, frozen=True, kw_only=True):
     min_answers: Annotated[int, Meta(ge=1, le=1_000_000)] = 4
 
 
+class Drift(Spec, frozen=True, kw_only=True):
+    """When a camera shows other things than it used to: `tracks` make a block, one each `apart_s` at most.
+
+    The first `blocks` of a part of the day are what is usual; `odds` against nothing having changed are believed, which
+    by chance come once in so many blocks.
+    """
+
+    tracks: Annotated[int, Meta(ge=2, le=1000)] = 25
+    apart_s: NonNegative = 60.0
+    blocks: Annotated[int, Meta(ge=4, le=256)] = 32
+    odds: Annotated[float, Meta(gt=1, le=1e9)] = 10_000.0
+
+
 class Stream(Spec, frozen=True, kw_only=True):
     """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's."""
 
@@ -99,6 +112,7 @@ class Stream(Spec, frozen=True, kw_only=True):
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
     heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
     rollout: RolloutBounds = RolloutBounds()
+    drift: Drift = Drift()
 
 
 class Analytics(Spec, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from contracts.controls import Control
 from contracts.messages import EdgeStatus, FrameDetections
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.decider import Decider, Decision, LaneState
+from stream.jobs.drift import DriftKeeper, drift_tag
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import KEY, OFFSET, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, sightings_tag, write
@@ -68,6 +69,7 @@ class Decide(KeyedBroadcastProcessFunction):
         self._seconds = self._process.metrics.histogram(names.DECIDE)
         self._replayed = self._process.metrics.counter(names.REPLAYED)
         self._lane = context.get_state(ValueStateDescriptor("lane", Types.PICKLED_BYTE_ARRAY()))
+        self._drift = DriftKeeper(self._config.config.stream.drift, self._process.metrics, context)
         self._encoder = msgspec.msgpack.Encoder()
         self._controls = Controls()
 
@@ -95,6 +97,7 @@ class Decide(KeyedBroadcastProcessFunction):
                 self._replayed.inc()
                 return
             self._count(frame.camera, decision)
+            yield from self._drift.ended(frame, decision.ended)
         self._save(lane)
         yield from self._records(decision)
 
@@ -151,5 +154,6 @@ def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DecideConfig
         .uid(NAME)
     )
     write(ends, tracks, topics.TRACKS, NAME)
+    ends.sink(side_output(tracks, drift_tag()), topics.DRIFT, NAME)
     if config.settings.faces is not None:
         ends.sink(side_output(tracks, sightings_tag()), topics.SIGHTINGS, NAME)

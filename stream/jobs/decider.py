@@ -31,7 +31,7 @@ from stream.rules import (
     SilenceState,
     alerts_of,
 )
-from stream.tracking import Detections, Track, Tracker, TrackerState, distinct
+from stream.tracking import Detections, Track, Tracker, TrackerState, TrackState, distinct
 from stream.tracking.attributes import AttributeLook, VoteConfig, Voter, VoteState
 
 EMBEDDING_DTYPE = np.dtype("<f2")
@@ -58,7 +58,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
 class Decision(NamedTuple):
     """What one message leads to. `tracks` is None for a message that is no frame, or a frame that was seen before.
 
-    `silenced` counts the events that an operator's answer keeps from being alerts.
+    `silenced` counts the events that answers keep from being alerts; `ended` are the tracks that are over.
     """
 
     tracks: FrameTracks | None = None
@@ -67,6 +67,7 @@ class Decision(NamedTuple):
     sightings: tuple[Sighting, ...] = ()
     tally: Tally = NOTHING
     silenced: int = 0
+    ended: tuple[TrackState, ...] = ()
 
 
 class Decider:
@@ -117,7 +118,10 @@ class Decider:
             silence=silence,
         )
         told = _tracks(state, frame, _coloured(objects, tracks, boxes))
-        return after, Decision(told, heard.events, alerts, sightings, tally, heard.silenced)
+        ended = tuple(
+            one for one in state.tracker.tracks if one.confirmed and (one.track_id, one.first_seen_at_ms) not in living
+        )
+        return after, Decision(told, heard.events, alerts, sightings, tally, heard.silenced, ended)
 
     def status(
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()

@@ -6,6 +6,7 @@ A file, once written, stays for ever. When a type gets a field, add a sample und
 from __future__ import annotations
 
 from contracts.attributes import TrackAttribute
+from contracts.drift import DriftReport, Signal
 from contracts.messages import (
     Alert,
     CameraCounters,
@@ -254,6 +255,21 @@ OTHERS: dict[str, Message] = {
         height=1080,
         fps=25.0,
         codec="h264",
+    ),
+    "drift": DriftReport(
+        site="home",
+        camera="gate",
+        part=3,
+        at_ms=AT_MS,
+        model="vedette-nano@3",
+        learnt=32,
+        wanted=32,
+        signals=(
+            Signal(of="confidence", distance=0.25, usual=0.0625, evidence=20_000.0, drifted=True),
+            Signal(of="appearance", distance=0.125, usual=0.0625, evidence=1.5),
+        ),
+        confidence=0.5,
+        usual_confidence=0.75,
     ),
     "model_report": ModelReport(
         site="home",

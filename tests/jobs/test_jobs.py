@@ -14,6 +14,7 @@ from contracts import topics
 from contracts.attributes import KIND
 from contracts.config import ZoneEntry
 from contracts.controls import Control, SetModel, SetRule
+from contracts.drift import DriftReport
 from contracts.messages import Alert, DeadLetter, Frame, FrameDetections, FrameTracks, WindowStats
 from tests.builders import DATA, shade_manifest
 from tests.jobs.faults import READ_BY_JOBS, killed, send_mixed
@@ -38,6 +39,7 @@ class Mixed(NamedTuple):
     tracks: list[FrameTracks]
     alerts: list[Alert]
     windows: list[WindowStats]
+    drift: list[DriftReport]
 
 
 def both_cameras() -> list[Frame]:
@@ -60,6 +62,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Mixed:
             site.messages(topics.TRACKS, FrameTracks),
             site.messages(topics.ALERTS, Alert),
             site.messages(topics.ANALYTICS, WindowStats),
+            site.messages(topics.DRIFT, DriftReport),
         )
 
 
@@ -88,6 +91,13 @@ def test_frames_become_alerts_whatever_else_is_on_the_topics(mixed: Mixed) -> No
     assert sum(
         w.entered for w in mixed.windows if (w.camera, w.lane, w.zone, w.label) == ("yard", "live", "left", "person")
     )
+
+
+def test_tracks_that_ended_are_learnt_as_what_a_camera_shows(mixed: Mixed) -> None:
+    for camera in ("gate", "yard"):
+        learnt = [one.learnt for one in mixed.drift if one.camera == camera]
+        assert learnt == list(range(1, len(learnt) + 1))
+        assert len(learnt) >= VISITS // 2 - 1  # two tracks a block; the last may still be there
 
 
 def test_alerts_are_the_same_when_flink_is_killed(mixed: Mixed, tmp_path: Path) -> None:

@@ -38,7 +38,12 @@ LABELS = {"red": "person", "green": "car", "blue": "bag"}
 CONFIG = {
     "site": {"name": "site"},
     "kafka": {"port": None, "partitions": 2, "heap_mb": 256},
-    "stream": {"model": "manifest.json", "metrics_port": 0, "checkpoint_interval_s": 0.5},
+    "stream": {
+        "model": "manifest.json",
+        "metrics_port": 0,
+        "checkpoint_interval_s": 0.5,
+        "drift": {"tracks": 2, "apart_s": 0},
+    },
     "analytics": {"window_s": 10, "lateness_s": 2},
     "cameras": {
         name: {

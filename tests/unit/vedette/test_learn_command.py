@@ -5,15 +5,20 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from archive.collection.when import last_learnt
 from archive.registry import registry_of
+from bus.consuming import Record
+from bus.errors import BusError
+from contracts.codec import encode
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
 from tests.collection_tools import Answering
 from tests.evidence_tools import AT_MS
 from tests.gate_tools import bright_set
+from tests.golden.samples import SAMPLES
 from tests.registry_tools import SITE, made
 from vedette.cli import main
 from vedette.learn import Finetune, Learning
@@ -113,6 +118,36 @@ def test_after_a_kill_no_step_is_done_twice(
         assert last_learnt(site.answers().collection) is None
     assert site.loop.learn("by hand", site.training(BOTH)) == 0
     assert (site.trained, site.registered()) == (1, ["detector@1", "detector@2"])
+
+
+def test_drift_is_a_reason_and_a_broker_that_is_away_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    drifted = msgspec.structs.replace(SAMPLES["drift"], site=SITE, model="detector@1")
+
+    class Topic:
+        """Stands for the broker's topic, with one camera's newest word."""
+
+        def __init__(self, broker: str, topic: str) -> None:
+            self.words = {"here": [encode(drifted)], "away": None}[broker]
+            assert topic == "drift"
+            if self.words is None:
+                raise BusError("no broker")
+
+        __enter__, __exit__ = (lambda self: self), (lambda *_: None)
+
+        def held(self) -> list[Record]:
+            return [Record("drift", 0, 0, 0, None, word) for word in self.words]
+
+    monkeypatch.setattr("vedette.learn.Reader", Topic)
+    monkeypatch.setattr("vedette.models.running_bootstrap", lambda _: "away")
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert "whether cameras drift is not known: no broker" in capsys.readouterr().out
+    monkeypatch.setattr("vedette.models.running_bootstrap", lambda _: "here")
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert "training: gate, evening: confidence was 0.75, now is 0.50" in capsys.readouterr().out
+    assert site.trained == 1
 
 
 def test_what_it_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

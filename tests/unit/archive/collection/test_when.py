@@ -9,9 +9,10 @@ import pytest
 
 from archive.collection.items import Item
 from archive.collection.store import Collection
-from archive.collection.when import Learnt, due, keep_learnt, last_learnt
+from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
 from archive.evidence.files import Folder
 from contracts.config import Learning
+from contracts.drift import DriftReport, Signal
 from tests.collection_tools import item
 from tests.evidence_tools import AT_MS
 
@@ -46,6 +47,44 @@ BEFORE = answers(20, "true", AT_MS - DAY_MS)
 )
 def test_when_it_is_time(before: Learnt | None, items: list[Item], days: int, why: str) -> None:
     assert due(before, "new", items, Learning(), AT_MS + days * DAY_MS) == why
+
+
+def report(camera: str = "gate", **changes: Any) -> DriftReport:
+    values: dict[str, Any] = {"site": "home", "part": 1, "at_ms": AT_MS, "model": "d@1", "learnt": 32, "wanted": 32}
+    values |= {"confidence": 0.5, "usual_confidence": 0.71}
+    signals = (
+        Signal(of="confidence", distance=0.2, usual=0.1, evidence=2e4, drifted=True),
+        Signal(of="appearance", distance=0.3, usual=0.1, evidence=2e4, drifted=True),
+    )
+    return DriftReport(camera=camera, **(values | {"signals": signals} | changes))
+
+
+@pytest.mark.parametrize(
+    ("reports", "sentences"),
+    [
+        ([], []),
+        ([report(signals=())], []),
+        ([report(signals=(Signal(of="appearance", distance=0.3, usual=0.1, evidence=9.0),))], []),
+        ([report(model="d@2")], []),
+        ([report(at_ms=AT_MS - 1)], []),
+        (
+            [report("yard", signals=report().signals[:1]), report(signals=report().signals[1:])],
+            [
+                "gate, morning: things look otherwise, 3.0 times as far as usual",
+                "yard, morning: confidence was 0.71, now is 0.50",
+            ],
+        ),
+    ],
+    ids=["none", "learning", "little evidence", "another model", "before the last training", "two cameras"],
+)
+def test_drift_is_said_in_sentences(reports: list[DriftReport], sentences: list[str]) -> None:
+    assert drifts(reports, "d@1", AT_MS - 1) == sentences
+
+
+def test_drift_is_a_reason_once_there_is_an_answer_to_learn_from() -> None:
+    items, now_ms = [*BEFORE, *answers(1, "true", AT_MS + 1)], AT_MS + DAY_MS
+    assert due(learnt(), "new", items, Learning(), now_ms, ["gate drifts", "yard drifts"]) == "gate drifts; yard drifts"
+    assert due(learnt(), "new", BEFORE, Learning(), now_ms, ["gate drifts"]) == ""
 
 
 def test_the_last_training_is_known(tmp_path: Path) -> None:

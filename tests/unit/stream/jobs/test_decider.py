@@ -80,6 +80,16 @@ def test_a_walk_is_one_track_and_one_alert() -> None:
     assert {frame.interval_ms for frame in tracks[1:]} == {100}
 
 
+def test_a_track_that_is_over_is_given_once_with_all_that_was_seen_of_it() -> None:
+    empty = [detections(40 + i) for i in range(60)]
+    state, ended = LaneState(), []
+    for frame in (*walk(41)[:40], *empty):
+        state, decision = Decider(config()).frame(state, frame)
+        ended += decision.ended
+    (track,) = ended
+    assert (track.track_id, track.label, track.hits) == (1, "person", 40)
+
+
 def test_what_comes_again_changes_nothing() -> None:
     frames = walk(60)
     decider = Decider(config())
