@@ -58,6 +58,9 @@ class SetModel(msgspec.Struct, frozen=True, kw_only=True, tag="model"):
     its detections are those of `cameras`, and the model in service looks at `share` of the same frames to compare.
     Frames of cameras are chosen by when they were captured: let `effective_from_ms` lie LEAD_MS ahead, so that all
     processes have it loaded by then. Versions are milliseconds since the epoch, like those of all changes by hand.
+
+    `before` is what was in service until then: for WATCH_MS it looks at `share` of the frames too, and comes back by
+    itself where the new one does worse. Without it (after a rollback) nothing is held against anything.
     """
 
     manifest: ModelManifest
@@ -65,18 +68,21 @@ class SetModel(msgspec.Struct, frozen=True, kw_only=True, tag="model"):
     stage: Stage = "everywhere"
     cameras: tuple[Id, ...] = ()
     share: Share = 0.25
+    before: ModelManifest | None = None
 
 
 class EndCandidate(msgspec.Struct, frozen=True, kw_only=True, tag="candidate_end"):
     """The candidate `model` (name@version) is taken back, and what is in service is all there is.
 
-    `by` is whoever did: "rollout-guard" for the stream itself, else a person or program. `reason` is a sentence.
+    `in_service` is whether it was in service itself, so that what was there before it is again. `by` is whoever did:
+    "rollout-guard" for the stream itself, else a person or program. `reason` is a sentence.
     """
 
     task: Task
     model: Id
     by: str
     reason: str
+    in_service: bool = False
 
 
 class SetSuppressions(msgspec.Struct, frozen=True, kw_only=True, tag="suppressions"):
@@ -98,6 +104,8 @@ Change = SetCamera | SetZone | SetLine | SetRule | SetArming | SetModel | EndCan
 
 LEAD_MS = 5_000
 """A detector is read, opened and run once in less, also where several processes share a few cores."""
+WATCH_MS = 3_600_000
+"""For so long a model that went everywhere is held against the one before it."""
 
 
 class Control(Message, frozen=True, kw_only=True):

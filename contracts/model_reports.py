@@ -52,7 +52,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ModelReport(Message, frozen=True, kw_only=True, gc=False):
     """One process's word, every few seconds while frames come.
 
-    `candidate` is "" where none stands; `version` is that of the control which it came by, `state` and `reason` say
+    `candidate` is "" where none stands, and what is in service while that is watched (`stage` is then everywhere);
+    `version` is that of the control which it came by, `state` and `reason` say
     how it is with the model that came last, candidate or not.
     """
 

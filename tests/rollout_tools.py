@@ -13,15 +13,19 @@ RED = (0, 0, 250)
 
 def promoted(model, from_ms, version=None, stage="everywhere", *, folder=DATA, name=None, **changes):
     """`model` is the stem of one of the tiny models; its id is name@version of the manifest, `bright_boxes@2`."""
-    stem, _, number = model.partition("@")
-    manifest = manifest_of(DATA / f"{stem}.onnx", version=number or "1", name=name or stem)
-    change = SetModel(manifest=manifest, folder=str(folder), stage=stage, **changes)
+    change = SetModel(manifest=version_of(model, name), folder=str(folder), stage=stage, **changes)
     return control(change, from_ms, version)
 
 
-def ended(model, from_ms, version=None):
+def version_of(model, name=None):
+    """The manifest of one of the tiny models, by the id that it is to have."""
+    stem, _, number = model.partition("@")
+    return manifest_of(DATA / f"{stem}.onnx", version=number or "1", name=name or stem)
+
+
+def ended(model, from_ms, version=None, **changes):
     """The candidate with this id is taken back."""
-    change = EndCandidate(task="detector", model=model, by="ann", reason="no better")
+    change = EndCandidate(task="detector", model=model, by="ann", reason="no better", **changes)
     return control(change, from_ms, version)
 
 

@@ -58,7 +58,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What a site runs in one slot: ids of versions; `in_service` is empty where the log doesn't know.
 
     `before` are those that were in service earlier, the latest last. `since_ms` is since when it is in service, `at_ms`
-    the time of the last decision on the slot.
+    the time of the last decision on the slot. `proven` is whether it was in service before already, and is back.
     """
 
     in_service: str = ""
@@ -66,6 +66,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     candidate: Candidate | None = None
     since_ms: int = 0
     at_ms: int = 0
+    proven: bool = False
 
 
 def slot_of(manifest: ModelManifest) -> str:
@@ -97,7 +98,7 @@ def _promoted(now: Standing, decision: Decision) -> Standing:
     if decision.model == now.in_service:
         return replace(now, candidate=None)
     before = (*now.before, now.in_service) if now.in_service else now.before
-    return replace(now, in_service=decision.model, before=before, candidate=None, since_ms=decision.at_ms)
+    return replace(now, in_service=decision.model, before=before, candidate=None, since_ms=decision.at_ms, proven=False)
 
 
 def _back(now: Standing, decision: Decision) -> Standing:
@@ -105,5 +106,6 @@ def _back(now: Standing, decision: Decision) -> Standing:
     if now.candidate is not None and now.candidate.model == decision.model:
         return replace(now, candidate=None)
     if now.in_service == decision.model and now.before:
-        return replace(now, in_service=decision.instead, before=now.before[:-1], since_ms=decision.at_ms)
+        back = {"in_service": decision.instead, "before": now.before[:-1], "since_ms": decision.at_ms}
+        return replace(now, **back, proven=True)
     return now

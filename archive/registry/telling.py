@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from archive.registry.errors import RegistryError
 from archive.registry.log import EVERYWHERE, Standing
 from archive.registry.registry import Registry
@@ -46,9 +48,10 @@ def learn(registry: Registry, site: str, topic: Held) -> list[str]:
     learnt = []
     for slot, now in registry.standing(site).items():
         word = topic.get(f"candidate//{slot}")
-        if now.candidate is None or word is None or word.version <= now.at_ms:
+        if word is None or word.version <= now.at_ms or not isinstance(word.change, EndCandidate):
             continue
-        if isinstance(word.change, EndCandidate) and word.change.model == now.candidate.model:
+        going = now.candidate.model if now.candidate is not None else now.in_service if word.change.in_service else ""
+        if word.change.model == going:
             try:
                 registry.rollback(slot, site, by=word.change.by, why=word.change.reason, model=word.change.model)
             except RegistryError:
@@ -65,7 +68,7 @@ def missing(registry: Registry, site: str, topic: Held, now_ms: int) -> list[Con
     found = []
     for change in changes:
         before = topic.get(key(change))
-        if before is None or before.change != change:
+        if before is None or _plain(before.change) != _plain(change):
             version = max(now_ms, before.version + 1) if before is not None else now_ms
             found.append(
                 Control(site=site, origin="console", version=version, effective_from_ms=now_ms + LEAD_MS, change=change)
@@ -73,10 +76,17 @@ def missing(registry: Registry, site: str, topic: Held, now_ms: int) -> list[Con
     return found
 
 
+def _plain(change: Change) -> Change:
+    """What is in service, whatever it is held against: that is the first word's, and not said anew."""
+    return msgspec.structs.replace(change, before=None) if isinstance(change, SetModel) else change
+
+
 def _wanted(registry: Registry, slot: str, now: Standing, topic: Held) -> list[Change]:
     found: list[Change] = []
     if now.in_service:
-        found.append(SetModel(manifest=registry.manifest(now.in_service), folder="", stage=EVERYWHERE))
+        before = registry.manifest(now.before[-1]) if now.before and not now.proven else None
+        in_service = registry.manifest(now.in_service)
+        found.append(SetModel(manifest=in_service, folder="", stage=EVERYWHERE, before=before))
     if now.candidate is not None:
         one = now.candidate
         manifest = registry.manifest(one.model)

@@ -71,7 +71,7 @@ class RolloutBounds(Spec, frozen=True, kw_only=True):
 
     `errors_share` of its frames may fail; a frame may take `slower` times as long; `lost_share` of a label's boxes at a
     camera may be gone and `flood` boxes a frame new; alerts may be `alerts` times as many; of the answers to them a
-    share that is higher by `unwanted` may say false or nuisance.
+    share that is higher by `unwanted` may say false or nuisance. One that no frame comes to for `idle_s` goes too.
     """
 
     errors_share: Fraction = 0.02
@@ -85,6 +85,7 @@ class RolloutBounds(Spec, frozen=True, kw_only=True):
     min_alerts: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
     unwanted: Fraction = 0.3
     min_answers: Annotated[int, Meta(ge=1, le=1_000_000)] = 4
+    idle_s: Positive = 600.0
 
 
 class Drift(Spec, frozen=True, kw_only=True):

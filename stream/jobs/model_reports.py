@@ -51,7 +51,7 @@ class ModelReports:
             process=self._process,
             at_ms=at_ms,
             in_service=status.in_service,
-            candidate=status.candidate,
+            candidate=status.candidate or status.watched,
             stage=status.stage,
             version=status.version,
             state=status.state,

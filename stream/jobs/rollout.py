@@ -86,7 +86,8 @@ class Rollout(KeyedProcessFunction):
         """The control, whose version follows the candidate's: whoever promotes another one later has a higher one."""
         log.warning("model %s is taken back: %s", verdict.model, verdict.why)
         self._metrics.counter(names.MODEL_ROLLBACKS, verdict.reason).inc()
-        change = EndCandidate(task="detector", model=verdict.model, by=BY, reason=verdict.why)
+        everywhere = verdict.stage == "everywhere"
+        change = EndCandidate(task="detector", model=verdict.model, by=BY, reason=verdict.why, in_service=everywhere)
         control = Control(
             site=self._config.site,
             origin="console",

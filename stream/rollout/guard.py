@@ -25,14 +25,15 @@ SILENT_MS = 60_000
 """A candidate that no process has named for so long is none any more."""
 MOST_ANSWERED = 500
 
-Reason = Literal["refused", "errors", "latency", "lost", "flood", "alerts", "answers"]
+Reason = Literal["refused", "errors", "latency", "lost", "flood", "alerts", "answers", "idle"]
 
 
 class Verdict(NamedTuple):
-    """The candidate that came by the control of this version goes, and why in a sentence."""
+    """The candidate that came by the control of this version goes, at which stage, and why in a sentence."""
 
     model: str
     version: int
+    stage: Stage
     reason: Reason
     why: str
 
@@ -49,6 +50,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     frames: int = 0
     errors: int = 0
     compared: int = 0
+    dropped: int = 0
     candidate_s: float = 0.0
     in_service_s: float = 0.0
     gained: int = 0
@@ -95,7 +97,9 @@ class RolloutGuard:
         if trial is None or report.version != trial.version or report.candidate != trial.model:
             return replace(state, trial=trial), None
         if report.state == "refused":
-            return self._judged(state, trial, Verdict(trial.model, trial.version, "refused", report.reason))
+            return self._judged(
+                state, trial, Verdict(trial.model, trial.version, trial.stage, "refused", report.reason)
+            )
         return self._judged(state, _added(trial, report), None)
 
     def alert(self, state: GuardState, alert: Alert) -> tuple[GuardState, Verdict | None]:
@@ -137,9 +141,10 @@ class RolloutGuard:
             ("latency", self._latency(trial)),
             ("alerts", self._alerts(state, trial)),
             ("answers", self._answers(state, trial)),
+            ("idle", self._idle(trial)),
         ):
             if why:
-                return Verdict(trial.model, trial.version, reason, why)  # type: ignore[arg-type]
+                return Verdict(trial.model, trial.version, trial.stage, reason, why)  # type: ignore[arg-type]
         return None
 
     def _errors(self, trial: Trial) -> str:
@@ -196,6 +201,15 @@ class RolloutGuard:
             return ""
         return f"{unwanted} of {answers} alerts were unwanted, where {100 * usual:.0f} % are usual"
 
+    def _idle(self, trial: Trial) -> str:
+        """A candidate of which no frame says anything would never be judged."""
+        lasted_s = (trial.heard_ms - trial.since_ms) / 1000
+        if trial.frames or trial.errors or lasted_s < self._bounds.idle_s:
+            return ""
+        if trial.dropped:
+            return f"within {lasted_s / 60:.0f} min there was no time for any of {trial.dropped} frames"
+        return f"within {lasted_s / 60:.0f} min no frame of its cameras came"
+
 
 def _added(trial: Trial, report: ModelReport) -> Trial:
     mine = [one for one in report.served if one.model == trial.model]
@@ -207,6 +221,7 @@ def _added(trial: Trial, report: ModelReport) -> Trial:
         frames=trial.frames + sum(one.frames for one in mine) + sum(one.frames for one in pairs),
         errors=trial.errors + sum(one.errors for one in mine) + sum(one.errors for one in pairs),
         compared=trial.compared + sum(one.frames for one in pairs),
+        dropped=trial.dropped + sum(one.dropped for one in pairs),
         candidate_s=trial.candidate_s + sum(one.candidate_s for one in pairs),
         in_service_s=trial.in_service_s + sum(one.in_service_s for one in pairs),
         gained=trial.gained + sum(sum(one.gained.values()) for one in pairs),

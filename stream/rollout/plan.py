@@ -10,7 +10,7 @@ from functools import cached_property
 
 import msgspec
 
-from contracts.controls import Control, EndCandidate, SetModel
+from contracts.controls import WATCH_MS, Control, EndCandidate, SetModel
 from contracts.manifest import ModelManifest
 from contracts.messages import Frame
 
@@ -48,7 +48,8 @@ class _End:
 class Choice:
     """What is to be done with a frame: `serves` gives its detections; if that fails, the next of `instead` does.
 
-    `beside` looks at it too, for a comparison that nobody waits for.
+    `beside` looks at it too, for a comparison that nobody waits for. `candidate` is who is on trial: also what serves
+    all cameras, while it is watched.
     """
 
     serves: Placed
@@ -85,10 +86,11 @@ class Plan:
                 if control.version <= self.service[-1].version:
                     return self
                 placed = Placed(change, control.effective_from_ms, control.version)
-                before = [one for one in self.service if one.from_ms <= placed.from_ms]
-                return replace(self, service=(*before, placed)[-KEPT:])
+                return self._serving(*_before(self.service[-1], placed), placed)
             case SetModel(manifest=ModelManifest(task="detector")) as change:
                 return self._word(Placed(change, control.effective_from_ms, control.version))
+            case EndCandidate(task="detector", model=model, in_service=True):
+                return self._back(model, control)
             case EndCandidate(task="detector", model=model):
                 newest = self.candidates[-1] if self.candidates else None
                 if isinstance(newest, Placed) and newest.manifest.id != model:
@@ -96,6 +98,18 @@ class Plan:
                 return self._word(_End(control.effective_from_ms, control.version))
             case _:
                 return self
+
+    def _serving(self, *placed: Placed) -> Plan:
+        before = [one for one in self.service if one.from_ms <= placed[-1].from_ms]
+        return replace(self, service=(*before, *placed)[-KEPT:])
+
+    def _back(self, model: str, control: Control) -> Plan:
+        """What was in service before the model is so again, and is held against nothing."""
+        last = self.service[-1]
+        if last.manifest.id != model or control.version <= last.version or len(self.service) < 2:
+            return self
+        change = msgspec.structs.replace(self.service[-2].change, before=None)
+        return self._serving(Placed(change, control.effective_from_ms, control.version))
 
     def _word(self, word: Placed | _End) -> Plan:
         if self.candidates and word.version <= self.candidates[-1].version:
@@ -113,7 +127,7 @@ class Plan:
             return None
         candidate = self._candidate(at_ms)
         if candidate is None or not usable(candidate) or candidate.key == service[0].key:
-            return Choice(service[0], tuple(service[1:]))
+            return self._without_candidate(frame, service)
         change = candidate.change
         if change.cameras and frame.camera not in change.cameras:
             return Choice(service[0], tuple(service[1:]), candidate=candidate)
@@ -121,6 +135,14 @@ class Plan:
         if change.stage == "shadow":
             return Choice(service[0], tuple(service[1:]), candidate if compared else None, candidate)
         return Choice(candidate, tuple(service), service[0] if compared else None, candidate)
+
+    def _without_candidate(self, frame: Frame, service: list[Placed]) -> Choice:
+        """What is in service, which itself is on trial against the one before it while it is watched."""
+        others = tuple(service[1:])
+        watched = self.watched(frame.captured_at_ms)
+        if watched is None or service[0] is not watched or not others or others[0] is not self.service[-2]:
+            return Choice(service[0], others)
+        return Choice(watched, others, others[0] if sampled(frame.index, watched.change.share) else None, watched)
 
     def _candidate(self, at_ms: int) -> Placed | None:
         """The candidate of that time: the last word on one, unless it ended it, or a later promotion everywhere did."""
@@ -130,6 +152,14 @@ class Plan:
             return None
         promoted_ms = max((one.from_ms for one in self.service if one.version >= 0 and one.from_ms <= at_ms), default=0)
         return last if last.from_ms >= promoted_ms else None
+
+    def watched(self, at_ms: int) -> Placed | None:
+        """What is in service, while it may still be taken back for the one before it, and no candidate came since."""
+        last = self.service[-1]
+        if last.change.before is None or len(self.service) < 2 or self.service[-2].key == last.key:
+            return None
+        lately = last.from_ms <= at_ms < last.from_ms + WATCH_MS
+        return last if lately and self._candidate(at_ms) is None else None
 
     def now(self, at_ms: int) -> tuple[Placed, Placed | None]:
         """What is in service at that time, and the candidate beside it."""
@@ -141,12 +171,21 @@ class Plan:
         words = [one for one in self.candidates if isinstance(one, Placed) and self._may_serve(one, since_ms)]
         older = [one for one in self.service if one.from_ms <= since_ms and works(one)]
         newer = [one for one in self.service if one.from_ms > since_ms]
-        return (*older[-1:], *newer, *words)
+        held = 1 if self.watched(since_ms) is None else 2
+        return (*older[-held:], *newer, *words)
 
     def _may_serve(self, candidate: Placed, since_ms: int) -> bool:
         """Whether a frame that is captured from `since_ms` on can be the candidate's."""
         enders = (*(one.from_ms for one in self.service if one.version >= 0), *(one.from_ms for one in self.candidates))
         return all(one > since_ms for one in enders if one > candidate.from_ms)
+
+
+def _before(known: Placed, placed: Placed) -> tuple[Placed, ...]:
+    """What was in service before, where a process that started since then knows of another one."""
+    before = placed.change.before
+    if before is None or (before.id, before.sha256) == (known.manifest.id, known.manifest.sha256):
+        return ()
+    return (Placed(SetModel(manifest=before, folder=""), known.from_ms, placed.version - 1),)
 
 
 def sampled(index: int, share: float) -> bool:

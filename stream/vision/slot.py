@@ -39,10 +39,14 @@ class Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class SlotStatus:
-    """How it is with the models: `state` and `reason` are of the promotion that came last."""
+    """How it is with the models: `state` and `reason` are of the promotion that came last.
+
+    `watched` is what is in service, while it may be taken back for the one before it.
+    """
 
     in_service: str
     candidate: str = ""
+    watched: str = ""
     stage: Stage = "everywhere"
     version: int = 0
     state: ModelState = "ready"
@@ -149,11 +153,13 @@ class ModelSlot:
     def status(self) -> SlotStatus:
         """What is in service by now, and how it is with the last promotion."""
         in_service, candidate = self._begun().now(self._clock())
+        watched = self._begun().watched(self._clock())
         last = candidate or in_service
         state, reason = self._state(last)
         return SlotStatus(
             in_service=self._in_service().manifest.id,
             candidate=candidate.manifest.id if candidate else "",
+            watched=watched.manifest.id if watched else "",
             stage=last.change.stage,
             version=max(last.version, 0),
             state=state,

@@ -181,6 +181,12 @@ CONTROLS: dict[str, Message] = {
     "control_model_canary": _control(
         SetModel(manifest=MANIFEST, folder="/models/vedette-nano/4", stage="canary", cameras=("gate",), share=0.5)
     ),
+    "control_model_watched": _control(SetModel(manifest=SIGNED, folder="", before=MANIFEST)),
+    "control_in_service_end": _control(
+        EndCandidate(
+            task="detector", model="vedette-nano@4", by="rollout-guard", reason="2 of 2 are lost", in_service=True
+        )
+    ),
     "control_candidate_end": _control(
         EndCandidate(task="detector", model="vedette-nano@4", by="rollout-guard", reason="errors on 3 of 50 frames")
     ),

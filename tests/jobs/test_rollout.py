@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from contracts.controls import SetModel
+from contracts.manifest import ModelManifest
 from tests.builders import DATA, manifest_of
 from tests.jobs.swaps import CAMERAS, Cameras, Told, ends, swap, swap_often, told
 from tests.jobs.world import LABELS, SiteUnderTest
@@ -22,6 +24,7 @@ BAD = {
 }
 """Models that open and pass their first run, with what the stream is to find out."""
 TAKEN_BACK_WITHIN_MS = 60_000
+EVERYWHERE = "bright_blind@everywhere"
 
 
 def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> None:
@@ -31,9 +34,10 @@ def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> 
         versions = [replace(site.manifest, version=str(number)) for number in range(2, SWAPS + 2)]
         swaps = swap_often(site, versions, str(site.folder), every_s=1.0, lead_ms=2_000)
         begun = {name: _canary(site, name) for name in BAD}
+        went_ms = _everywhere(site, versions[-1])
         sent = cameras.sent
         site.wait("all frames", lambda: all(len(told(site).counts(camera)) >= sent for camera in CAMERAS))
-        site.wait("the terminal's words", lambda: sum("is taken back" in line for line in said) >= len(BAD))
+        site.wait("the terminal's words", lambda: sum("is taken back" in line for line in said) >= len(BAD) + 1)
         everything, over = told(site), ends(site)
 
     candidates = {f"{name}@1" for name in BAD}
@@ -43,6 +47,10 @@ def test_swaps_lose_no_frame_and_bad_canaries_are_taken_back(tmp_path: Path) -> 
     before_canaries = Told([one for one in everything.detections if one.captured_at_ms < min(begun.values())])
     assert before_canaries.misplaced(site.manifest.id, swaps) == []
     assert {one.model for one in everything.detections if one.camera == "yard"} & candidates == set()
+    taken_ms, change = over[EVERYWHERE]
+    assert (change.in_service, "boxes of person are lost" in change.reason) == (True, True)
+    assert taken_ms - went_ms <= TAKEN_BACK_WITHIN_MS
+    assert {one.model for one in everything.detections if one.captured_at_ms >= taken_ms} == {versions[-1].id}
     assert candidates - {one.model for one in everything.detections} == {"bright_raising@1"}  # it never could
     for name, why in BAD.items():
         ended_ms, change = over[f"{name}@1"]
@@ -58,4 +66,14 @@ def _canary(site: SiteUnderTest, name: str) -> int:
     canary = SetModel(manifest=manifest, folder=str(DATA), stage="canary", cameras=("gate",), share=1.0)
     begun = swap(site, canary, lead_ms=2_000)
     site.wait(f"the end of {name}", lambda: begun.model in ends(site))
+    return begun.from_ms
+
+
+def _everywhere(site: SiteUnderTest, before: ModelManifest) -> int:
+    """Put a bad model into service, and wait until the one before is back for good; returns when it began."""
+    name, version = EVERYWHERE.split("@")
+    manifest = manifest_of(DATA / f"{name}.onnx", version=version, label_map=LABELS)
+    begun = swap(site, SetModel(manifest=manifest, folder=str(DATA), share=1.0, before=before), lead_ms=2_000)
+    site.wait("the end of it", lambda: EVERYWHERE in ends(site))
+    time.sleep(2.0)
     return begun.from_ms

@@ -78,6 +78,32 @@ def test_what_the_stream_took_back_stands_in_the_log_and_is_not_told_again(regis
     assert told(registry, topic) == topic
 
 
+def test_what_went_everywhere_is_told_with_the_one_before_and_can_be_taken_back(registry: Registry) -> None:
+    topic = told(registry, [])
+    registry.promote("detector@2", SITE, "everywhere", by="bea")
+    topic = told(registry, topic)
+    service = topic[-2].change
+    assert isinstance(service, SetModel)
+    assert service.before == registry.manifest("detector@1")
+    end = EndCandidate(
+        task="detector", model="detector@2", by="rollout-guard", reason="errors on 9 of 9", in_service=True
+    )
+    topic.append(Control(site=SITE, origin="console", version=AT_MS + 60_000, effective_from_ms=AT_MS, change=end))
+    assert learn(registry, SITE, of(topic)) == ["detector@2"]
+    assert learn(registry, SITE, of(topic)) == []
+    assert registry.standing(SITE)["detector"].in_service == "detector@1"
+    back = told(registry, topic)[-1].change
+    assert isinstance(back, SetModel)
+    assert (back.manifest.id, back.before) == ("detector@1", None), "what is back is held against nothing"
+
+
+def test_what_was_told_without_the_one_before_is_not_told_anew(registry: Registry) -> None:
+    registry.promote("detector@2", SITE, "everywhere", by="bea")
+    plain = SetModel(manifest=registry.manifest("detector@2"), folder="")
+    topic = [Control(site=SITE, origin="console", version=1, effective_from_ms=1, change=plain)]
+    assert told(registry, topic) == topic
+
+
 def test_an_end_from_before_the_promotion_is_no_word_on_it(registry: Registry) -> None:
     end = EndCandidate(task="detector", model="detector@2", by="rollout-guard", reason="latency")
     topic = [Control(site=SITE, origin="console", version=AT_MS - 1, effective_from_ms=AT_MS, change=end)]

@@ -84,6 +84,37 @@ def test_one_verdict_a_candidate():
     assert [one.version for one in again] == [11]
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "minutes", "why"),
+    [
+        ({}, {}, 9, ""),
+        ({}, {}, 10, "within 10 min no frame of its cameras came"),
+        ({}, {"served": [{"frames": 1}]}, 10, ""),
+        ({}, {"compared": [{"frames": 1}]}, 10, ""),
+        ({}, {"served": [{"model": "old@1", "frames": 9}]}, 10, "within 10 min no frame of its cameras came"),
+        (
+            {"compared": [{"dropped": 3}]},
+            {"compared": [{"dropped": 4}]},
+            10,
+            "within 10 min there was no time for any of 7 frames",
+        ),
+    ],
+)
+def test_a_candidate_that_no_frame_comes_to_does_not_wait_for_ever(first, last, minutes, why):
+    between = [report(at_ms=minute * MINUTE_MS) for minute in range(1, minutes)]
+    _, verdicts = after(report(at_ms=0, **first), *between, report(at_ms=minutes * MINUTE_MS, **last))
+    assert [(one.reason, one.why) for one in verdicts] == ([("idle", why)] if why else [])
+
+
+def test_what_went_everywhere_is_judged_anew_and_said_to_have_been_in_service():
+    canary = report(served=[{"frames": 97, "errors": 2}])
+    everywhere = report(version=11, stage="everywhere", served=[{"frames": 10, "errors": 1}])
+    state, verdicts = after(canary, everywhere)
+    assert (verdicts, state.trial.stage, state.trial.errors) == ([], "everywhere", 1)
+    _, (verdict,) = after(everywhere, everywhere, state=state)
+    assert (verdict.stage, verdict.reason, verdict.version) == ("everywhere", "errors", 11)
+
+
 def test_a_candidate_of_which_nothing_is_heard_is_forgotten():
     state, _ = after(report(at_ms=0), report(at_ms=60_001, candidate="", version=0))
     assert state.trial is None

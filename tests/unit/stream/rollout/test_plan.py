@@ -2,15 +2,19 @@
 
 import pytest
 
+from contracts.controls import WATCH_MS
 from stream.rollout import Plan
 from stream.rollout.plan import sampled
 from tests.builders import DATA, manifest_of
-from tests.rollout_tools import ended, frame_at, promoted
+from tests.rollout_tools import ended, frame_at, promoted, version_of
 
 BASE = manifest_of(DATA / "bright_boxes.onnx", name="base")
 EVERY = promoted("bright_boxes@2", 100)
 SHADOW = promoted("bright_boxes@3", 200, stage="shadow", share=1.0)
 CANARY = promoted("bright_boxes@4", 300, stage="canary", cameras=("gate",), share=1.0)
+BASE_BEFORE = promoted("bright_boxes@2", 100, before=BASE, share=1.0)
+FIRST_BEFORE = promoted("bright_boxes@2", 100, before=version_of("bright_boxes@1"), share=1.0)
+BACK = ended("bright_boxes@2", 500, in_service=True)
 NEXT = promoted("bright_boxes@5", 400)
 
 
@@ -55,6 +59,26 @@ def chosen(plan, at_ms, camera="gate", usable=lambda one: True):
         ((NEXT, promoted("bright_boxes@2", 400, 500)), 400, "gate", (2, None)),  # at the same time
         ((EVERY, EVERY, SHADOW, SHADOW), 250, "gate", (2, 3)),  # repeats neither
         ((EVERY, promoted("bright_boxes@2", 200, stage="canary", share=1.0)), 250, "gate", (2, None)),  # itself
+        ((BASE_BEFORE,), 99, "gate", (0, None)),
+        ((BASE_BEFORE,), 100, "gate", (2, 0)),  # for an hour the one before looks on, at all cameras
+        ((BASE_BEFORE,), 99 + WATCH_MS, "yard", (2, 0)),
+        ((BASE_BEFORE,), 100 + WATCH_MS, "yard", (2, None)),
+        ((FIRST_BEFORE,), 100, "gate", (2, 1)),  # though this process had never heard of it
+        ((FIRST_BEFORE,), 99, "gate", (1, None)),
+        ((BASE_BEFORE, CANARY), 300, "yard", (2, None)),  # a candidate is compared with what is in service
+        ((BASE_BEFORE, CANARY, ended("bright_boxes@4", 350)), 350, "gate", (2, 0)),
+        ((BASE_BEFORE, BACK), 499, "gate", (2, None)),
+        ((BASE_BEFORE, BACK), 500, "gate", (1, None)),  # it did worse: the one before, against nothing
+        ((FIRST_BEFORE, BACK), 500, "gate", (1, None)),
+        ((BASE_BEFORE, BACK, BACK), 500, "gate", (1, None)),
+        ((EVERY, ended("bright_boxes@2", 500, 99, in_service=True)), 500, "gate", (2, None)),  # said of an earlier time
+        ((BASE_BEFORE, NEXT, BACK), 500, "gate", (5, None)),  # another one is in service by now
+        (
+            (BASE_BEFORE, BACK, promoted("bright_boxes@1", 600, name="base")),
+            600,
+            "gate",
+            (1, None),
+        ),  # as the registry says it then
     ],
 )
 def test_a_frame_is_for(controls, at_ms, camera, expected):
@@ -98,6 +122,20 @@ def test_who_stands_in_for_a_canary_that_fails():
 def test_what_is_needed_for_frames_from_then_on(since_ms, works, versions):
     good = lambda one: works == "all" or one.version != 400  # noqa: E731
     assert [one.version for one in plan_of(EVERY, SHADOW, CANARY, NEXT).needed(since_ms, good)] == versions
+
+
+@pytest.mark.parametrize(
+    ("since_ms", "works", "versions"),
+    [
+        (99, "all", [-1, 100]),
+        (99 + WATCH_MS, "all", [-1, 100]),  # a look of the one before is still wanted
+        (99 + WATCH_MS, "not the base", [100]),
+        (100 + WATCH_MS, "all", [100]),
+    ],
+)
+def test_what_is_needed_while_what_is_in_service_is_watched(since_ms, works, versions):
+    good = lambda one: works == "all" or one.version >= 0  # noqa: E731
+    assert [one.version for one in plan_of(BASE_BEFORE).needed(since_ms, good)] == versions
 
 
 def test_a_plan_stays_small():

@@ -12,7 +12,7 @@ from stream.rollout import Tally
 from stream.vision import BatchConfig, Batcher, Beside, Detector, DetectService, ModelSlot, SessionOptions
 from stream.vision.beside import DUTY, Comparison
 from tests.builders import DATA, manifest_of
-from tests.rollout_tools import frame_at, promoted
+from tests.rollout_tools import ended, frame_at, promoted, version_of
 
 T0_MS = 1_000_000
 
@@ -71,6 +71,19 @@ def test_a_canary_serves_its_cameras_and_is_held_against_what_was(bench):
     assert (elsewhere.model, len(elsewhere.detections)) == ("base@1", 16)
     _, (compared,) = bench.counted()
     assert (compared.camera, compared.candidate, compared.lost) == ("gate", "bright_blind@2", {"red": 16})
+
+
+def test_what_went_everywhere_is_held_against_the_one_before_until_it_is_taken_back(bench):
+    bench.put("bright_blind@2", "everywhere", before=version_of("bright_boxes@1", "base"))
+    assert bench.detect(camera="yard").model == "bright_blind@2"
+    _, (compared,) = bench.counted()
+    assert (compared.candidate, compared.in_service, compared.lost) == ("bright_blind@2", "base@1", {"red": 16})
+    status = bench.slot.status()
+    assert (status.in_service, status.candidate, status.watched) == ("bright_blind@2", "", "bright_blind@2")
+    bench.slot.take(ended("bright_blind@2", T0_MS, T0_MS + 1, in_service=True))
+    bench.slot.settle()
+    assert bench.detect().model == "base@1"
+    assert bench.slot.status().watched == ""
 
 
 @pytest.mark.parametrize("stage", ["canary", "everywhere"])

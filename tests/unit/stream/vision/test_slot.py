@@ -3,12 +3,13 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from contracts.controls import WATCH_MS
 from contracts.errors import ModelError
 from contracts.metrics import Metrics
 from stream.vision.session import SessionOptions
 from stream.vision.slot import LINGER_MS, MOST_FAILURES, ModelSlot
 from tests.builders import DATA, manifest_of
-from tests.rollout_tools import ended, frame_at, promoted
+from tests.rollout_tools import ended, frame_at, promoted, version_of
 
 T0_MS = 1_000_000
 
@@ -73,6 +74,16 @@ def test_the_old_one_is_let_go_when_no_frame_can_want_it(slot, clock):
     slot.tidy()
     assert held(slot) == {"bright_boxes@2"}
     assert serving(slot, T0_MS) == "bright_boxes@2"  # a frame from before all that is held
+
+
+def test_the_one_before_is_kept_for_as_long_as_it_may_come_back(slot, clock):
+    put(slot, promoted("bright_boxes@2", T0_MS, before=version_of("bright_boxes@1", "base")))
+    clock.now_ms += WATCH_MS + LINGER_MS - 1
+    slot.tidy()
+    assert held(slot) == {"base@1", "bright_boxes@2"}
+    clock.now_ms += 1
+    slot.tidy()
+    assert held(slot) == {"bright_boxes@2"}
 
 
 def test_many_promotions_hold_few_sessions(slot, clock, registry):
