@@ -8,7 +8,8 @@ DEV := $(VENV)/dev.stamp
 # Other trackers to measure against: beside .venv, since they bring an OpenCV with a window system.
 TRACKERS := $(CURDIR)/.venv-trackers
 TRACKERS_PINS := tests/bench/trackers.txt
-TESTS := $(PY) -m pytest
+# A process a core, whole files each: what a file prepares once is prepared once.
+TESTS := $(PY) -m pytest -n 2 --dist loadfile
 CYCLONEDX := 7.5.0
 
 # As if .venv were activated: Flink's JVM looks for its Python on PATH.
