@@ -27,7 +27,8 @@ from tqdm import tqdm
 from contracts.errors import ConfigError, ModelError
 from training import checkpoint
 from training.looks import Batch, Batches, repainted, sheets
-from training.network import DetectorNet, exported_tensors, load_exported
+from training.network import DetectorNet, load_exported
+from training.onnx_weights import exported_tensors
 from training.reid import ReidConfig
 from training.tracklets import ClipConfig, Looks
 

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
 from contracts.errors import ModelError
+from training.onnx_weights import Array, exported_tensors, load_convolutions
 
 STRIDES = (8, 16, 32)
 
@@ -210,26 +209,16 @@ def anchor_points(size: int) -> tuple[Tensor, Tensor]:
 def load_yolox(network: DetectorNet, weights: Path, channels: Sequence[str]) -> None:
     """Fill the network with a public YOLOX ONNX file (COCO-80, batch norm folded), its class rows picked by name.
 
-    The file's convolutions come in the order in which our modules are registered. A channel that COCO lacks keeps
-    its random start. Raises ModelError when the file holds another network.
+    A channel that COCO lacks keeps its random start. Raises ModelError when the file holds another network.
     """
-    graph = onnx.load(str(weights)).graph
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    theirs = [(arrays[n.input[1]], arrays[n.input[2]]) for n in graph.node if n.op_type == "Conv"]
-    ours = [(name, m) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
-    if len(theirs) != len(ours):
-        raise ModelError(f"{weights.name}: {len(theirs)} convolutions, the network has {len(ours)}")
     rows = [(ours_row, COCO_NAMES.index(c)) for ours_row, c in enumerate(channels) if c in COCO_NAMES]
-    for (name, module), (weight, bias) in zip(ours, theirs, strict=True):
+
+    def fit(name: str, module: nn.Conv2d, weight: Array, bias: Array) -> tuple[Array, Array]:
         if name == "backbone.stem.0":
-            weight = _focus_to_conv6(weight)
-        if name.endswith(".classes"):
-            weight, bias = _pick_rows(module, weight, bias, rows)
-        if module.weight.shape != weight.shape or module.bias is None:
-            raise ModelError(f"{weights.name}: {name} is {tuple(module.weight.shape)}, the file's {weight.shape}")
-        with torch.no_grad():
-            module.weight.copy_(torch.from_numpy(weight.copy()))
-            module.bias.copy_(torch.from_numpy(bias.copy()))
+            return _focus_to_conv6(weight), bias
+        return _pick_rows(module, weight, bias, rows) if name.endswith(".classes") else (weight, bias)
+
+    load_convolutions(network, weights, fit)
 
 
 def load_exported(file: Path) -> DetectorNet:
@@ -241,15 +230,6 @@ def load_exported(file: Path) -> DetectorNet:
     except (KeyError, RuntimeError) as error:
         raise ModelError(f"{file.name}: not a detector of this project: {error}") from error
     return network.eval()
-
-
-def exported_tensors(file: Path, prefix: str) -> dict[str, Tensor]:
-    """The weights of an exported file by their names behind the prefix: export.py keeps the parameters' names."""
-    return {
-        tensor.name.removeprefix(prefix): torch.from_numpy(numpy_helper.to_array(tensor).copy())
-        for tensor in onnx.load(str(file)).graph.initializer
-        if tensor.name.startswith(prefix)
-    }
 
 
 def _focus_to_conv6(weight: np.ndarray) -> np.ndarray:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
-from contracts.errors import ModelError
 from training.network import STRIDES
+from training.onnx_weights import load_convolutions
 
 WIDTH = 64
 POINTS = 5
@@ -74,18 +72,6 @@ class LocaliserNet(nn.Module):
 def load_yunet(net: LocaliserNet, weights: Path) -> None:
     """Fill the network with a public YuNet ONNX file (yunet_n, batch norm folded).
 
-    The file's convolutions come in the order in which our modules are registered. Raises ModelError when it holds
-    another network.
+    Raises ModelError when it holds another network.
     """
-    graph = onnx.load(str(weights)).graph
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    theirs = [[arrays[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
-    ours = [(name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d)]
-    if len(theirs) != len(ours):
-        raise ModelError(f"{weights.name}: {len(theirs)} convolutions, the network has {len(ours)}")
-    for (name, module), (weight, bias) in zip(ours, theirs, strict=True):
-        if module.weight.shape != weight.shape or module.bias is None:
-            raise ModelError(f"{weights.name}: {name} is {tuple(module.weight.shape)}, the file's {weight.shape}")
-        with torch.no_grad():
-            module.weight.copy_(torch.from_numpy(weight.copy()))
-            module.bias.copy_(torch.from_numpy(bias.copy()))
+    load_convolutions(net, weights)
