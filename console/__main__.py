@@ -23,6 +23,7 @@ from console.wiring import Place, application, build, running
 from contracts.config import Console, bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError
+from telemetry import open_tracer
 from vault import VaultError, master_key
 
 ADDRESS_FILE, LINK_FILE, TOKEN_FILE = "address", "first-link", "local-token"
@@ -52,8 +53,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"console: {host}:{port}: {error.strerror}", file=sys.stderr)
         return 1
     with listening:
-        folder = given.config.parent
-        place = Place(bootstrap, given.state, database, _address(config.console, listening), master, os.environ, folder)
+        address, tracer = _address(config.console, listening), open_tracer("console")
+        place = Place(
+            *(bootstrap, given.state, database, address, master, os.environ), folder=given.config.parent, tracer=tracer
+        )
         parts = build(config, place, _now_ms)
         try:
             parts.store.open()
@@ -62,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         _tell(place, parts.gate.first_link(_now_ms()), parts.gate.local_token())
         _serve(parts, place, listening)
+        tracer.close()
     return 0
 
 

@@ -22,6 +22,8 @@ from contracts.codec import decode
 from contracts.errors import ContractError
 from contracts.messages import Alert, DeadLetter
 from contracts.metrics import Metrics
+from contracts.trace import Span, child, exemplar
+from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class AlertConsumer:
         measured: Metrics,
         clock_ms: Callable[[], int],
         wake_outbox: Callable[[], None],
+        tracer: Tracer,
     ) -> None:
         self._bootstrap = bootstrap
         self._store = store
@@ -61,6 +64,7 @@ class AlertConsumer:
         self._metrics = measured
         self._clock_ms = clock_ms
         self._wake_outbox = wake_outbox
+        self._tracer = tracer
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self.alive_at_ms = 0
@@ -105,7 +109,10 @@ class AlertConsumer:
         for alert in alerts:
             if alert.decided_at_ms and not alert.late:
                 seconds = max(0, now_ms - alert.decided_at_ms) / 1000
-                self._metrics.histogram(metrics.ALERT_TO_CONSOLE).observe(seconds)
+                self._metrics.histogram(metrics.ALERT_TO_CONSOLE).observe(seconds, exemplar(alert.traceparent))
+            if alert.traceparent:
+                own = child(alert.traceparent, "store")
+                self._tracer.record(Span("store", own, alert.traceparent, alert.decided_at_ms, self._clock_ms()))
         if letters:
             self._metrics.counter(metrics.DEAD_LETTERS, SOURCE).inc(len(letters))
             self._wake_outbox()

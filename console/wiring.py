@@ -68,6 +68,7 @@ from contracts import topics
 from contracts.config import Config, detect_of
 from contracts.face_models import face_manifests
 from contracts.metrics import Metrics
+from telemetry import Tracer
 from vault import MasterKey, SiteKey
 
 
@@ -85,6 +86,7 @@ class Place:
     master: MasterKey | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     folder: Path = Path()
+    tracer: Tracer = field(default_factory=Tracer)
 
 
 def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
@@ -107,6 +109,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         evidence=reader,
         secrets=secrets,
         measured=measured,
+        tracer=place.tracer,
         clock_ms=clock_ms,
     )
     people = build_people(
@@ -130,7 +133,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
         changes=changes,
         exchange=Exchange(changes),
-        consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake),
+        consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake, place.tracer),
         outbox=outbox,
         previews=Previews(place.bootstrap, changes.config, clock_ms),
         probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),

@@ -33,5 +33,7 @@ Answer = Literal[
     "is_person",
     "denial_undone",
 ]
+# W3C Trace Context, 55 characters; "" where nothing is traced. What else stands there belongs to no trace.
+Traceparent = Annotated[str, Meta(max_length=55)]
 Verdict = Literal["true", "false", "nuisance"]
 IdentityDecision = Literal["identified", "unknown", "unsure"]

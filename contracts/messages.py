@@ -3,6 +3,7 @@
 Frozen structs. `v` is the schema version of the writer: a reader takes its own version and the one before.
 Fields may be added with a default; a field never changes its meaning (see tests/golden). Boxes are `xyxy`,
 float pixels of the camera's picture, whatever the size of the JPEG. Times are milliseconds since the epoch.
+`traceparent` is the stage that led here, for frames whose way is traced (contracts/trace.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,22 @@ import msgspec
 from msgspec import Meta
 
 from contracts.attributes import TrackAttribute
-from contracts.fields import Answer, Count, Id, Lane, Millis, Point, Real, Severity, Share, Size, Tamper, Verdict, Xyxy
+from contracts.fields import (
+    Answer,
+    Count,
+    Id,
+    Lane,
+    Millis,
+    Point,
+    Real,
+    Severity,
+    Share,
+    Size,
+    Tamper,
+    Traceparent,
+    Verdict,
+    Xyxy,
+)
 from contracts.identity import Identified, TrackIdentity
 
 
@@ -42,6 +58,7 @@ class Frame(Message, frozen=True, kw_only=True, gc=False):
     sha256: str
     jpeg: bytes
     last: bool = False
+    traceparent: Traceparent = ""
 
 
 class FrameRef(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +112,7 @@ class FrameDetections(Message, frozen=True, kw_only=True, gc=False):
     detections: tuple[Detection, ...]
     last: bool = False
     thresholds: dict[str, Share] = {}
+    traceparent: Traceparent = ""
 
 
 class TrackedObject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -243,6 +261,7 @@ class Alert(Message, frozen=True, kw_only=True, gc=False):
     decided_at_ms: Millis = 0
     identity: Identified | None = None
     attributes: tuple[TrackAttribute, ...] = ()
+    traceparent: Traceparent = ""
 
 
 class Feedback(Message, frozen=True, kw_only=True, gc=False):

@@ -20,6 +20,7 @@ from contracts.config import bootstrap_of
 from contracts.errors import ConfigError, VedetteError
 from edge import logs
 from edge.agent import Agent, Options
+from telemetry import Tracer, open_tracer
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -31,11 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     logs.set_up()
     set_up_opencv()
     stop = threading.Event()
+    tracer = open_tracer("agent")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         config = config_file.load(given.config)
-        agent = Agent(config, _options(given, bootstrap_of(config, given.bootstrap)), CollectorRegistry())
+        agent = Agent(config, _options(given, bootstrap_of(config, given.bootstrap), tracer), CollectorRegistry())
         agent.run(stop)
     except ConfigError as error:
         print(f"{given.config}: {error}", file=sys.stderr)
@@ -43,10 +45,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (VedetteError, OSError) as error:
         logging.getLogger("edge").error("the agent failed", extra={"error": str(error)})
         return EXIT_FAILED
+    finally:
+        tracer.close()
     return 0
 
 
-def _options(given: argparse.Namespace, bootstrap: str) -> Options:
+def _options(given: argparse.Namespace, bootstrap: str, tracer: Tracer) -> Options:
     return Options(
         bootstrap=bootstrap,
         state=given.state,
@@ -57,6 +61,7 @@ def _options(given: argparse.Namespace, bootstrap: str) -> Options:
         every_frame=given.every_frame,
         session=given.session,
         metrics_port=given.metrics_port,
+        tracer=tracer,
     )
 
 

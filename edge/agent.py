@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import prometheus_client
@@ -34,6 +34,7 @@ from edge.session import next_session
 from edge.settings import input_of, settings_of
 from edge.source import Timing
 from edge.spool import Spool
+from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Options:
     every_frame: bool = False
     session: int | None = None
     metrics_port: int | None = None
+    tracer: Tracer = field(default_factory=Tracer)
 
 
 class Agent:
@@ -85,6 +87,7 @@ class Agent:
             now_ms=options.now_ms,
             meters=self._meters,
             disk=None if self._replay else self._disk(),
+            tracer=options.tracer,
         )
         self._controls = ControlFollower(
             site=config.site.name,

@@ -73,6 +73,7 @@ class Lanes:
         record = Record(
             frame.camera, lane, worth, frame.session, frame.index, frame.captured_at_ms, size, payload=payload
         )
+        record.traceparent = frame.traceparent
         self._store(record, payload)
         if lane == "live":
             self._add_live(record)
@@ -118,7 +119,8 @@ class Lanes:
         """The broker has the frame."""
         if self._disk is not None:
             self._disk.acks.advance(record.camera, record.lane, record.place)
-        self._meters.of(record.camera).sent(record.lane, (at_ms - record.captured_at_ms) / 1000)
+        taken_s = (at_ms - record.captured_at_ms) / 1000
+        self._meters.of(record.camera).sent(record.lane, taken_s, record.traceparent)
         self._forget(record)
 
     def refused(self, record: Record, error: BusError) -> None:

@@ -8,6 +8,7 @@ from contracts import metrics
 from contracts.fields import Lane
 from contracts.messages import CameraCounters
 from contracts.metrics import Metrics
+from contracts.trace import exemplar
 
 
 class CameraMeter:
@@ -36,13 +37,13 @@ class CameraMeter:
             self._gated += 1
         self._gated_total.inc()
 
-    def sent(self, lane: Lane, capture_to_broker_s: float) -> None:
+    def sent(self, lane: Lane, capture_to_broker_s: float, traceparent: str = "") -> None:
         """The broker acknowledged a frame; the time counts for the live lane only."""
         with self._lock:
             self._sent += 1
         self._sent_total[lane].inc()
         if lane == "live":
-            self._capture_to_broker.observe(max(capture_to_broker_s, 0.0))
+            self._capture_to_broker.observe(max(capture_to_broker_s, 0.0), exemplar(traceparent))
 
     def spooled(self) -> None:
         """A frame waits on disk for the late lane."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from contracts.fields import Tamper
 from contracts.messages import Frame
+from contracts.trace import first, sampled
 from edge.encode import encode_jpeg
 from edge.motion import Image, MotionGate, small_grey
 from edge.privacy import burn
@@ -128,4 +129,10 @@ class Pipeline:
             sha256=hashlib.sha256(jpeg).hexdigest(),
             jpeg=jpeg,
             last=shot.last,
+            traceparent=self._traceparent(settings, captured_at_ms),
         )
+
+    def _traceparent(self, settings: CameraSettings, captured_at_ms: int) -> str:
+        if not sampled(self._index, settings.traced_share):
+            return ""
+        return first(settings.site, settings.camera, self._session, self._index, captured_at_ms)

@@ -40,6 +40,8 @@ from edge.lanes import Disk, Lanes
 from edge.metrics import Meters
 from edge.sampler import Worth
 from edge.spool import Record
+from edge.tracing import capture_span, publish_span
+from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +79,11 @@ class Publisher:
         now_ms: Callable[[], int],
         meters: Meters,
         disk: Disk | None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._topic_of: dict[Lane, str] = {"live": topics.frames(site), "late": topics.frames_late(site)}
         self._slots, self._connect, self._now_ms, self._meters = slots, connect, now_ms, meters
+        self._tracer = tracer or Tracer()
         self._blocks = disk is None
         self._late_pause_s = 0.0 if disk is None else 1 / disk.late_fps
         self._lanes = Lanes(disk, meters)
@@ -120,6 +124,9 @@ class Publisher:
             self._settle()
             lane: Lane = "live" if self._blocks or self._live_open() else "late"
             record = self._lanes.accept(frame, payload, worth, lane)
+            if frame.traceparent:
+                record.accepted_at_ms = self._now_ms()
+                self._tracer.record(capture_span(frame, record))
             if lane == "live":
                 self._hand_over(record, payload)
 
@@ -285,6 +292,8 @@ class Publisher:
         if isinstance(result, int):
             self._progress_s = time.monotonic()
             self._lanes.acknowledged(record, result)
+            if record.traceparent:
+                self._tracer.record(publish_span(record, result))
         elif isinstance(result, RefusedError) and self._blocks:
             self._refused = PublishError(f"the broker refused a frame of {record.camera}: {result}")
         elif isinstance(result, RefusedError):

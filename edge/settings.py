@@ -31,6 +31,7 @@ class CameraSettings:
     motion_area: float
     linger_s: float
     masks: tuple[Polygon, ...] = ()
+    traced_share: float = 0.0
 
 
 def settings_of(config: Config, camera: str) -> CameraSettings:
@@ -50,6 +51,7 @@ def settings_of(config: Config, camera: str) -> CameraSettings:
         motion_area=_given(motion.area),
         linger_s=_given(motion.linger_s),
         masks=tuple(mask.coordinates for mask in config.cameras[camera].masks.values()),
+        traced_share=config.edge.traced_share,
     )
 
 

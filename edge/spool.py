@@ -66,7 +66,10 @@ class Segment:
 
 @dataclass(slots=True, eq=False)
 class Record:
-    """One accepted frame. `segment` is None when it has no place on disk; then `payload` holds it."""
+    """One accepted frame. `segment` is None when it has no place on disk; then `payload` holds it.
+
+    `traceparent` and `accepted_at_ms` are of frames whose way is traced, and of this start: the disk doesn't keep them.
+    """
 
     camera: str
     lane: Lane
@@ -80,6 +83,8 @@ class Record:
     payload: bytes | None = None
     waiting: bool = False
     done: bool = False
+    traceparent: str = ""
+    accepted_at_ms: int = 0
 
     @property
     def place(self) -> tuple[int, int]:

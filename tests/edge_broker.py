@@ -14,11 +14,13 @@ from bus.producer import Acked
 from contracts.codec import decode
 from contracts.messages import EdgeStatus, Frame
 from contracts.metrics import Metrics
+from contracts.trace import Span
 from edge.acks import Acks
 from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.publisher import Publisher
 from edge.spool import Spool
+from telemetry import Tracer
 from tests.edge_tools import wait_until
 
 NOW_MS = 1_700_000_000_000
@@ -106,11 +108,12 @@ class Setup:
 
     def __init__(self, broker: Broker, folder: Path, *, late_fps: float = 1000, max_mb: float = 100) -> None:
         self.broker, self.now_ms = broker, NOW_MS
+        self.spans: list[Span] = []
         self.meters = Meters(Metrics(CollectorRegistry()))
         disk = Disk(Spool(folder / "spool", round(max_mb * 1024 * 1024)), Acks(folder / "acks.json"), late_fps)
         self.publisher = Publisher(
             site="yard", slots={"gate": 0, "hall": 3}, connect=broker.connect, now_ms=lambda: self.now_ms,
-            meters=self.meters, disk=disk,
+            meters=self.meters, disk=disk, tracer=Tracer(self.spans.append),
         )  # fmt: skip
 
     def __enter__(self) -> Setup:

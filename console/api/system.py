@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from prometheus_client.exposition import choose_encoder
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -117,8 +117,10 @@ def readyz(parts: WithParts) -> Response:
 
 
 @router.get("/metrics", **spec(str, media="text/plain"))
-def metrics(parts: WithParts, who: Annotated[Who, Depends(needs("see"))]) -> Response:
+def metrics(request: Request, parts: WithParts, who: Annotated[Who, Depends(needs("see"))]) -> Response:
     """Prometheus metrics; a scraper sends an API token (`authorization: credentials_file`)."""
     if who.cameras is not None:
         raise HTTPException(403, "metrics are of all cameras")
-    return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)
+    # OpenMetrics for who takes it: only that form holds the exemplars.
+    encode, media = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(parts.registry), media_type=media)

@@ -20,6 +20,8 @@ from contracts.config import AlertmanagerChannel, AppriseChannel, Channel
 from contracts.errors import ConfigError
 from contracts.messages import Alert
 from contracts.metrics import Metrics
+from contracts.trace import Span, child
+from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Courier:
         evidence: EvidenceReader,
         secrets: Secrets,
         measured: Metrics,
+        tracer: Tracer,
         clock_ms: Callable[[], int],
     ) -> None:
         self.name = name
@@ -87,6 +90,7 @@ class Courier:
         self._evidence = evidence
         self._secrets = secrets
         self._metrics = measured
+        self._tracer = tracer
         self._clock_ms = clock_ms
         self._repeat_at_ms = 0
         self._woken = threading.Event()
@@ -136,6 +140,7 @@ class Courier:
         if error is None:
             self._store.notifications.done(numbers, "sent", now_ms)
             self._count("sent", len(numbers))
+            self._trace(rows, bodies)
             if parcel.picture is not None:
                 self._audit(rows[0], now_ms)
             return 0.0
@@ -213,6 +218,15 @@ class Courier:
         """A picture that goes out is a look at it."""
         details = {"picture": "snapshot", "camera": row.camera, "channel": self.name}
         self._store.audit.record(at_ms=now_ms, who="", action="notify", subject=row.alert, details=details)
+
+    def _trace(self, rows: Sequence[NotificationRow], bodies: dict[str, Alert]) -> None:
+        """From what happened to an alert until its message was taken."""
+        for row in rows:
+            stored = child(bodies[row.alert].traceparent, "store") if row.alert else ""
+            if stored:
+                own = child(stored, "notify", self.name, row.number)
+                said = {"channel": self.name, "event": row.event}
+                self._tracer.record(Span("notify", own, stored, row.at_ms, self._clock_ms(), said))
 
     def _count(self, outcome: str, number: int) -> None:
         self._metrics.counter(metrics.NOTIFICATIONS, self.name, outcome).inc(number)

@@ -26,6 +26,7 @@ from contracts import metrics
 from contracts.config import Channel, Config
 from contracts.errors import VedetteError
 from contracts.metrics import Metrics
+from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Notifier:
         evidence: EvidenceReader,
         secrets: Secrets,
         measured: Metrics,
+        tracer: Tracer,
         clock_ms: Callable[[], int],
     ) -> None:
         given = config.console.notifications
@@ -85,6 +87,7 @@ class Notifier:
                 evidence=evidence,
                 secrets=secrets,
                 measured=measured,
+                tracer=tracer,
                 clock_ms=clock_ms,
             )
             for name, channel in given.channels.items()

@@ -59,9 +59,14 @@ class Spool(Spec, frozen=True, kw_only=True):
 
 
 class Edge(Spec, frozen=True, kw_only=True):
-    """The agent. Its metrics are served on `metrics_host` (0.0.0.0: to all, as in a container)."""
+    """The agent. Its metrics are served on `metrics_host` (0.0.0.0: to all, as in a container).
+
+    `traced_share` of the frames are followed from shutter to notification, by every part that is told of a collector
+    (OTEL_EXPORTER_OTLP_ENDPOINT).
+    """
 
     spool: Spool = Spool()
+    traced_share: Fraction = 0.0
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19101
 

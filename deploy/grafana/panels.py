@@ -92,7 +92,10 @@ def lines(
     if runbook:
         panel.links([_runbook(runbook)])
     for count, (expression, legend_format) in enumerate(queries):
-        panel.with_target(_query(expression, legend_format, count))
+        query = _query(expression, legend_format, count)
+        if expression.startswith("histogram_quantile"):
+            query.exemplar(True)  # dots that lead to traces
+        panel.with_target(query)
     return panel
 
 

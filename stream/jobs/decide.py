@@ -18,6 +18,7 @@ from contracts.config import Config
 from contracts.controls import Control
 from contracts.messages import EdgeStatus, FrameDetections
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
+from stream.jobs.clock import now_ms
 from stream.jobs.decider import Decider, Decision, LaneState
 from stream.jobs.drift import DriftKeeper, drift_tag
 from stream.jobs.guard import Guard, dead_letters_tag
@@ -27,6 +28,7 @@ from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.recognition import Known
 from stream.jobs.sort import Sort, sorted_type
 from stream.jobs.ticks import TICK, ticks
+from stream.jobs.tracing import traced
 from stream.tracking.attributes import VoteConfig
 
 NAME = "decide"
@@ -91,13 +93,17 @@ class Decide(KeyedBroadcastProcessFunction):
             lane, decision = self._decider.status(self._load(), decode(record[VALUE], EdgeStatus), controls)
         else:
             with self._seconds.time():
-                frame = decode(record[VALUE], FrameDetections)
+                begun_ms, frame = now_ms(), decode(record[VALUE], FrameDetections)
                 lane, decision = self._decider.frame(self._load(), frame, controls, self._known())
             if decision.tracks is None:
                 self._replayed.inc()
                 return
             self._count(frame.camera, decision)
             yield from self._drift.ended(frame, decision.ended)
+            if frame.traceparent:
+                decision, spans = traced(frame, decision, begun_ms, now_ms())
+                for span in spans:
+                    self._process.tracer.record(span)
         self._save(lane)
         yield from self._records(decision)
 

@@ -11,10 +11,11 @@ from pyflink.common import Row
 from pyflink.datastream import ProcessFunction, StreamExecutionEnvironment
 
 from contracts import metrics as names
-from contracts import topics
+from contracts import topics, trace
 from contracts.codec import decode, encode
 from contracts.errors import ContractError
 from contracts.messages import Frame, FrameDetections, FrameRef
+from contracts.trace import Attributes, Span
 from stream.jobs.clock import now_ms
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import OFFSET, PARTITION, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
@@ -62,8 +63,10 @@ class Detect(ProcessFunction):
 
     def _detect(self, record: Row) -> Iterator[Row]:
         frame = self._verified(record)
+        begun_ms = now_ms()
         with self._seconds.time():
             found = self._models.service.detect(frame)
+            inferred_ms = now_ms()
             detections = found.detections
             if self._faces is not None and frame.detail and self._faces.looks_at(frame.camera):
                 detections = self._faces.looks().at(frame, detections)
@@ -73,7 +76,8 @@ class Detect(ProcessFunction):
         now = now_ms()
         if lane == "live":
             seconds = max(0, now - frame.captured_at_ms) / 1000
-            self._metrics.histogram(names.CAPTURE_TO_DETECT, frame.camera).observe(seconds)
+            exemplar = trace.exemplar(frame.traceparent)
+            self._metrics.histogram(names.CAPTURE_TO_DETECT, frame.camera).observe(seconds, exemplar)
         result = FrameDetections(
             site=frame.site,
             camera=frame.camera,
@@ -91,8 +95,19 @@ class Detect(ProcessFunction):
             detections=detections,
             last=frame.last,
             thresholds=found.thresholds,
+            traceparent=trace.child(frame.traceparent, "detect"),
         )
+        if result.traceparent:
+            self._trace(frame, result, begun_ms, inferred_ms)
         yield keyed(frame.camera, encode(result))
+
+    def _trace(self, frame: Frame, result: FrameDetections, begun_ms: int, inferred_ms: int) -> None:
+        """What was read at `begun_ms` and had its boxes at `inferred_ms`; before that it waited in the log."""
+        own, record = result.traceparent, self._process.tracer.record
+        waited_ms = begun_ms - frame.captured_at_ms
+        said: Attributes = {"model": result.model, "boxes": len(result.detections), "waited_ms": waited_ms}
+        record(Span("detect", own, frame.traceparent, begun_ms, result.detected_at_ms, said))
+        record(Span("inference", trace.child(own, "inference"), own, begun_ms, inferred_ms))
 
     def _verified(self, record: Row) -> Frame:
         if record[VALUE] is None:

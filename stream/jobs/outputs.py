@@ -14,6 +14,7 @@ from contracts.codec import encode
 from contracts.messages import Alert, Event
 from contracts.metrics import Metrics
 from contracts.people import Sighting
+from contracts.trace import exemplar
 from stream.jobs.clock import Clock, now_ms
 from stream.jobs.guard import dead_letters_tag
 from stream.jobs.kafka import KafkaEnds, keyed, keyed_type, side_output
@@ -64,7 +65,7 @@ class Outputs:
         self._metrics.counter(names.ALERTS, alert.camera, alert.severity, alert.state).inc()
         if alert.state == "new" and not alert.late and alert.evidence is not None:
             seconds = max(0, alert.decided_at_ms - alert.at_ms) / 1000
-            self._metrics.histogram(names.CAPTURE_TO_ALERT, alert.camera).observe(seconds)
+            self._metrics.histogram(names.CAPTURE_TO_ALERT, alert.camera).observe(seconds, exemplar(alert.traceparent))
 
 
 def write(ends: KafkaEnds, main: DataStream, topic: str, uid: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from stream.jobs.model_control import ModelControl
 from stream.jobs.model_reports import ModelReports
 from stream.jobs.model_source import ModelSource
 from stream.rollout import Tally
+from telemetry import Tracer, open_tracer
 
 if TYPE_CHECKING:
     from stream.vision import DetectService
@@ -60,6 +62,7 @@ class Process:
     settings: ProcessSettings
     metrics: Metrics
     started_at_ms: int
+    tracer: Tracer
     faces: FaceProcess | None = None
     classifiers: ClassifierProcess | None = None
     _models: Models | None = None
@@ -109,8 +112,13 @@ def process_of(settings: ProcessSettings) -> Process:
             faces = FaceProcess(settings.faces, _metrics) if settings.faces is not None else None
             told = settings.classifiers
             classifiers = ClassifierProcess(told, _metrics) if told is not None else None
-            _processes[settings] = Process(settings, _metrics, now_ms(), faces, classifiers)
+            _processes[settings] = Process(settings, _metrics, now_ms(), _tracer(), faces, classifiers)
         return _processes[settings]
+
+
+@cache
+def _tracer() -> Tracer:
+    return open_tracer("stream")
 
 
 def opened(settings: ProcessSettings, context: Any, task: str) -> Process:

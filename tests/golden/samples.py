@@ -5,6 +5,8 @@ A file, once written, stays for ever. When a type gets a field, add a sample und
 
 from __future__ import annotations
 
+import msgspec
+
 from contracts.attributes import TrackAttribute
 from contracts.drift import DriftReport, Signal
 from contracts.messages import (
@@ -29,6 +31,7 @@ from tests.golden.common import AT_MS, EMBEDDED, EVIDENCE, LOOK, REF, SHA256, SQ
 from tests.golden.control_samples import CONTROLS
 from tests.golden.people_samples import PEOPLE
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ATTRIBUTE = TrackAttribute(name="hard_hat", value="no", confidence=0.9375, looks=4, model="hard-hat@1")
 
 OTHERS: dict[str, Message] = {
@@ -400,4 +403,9 @@ OTHERS: dict[str, Message] = {
     ),
 }
 
-SAMPLES: dict[str, Message] = OTHERS | CONTROLS | PEOPLE
+TRACED: dict[str, Message] = {
+    f"{name}_traced": msgspec.structs.replace(OTHERS[name], traceparent=TRACEPARENT)
+    for name in ("frame", "frame_detections", "alert")
+}
+
+SAMPLES: dict[str, Message] = OTHERS | TRACED | CONTROLS | PEOPLE

@@ -18,6 +18,8 @@ from contracts.config.services import Console, Edge, Stream
 from contracts.config_check import missing_secrets
 from contracts.config_file import load
 from contracts.topics import MAX_MESSAGE_BYTES
+from contracts.trace import exemplar, first
+from telemetry.tracer import ENDPOINTS
 from tests.images.dockerfile import Stage, read
 from tests.manifests.overlays import Object, built, not_taken
 
@@ -161,3 +163,13 @@ def test_prometheus_asks_every_part_under_its_name() -> None:
 def _metrics_of(service: str) -> str:
     (port,) = (word.partition("=")[2] for word in SERVICES[service]["command"] if word.startswith("--metrics-port="))
     return f"{service}:{port}"
+
+
+def test_every_part_that_makes_spans_is_told_of_the_collector_and_latencies_lead_to_traces() -> None:
+    told = {name for name, one in SERVICES.items() if ENDPOINTS[0] in one.get("environment", {})}
+    assert told == {"agent", "jobmanager", "taskmanager", "console"}
+    assert "--enable-feature=exemplar-storage" in SERVICES["prometheus"]["command"]
+    sources = yaml.safe_load((DEPLOY / "compose" / "grafana" / "datasources.yaml").read_text())["datasources"]
+    prometheus, traces = (next(one for one in sources if one["name"] == name) for name in ("Prometheus", "Traces"))
+    (link,) = prometheus["jsonData"]["exemplarTraceIdDestinations"]
+    assert link == {"name": next(iter(exemplar(first("s", "c", 1, 1, 1)) or {})), "datasourceUid": traces["uid"]}

@@ -13,6 +13,7 @@ from contracts.access import of_parts
 from contracts.config import Console, Edge, Stream
 from contracts.config_file import load
 from contracts.topics import MAX_MESSAGE_BYTES
+from telemetry.tracer import ENDPOINTS
 from tests.manifests.overlays import (
     K8S,
     OVERLAYS,
@@ -194,3 +195,14 @@ def test_no_secret_stands_in_a_manifest(overlay: str) -> None:
         for container in containers(one):
             for variable in container.get("env", []):
                 assert not re.search(r"PASSWORD|SECRET|TOKEN|_KEY$", variable["name"]), name_of(one)
+
+
+def test_every_part_that_makes_spans_is_told_of_the_collector() -> None:
+    told = {
+        one["metadata"]["name"]
+        for one in built("prod")
+        for container in containers(one)
+        if any(variable["name"] in ENDPOINTS for variable in container.get("env", []))
+    }
+    jobs = importlib.import_module("stream.jobs").JOBS
+    assert told == {"agent", "console", *jobs}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 from sqlalchemy import text
 
 from bus.errors import BusError, RefusedError
@@ -18,11 +19,14 @@ from console.store.store import Store
 from contracts.codec import decode, encode
 from contracts.messages import DeadLetter
 from contracts.metrics import Metrics
+from contracts.trace import Span, child, first
+from telemetry import Tracer
 from tests.console_tools import AT_MS, alert_of
 
 
-def consumer(store: Store) -> AlertConsumer:
-    return AlertConsumer("127.0.0.1:1", store, Hub(), Metrics(CollectorRegistry()), lambda: AT_MS, lambda: None)
+def consumer(store: Store, metrics: Metrics | None = None, tracer: Tracer | None = None) -> AlertConsumer:
+    measured = metrics or Metrics(CollectorRegistry())
+    return AlertConsumer("127.0.0.1:1", store, Hub(), measured, lambda: AT_MS, lambda: None, tracer or Tracer())
 
 
 def records(*values: bytes) -> list[Record]:
@@ -43,6 +47,14 @@ def test_what_is_no_alert_becomes_a_letter_and_the_rest_is_kept(store: Store) ->
     assert (first, second, nameless) == (1, 3, "id is empty")
     assert "no Alert" in why
     assert store.offsets.of("c") == {("alerts", 0): 4}
+
+
+def test_a_traced_alert_is_followed_into_the_store_and_its_latency_leads_to_it(store: Store) -> None:
+    alert, spans, metrics = first("home", "gate", 1, 1, AT_MS), [], Metrics(CollectorRegistry())
+    traced = alert_of(1, traceparent=alert, decided_at_ms=AT_MS - 40)
+    consumer(store, metrics, Tracer(spans.append)).take("c", records(encode(traced), encode(alert_of(2))))
+    assert spans == [Span("store", child(alert, "store"), alert, AT_MS - 40, AT_MS)]
+    assert f'trace_id="{alert[3:35]}"' in generate_latest(metrics.registry).decode()
 
 
 def test_what_the_database_refuses_is_one_records_fault(store: Store) -> None:

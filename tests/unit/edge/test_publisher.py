@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from bus.errors import BusError, RefusedError
 from contracts.metrics import Metrics
+from contracts.trace import first
 from edge import publisher as module
 from edge.metrics import Meters
 from edge.publisher import Publisher, PublishError
@@ -43,6 +45,20 @@ def killed(setup: Setup) -> Iterator[None]:
     assert setup.publisher._lanes._disk is not None
     for file in setup.publisher._lanes._disk.spool._open.values():
         file.close()
+
+
+def test_a_traced_frame_is_followed_until_the_broker_has_it(broker: Broker, tmp_path: Path) -> None:
+    begin = first("yard", "gate", 1, 5, NOW_MS + 5)
+    with Setup(broker, tmp_path) as setup:
+        setup.publish(4)
+        setup.now_ms += 20
+        setup.publisher.publish(replace(frame(5), traceparent=begin), "motion")
+        assert setup.publisher.drain(5)
+    capture, publish = setup.spans
+    assert (capture.stage, capture.traceparent, capture.parent) == ("capture", begin, "")
+    assert (capture.begun_ms, capture.ended_ms) == (NOW_MS + 5, NOW_MS + 20)
+    assert (publish.stage, publish.parent, publish.begun_ms) == ("publish", begin, NOW_MS + 20)
+    assert [one.traceparent for one in broker.frames(LIVE, "gate")] == ["", begin]
 
 
 def test_frames_go_live_by_camera_and_slot(broker: Broker, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from console.store.store import Store
 from contracts.config import Route
 from contracts.config_file import parse
 from contracts.metrics import Metrics
+from contracts.trace import Span, child, first
+from telemetry import Tracer
 from tests.console_tools import AT_MS, alert_of, take
 from tests.evidence_tools import KEY
 from tests.receivers import HttpReceiver, eventually, http_receiver
@@ -44,6 +46,7 @@ class World:
         self.store, self.receiver, self.folder, self.now_ms = store, receiver, folder, AT_MS
         text = json.dumps({"cameras": {"gate": {"inputs": [{"url": "x.mp4"}]}}, "console": {"notifications": given}})
         self.registry = CollectorRegistry()
+        self.spans: list[Span] = []
         config = self.config = parse(text.replace("URL", receiver.url))
         self.notifier = Notifier(
             config,
@@ -53,6 +56,7 @@ class World:
             evidence=EvidenceReader(store, Folder(folder), KEY),
             secrets=Secrets({"HOOK": "hook-secret", "BAD": "x" * 20}),
             measured=Metrics(self.registry),
+            tracer=Tracer(self.spans.append),
             clock_ms=lambda: self.now_ms,
         )
 
@@ -108,6 +112,17 @@ def test_an_alert_is_told_once_whatever_becomes_of_it(store: Store, receiver: Ht
     (row,) = w.rows()
     assert (row.status, row.alert, row.channel, row.done_at_ms) == ("sent", "alert-1", "hook", AT_MS)
     assert w.metric("vedette_notifications_total", channel="hook", outcome="sent") == 1
+
+
+def test_the_message_of_a_traced_alert_ends_its_trace(store: Store, receiver: HttpReceiver, tmp_path: Path) -> None:
+    w = world(store, receiver, tmp_path)
+    alert = first("home", "gate", 1, 1, AT_MS)
+    w.happen(1, traceparent=alert)
+    w.happen(2)
+    w.go_on(2)
+    (span,) = w.spans
+    assert (span.stage, span.parent, span.begun_ms) == ("notify", child(alert, "store"), AT_MS)
+    assert span.attributes == {"channel": "hook", "event": "new"}
 
 
 def test_its_end_and_its_escalation_are_told_where_that_is_asked_for(
