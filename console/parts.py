@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from archive.evidence.files import Files
+from console.agents import AgentDesk
 from console.auth.gate import Gate
 from console.auth.oidc import OidcClient
 from console.changes import Changes
@@ -59,5 +60,6 @@ class Parts:
     silences: Silences
     explanations: Explanations
     models: ModelDesk
+    agents: AgentDesk
     address: str
     secure: bool

@@ -11,8 +11,8 @@ from contracts.errors import VedetteError
 
 ROLES: tuple[Role, ...] = ("viewer", "operator", "supervisor", "administrator")
 
-Scope = Literal["read", "answer", "configure", "people", "administer"]
-SCOPES: tuple[Scope, ...] = ("read", "answer", "configure", "people", "administer")
+Scope = Literal["read", "answer", "configure", "people", "agents", "administer"]
+SCOPES: tuple[Scope, ...] = ("read", "answer", "configure", "people", "agents", "administer")
 
 Permission = Literal[
     "see",
@@ -29,6 +29,7 @@ Permission = Literal[
     "see_people",
     "enrol",
     "search_people",
+    "manage_agents",
     "manage_accounts",
     "own_tokens",
 ]
@@ -49,6 +50,7 @@ LEAST_ROLE: dict[Permission, Role] = {
     "see_people": "supervisor",
     "enrol": "supervisor",
     "search_people": "supervisor",
+    "manage_agents": "administrator",
     "manage_accounts": "administrator",
 }
 NEEDED_SCOPE: dict[Permission, Scope] = {
@@ -66,6 +68,7 @@ NEEDED_SCOPE: dict[Permission, Scope] = {
     "see_people": "people",
     "enrol": "people",
     "search_people": "people",
+    "manage_agents": "agents",
     "manage_accounts": "administer",
     "own_tokens": "administer",
 }

@@ -105,6 +105,7 @@ class Upkeep:
             log.info("%d alerts were older than %g days and are deleted", gone, self._config.keep_days)
         self._store.notifications.forget(before_ms)
         self._store.accounts.expire(now_ms)
+        self._store.agents.expire(now_ms)
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):

@@ -17,8 +17,10 @@ from archive.registry import registry_of
 from archive.sightings.thread import sightings_root
 from archive.watch_list import WatchList
 from bus.follower import Follower
+from console.agents import AgentDesk
 from console.api import (
     accounts,
+    agents,
     alerts,
     base,
     budget,
@@ -61,6 +63,7 @@ from console.plan import Plan
 from console.previews import Previews
 from console.probes import Probes
 from console.secrets import Secrets
+from console.signer.signing import SignerSocket
 from console.silencing import Silences, Silencing
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
@@ -124,12 +127,14 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     )
     site = config.site.name
     versions = registry_of(config.models, clock_ms)
+    gate = Gate(store, config.console.session_hours)
+    signer = SignerSocket(Path(config.console.agents.signer)) if config.console.agents.signer else None
     model_desk = ModelDesk(store, site, versions, changes.config, place.bootstrap, clock_ms, outbox.wake)
     return Parts(
         config=config,
         store=store,
         hub=hub,
-        gate=Gate(store, config.console.session_hours),
+        gate=gate,
         oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
         changes=changes,
         exchange=Exchange(changes),
@@ -148,6 +153,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         models=model_desk,
+        agents=AgentDesk(config, store, gate, signer, clock_ms),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         explanations=Explanations(store, reader, config, place.folder, clock_ms),
         address=place.address,
@@ -169,7 +175,7 @@ def api(parts: Parts) -> FastAPI:
     base.install(app)
     modules = (
         *(session, evidence, alerts, suppressions, cameras, objects, exchange, people, sightings),
-        *(search, figures, models, accounts, notifications, budget, system),
+        *(search, figures, models, accounts, agents, notifications, budget, system),
     )
     for module in modules:
         app.include_router(module.router)

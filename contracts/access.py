@@ -6,6 +6,7 @@ ACLs know topics, not keys: an agent can't write another site's frames, but its 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from contracts import topics
@@ -29,11 +30,22 @@ class Access:
         return frozenset((*self.reads, *self.writes))
 
 
+def agent_user(site: str, agent: str = "") -> str:
+    """The Kafka user of the site's own agent, or of one that enrols: what stands as CN in its certificate."""
+    return f"agent-{site}.{agent}" if agent else f"agent-{site}"
+
+
+def of_agents(site: str, agents: Iterable[str]) -> dict[str, Access]:
+    """Each agent that enrols by the name of its Kafka user: taken away, it is out, and the others go on."""
+    access = of_parts(site)[agent_user(site)]
+    return {agent_user(site, agent): access for agent in agents}
+
+
 def of_parts(site: str) -> dict[str, Access]:
     """Each part of a site by the name of its Kafka user."""
     frames = (topics.frames(site), topics.frames_late(site))
     return {
-        f"agent-{site}": Access(
+        agent_user(site): Access(
             reads=(topics.EDGE_CONTROLS,),
             writes=(*frames, topics.EDGE_STATUS, topics.CAMERA_PROBES, topics.DEAD_LETTERS),
         ),

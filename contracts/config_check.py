@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from contracts.agents_check import check_agents
 from contracts.broker import is_server
 from contracts.config import (
     LABELS,
@@ -69,6 +70,7 @@ def check(config: Config) -> None:
     for name, rule in config.rules.items():
         _rule(config, rule, f"rules.{name}")
     _brokers(config.kafka)
+    check_agents(config)
     check_console(config)
     _evidence(config.evidence)
     _face_retention(config.faces)

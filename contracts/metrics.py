@@ -37,6 +37,12 @@ SPOOL_BYTES = Metric("vedette_spool_bytes", "Bytes that wait in the spool", "gau
 CAMERA_UP = Metric("vedette_camera_up", "1 while the camera delivers", "gauge", ("camera",))
 CAMERA_RECONNECTS = Metric("vedette_camera_reconnects_total", "Attempts to open a camera again", "counter", ("camera",))
 CLOCK_OFFSET = Metric("vedette_clock_offset_seconds", "Agent's clock minus the broker's", "gauge")
+CERTIFICATE_EXPIRES = Metric(
+    "vedette_certificate_expires_timestamp_seconds", "When the certificate that an agent enrolled for ends", "gauge"
+)
+RENEWALS_FAILED = Metric(
+    "vedette_certificate_renewals_failed_total", "Times that an agent got no next certificate", "counter"
+)
 CAPTURE_TO_BROKER = Metric(
     "vedette_capture_to_broker_seconds", "From shutter to the broker's acknowledgement", "histogram", ("camera",)
 )

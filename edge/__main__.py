@@ -16,10 +16,11 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from contracts import config_file
-from contracts.config import bootstrap_of
+from contracts.config import Config, bootstrap_of
 from contracts.errors import ConfigError, VedetteError
 from edge import logs
 from edge.agent import Agent, Options
+from edge.identity import FOLDER, Identity
 from telemetry import Tracer, open_tracer
 
 EXIT_FAILED = 1
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         config = config_file.load(given.config)
-        agent = Agent(config, _options(given, bootstrap_of(config, given.bootstrap), tracer), CollectorRegistry())
+        agent = Agent(config, _options(given, config, tracer), CollectorRegistry())
         agent.run(stop)
     except ConfigError as error:
         print(f"{given.config}: {error}", file=sys.stderr)
@@ -50,9 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(given: argparse.Namespace, bootstrap: str, tracer: Tracer) -> Options:
+def _options(given: argparse.Namespace, config: Config, tracer: Tracer) -> Options:
+    """An agent that has enrolled knows its broker from there; `--bootstrap` has the first word all the same."""
+    identity = Identity(given.state / FOLDER)
+    enrolment = None if given.bootstrap else identity.enrolment
+    if enrolment is not None and enrolment.site != config.site.name:
+        raise ConfigError("site.name", f"{given.state} enrolled for the site {enrolment.site}")
     return Options(
-        bootstrap=bootstrap,
+        bootstrap=bootstrap_of(config, given.bootstrap) if enrolment is None else str(identity.address(enrolment)),
+        identity=identity if enrolment is not None else None,
         state=given.state,
         name=given.name,
         secrets=os.environ,

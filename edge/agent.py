@@ -23,6 +23,7 @@ from edge.acks import Acks
 from edge.camera import Camera
 from edge.capture import OpenCvCapture, is_file
 from edge.controls import ControlFollower
+from edge.identity import Identity, console_at
 from edge.lanes import Disk
 from edge.metrics import Meters
 from edge.pipeline import Pipeline
@@ -30,10 +31,12 @@ from edge.probe import ProbeEnds, Prober
 from edge.publisher import Publisher
 from edge.reader import Ends
 from edge.roster import Roster
+from edge.rotation import Rotation
 from edge.session import next_session
 from edge.settings import input_of, settings_of
 from edge.source import Timing
 from edge.spool import Spool
+from edge.version import VERSION
 from telemetry import Tracer
 
 log = logging.getLogger(__name__)
@@ -56,7 +59,7 @@ class AgentError(VedetteError):
 class Options:
     """How to run. `replay_start_ms` makes it a replay: files only, as fast as the broker takes them, no spool, no
     status, and captured_at_ms counts from there by the recording's own time. `every_frame` sends all pictures.
-    `session` overrides the persisted number.
+    `session` overrides the persisted number. `identity` is that of an agent that has enrolled: it is renewed.
     """
 
     bootstrap: str
@@ -68,6 +71,7 @@ class Options:
     every_frame: bool = False
     session: int | None = None
     metrics_port: int | None = None
+    identity: Identity | None = None
     tracer: Tracer = field(default_factory=Tracer)
 
 
@@ -107,6 +111,7 @@ class Agent:
                 answer=self._publisher.send_probe,
             )
         )
+        self._rotation = self._rotates(options)
         # Never changed in place: the main thread goes through it while a control makes another.
         self._cameras: dict[str, Camera] = {}
         self._next_index: dict[str, int] = {}
@@ -204,6 +209,8 @@ class Agent:
         if self._publisher.wait_connected(CONNECT_S):
             self._report()
         self._controls.start()
+        if self._rotation is not None:
+            self._rotation.start()
         for camera in self._cameras.values():
             camera.start()
         next_s = time.monotonic()
@@ -246,6 +253,8 @@ class Agent:
 
     def _end(self) -> None:
         self._controls.stop()
+        if self._rotation is not None:
+            self._rotation.stop()
         until_s = time.monotonic() + STOP_CAMERAS_S
         for camera in self._cameras.values():
             camera.stop()
@@ -254,6 +263,25 @@ class Agent:
                 log.warning("its read hangs", extra={"camera": camera.name})
         if not self._publisher.close(STOP_PUBLISHER_S):
             log.warning("unacknowledged frames stay on disk for the next start")
+
+    def _rotates(self, options: Options) -> Rotation | None:
+        """What renews the certificate of an agent that has enrolled."""
+        enrolment = options.identity.enrolment if options.identity is not None else None
+        if options.identity is None or enrolment is None:
+            return None
+        return Rotation(
+            options.identity,
+            enrolment,
+            console_at(enrolment.console, enrolment.console_ca),
+            version=VERSION,
+            now_ms=options.now_ms,
+            renewed=self._connect_anew,
+            made=self._meters.metrics,
+        )
+
+    def _connect_anew(self) -> None:
+        self._publisher.reconnect()
+        self._controls.reconnect()
 
     def _inputs(self, name: str) -> tuple[Input, Input | None]:
         """The input that drives the camera, and the one for the full size where that is another."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Literal
 
 from contracts.config import Input
@@ -17,10 +16,9 @@ from edge.reader import Ends
 from edge.sampler import Worth
 from edge.settings import CameraSettings, changed
 from edge.source import Shot
+from edge.version import VERSION
 from edge.watched import WatchedReader
 
-VERSION = version("vedette")
-"""What this agent runs: every status says it."""
 DOWN_AFTER_S = 8.0
 """Without a picture for so long a camera is down: said within 10 s, with the second between two statuses."""
 

@@ -41,6 +41,7 @@ class ControlFollower:
         self._site, self._bootstrap, self._apply = site, bootstrap, apply
         self._dead_letter, self._now_ms, self._metrics = dead_letter, now_ms, made
         self._stop = threading.Event()
+        self._again = threading.Event()
         self._next = 0
         self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
 
@@ -51,6 +52,10 @@ class ControlFollower:
     def stop(self) -> None:
         """Ask it to end."""
         self._stop.set()
+
+    def reconnect(self) -> None:
+        """Read on over a new connection, with the credentials of now."""
+        self._again.set()
 
     def join(self, timeout_s: float) -> bool:
         """Whether it ended within that time."""
@@ -92,8 +97,9 @@ class ControlFollower:
                 self._stop.wait(RETRY_S)
 
     def _follow(self) -> None:
+        self._again.clear()
         with Reader(self._bootstrap, EDGE_CONTROLS) as reader:
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or self._again.is_set()):
                 for record in reader.read(POLL_S):
                     if record.offset >= self._next:  # else it was applied before the connection was lost
                         self._next = record.offset + 1

@@ -96,6 +96,7 @@ class Publisher:
         self._failure: BusError | None = None
         self._refused: PublishError | None = None
         self._away = False
+        self._again = False
         self._waited_for = disk is None
         self._late_next_s = 0.0
         self._keep_next_s = 0.0
@@ -160,6 +161,11 @@ class Publisher:
             if self._link is not None and self._failure is None:
                 self._send(topics.CAMERA_PROBES, probe.site, encode(probe), probe.at_ms, _ignore_ack, _log_failure)
 
+    def reconnect(self) -> None:
+        """Let another connection take over, with the credentials of now; the one that is there serves until then."""
+        self._again = True
+        self._wake.set()
+
     @property
     def clock_offset_ms(self) -> int | None:
         """Agent minus broker; None until known."""
@@ -217,7 +223,10 @@ class Publisher:
     def _turn(self) -> None:
         self._settle()
         if self._link is None or self._failure is not None or self._stuck():
-            self._reconnect()
+            self._disconnect()
+            self._connect_anew()
+        elif self._again:
+            self._connect_anew()
         self._send_late()
         self._keep()
 
@@ -226,18 +235,21 @@ class Publisher:
             return TICK_S
         return min(max(self._late_next_s - time.monotonic(), 0.001), TICK_S)
 
-    def _reconnect(self) -> None:
-        """Give the connection up, make a new one and hand all unacknowledged live frames over again, in order."""
-        self._disconnect()
+    def _connect_anew(self) -> None:
+        """Make a connection and hand all unacknowledged live frames over to it, in order.
+
+        One that is there serves until then: no frame has to wait, and what is under way twice is a repeat.
+        """
         try:
             link, partitions = self._connected()
         except BusError as error:
             if not self._away:
-                log.warning("no broker; frames go to disk", extra={"error": str(error)})
+                log.warning("no broker; frames go to disk, or the way they went", extra={"error": str(error)})
             self._away = True
             return
         with self._lock:
-            self._link, self._partitions, self._failure, self._away = link, partitions, None, False
+            old, self._link = self._link, link
+            self._partitions, self._failure, self._away, self._again = partitions, None, False, False
             self._progress_s = time.monotonic()
             self._status_open.clear()
             self._lanes.late_again()
@@ -245,6 +257,9 @@ class Publisher:
                 self._hand_over(record, payload)
             self._changed.notify_all()
         log.info("connected")
+        if old is not None:
+            old.close(0.0)
+            self._settle()
 
     def _connected(self) -> tuple[Link, dict[str, int]]:
         """A new connection and the number of partitions of every topic that is written."""

@@ -34,15 +34,23 @@ class Authority:
         made = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
         self.ca = self._write("ca.crt", made.sign(self._key, hashes.SHA256()))
 
+    @property
+    def certificate(self) -> bytes:
+        """Its own certificate (PEM)."""
+        return Path(self.ca).read_bytes()
+
+    @property
+    def key(self) -> bytes:
+        """Its private key (PEM)."""
+        return _pem(self._key)
+
     def issue(self, common_name: str) -> Files:
         """A certificate whose name is `CN=common_name`."""
         key = ec.generate_private_key(ec.SECP256R1())
         places = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         made = self._builder(_name(common_name), key).add_extension(places, critical=False)
         certificate = self._write(f"{common_name}.crt", made.sign(self._key, hashes.SHA256()))
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        secret = _pem(key)
         key_file, both = self._folder / f"{common_name}.key", self._folder / f"{common_name}.pem"
         key_file.write_bytes(secret)
         both.write_bytes(secret + Path(certificate).read_bytes())
@@ -57,6 +65,12 @@ class Authority:
         path = self._folder / name
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return str(path)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _name(common_name: str) -> x509.Name:

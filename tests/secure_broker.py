@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -15,7 +16,7 @@ from confluent_kafka.admin import (
 )
 
 from bus.settings import Aside, settings
-from contracts.access import NO_GROUP, Access, of_parts
+from contracts.access import NO_GROUP, Access, of_agents, of_parts
 from contracts.broker import BrokerAddress
 from tests.certificates import Authority
 from vedette.broker import Broker, BrokerConfig
@@ -27,14 +28,14 @@ class SecureBroker(Broker):
     """Its own `bootstrap` is the administrator's; `address(user)` that of another certificate."""
 
     def __init__(self, folder: Path, heap_mb: int = 256) -> None:
-        self._authority = Authority(folder / "tls")
+        self.authority = Authority(folder / "tls")
         self._made: dict[str, BrokerAddress] = {}
-        server = self._authority.issue("broker")
+        server = self.authority.issue("broker")
         more = {
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": server.both,
             "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": self._authority.ca,
+            "ssl.truststore.location": self.authority.ca,
             "ssl.client.auth": "required",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "allow.everyone.if.no.acl.found": "false",
@@ -51,16 +52,27 @@ class SecureBroker(Broker):
     def address(self, user: str) -> str:
         """The broker's address with the certificate of `CN=user`, which is issued at the first call."""
         if user not in self._made:
-            files = self._authority.issue(user)
-            self._made[user] = BrokerAddress(super().bootstrap, self._authority.ca, files.certificate, files.key)
+            files = self.authority.issue(user)
+            self._made[user] = BrokerAddress(super().bootstrap, self.authority.ca, files.certificate, files.key)
         return str(self._made[user])
 
-    def allow(self, site: str) -> None:
-        """Give every part of the site what it needs, and no more."""
+    def allow(self, site: str, agents: Sequence[str] = ()) -> None:
+        """Give every part of the site, and its agents that enrol, what they need, and no more."""
+        parts = of_parts(site) | of_agents(site, agents)
+        bindings = [one for user, access in parts.items() for one in _bindings(user, access)]
         admin = AdminClient(settings(self.bootstrap, Aside()))
-        bindings = [one for user, access in of_parts(site).items() for one in _bindings(user, access)]
         for future in admin.create_acls(bindings).values():
             future.result()
+
+    def forbid(self, user: str) -> None:
+        """Take everything from a user, as its KafkaUser's end does."""
+        every = AclBindingFilter(
+            *(ResourceType.ANY, None, ResourcePatternType.ANY),
+            *(f"User:CN={user}", None, AclOperation.ANY, AclPermissionType.ANY),
+        )
+        admin = AdminClient(settings(self.bootstrap, Aside()))
+        for future in admin.delete_acls([every]).values():
+            assert future.result()
 
 
 def _bindings(user: str, access: Access) -> Iterator[AclBinding]:

@@ -1,8 +1,9 @@
-"""Secrets at rest (sealing with keys that can be thrown away) and the site's signature.
+"""Secrets at rest (sealing with keys that can be thrown away), the site's signature, agents' certificates.
 
 The only place that knows cryptography.
 """
 
+from vault.certificates import AgentKey, Authority, Certificate, Request
 from vault.days import DayKeys, day_of, key_name, sealed_day
 from vault.errors import VaultError
 from vault.master import MasterKey, master_key, new_key
@@ -10,10 +11,14 @@ from vault.sealing import Key, opened, sealed
 from vault.signing import PublicKey, Signer, SigningKey, SiteKey, signing_key
 
 __all__ = [
+    "AgentKey",
+    "Authority",
+    "Certificate",
     "DayKeys",
     "Key",
     "MasterKey",
     "PublicKey",
+    "Request",
     "Signer",
     "SigningKey",
     "SiteKey",

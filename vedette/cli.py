@@ -30,7 +30,7 @@ from contracts.frigate import convert
 from contracts.messages import Alert, Event, Feedback
 from vault import MasterKey, master_key
 from vault.master import FILE_VARIABLE, VARIABLE
-from vedette import dataset_cli, doctor, evidence_cli, faces, learn_cli, models_cli, replay_cli, tail
+from vedette import agents, dataset_cli, doctor, evidence_cli, faces, learn_cli, models_cli, replay_cli, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
 from vedette.errors import SetupError
@@ -303,6 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     learn_cli.add_command(commands, (STATE, STATE / "demo"), _now_ms)
     models_cli.add_commands(commands, (STATE, STATE / "demo"), _now_ms)
     faces.add_commands(commands, (STATE, STATE / "demo"), _training("evaluate", "faces"))
+    agents.add_commands(commands, (STATE, STATE / "demo"))
     _add_explain(add("explain", _explain, "Show where in a picture, or in an alert's, a model saw what it says"))
     tail_ = add("tail", _tail, "Print what comes on a topic of the running system, as JSON lines")
     tail_.add_argument("topic", help="alerts, events, tracks, detections, analytics, edge-status, dead-letters ...")

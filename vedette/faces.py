@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 import base64
 import datetime as dt
-import json
 import os
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -18,20 +15,16 @@ from contracts.errors import VedetteError
 from contracts.naming import REMOVED
 from vault import new_key
 from vault.master import FILE_VARIABLE, VARIABLE
+from vedette.console_api import ConsoleApi, add_console, console_of
 
-TOKEN = "VEDETTE_TOKEN"  # noqa: S105  the name of the variable
-ADDRESS_FILE, LOCAL_TOKEN_FILE = "address", "local-token"
-"""As the console writes them into its state folder."""
-TIMEOUT_S = 60.0
 PEOPLE = "/api/people"
 
 
 class People:
     """The people of a console, asked through its API."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self._address = address.rstrip("/")
-        self._token = token
+    def __init__(self, console: ConsoleApi) -> None:
+        self._ask = console.ask
 
     def enrolled(self, text: str) -> list[dict[str, Any]]:
         """Who is enrolled; raises VedetteError."""
@@ -64,35 +57,6 @@ class People:
         found: list[dict[str, Any]] = self._ask("POST", "/api/sightings/search", sought, picture)["sightings"]
         return found
 
-    def _ask(self, method: str, path: str, body: object = None, about: Path | None = None) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-                return json.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            where = f"{about}: " if about else ""
-            raise VedetteError(where + _reason(error)) from error
-        except OSError as error:
-            raise VedetteError(f"{self._address} does not answer: {error}") from error
-
-
-def _people_of(given: argparse.Namespace, states: tuple[Path, ...]) -> People:
-    """The console of `--url` or of a state folder; the token is VEDETTE_TOKEN's, else the local system's own."""
-    token = os.environ.get(TOKEN, "")
-    if given.url:
-        if not token:
-            raise VedetteError(f"set {TOKEN} to an API token of {given.url} that is good for people")
-        return People(given.url, token)
-    for folder in (given.state,) if given.state else states:
-        console = folder / "console"
-        try:
-            return People((console / ADDRESS_FILE).read_text(), token or (console / LOCAL_TOKEN_FILE).read_text())
-        except OSError:
-            continue
-    raise VedetteError(f"no console is running here; say where with --state DIR, or with --url ADDRESS and {TOKEN}")
-
 
 def add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
@@ -110,9 +74,8 @@ def add_commands(
         return command
 
     def of_console(name: str, run: Callable[[argparse.Namespace, People], int], text: str) -> argparse.ArgumentParser:
-        command = add(name, lambda given: run(given, _people_of(given, states)), text)
-        command.add_argument("--url", default="", metavar="ADDRESS", help=f"of another console; {TOKEN} is its token")
-        command.add_argument("--state", type=Path, metavar="DIR", help="of the system that runs here")
+        command = add(name, lambda given: run(given, People(console_of(given, states, "people"))), text)
+        add_console(command)
         return command
 
     add(
@@ -194,10 +157,3 @@ def _pictures(person: dict[str, Any]) -> str:
 
 def _upload(picture: Path, face: int | None) -> dict[str, Any]:
     return {"from": "upload", "picture": base64.b64encode(picture.read_bytes()).decode(), "face": face}
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    try:
-        return str(json.loads(error.read())["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"the console answered {error.code}"

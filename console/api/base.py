@@ -17,6 +17,7 @@ from archive.evidence.export import NoEvidenceError
 from archive.history.export import Format
 from archive.history.search import PlaceError
 from archive.registry import NoVersionError, RegistryError
+from console.agents import AgentsOffError, NoAgentError, RefusedError
 from console.answers import NoAlertError, NoPersonError
 from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
@@ -28,6 +29,7 @@ from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError
 from console.plan import PlanError
 from console.rights import ForbiddenError, Permission, Who
+from console.signer.signing import SignerError
 from console.silencing import NoSuppressionError
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, ModelError, VedetteError
@@ -47,6 +49,8 @@ class Problem(msgspec.Struct, frozen=True):
 STATUS: dict[type[VedetteError], int] = {
     LoginError: 401,
     ForbiddenError: 403,
+    RefusedError: 403,
+    NoAgentError: 404,
     NoAlertError: 404,
     NoEvidenceError: 404,
     NoChannelError: 404,
@@ -59,6 +63,8 @@ STATUS: dict[type[VedetteError], int] = {
     RegistryAwayError: 503,
     ConflictError: 409,
     PeopleOffError: 409,
+    AgentsOffError: 409,
+    SignerError: 503,
     VaultError: 409,
     ConfigError: 422,
     CursorError: 422,

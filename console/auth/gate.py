@@ -178,14 +178,14 @@ class Gate:
 
     def local_token(self) -> str:
         """A token of whoever owns the state folder, for the command beside the console: new at each start, kept nowhere
-        else, good for people only."""
+        else, good for people and agents only."""
         self._local = TOKEN_PREFIX + secrets.token_urlsafe(32)
         return self._local
 
     def by_token(self, secret: str, now_ms: int) -> Who | None:
         """Who has this API token, None when it is void."""
         if self._local and hmac.compare_digest(secret.encode(), self._local.encode()):
-            return Who(LOCAL, "administrator", None, frozenset({"people"}))
+            return Who(LOCAL, "administrator", None, frozenset({"people", "agents"}))
         found = self._store.accounts.token(_digest(secret), now_ms) if secret.startswith(TOKEN_PREFIX) else None
         return _who(found[1], frozenset(found[0].scopes)) if found else None
 

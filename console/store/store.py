@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.engine import URL
 
 from console.store.accounts import Accounts
+from console.store.agents import AgentStore
 from console.store.alerts import Alerts
 from console.store.answers import Answers
 from console.store.audit import Audit
@@ -38,6 +39,7 @@ class Store:
         self.answers = Answers(self.database)
         self.audit = Audit(self.database)
         self.accounts = Accounts(self.database)
+        self.agents = AgentStore(self.database)
         self.objects = Objects(self.database)
         self.offsets = Offsets(self.database)
         self.notifications = NotificationStore(self.database, self.people, has_channels=notifies)

@@ -220,6 +220,27 @@ audit = Table(
     Column("hash", String(64), nullable=False),
 )
 
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("certificate", Text, nullable=False),  # PEM: the one in use
+    Column("enrolled_at_ms", BigInteger, nullable=False),
+    Column("renewed_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger, nullable=False),  # 0: it may renew
+    Column("address", Text, nullable=False),
+    Column("version", Text, nullable=False),
+)
+
+agent_tokens = Table(
+    "agent_tokens",
+    metadata,
+    Column("secret", String(64), primary_key=True),  # SHA-256 of what the agent says
+    Column("agent", String(64), nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
 objects = Table(
     "objects",
     metadata,

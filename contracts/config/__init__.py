@@ -40,6 +40,7 @@ from contracts.config.rules import (
     ZoneEntry,
 )
 from contracts.config.services import (
+    Agents,
     AlertBudget,
     Analytics,
     Arming,
@@ -73,6 +74,7 @@ __all__ = [
     "MOTION",
     "S3",
     "Absence",
+    "Agents",
     "AlertBudget",
     "AlertmanagerChannel",
     "Analytics",

@@ -63,8 +63,11 @@ class Edge(Spec, frozen=True, kw_only=True):
 
     `traced_share` of the frames are followed from shutter to notification, by every part that is told of a collector
     (OTEL_EXPORTER_OTLP_ENDPOINT).
+
+    `agents` are those outside the cluster: each enrols at the console and has a Kafka user of its own (docs/agents.md).
     """
 
+    agents: tuple[Name, ...] = ()
     spool: Spool = Spool()
     traced_share: Fraction = 0.0
     metrics_host: str = "127.0.0.1"
@@ -166,6 +169,19 @@ class Suppressions(Spec, frozen=True, kw_only=True):
     most: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
+class Agents(Spec, frozen=True, kw_only=True):
+    """How `edge.agents` enrol: `signer` is the socket of `python -m console.signer` (empty: nobody does).
+
+    They are told of the broker at `bootstrap_servers`, whose certificate `broker_ca` (PEM) vouches for; by default as
+    `kafka` says. A certificate lasts `certificate_days` and is renewed after half of them.
+    """
+
+    signer: str = ""
+    bootstrap_servers: tuple[str, ...] = ()
+    broker_ca: str = ""
+    certificate_days: Annotated[float, Meta(gt=0, le=365)] = 7.0
+
+
 class Console(Spec, frozen=True, kw_only=True):
     """The web console and its API.
 
@@ -189,3 +205,4 @@ class Console(Spec, frozen=True, kw_only=True):
     budget: AlertBudget = AlertBudget()
     suppressions: Suppressions = Suppressions()
     oidc: Oidc = Oidc()
+    agents: Agents = Agents()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from bus.errors import BusError
 from bus.reader import Reader
 from bus.settings import Aside, settings
 from contracts import topics
+from contracts.access import agent_user
 from contracts.broker import BrokerAddress
-from contracts.messages import Alert
+from contracts.messages import Alert, Frame
 from tests.builders import DATA, manifest_of, solid
 from tests.edge_tools import RunningAgent, records_of, wait_until, write_clip
+from tests.enrolment_site import ADA, LIFE_S, enrolment_site
 from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, LABELS, RED, WIDTH
 from tests.secure_broker import SecureBroker
 from vedette.jars import flink_connector_jar
@@ -31,6 +34,7 @@ from vedette.java import child_environment, find_java
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
 SITE, AGENT = "site", "agent-site"
+FRAMES, FRAMES_LATE = topics.frames(SITE), topics.frames_late(SITE)
 JOBS = ("detect", "decide", "analytics")
 
 
@@ -46,7 +50,7 @@ def _visitor(index: int) -> np.ndarray:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
     with SecureBroker(tmp_path_factory.mktemp("secured")) as broker:
         create_topics(broker.bootstrap, (*topics.specs(SITE, 2), *topics.specs("other", 2)[:2]))
-        broker.allow(SITE)
+        broker.allow(SITE, ["north"])
         yield broker
 
 
@@ -155,3 +159,48 @@ def test_without_a_certificate_nobody_is_answered(broker: SecureBroker) -> None:
     assert not answers(str(BrokerAddress(address.servers, address.ca)), 3)
     assert not answers(address.servers, 3)
     assert answers(broker.bootstrap, 10)
+
+
+def test_an_agent_enrols_renews_while_it_publishes_and_is_out_when_it_is_taken_out(
+    broker: SecureBroker, tmp_path: Path
+) -> None:
+    """One-time token, key of its own, a certificate of seconds; what it sent meanwhile is there, each frame, live."""
+    _config(tmp_path)
+    clip = str(tmp_path / "visitor.avi")
+    camera = {**CONFIG["cameras"]["gate"], "inputs": [{"url": clip, "loop": True}]}  # type: ignore[index]
+    with enrolment_site(tmp_path, broker, {**CONFIG, "cameras": {"gate": camera}}) as site:
+        before = {lane: len(records_of(broker.bootstrap, lane, Frame)) for lane in (FRAMES, FRAMES_LATE)}
+        enrolment = site.enrol()
+        first = site.identity.certificate
+        assert first.name == agent_user(SITE, "north")
+        with RunningAgent(site.config, "", site.state, "--every-frame") as agent:
+            wait_until(lambda: site.identity.certificate.serial != first.serial, 60, "a renewed certificate")
+            second = site.identity.certificate
+            wait_until(lambda: site.identity.certificate.serial != second.serial, 60, "another one")
+            at_ms = _now_ms()
+            wait_until(lambda: _sent_since(broker, at_ms) > 20, 60, "frames over the new connection")
+            site.parts.agents.revoke(ADA, "north")
+            last = site.identity.certificate
+            wait_until(lambda: "the certificate was not renewed" in agent.log(), 60, "a refusal")
+            agent.end()
+        assert agent.log().count("connected") >= 3
+        sent = [frame.index for _, frame in records_of(broker.bootstrap, FRAMES, Frame)][before[FRAMES] :]
+        assert sorted(set(sent)) == list(range(max(sent) + 1))
+        assert len(records_of(broker.bootstrap, FRAMES_LATE, Frame)) == before[FRAMES_LATE]
+        assert site.identity.certificate.serial == last.serial
+        address = str(site.identity.address(enrolment))
+        wait_until(lambda: _now_ms() > last.expires_at_ms, LIFE_S + 1, "the certificate's end")
+        assert not answers(address, 3)
+        site.enrol()
+        assert _written(address, FRAMES_LATE) is None
+        assert _written(address, topics.frames("other")) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+        broker.forbid(agent_user(SITE, "north"))
+        assert _written(address, FRAMES_LATE) == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def _sent_since(broker: SecureBroker, at_ms: int) -> int:
+    return sum(frame.captured_at_ms > at_ms for _, frame in records_of(broker.bootstrap, FRAMES, Frame))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

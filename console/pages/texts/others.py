@@ -173,6 +173,7 @@ OWN = {
     "scope_answer": "answering alerts",
     "scope_configure": "changing cameras, zones and rules",
     "scope_people": "seeing and enrolling people",
+    "scope_agents": "agents and their certificates",
     "scope_administer": "accounts and tokens",
     "good_for": "For how long",
     "days": "days",

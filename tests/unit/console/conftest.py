@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +28,28 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database of today's form: a copy of it is there in a tenth of the time that migrations take."""
+    file = tmp_path_factory.mktemp("migrated") / "console.db"
+    store = Store(f"sqlite:///{file}")
+    store.open()
+    store.close()
+    return file
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> str:
+    """A database of the test's own, where a console has it; its URL."""
+    (tmp_path / "console").mkdir()
+    return f"sqlite:///{shutil.copy(migrated, tmp_path / 'console')}"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """An empty store."""
     if request.param == "sqlite":
-        store = Store(f"sqlite:///{tmp_path}/console/console.db")
+        store = Store(request.getfixturevalue("database"))
     else:
         store = Store(request.getfixturevalue("postgres_url"))
         with store.database.write() as connection:
@@ -48,9 +66,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
+def parts(tmp_path: Path, clock: Clock, database: str) -> Iterator[Parts]:
     """The console without broker and pages."""
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver")
     parts = build(parse(CONFIG), place, clock)
     parts.store.open()
     take(parts.store, *(alert_of(n, camera=("gate", "hall")[n % 2]) for n in range(4)))

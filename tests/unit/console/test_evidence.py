@@ -36,9 +36,9 @@ ALERT = alert_of(0)
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
+def parts(tmp_path: Path, database: str) -> Iterator[Parts]:
     """A console without broker and pages, and one alert whose evidence is kept."""
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver")
     parts = build(parse(CONFIG), place, Clock())
     parts.store.open()
     take(parts.store, ALERT, alert_of(1, camera="hall"))

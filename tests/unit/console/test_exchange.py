@@ -22,8 +22,8 @@ FRIGATE = Path(__file__).parents[1] / "contracts" / "frigate"
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console.db", "http://testserver")
+def parts(tmp_path: Path, database: str) -> Iterator[Parts]:
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver")
     parts = build(parse(CONFIG), place, iter(range(1_000, 10**9)).__next__)
     parts.store.open()
     yield parts

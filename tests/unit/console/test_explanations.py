@@ -25,11 +25,10 @@ ANNA = Who("anna", "operator")
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
+def parts(tmp_path: Path, database: str) -> Iterator[Parts]:
     """A console of a site with a model of its own, named relative to its config, and two alerts with evidence."""
     manifest_in(tmp_path)
-    url = f"sqlite:///{tmp_path}/console/console.db"
-    place = Place("127.0.0.1:1", tmp_path / "console", url, "http://testserver", folder=tmp_path)
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver", folder=tmp_path)
     parts = build(parse(CONFIG + "\nstream: {model: manifest.json}\n"), place, Clock())
     parts.store.open()
     chain = Chain(parts.files, SiteKey({}, tmp_path / "archive" / KEY_FILE), lambda: AT_MS)

@@ -36,9 +36,9 @@ NIGHT = {"from": "22:00", "until": "06:00"}
 
 
 @pytest.fixture
-def parts(tmp_path: Path, clock: Clock) -> Iterator[Parts]:
+def parts(tmp_path: Path, clock: Clock, database: str) -> Iterator[Parts]:
     """A console with two channels, a budget, and four alerts in two hours, two of them answered."""
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console.db", "http://testserver")
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver")
     parts = build(parse(json.dumps(CONFIG)), place, clock)
     parts.store.open()
     starts = [clock.now_ms - round(hours * 3_600_000) for hours in (2, 1.75, 1.5, 0.25)]

@@ -118,6 +118,23 @@ def test_the_window_is_bounded(broker: Broker, tmp_path: Path, monkeypatch: pyte
         assert setup.arrived(LATE, 5) == [5, 6, 7, 8, 9]
 
 
+def test_another_connection_takes_over_while_frames_go_on(broker: Broker, tmp_path: Path) -> None:
+    """The agent's certificate was renewed: what is under way comes over both, and no frame waits or goes late."""
+    with Setup(broker, tmp_path) as setup:
+        setup.publish(0)
+        assert setup.publisher.drain(5)
+        broker.away = True
+        setup.publisher.reconnect()  # the new one is not to be had yet: the old one serves on
+        time.sleep(0.3)
+        setup.publish(1)
+        broker.come_back()
+        wait_until(lambda: len(broker.links) == 2, 5, "a second connection")
+        setup.publish(2)
+        assert as_decide_takes_them(broker.frames(LIVE)) == [(1, 0), (1, 1), (1, 2)]
+        assert [link.closed for link in broker.links] == [True, False]
+        assert LATE not in broker.topics
+
+
 def test_a_failed_producer_is_replaced_and_all_is_sent_again_in_order(broker: Broker, tmp_path: Path) -> None:
     with Setup(broker, tmp_path) as setup:
         setup.publish(0)

@@ -36,10 +36,10 @@ def registry(tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def parts(tmp_path: Path, registry: Registry, clock: Clock) -> Iterator[Parts]:
+def parts(tmp_path: Path, registry: Registry, clock: Clock, database: str) -> Iterator[Parts]:
     """A console that knows the registry, and has read the topic, which is empty."""
     config = parse(CONFIG + f"models: {{folder: {tmp_path}/registry}}\n")
-    place = Place("127.0.0.1:1", tmp_path / "console", f"sqlite:///{tmp_path}/console/console.db", "http://testserver")
+    place = Place("127.0.0.1:1", tmp_path / "console", database, "http://testserver")
     parts = build(config, place, clock)
     parts.store.open()
     parts.models._settled()

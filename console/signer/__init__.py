@@ -1,0 +1,1 @@
+"""The clients' authority, in a process of its own beside the console."""
