@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from contracts import topics
-from contracts.access import NO_GROUP, Access, of_parts
+from contracts.access import NO_GROUP, Access, of_agents, of_parts
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
@@ -58,7 +58,10 @@ def texts(config: Config) -> dict[str, str]:
     site = config.site.name
     documents = {"topics.yaml": [_topic(spec) for spec in topics.specs_of(config)]}
     if config.kafka.tls is not None:
-        documents["users.yaml"] = [_user(name, access) for name, access in of_parts(site).items()]
+        documents["users.yaml"] = [
+            *(_user(name, access, "tls") for name, access in of_parts(site).items()),
+            *(_user(name, access, "tls-external") for name, access in of_agents(site, config.edge.agents).items()),
+        ]
     component = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
@@ -80,7 +83,8 @@ def _topic(spec: topics.TopicSpec) -> dict[str, Any]:
     }
 
 
-def _user(name: str, access: Access) -> dict[str, Any]:
+def _user(name: str, access: Access, authentication: str) -> dict[str, Any]:
+    """`tls`: Strimzi makes the certificate, into a Secret; `tls-external`: the agent enrols for its own."""
     rules = [
         *(_rule("topic", topic, "literal", "Read", "Describe") for topic in access.reads),
         *(_rule("topic", topic, "literal", "Write", "Describe") for topic in access.writes),
@@ -91,7 +95,7 @@ def _user(name: str, access: Access) -> dict[str, Any]:
         "apiVersion": API,
         "kind": "KafkaUser",
         "metadata": {"name": name, "labels": CLUSTER},
-        "spec": {"authentication": {"type": "tls"}, "authorization": {"type": "simple", "acls": rules}},
+        "spec": {"authentication": {"type": authentication}, "authorization": {"type": "simple", "acls": rules}},
     }
 
 

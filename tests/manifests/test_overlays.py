@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contracts.access import of_parts
+from contracts.access import of_agents, of_parts
 from contracts.config import Console, Edge, Stream
 from contracts.config_file import load
 from contracts.topics import MAX_MESSAGE_BYTES
@@ -122,6 +122,8 @@ def test_ports_are_those_of_the_config(overlay: str) -> None:
             match one["kind"], one["metadata"]["name"]:
                 case "StatefulSet", "agent":
                     assert ports == {"metrics": known["agent"]}
+                case "Deployment", "console" if container["name"] == "signer":
+                    assert ports == {}
                 case "Deployment", "console":
                     assert ports == {"http": known["console"]}
                 case "FlinkDeployment", _:
@@ -149,7 +151,25 @@ def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> No
             seen.add(module)
             options = [argument for argument in container["args"] if argument.startswith("-")]
             assert not_taken(module, options) == []
-    assert seen - {"training"} == {"edge", "console", "archive.evidence", "archive.history"}
+    assert seen - {"training", "console.signer"} == {"edge", "console", "archive.evidence", "archive.history"}
+
+
+def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
+    """Whoever has its key can call themselves anybody at the brokers."""
+    (console,) = (one for one in built("prod") if name_of(one) == "Deployment/console")
+    mounted = {
+        container["name"]: {mount["name"] for mount in container["volumeMounts"]} for container in containers(console)
+    }
+    assert {name for name, volumes in mounted.items() if "clients-ca" in volumes} == {"signer"}
+    assert mounted["console"] & mounted["signer"] == {"site", "signer"}
+    (kafka,) = (one for one in built("prod") if one["kind"] == "Kafka")
+    listeners = {one["name"]: one for one in kafka["spec"]["kafka"]["listeners"]}
+    assert all(one["tls"] and one["authentication"] == {"type": "tls"} for one in listeners.values())
+    told = load(site_of("prod")).console.agents
+    assert [server.rpartition(":")[2] for server in told.bootstrap_servers] == [str(listeners["agents"]["port"])]
+    users = [one for one in built("prod") if one["kind"] == "KafkaUser"]
+    external = [one["metadata"]["name"] for one in users if one["spec"]["authentication"]["type"] == "tls-external"]
+    assert external == list(of_agents(load(site_of("prod")).site.name, load(site_of("prod")).edge.agents))
 
 
 def test_training_runs_a_command_that_there_is_on_a_gpu() -> None:
