@@ -60,10 +60,11 @@ class Store:
     ) -> list[AlertRow]:
         """Keep what was read from a topic together with the places behind it; returns what is new or changed.
 
-        `letters` are what was no alert: they wait in the outbox. What is new or over waits to be notified of.
+        `letters` are what was no alert: they wait in the outbox. What is new or over waits to be notified of. After a
+        power cut the topic is read again from the places that are there.
         """
         self.alerts.name_all(messages)
-        with self.database.write() as connection:
+        with self.database.write(repeatable=True) as connection:
             known = self.alerts.known_of(connection, [one.id for one in messages])
             changed = self.alerts.put(connection, messages, received_at_ms)
             new = [row.id for row in changed if row.id not in known]
