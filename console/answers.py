@@ -19,7 +19,7 @@ from console.store.store import Store
 from contracts import fields, topics
 from contracts.codec import encode
 from contracts.errors import VedetteError
-from contracts.messages import Alert, Feedback
+from contracts.messages import Alert, Evidence, Feedback
 
 MINUTE_MS = 60_000
 MAX_AT_ONCE = 500
@@ -170,14 +170,22 @@ def write(
     return after
 
 
-def keep(store: Store, connection: Connection, row: AlertRow, said: AnswerRow) -> Alert | None:
-    """Keep an answer with its feedback and the audit's entry; its alert, None when one of its id is there already."""
+def keep(
+    store: Store, connection: Connection, row: AlertRow, said: AnswerRow, missed: Evidence | None = None
+) -> Alert | None:
+    """Keep an answer with its feedback and the audit's entry; its alert, None when one of its id is there already.
+
+    `missed` is where something is of which the alert says nothing.
+    """
     if not store.answers.add(connection, row.number, said):
         return None
     alert = store.alerts.body_of(connection, row.id)
     assert alert is not None
-    store.answers.send(connection, topics.FEEDBACK, row.id, encode(_feedback(alert, said)))
-    told = ("verdict", "to", "text", "until_ms", "case", "person_id")
+    feedback = _feedback(alert, said)
+    if missed is not None:
+        feedback = replace(feedback, label=said.label, evidence=missed, track_ids=(), score=0.0)
+    store.answers.send(connection, topics.FEEDBACK, row.id, encode(feedback))
+    told = ("verdict", "to", "text", "until_ms", "case", "person_id", "label")
     details = {name: value for name in told if (value := getattr(said, name))}
     store.audit.add(
         connection, at_ms=said.at_ms, who=said.operator, action=said.action, subject=row.id, details=details

@@ -46,6 +46,7 @@ class FoundTrack(msgspec.Struct, frozen=True, kw_only=True):
     decision: str
     alert: str
     snapshot: str
+    attributes: tuple[str, ...] = ()
 
 
 class FoundEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,8 @@ class FoundEvent(msgspec.Struct, frozen=True, kw_only=True):
     track_ids: tuple[int, ...]
     alert: str
     snapshot: str
+    attributes: tuple[str, ...] = ()
+    suppressed_by: str = ""
 
 
 class Tracks(msgspec.Struct, frozen=True):

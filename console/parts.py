@@ -19,6 +19,7 @@ from console.exchange import Exchange
 from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
+from console.missed import Missed
 from console.models.desk import ModelDesk
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
@@ -58,6 +59,7 @@ class Parts:
     history: History
     plan: Plan
     silences: Silences
+    missed: Missed
     explanations: Explanations
     models: ModelDesk
     agents: AgentDesk

@@ -52,6 +52,7 @@ from console.hub import Hub
 from console.live.reader import LiveReader
 from console.live.veil import Veil
 from console.live.wall import Wall
+from console.missed import Missed
 from console.models.desk import ModelDesk
 from console.notify.notifier import Notifier
 from console.outbox import Outbox
@@ -154,6 +155,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         plan=Plan(place.state, store),
         models=model_desk,
         agents=AgentDesk(config, store, gate, signer, clock_ms),
+        missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         explanations=Explanations(store, reader, config, place.folder, clock_ms),
         address=place.address,

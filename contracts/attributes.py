@@ -23,6 +23,11 @@ class TrackAttribute(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     model: str = ""
 
 
+def pairs(attributes: tuple[TrackAttribute, ...]) -> tuple[str, ...]:
+    """What is known, each as `name:value`."""
+    return tuple(f"{one.name}:{one.value}" for one in attributes if one.value != UNSURE)
+
+
 def words(attributes: tuple[TrackAttribute, ...]) -> str:
     """What is known, for a sentence: `hard hat: no, vest: yes`; "" where nothing is."""
     return ", ".join(f"{one.name.replace('_', ' ')}: {one.value}" for one in attributes if one.value != UNSURE)

@@ -32,6 +32,7 @@ Answer = Literal[
     "not_person",
     "is_person",
     "denial_undone",
+    "missed",
 ]
 # W3C Trace Context, 55 characters; "" where nothing is traced. What else stands there belongs to no trace.
 Traceparent = Annotated[str, Meta(max_length=55)]

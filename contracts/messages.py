@@ -271,7 +271,8 @@ class Feedback(Message, frozen=True, kw_only=True, gc=False):
     `to` is who it was given to, `until_ms` the end of a snooze, `case` the case that holds (or no longer holds) its
     evidence. What the alert said when it was answered is repeated (revision, rule, label, evidence ...), so that
     training and suppression need nothing else. `person_id` is whom a `not_person`, `is_person` or `denial_undone` is
-    about, `identity` what the alert said of who it is.
+    about, `identity` what the alert said of who it is. A `missed` says by `label` and `evidence` what nobody had said,
+    and where on which frame; one about a live picture, which is no alert's, has its own `id` for `alert`.
     """
 
     id: Id

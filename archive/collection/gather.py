@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 
 from archive.collection.items import Box, Item, Kind, Sample, digest
 from archive.evidence import paths
-from archive.evidence.answers import Answered, answered
+from archive.evidence.answers import Answered, MissedBox, answered
 from archive.evidence.chain import ChainReader, Entry
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
@@ -61,19 +61,22 @@ class Left(NamedTuple):
 
 AROUND_MS = 600_000
 """A track is seen so long before and after its alert at most: ids may be given anew when a camera's agent starts."""
+MISSED = "missed"
 KINDS: dict[str, Kind] = {"true": "confirmed", "nuisance": "confirmed", "false": "background"}
 """What a verdict says of the box that the alert was about: a nuisance is there, but nobody wants to hear of it."""
 
 
 def gather(files: Files, must_be_hidden: Callable[[str], bool]) -> Iterator[Gathered | Left]:
-    """All alerts that an operator judged. Cameras that `must_be_hidden` give only pictures that were made unreadable.
+    """All alerts that an operator judged, and pictures in which one found something missing.
+
+    Cameras that `must_be_hidden` give only pictures that were made unreadable.
 
     What retention has deleted, or what was changed since it was written, is not given.
     """
     chain = ChainReader(files)
     for place, manifest in _kept(chain):
         said = answered(chain, place, manifest)
-        if said.verdict is None:
+        if said.verdict is None and not said.missed:
             continue
         yield _gathered(chain, place, manifest, said, must_be_hidden(place.camera))
 
@@ -102,16 +105,20 @@ def _gathered(chain: ChainReader, place: Place, manifest: Entry, said: Answered,
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         return Left(place.alert, "no picture that can be decoded")
-    item = _item(place, seen, said, jpeg, picture.shape[1], picture.shape[0])
+    missed = [one for one in said.missed.values() if one.captured_at_ms == seen.evidence.captured_at_ms]
+    if said.verdict is None and not missed:
+        return Left(place.alert, "a better frame than the one with what was missed")
+    item = _item(place, seen, said, missed, jpeg, picture.shape[1], picture.shape[0])
     return Gathered(item, jpeg, _spoken(chain, place, manifest, item))
 
 
 def _spoken(chain: ChainReader, place: Place, manifest: Entry, item: Item) -> Spoken:
     data = chain.read(place, paths.ALERT, manifest)
     alert = decode(data, Alert) if data is not None else None
-    tracks = frozenset(alert.track_ids if alert is not None and not alert.late else ())
+    judged = alert is not None and not alert.late and item.answer in KINDS
+    tracks = frozenset(alert.track_ids if alert is not None and judged else ())
     first_ms, last_ms = (alert.started_at_ms, alert.at_ms) if alert is not None else (0, 0)
-    kind = KINDS[item.answer]
+    kind = KINDS.get(item.answer, "confirmed")
     return Spoken(
         item.site,
         item.camera,
@@ -124,14 +131,15 @@ def _spoken(chain: ChainReader, place: Place, manifest: Entry, item: Item) -> Sp
     )
 
 
-def _item(place: Place, seen: Seen, said: Answered, jpeg: bytes, width: int, height: int) -> Item:
-    assert said.verdict is not None
-    across, down = width / seen.evidence.width, height / seen.evidence.height
-    boxes = []
-    if seen.evidence.xyxy is not None and seen.label:
-        xyxy = within(scaled(seen.evidence.xyxy, across, down), width, height)
-        if xyxy is not None:
-            boxes.append(Box(xyxy=xyxy, label=seen.label, kind=KINDS[said.verdict], by=said.verdict_by))
+def _item(
+    place: Place, seen: Seen, said: Answered, missed: Sequence[MissedBox], jpeg: bytes, width: int, height: int
+) -> Item:
+    boxes = list(_boxes(seen, said, missed, width, height))
+    last = max(missed, key=lambda one: one.at_ms, default=None)
+    by, at_ms = said.verdict_by, said.verdict_at_ms
+    if last is not None and last.at_ms > at_ms:
+        by, at_ms = last.by, last.at_ms
+    answer = said.verdict or MISSED
     return Item(
         sha256=digest(jpeg),
         width=width,
@@ -140,17 +148,30 @@ def _item(place: Place, seen: Seen, said: Answered, jpeg: bytes, width: int, hei
         camera=seen.camera,
         captured_at_ms=seen.evidence.captured_at_ms,
         source="alert",
-        reasons=(f"answered: {said.verdict}",),
+        reasons=tuple(f"answered: {one}" for one in dict.fromkeys((answer, *[MISSED] * bool(missed)))),
         model=seen.model,
         alert=place.alert,
         rule=seen.rule,
         rule_version=seen.rule_version,
-        answer=said.verdict,
-        answered_by=said.verdict_by,
-        answered_at_ms=said.verdict_at_ms,
+        answer=answer,
+        answered_by=by,
+        answered_at_ms=at_ms,
         identities={person: told.is_person for person, told in said.people.items() if told.is_person is not None},
         boxes=tuple(boxes),
     )
+
+
+def _boxes(seen: Seen, said: Answered, missed: Sequence[MissedBox], width: int, height: int) -> Iterator[Box]:
+    """What was judged, and what was missed, in the pixels of the JPEG."""
+    judged = seen.evidence
+    if said.verdict is not None and judged.xyxy is not None and seen.label:
+        xyxy = within(scaled(judged.xyxy, width / judged.width, height / judged.height), width, height)
+        if xyxy is not None:
+            yield Box(xyxy=xyxy, label=seen.label, kind=KINDS[said.verdict], by=said.verdict_by)
+    for one in missed:
+        xyxy = within(scaled(one.xyxy, width / one.width, height / one.height), width, height)
+        if xyxy is not None:
+            yield Box(xyxy=xyxy, label=one.label, kind="confirmed", by=one.by)
 
 
 def scaled(xyxy: Xyxy, across: float, down: float) -> Xyxy:

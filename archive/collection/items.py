@@ -13,7 +13,7 @@ from contracts.fields import Count, Millis, Share, Size, Xyxy
 Kind = Literal["confirmed", "pseudo", "background"]
 """A person said so; a model saw it; a person said that there is nothing of this label."""
 Source = Literal["alert", "sample", "import"]
-"""An alert's evidence, a frame that was worth a look, or a labelling tool."""
+"""Evidence (of an alert, or a picture in which something was missed), a frame worth a look, or a labelling tool."""
 
 SAME = 0.5
 """Boxes that overlap (IoU) by so much are of the same thing."""

@@ -29,7 +29,7 @@ Class = Literal["confirmed", "unanswered", "nuisance", "false_alarm"]
 
 
 def class_of(known: Answered) -> Class:
-    """How an alert's evidence is kept, by its latest verdict."""
+    """How an alert's evidence is kept, by its latest verdict; what was missed is as real as what was confirmed."""
     match known.verdict:
         case "true":
             return "confirmed"
@@ -38,7 +38,7 @@ def class_of(known: Answered) -> Class:
         case "nuisance":
             return "nuisance"
         case None:
-            return "unanswered"
+            return "confirmed" if known.missed else "unanswered"
 
 
 def days_of(keep: KeepDays, kind: Class, severity: Severity | None) -> float:

@@ -82,7 +82,7 @@ class Service:
             if record.topic == topics.ALERTS:
                 self._alert(decode(record.value or b"", Alert))
             else:
-                answers.take(self._chain, decode(record.value or b"", Feedback))
+                self._answer(decode(record.value or b"", Feedback))
         except ContractError as error:
             log.warning("%s[%d] %d: %s", record.topic, record.partition, record.offset, error)
             if not self._letters.send_for_sure(record, error.reason, self._stop):
@@ -98,6 +98,15 @@ class Service:
         elif written.pictures:
             snapshot = self._files.place(written.place.file(paths.SNAPSHOT))
             log.info("%s %s: %s", alert.camera, alert.id, snapshot, extra=about)
+
+    def _answer(self, said: Feedback) -> None:
+        if said.action != "missed" or said.alert != said.id:
+            answers.take(self._chain, said)
+            return
+        written = self._writer.write_missed(said)
+        about = {"camera": said.camera, "alert": said.alert}
+        if written.missed:
+            log.warning("%s: what was missed has no picture: %s", said.camera, written.missed, extra=about)
 
     def _connected(self) -> GroupReader | None:
         """A member of the group, or None when `stop` came first."""

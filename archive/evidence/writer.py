@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from archive.evidence import paths
+from archive.evidence import answers, paths
 from archive.evidence.chain import Chain, Entry, as_json, sha256
 from archive.evidence.draw import Caption, drawn, plain
 from archive.evidence.frames import FrameMissed, Frames
@@ -18,7 +18,7 @@ from archive.evidence.paths import Place
 from archive.evidence.privacy import Kept, Redact, jpeg_of, kept_of
 from contracts import codec, metrics
 from contracts.errors import ContractError
-from contracts.messages import Alert, Evidence, Frame
+from contracts.messages import Alert, Evidence, Feedback, Frame
 from contracts.metrics import Metrics
 from contracts.naming import nameless, spoken
 
@@ -115,28 +115,34 @@ class EvidenceWriter:
             self._metrics.counter(metrics.EVIDENCE_WRITTEN, "snapshot").inc()
         return written
 
+    def write_missed(self, said: Feedback) -> Written:
+        """Keep the frame of a live picture in which something was missed; raises as `write` does.
+
+        It lies where an alert of that id and time would; what was drawn in it stands with the answers.
+        """
+        place = paths.place(said.site, said.started_at_ms, said.camera, said.alert)
+        if said.evidence is None or self._chain.manifest(place) is not None:
+            return Written(place)
+        try:
+            frame = self._frames.fetch(said.evidence.ref)
+            kept = _meant(frame, said, said.evidence, self._redact)
+        except FrameMissed as error:
+            self._metrics.counter(metrics.EVIDENCE_MISSED, error.reason).inc()
+            return Written(place, missed=error.reason)
+        seen = _seen_of(said, said.alert, said.evidence, frame)
+        known = answers.after(answers.Answered(), said)
+        files = {paths.FRAME: kept.jpeg, paths.SEEN: as_json(seen), paths.ANSWERS: as_json(known)}
+        self._chain.keep(place, files, f"missed, says {said.operator}")
+        self._metrics.counter(metrics.EVIDENCE_WRITTEN, "frame").inc()
+        return Written(place, pictures=True)
+
     def _pictures(self, alert: Alert, evidence: Evidence, manifest: Entry | None) -> dict[str, bytes | None]:
         """Fetch, check and draw; raises FrameMissed."""
         frame = self._frames.fetch(evidence.ref)
         kept = _meant(frame, alert, evidence, self._redact)
-        seen = Seen(
-            alert=alert.id,
-            revision=alert.revision,
-            site=alert.site,
-            camera=alert.camera,
-            label=alert.label,
-            evidence=evidence,
-            session=frame.session,
-            index=frame.index,
-            sha256=frame.sha256,
-            model=alert.model,
-            rule=alert.rule,
-            rule_version=alert.rule_version,
-            config_version=alert.config_version,
-        )
         snapshot = drawn(kept.picture, alert, self._caption(alert, evidence))
         files: dict[str, bytes | None] = {paths.FRAME: kept.jpeg, paths.SNAPSHOT: jpeg_of(snapshot)}
-        files[paths.SEEN] = as_json(seen)
+        files[paths.SEEN] = as_json(_seen_of(alert, alert.id, evidence, frame))
         return files | ({paths.MISSED: None} if manifest is not None and paths.MISSED in manifest.files else {})
 
     def _missed(
@@ -198,7 +204,25 @@ def _as_list(alerts: list[Alert]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(alerts), indent=2)
 
 
-def _meant(frame: Frame, alert: Alert, evidence: Evidence, redact: Redact) -> Kept:
+def _seen_of(said: Alert | Feedback, alert_id: str, evidence: Evidence, frame: Frame) -> Seen:
+    return Seen(
+        alert=alert_id,
+        revision=said.revision,
+        site=said.site,
+        camera=said.camera,
+        label=said.label,
+        evidence=evidence,
+        session=frame.session,
+        index=frame.index,
+        sha256=frame.sha256,
+        model=said.model,
+        rule=said.rule,
+        rule_version=said.rule_version,
+        config_version=said.config_version,
+    )
+
+
+def _meant(frame: Frame, alert: Alert | Feedback, evidence: Evidence, redact: Redact) -> Kept:
     """The frame as it may be kept when it is the one that the alert means; raises FrameMissed."""
     meant = (alert.site, alert.camera, evidence.captured_at_ms)
     found = (frame.site, frame.camera, frame.captured_at_ms)

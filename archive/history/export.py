@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from archive.history.parquet import quoted, read_lines
+from archive.history.parquet import empty, quoted, read_lines
 from archive.history.rows import TIME, Kind, columns
 from archive.history.search import Search, Wanted
 
@@ -34,7 +34,7 @@ class Export:
         self, kind: Kind, wanted: Wanted, form: Format, most: int, without: Collection[str] = ()
     ) -> Iterator[bytes]:
         """The wanted rows, the earliest first, `most` at most, piece by piece, `without` some of their columns."""
-        text, parameters = self._search.source(kind, wanted) or (_empty(columns(kind)), {})
+        text, parameters = self._search.source(kind, wanted) or (empty(columns(kind)), {})
         types = {name: sql for name, sql in columns(kind).items() if name not in without}
         return self._file(text, types, f"ORDER BY {TIME[kind]}, id LIMIT {most:d}", form, parameters)
 
@@ -74,8 +74,3 @@ def _shown(name: str, sql: str, form: Format) -> str:
     if "VARCHAR" not in sql:
         return f"{text} AS {name}"
     return f"CASE WHEN regexp_matches({text}, '^[=+@\\t\\r-]') THEN '''' || {text} ELSE {text} END AS {name}"
-
-
-def _empty(types: Mapping[str, str]) -> str:
-    """A query for no rows with these columns."""
-    return f"SELECT {', '.join(f'NULL::{sql} AS {name}' for name, sql in types.items())} WHERE false"

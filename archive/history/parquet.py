@@ -43,6 +43,11 @@ def read_lines(path: Path, types: Mapping[str, str]) -> str:
     return f"SELECT * FROM read_json({quoted(str(path))}, format = 'newline_delimited', columns = {{{given}}})"  # noqa: S608
 
 
+def empty(types: Mapping[str, str]) -> str:
+    """A query for no rows with these columns."""
+    return f"SELECT {', '.join(f'NULL::{sql} AS {name}' for name, sql in types.items())} WHERE false"
+
+
 class ParquetWriter:
     """Writes files into a mirror; each is complete on disk before it has its name."""
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from archive.history.rows import PLACES, TrackRow
+from contracts.attributes import pairs
 from contracts.messages import FrameTracks, TrackedObject
 
 END_MS = 20_000
@@ -54,6 +55,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     still_ms: int = 0
     step_ms: int = STEP_MS
     points: tuple[tuple[int, int, int], ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -159,13 +161,15 @@ def _seen(passage: Passage, thing: TrackedObject, frame: FrameTracks) -> Passage
 
 
 def _looks(passage: Passage, thing: TrackedObject) -> dict[str, object]:
-    """The colours with one vote more each, and who it is said to be by now."""
+    """The colours with one vote more each, who it is said to be by now, and what classifiers say."""
     changed: dict[str, object] = {}
     for half, colour in zip(("upper", "lower"), thing.colours, strict=False):
         votes: dict[str, int] = getattr(passage, half)
         changed[half] = votes | {colour: votes.get(colour, 0) + 1}
     if thing.identity is not None:
         changed |= {"person": thing.identity.person_id, "decision": thing.identity.decision}
+    if thing.attributes:
+        changed["attributes"] = pairs(thing.attributes)
     return changed
 
 
@@ -211,6 +215,7 @@ def _go_on(passage: Passage, at_ms: int) -> Passage:
         upper=passage.upper,
         lower=passage.lower,
         visits=inside,
+        attributes=passage.attributes,
     )
 
 
@@ -241,6 +246,7 @@ def _row(lane: Lane, passage: Passage) -> TrackRow:
         path_y=tuple(one[2] for one in passage.points),
         person=passage.person,
         decision=passage.decision,
+        attributes=passage.attributes,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from contracts.attributes import pairs
 from contracts.messages import Event, WindowStats
 
 Kind = Literal["tracks", "events", "windows"]
@@ -21,7 +22,8 @@ class TrackRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `upper` and `lower` are the colours of its halves ("" where nothing can be said). `zones` are its visits in their
     order, each with when it began and how long it lasted; `crossed` are `line:in|out`. The path's points are bottom
     centres, in PLACES of the picture, `path_ms` after `first_ms`. `still_ms` is how long it kept its place. `person`
-    and `decision` are who it was and how sure that is, where people are identified.
+    and `decision` are who it was and how sure that is, where people are identified; `attributes` (`name:value`) what
+    classifiers said of it at last.
     """
 
     id: str
@@ -47,10 +49,11 @@ class TrackRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     path_y: tuple[int, ...]
     person: str = ""
     decision: str = ""
+    attributes: tuple[str, ...] = ()
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One event."""
+    """One event; `attributes` as of a track, `suppressed_by` is what kept it from being an alert."""
 
     id: str
     site: str
@@ -65,6 +68,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     zone: str
     score: float
     track_ids: tuple[int, ...]
+    attributes: tuple[str, ...] = ()
+    suppressed_by: str = ""
 
 
 class WindowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -139,6 +144,8 @@ def event_row(event: Event) -> EventRow:
         zone=event.zone,
         score=event.score,
         track_ids=event.track_ids,
+        attributes=pairs(event.attributes),
+        suppressed_by=event.suppressed_by,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from archive.history import catalog
 from archive.history.mirror import Mirror
-from archive.history.parquet import connected
+from archive.history.parquet import connected, empty
 from archive.history.passages import PART_MS
 from archive.history.rows import TIME, EventRow, Kind, TrackRow, columns
 from contracts.errors import VedetteError
@@ -24,6 +24,24 @@ R = TypeVar("R", TrackRow, EventRow)
 PATH = ("path_ms", "path_x", "path_y")
 """What a list doesn't show; it is most of a track's bytes."""
 LAST_MS = 2**62
+
+_ALL = {"cameras": "list_contains($cameras, camera)", "labels": "list_contains($labels, label)"}
+_ATTRIBUTES = "list_has_any(attributes, $attributes)"
+LISTS: dict[Kind, dict[str, str]] = {
+    "tracks": _ALL
+    | {
+        "zones": "list_has_any(zones, $zones)",
+        "rules": "list_has_any(rules, $rules)",
+        "colours": "(list_contains($colours, upper) OR list_contains($colours, lower))",
+        "persons": "list_contains($persons, person)",
+        "attributes": _ATTRIBUTES,
+    },
+    "events": _ALL
+    | {"zones": "list_contains($zones, zone)", "rules": "list_contains($rules, rule)", "attributes": _ATTRIBUTES},
+    "windows": _ALL | {"zones": "list_contains($zones, zone)"},
+}
+"""What each list of `Wanted` means for rows of a kind."""
+
 ASK_S = 1.0
 
 
@@ -31,7 +49,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows; empty means all, but for `cameras`: None is all, () none. `until_ms` is the first that doesn't count.
 
     A track is of a time when it was there at some moment of it. A colour is that of either half; a rule and a zone of a
-    track are any that it met. `begun` is from and until when a row must begin, whatever else is asked of its time.
+    track are any that it met, an attribute (`name:value`) is any that was said. `silenced` is whether a suppression
+    kept an event from being an alert. `begun` is from and until when a row must begin, whatever else is asked of its
+    time.
     """
 
     cameras: tuple[str, ...] | None = None
@@ -40,6 +60,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     colours: tuple[str, ...] = ()
     persons: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    silenced: bool | None = None
     since_ms: int = 0
     until_ms: int = 0
     begun: tuple[int, int] | None = None
@@ -111,7 +133,9 @@ class Search:
             return None
         conditions, parameters = _conditions(kind, wanted)
         where = " AND ".join(conditions) or "true"
-        text = f"SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = false) WHERE {where}"  # noqa: S608
+        # Files of an older version lack columns; where all do, the question would be none.
+        files = "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = false)"
+        text = f"SELECT * FROM ({files} UNION ALL BY NAME {empty(columns(kind))}) WHERE {where}"  # noqa: S608
         return text, parameters | {"files": names}
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -190,27 +214,20 @@ def visible(cameras: Sequence[str], allowed: Iterable[str] | None) -> tuple[str,
 
 def _conditions(kind: Kind, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
     """What the wanted rows fulfil, and the parameters of that."""
-    tracks = kind == "tracks"
-    found: dict[str, tuple[str, Any]] = {}
-    if wanted.cameras is not None:
-        found["cameras"] = ("list_contains($cameras, camera)", wanted.cameras)
-    if wanted.zones:
-        found["zones"] = ("list_has_any(zones, $zones)" if tracks else "list_contains($zones, zone)", wanted.zones)
-    if wanted.labels:
-        found["labels"] = ("list_contains($labels, label)", wanted.labels)
-    if wanted.rules and kind != "windows":
-        found["rules"] = ("list_has_any(rules, $rules)" if tracks else "list_contains($rules, rule)", wanted.rules)
-    if wanted.colours and tracks:
-        either = "(list_contains($colours, upper) OR list_contains($colours, lower))"
-        found["colours"] = (either, wanted.colours)
-    if wanted.persons and tracks:
-        found["persons"] = ("list_contains($persons, person)", wanted.persons)
+    at = TIME[kind]
+    found: dict[str, tuple[str, Any]] = {
+        name: (condition, values)
+        for name, condition in LISTS[kind].items()
+        if (values := getattr(wanted, name)) or (name == "cameras" and values is not None)
+    }
+    if wanted.silenced is not None and kind == "events":
+        found["silenced"] = ("(coalesce(suppressed_by, '') <> '') = $silenced", wanted.silenced)
     if wanted.since_ms:
-        found["since"] = (f"{'last_ms' if tracks else TIME[kind]} >= $since", wanted.since_ms)
+        found["since"] = (f"{'last_ms' if kind == 'tracks' else at} >= $since", wanted.since_ms)
     if wanted.begun:
-        found["begun"] = (f"{TIME[kind]} BETWEEN $begun[1] AND $begun[2] - 1", wanted.begun)
+        found["begun"] = (f"{at} BETWEEN $begun[1] AND $begun[2] - 1", wanted.begun)
     if wanted.until_ms:
-        found["until"] = (f"{TIME[kind]} < $until", wanted.until_ms)
+        found["until"] = (f"{at} < $until", wanted.until_ms)
     values = {name: list(value) if isinstance(value, tuple) else value for name, (_, value) in found.items()}
     return [condition for condition, _ in found.values()], values
 

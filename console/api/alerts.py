@@ -17,6 +17,7 @@ from console.answers import MAX_AT_ONCE, Action, NoAlertError, answer, answer_al
 from console.api.base import MEDIA, WithParts, body, download, needs, reply, spec
 from console.auth.guard import COOKIE, caller_of
 from console.hub import Presence, Reload, Subscription
+from console.missed import Box
 from console.parts import Parts
 from console.rights import Who
 from console.store.alerts import MAX_PAGE
@@ -79,6 +80,13 @@ class Given(msgspec.Struct, frozen=True):
     """An answer to one alert. `id` (a UUID of one's own) makes it safe to send it again when no reply came."""
 
     answer: Action
+    id: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9-]*$")] = ""
+
+
+class GivenBox(msgspec.Struct, frozen=True):
+    """What the alert's picture shows and nobody had said. `id` is as in an answer."""
+
+    missed: Box
     id: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9-]*$")] = ""
 
 
@@ -197,6 +205,17 @@ def give(
     )
     parts.outbox.wake()
     return reply(Done((row,)))
+
+
+@router.post("/alerts/{alert_id}/missed", **spec(Done, takes=GivenBox, errors=(404,)))
+def miss(
+    alert_id: str,
+    parts: WithParts,
+    who: Annotated[Who, Depends(needs("answer"))],
+    given: Annotated[GivenBox, Depends(body(GivenBox))],
+) -> Response:
+    """Say that something else is on the picture that is kept of an alert: what, and where."""
+    return reply(Done((parts.missed.on_alert(who, alert_id, given.missed, given.id),)))
 
 
 @router.post("/answers", **spec(Done, takes=GivenToMany, errors=(404,)))

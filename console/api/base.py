@@ -23,6 +23,7 @@ from console.auth.gate import AccountError, LoginError, TooOftenError
 from console.auth.guard import Caller, caller_of
 from console.changes import ConflictError, NoObjectError
 from console.errors import BusyError
+from console.missed import NoFrameError
 from console.models.desk import RegistryAwayError
 from console.notify.notifier import NoChannelError
 from console.parts import Parts
@@ -57,6 +58,7 @@ STATUS: dict[type[VedetteError], int] = {
     NoObjectError: 404,
     NobodyError: 404,
     NoSuppressionError: 404,
+    NoFrameError: 404,
     NoVersionError: 404,
     RegistryError: 409,
     ModelError: 409,

@@ -26,10 +26,14 @@ def wanted_of(
     colour: Names = [],  # noqa: B006
     person: Names = [],  # noqa: B006
     rule: Names = [],  # noqa: B006
+    attribute: Names = [],  # noqa: B006
+    silenced: bool | None = None,
     since_ms: Millis = 0,
     until_ms: Millis = 0,
 ) -> Wanted:
-    """Which rows; of each parameter but the times several may be given."""
+    """Which rows; of each parameter but the times several may be given. An attribute is `name:value`, as `hard_hat:no`;
+    `silenced` is whether a suppression kept an event from being an alert.
+    """
     return Wanted(
         cameras=tuple(camera) or None,
         zones=tuple(zone),
@@ -37,6 +41,8 @@ def wanted_of(
         colours=tuple(colour),
         persons=tuple(person),
         rules=tuple(rule),
+        attributes=tuple(attribute),
+        silenced=silenced,
         since_ms=since_ms,
         until_ms=until_ms,
     )

@@ -16,7 +16,7 @@ from bus.settings import Aside, settings
 from console.live.wall import Wall
 from contracts import codec, topics
 from contracts.errors import ContractError
-from contracts.messages import EdgeStatus, Frame, FrameTracks
+from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,10 @@ class LiveReader:
             decoded = codec.decode(value, self._kinds[topic])
         except ContractError:
             return  # the jobs make a dead letter of it; a wall has nothing to show for it
-        self._wall.take(decoded, self._clock_ms())
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        self._wall.take(decoded, self._clock_ms(), FrameRef(topic, partition, offset))
 
 
 def _ends(consumer: Consumer, names: frozenset[str]) -> list[TopicPartition]:

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from contracts.messages import EdgeStatus, Frame, FrameTracks
+from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks
 
 Standing = Literal["live", "old", "down", "silent", "ended", "waiting"]
 
@@ -42,6 +42,8 @@ class Picture(NamedTuple):
     frame: Frame
     tracks: FrameTracks | None
     received_at_ms: int
+    ref: FrameRef | None = None
+    """Where it lies in its topic."""
 
     @property
     def place(self) -> Place:
@@ -104,8 +106,8 @@ class Wall:
             self._heartbeats_s = heartbeats_s
             self._cameras = {name: self._cameras.get(name) or _Camera() for name in heartbeats_s}
 
-    def take(self, message: Frame | FrameTracks | EdgeStatus, now_ms: int) -> None:
-        """A message came; what belongs to no known camera is ignored."""
+    def take(self, message: Frame | FrameTracks | EdgeStatus, now_ms: int, ref: FrameRef | None = None) -> None:
+        """A message came, from that place of its topic; what belongs to no known camera is ignored."""
         with self._lock:
             camera = self._cameras.get(message.camera)
             if camera is None:
@@ -115,7 +117,7 @@ class Wall:
                     camera.status, camera.heard_at_ms = message, now_ms
                 case Frame():
                     if camera.shown is None or (message.session, message.index) > camera.shown.place:
-                        camera.waiting.append(Picture(message, None, now_ms))
+                        camera.waiting.append(Picture(message, None, now_ms, ref))
                 case FrameTracks():
                     offset_ms = (camera.status.clock_offset_ms if camera.status else None) or 0
                     if message.lane == "live":

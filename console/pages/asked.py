@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -21,7 +21,9 @@ MOST = 50
 """Values of one kind in an address: what is more was not made by the page."""
 
 COLOURS = ("black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
-LISTS = ("camera", "zone", "label", "colour", "person", "rule")
+LISTS = ("camera", "zone", "label", "colour", "person", "rule", "attribute")
+SILENCED = {"yes": True, "no": False}
+ONE_OF: dict[str, Collection[str]] = {"last": SPANS, "silenced": SILENCED}
 _LOCAL = "%Y-%m-%dT%H:%M"
 
 
@@ -34,6 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     colour: tuple[str, ...] = ()
     person: tuple[str, ...] = ()
     rule: tuple[str, ...] = ()
+    attribute: tuple[str, ...] = ()
+    silenced: str = ""
     last: str = "24h"
     since: str = ""
     until: str = ""
@@ -54,6 +58,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             colours=self.colour,
             persons=self.person,
             rules=self.rule,
+            attributes=tuple(pair_of(one) for one in self.attribute),
+            silenced=SILENCED.get(self.silenced),
             since_ms=since_ms,
             until_ms=until_ms,
         )
@@ -70,9 +76,15 @@ def from_address(query: Iterable[tuple[str, str]]) -> Asked:
     for name, value in query:
         if name in LISTS and value:
             given[name] = (*given.get(name, ()), value[:200])[:MOST]
-        elif (name == "last" and value in SPANS) or (name in ("since", "until") and instant(value, "UTC")):
+        elif (name in ONE_OF and value in ONE_OF[name]) or (name in ("since", "until") and instant(value, "UTC")):
             given[name] = value
     return Asked(**given)
+
+
+def pair_of(text: str) -> str:
+    """An attribute as the history has it, however it was typed: `Hard hat: no` is `hard_hat:no`."""
+    name, found, value = text.partition(":")
+    return f"{name.strip().lower().replace(' ', '_')}:{value.strip()}" if found else text.strip()
 
 
 def instant(text: str, zone: str) -> int:
@@ -107,6 +119,8 @@ def form(asked: Asked, choices: Mapping[str, Mapping[str, str]], shown: Sequence
             parts.element("input", type="hidden", name=name, value=value)
         for name in shown:
             _field(asked, name, choices.get(name))
+        if "silenced" in choices:
+            _select("silenced", SEARCH["silenced"], {"": COMMON["any"]} | dict(choices["silenced"]), asked.silenced)
         _select("last", SEARCH["last"], {span: SEARCH[f"last_{span}"] for span in SPANS}, asked.last)
         for name in ("since", "until"):
             with parts.element("label"):
@@ -122,7 +136,8 @@ def _field(asked: Asked, name: str, choices: Mapping[str, str] | None) -> None:
     if choices is None:
         with parts.element("label"):
             parts.element("span", SEARCH[name])
-            parts.element("input", name=name, value=chosen[0] if chosen else "", maxlength="200")
+            given, hint = chosen[0] if chosen else "", SEARCH.get(f"hint_{name}", "")
+            parts.element("input", name=name, value=given, maxlength="200", placeholder=hint)
         return
     known = dict(choices) | {value: value for value in chosen if value not in choices}
     _select(name, SEARCH[name], {"": COMMON["any"]} | known, chosen[0] if chosen else "")

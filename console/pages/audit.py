@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from console.pages import parts
 from console.pages.desk import Visit, blocking
+from console.pages.subjects import subject_of
 from console.pages.texts import AUDIT, AUDIT_ACTIONS
 from console.pages.times import stamp
 from console.store.audit import AuditEntry
@@ -73,7 +74,7 @@ def _entries(entries: list[AuditEntry], zone: str) -> None:
             stamp(one.at_ms, zone),
             one.who or AUDIT["console"],
             AUDIT_ACTIONS.get(one.action, one.action),
-            one.subject.strip("/"),
+            subject_of(one.action, one.subject),
             details(one.details, zone),
         )
         for one in entries
@@ -88,6 +89,6 @@ def details(text: str, zone: str) -> str:
     for name, value in json.loads(text).items():
         if isinstance(value, int) and name.endswith(TIMES):
             said.append(f"{name.removesuffix('_ms').replace('_', ' ')}: {stamp(value, zone)}")
-        elif value not in (None, ""):
+        elif value is not False and value not in (None, ""):
             said.append(f"{name.replace('_', ' ')}: {value}")
     return ", ".join(said)

@@ -12,7 +12,7 @@ from console.answers import NoAlertError
 from console.pages.desk import Desk, Visit
 from console.pages.identity import identity_of
 from console.pages.texts import ALERTS, IDENTITY
-from console.pages.times import delayed
+from console.pages.times import delayed, stamp
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from contracts.messages import Alert, Condition
 
@@ -29,7 +29,7 @@ def detail_of(visit: Visit, alert_id: str) -> dict[str, Any]:
     row, alert = store.alerts.get(alert_id), store.alerts.body(alert_id)
     if row is None or alert is None or not visit.who.sees(row.camera):
         raise NoAlertError("there is no such alert")
-    history = history_of(store.alerts.history(alert_id), store.answers.of(alert_id))
+    history = history_of(store.alerts.history(alert_id), store.answers.of(alert_id), visit.desk.zone)
     return shown(visit.desk, row, alert, history) | {"identity": identity_of(visit, alert)}
 
 
@@ -58,8 +58,8 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
     }
 
 
-def history_of(revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow]) -> list[dict[str, Any]]:
-    """Revisions and answers in the order of time, in words."""
+def history_of(revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow], zone: str) -> list[dict[str, Any]]:
+    """Revisions and answers in the order of time, in words; times of the site's `zone`."""
     told = [
         {
             "at_ms": one.at_ms,
@@ -69,7 +69,7 @@ def history_of(revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow]) -
         }
         for one in revisions
     ]
-    done = [{"at_ms": one.at_ms, "who": one.operator, "text": _said(one), "words": one.text} for one in answers]
+    done = [{"at_ms": one.at_ms, "who": one.operator, "text": _said(one, zone), "words": one.text} for one in answers]
     return sorted([*told, *done], key=lambda one: (one["at_ms"], one["who"]))
 
 
@@ -97,12 +97,16 @@ def attributes_of(alert: Alert) -> list[dict[str, Any]]:
     ]
 
 
-def _said(answer: AnswerRow) -> str:
+def _said(answer: AnswerRow, zone: str) -> str:
     if answer.action == "escalate" and not answer.operator:
         return ALERTS["history_escalate_self"]
     verdict = ALERTS[f"verdict_{answer.verdict}"] if answer.verdict else ""
     return TEXTS[f"history_{answer.action}"].format(
-        verdict=verdict.lower(), to=answer.to or "–", until="", case=answer.case
+        verdict=verdict.lower(),
+        to=answer.to or "–",
+        until=stamp(answer.until_ms, zone),
+        case=answer.case,
+        label=answer.label,
     )
 
 

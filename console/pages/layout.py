@@ -14,7 +14,7 @@ from console.auth.guard import caller_of
 from console.pages import parts, texts
 from console.pages.desk import Desk, Visit
 from console.pages.panel import Answer, Panel
-from console.rights import Permission
+from console.rights import LEAST_ROLE, Permission
 
 PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("alerts", "/", "see"),
@@ -69,14 +69,33 @@ def page(desk: Desk, name: str, build: Build, calls: Callable[[Visit], dict[str,
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(f"/login?next={quote(path + query)}", 303)
         visit = Visit(desk, request, who)
-        if not who.may(permission):
-            return RedirectResponse("/", 303)
         await _bar(visit, name, calls(visit))
         with parts.element("div", classes="fill", id="content", tabindex="-1"):
-            await build(visit)
+            if who.may(permission):
+                await build(visit)
+            else:
+                _closed(visit, name, permission)
         return None
 
     ui.page(path, title=title, response_timeout=RESPONSE_S)(shown)
+
+
+def _closed(visit: Visit, name: str, permission: Permission) -> None:
+    """What somebody finds whose role does not open a page: that it is so, who may, and where they can go."""
+    said = {
+        "page": texts.SHELL[name],
+        "name": visit.who.name,
+        "role": texts.COMMON[f"role_{visit.who.role}"],
+        "needed": texts.COMMON[f"role_{LEAST_ROLE[permission]}"],
+    }
+    with parts.element("div", classes="page"), parts.element("section", classes="card off", role="alert"):
+        parts.element("h1", texts.SHELL["closed_title"].format(**said))
+        parts.element("p", texts.SHELL["closed"].format(**said))
+        parts.element("p", texts.SHELL["closed_go"])
+        with parts.element("nav", classes="row", aria_label=texts.SHELL["closed_go"]):
+            for known, path, needed in PAGES:
+                if visit.who.may(needed):
+                    parts.element("a", texts.SHELL[known], "button", href=path)
 
 
 async def _bar(visit: Visit, name: str, calls: dict[str, Answer]) -> None:

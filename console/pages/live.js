@@ -1,13 +1,14 @@
 // The wall: one stream carries all cameras' pictures; what is not live is dimmed and says since when.
-import { Icon, Panel, Toasts, typing } from "/assets/panel.js";
+import { Icon, Panel, Toasts, filled, typing } from "/assets/panel.js";
+import { Missing } from "/assets/missing.js";
 
 const DEAF_MS = 3500; // states come once a second: after three missing ones nothing here is live
 
 export default {
   mixins: [Panel],
-  components: { Icon, Toasts },
+  components: { Icon, Missing, Toasts },
   data() {
-    return { large: this.start.cameras.some((one) => one.name === this.start.large) ? this.start.large : "", states: {}, names: {}, heads: {}, boxes: true, zones: true, heardAt: 0, loud: false };
+    return { large: this.start.cameras.some((one) => one.name === this.start.large) ? this.start.large : "", states: {}, names: {}, heads: {}, boxes: true, zones: true, heardAt: 0, loud: false, still: null };
   },
   computed: {
     shown() { return this.large ? this.start.cameras.filter((one) => one.name === this.large) : this.start.cameras; },
@@ -80,6 +81,22 @@ export default {
       this.abort?.abort();
       this.$nextTick(() => document.querySelector(name ? ".tile.large" : ".tile")?.focus());
     },
+    /** Something is in the picture of now that nobody says: it is held still for a box. */
+    async askMissed() {
+      const head = this.heads[this.large], canvas = document.getElementById("picture-" + this.large);
+      if (!this.me.may_answer || head?.offset == null || !canvas || !this.live(this.large)) return;
+      const { camera, captured_at_ms, width, height, partition, offset } = head;
+      const jpeg = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+      this.still = { about: { camera, captured_at_ms, width, height, partition, offset }, picture: URL.createObjectURL(jpeg) };
+    },
+    async missed(box) {
+      const { about, picture } = this.still;
+      this.still = null;
+      URL.revokeObjectURL(picture);
+      if (!box) return;
+      await this.call("missed", { still: about, box });
+      this.say(filled(this.t.missing_done, { label: box.label }));
+    },
     key(event) {
       if (typing(event)) return;
       const names = this.start.cameras.map((one) => one.name), place = names.indexOf(this.large);
@@ -88,6 +105,7 @@ export default {
       else if (this.large && ["ArrowLeft", "k"].includes(event.key)) this.choose(names[(place + names.length - 1) % names.length]);
       else if (event.key === "o") this.boxes = !this.boxes;
       else if (event.key === "z") this.zones = !this.zones;
+      else if (event.key === "b" && this.large) this.askMissed();
       else return;
       event.preventDefault();
     },
@@ -103,6 +121,7 @@ export default {
 <div class="live">
   <div class="livebar"><h1>{{ large ? start.cameras.find((one) => one.name === large).title : t.title }}</h1><span class="dim" v-if="!large">{{ start.cameras.length }} {{ t.cameras }}</span><span class="grow"></span>
     <button v-if="large" class="button small" @click="choose('')">{{ t.wall }} <kbd>Esc</kbd></button>
+    <button v-if="large && me.may_answer" class="button small" :disabled="!live(large)" @click="askMissed">{{ t.missing }} <kbd>b</kbd></button>
     <button class="button small" :aria-pressed="boxes" @click="boxes = !boxes">{{ t.boxes }} <kbd>o</kbd></button><button class="button small" :aria-pressed="zones" @click="zones = !zones">{{ t.zones }} <kbd>z</kbd></button></div>
   <div :class="['wall', { one: large }]" :style="{ '--columns': columns }">
     <component :is="large ? 'div' : 'button'" v-for="camera in shown" :key="camera.name" :class="['tile', { large, stale: !live(camera.name) }]" :data-camera="camera.name" :aria-label="camera.title + ': ' + note(camera.name)" :tabindex="large ? -1 : null" :role="large ? 'group' : null" @click="!large && choose(camera.name)">
@@ -117,6 +136,7 @@ export default {
     <aside v-if="large" class="card"><h2>{{ t.state }}</h2><dl class="values"><template v-for="[name, value] in facts(large)" :key="name"><dt>{{ t[name] }}</dt><dd>{{ value || '–' }}</dd></template></dl></aside>
     <div v-if="!start.cameras.length" class="empty"><h2>{{ t.no_cameras }}</h2></div>
   </div>
+  <Missing v-if="still" :picture="still.picture" :labels="start.labels.map((one) => ({ value: one, label: one }))" :t="t" @done="missed" />
   <Toasts :toasts="toasts" />
 </div>`,
 };

@@ -13,12 +13,13 @@ from fastapi.responses import StreamingResponse
 
 from console.auth.guard import caller_of
 from console.live.wall import GRACE_MS, LATE_MS, Picture, Place, Wall
+from console.missed import Box, Still
 from console.pages import texts
 from console.pages.desk import Desk, Visit, blocking
 from console.pages.panel import Panel
 from console.pages.pictures import last_kept
 from console.rights import Who
-from contracts.config import Camera, detect_of
+from contracts.config import LABELS, Camera, detect_of
 
 TICK_S = 0.04
 FRESH_MS = 2_000
@@ -37,8 +38,18 @@ async def live_page(visit: Visit) -> None:
     config = (await blocking(visit.desk.parts.changes.config)).cameras
     shown = [name for name in config if config[name].enabled and visit.who.sees(name)]
     cameras = [_camera(visit, name, config[name]) for name in shown]
-    start = {"cameras": cameras, "large": visit.request.query_params.get("camera", ""), "late_ms": LATE_MS}
-    LiveWall({}, visit.check, visit.props(texts.LIVE, start))
+    start = {
+        "cameras": cameras,
+        "large": visit.request.query_params.get("camera", ""),
+        "late_ms": LATE_MS,
+        "labels": LABELS,
+    }
+
+    async def missed(still: dict[str, Any], box: dict[str, Any]) -> None:
+        told = msgspec.convert(still, Still), msgspec.convert(box, Box)
+        await blocking(visit.desk.parts.missed.on_still, visit.who, *told)
+
+    LiveWall({"missed": missed}, visit.check, visit.props(texts.LIVE | texts.MISSING, start))
 
 
 def _camera(visit: Visit, name: str, camera: Camera) -> dict[str, Any]:
@@ -160,6 +171,8 @@ def _shown(picture: Picture) -> dict[str, Any]:
         "index": frame.index,
         "width": frame.width,
         "height": frame.height,
+        "partition": picture.ref.partition if picture.ref else None,
+        "offset": picture.ref.offset if picture.ref else None,
         "boxes": [
             {
                 "id": one.track_id,

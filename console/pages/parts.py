@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from nicegui import ui
+
+
+class Link(NamedTuple):
+    """Text that leads somewhere."""
+
+    text: str
+    address: str
 
 
 def element(tag: str, text: str = "", classes: str = "", **props: str | bool) -> ui.element:
@@ -45,7 +52,7 @@ def figure(title: str, value: str, note: str = "") -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[int] = (), caption: str) -> None:
-    """A table; `numbers` are the columns that are set to the right. A cell may be (text, classes)."""
+    """A table; `numbers` are the columns that are set to the right. A cell may be (text, classes) or a Link."""
     right = set(numbers)
     with element("div", classes="scroll", tabindex="0", role="region", aria_label=caption), _table():
         with element("thead"), element("tr"):
@@ -55,8 +62,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Itera
             for row in rows:
                 with element("tr"):
                     for place, cell in enumerate(row):
-                        text, classes = cell if isinstance(cell, tuple) else (cell, "")
-                        element("td", str(text) or " ", ("num " if place in right else "") + classes)
+                        _cell(cell, "num " if place in right else "")
+
+
+def _cell(cell: Any, classes: str) -> None:
+    if isinstance(cell, Link):
+        with element("td", classes=classes):
+            element("a", cell.text, href=cell.address)
+        return
+    text, more = cell if isinstance(cell, tuple) else (cell, "")
+    element("td", str(text) or " ", classes + more)
 
 
 def _table() -> ui.element:

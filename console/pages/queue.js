@@ -3,6 +3,7 @@ import { Icon, Panel, Ticks, Toasts, filled, typing } from "/assets/panel.js";
 import { RANK, incidents } from "/assets/incidents.js";
 import { Attention } from "/assets/attention.js";
 import { Detail } from "/assets/detail.js";
+import { Missing } from "/assets/missing.js";
 import { Asking, KEYS } from "/assets/asking.js";
 import { Row } from "/assets/row.js";
 
@@ -12,12 +13,12 @@ const LISTS = ["cameras", "zones", "rules", "labels", "severities"];
 
 export default {
   mixins: [Panel],
-  components: { Asking, Detail, Icon, Row, Ticks, Toasts },
+  components: { Asking, Detail, Icon, Missing, Row, Ticks, Toasts },
   data() {
     return {
       rows: new Map(this.start.rows.map((row) => [row.id, Object.freeze(row)])), more: this.start.more, filter: this.start.filter,
       chosen: "", detail: null, ticked: new Set(), unfolded: new Set(), seeing: this.start.seeing, pill: 0, asking: null,
-      sound: true, notify: false, announced: "", loading: false, stale: false,
+      missing: "", sound: true, notify: false, announced: "", loading: false, stale: false,
     };
   },
   computed: {
@@ -206,6 +207,16 @@ export default {
     askPerson() { if (this.detail?.identity?.may_say) this.asking = { kind: "person", ids: [this.detail.id] }; },
     async thisIs(person) { await this.call("this_is", { id: this.detail.id, person_id: person.id }); this.say(filled(this.t.done_is_person, { name: person.name })); this.reopen(); },
     async lift(suppression) { this.detail = await this.call("lift", { suppression }); this.say(this.t.silence_lifted); },
+    /** Something else is in the picture: it is shown as it was kept. */
+    askMissed() { if (this.detail?.frame && this.me.may_answer) this.missing = this.detail.id; },
+    async missed(box) {
+      const id = this.missing;
+      this.missing = "";
+      if (!box) return;
+      const detail = await this.call("missed", { id, box });
+      if (this.detail?.id === id) this.detail = detail;
+      this.say(filled(this.t.missing_done, { label: box.label }));
+    },
     async reopen() { if (this.chosen) this.detail = await this.call("open", { id: this.chosen }); },
     act(name, whole = false) {
       const ids = whole && this.chosen ? this.incidentOf(this.chosen) : this.targets;
@@ -283,6 +294,7 @@ export default {
     <div v-else class="empty" style="height:100%"><Icon name="shield" style="width:44px;height:44px;stroke-width:1.200"/><h2>{{ t.nothing_open }}</h2><p><kbd>j</kbd> <kbd>k</kbd> {{ t.nothing_open_hint }} · <kbd>?</kbd> {{ t.help }}</p></div>
   </section>
   <Asking v-if="asking" :kind="asking.kind" :count="asking.ids.length" :t="t" :operators="start.operators" :find="(text) => call('people', { text })" @done="asked" />
+  <Missing v-if="missing && detail" :picture="detail.frame" :labels="start.options.labels" :t="t" @done="missed" />
   <Toasts :toasts="toasts" />
   <div class="sr" role="log" aria-live="polite">{{ announced }}</div>
 </div>`,

@@ -10,6 +10,7 @@ from nicegui import background_tasks, ui
 
 from console.answers import Action, answer_all
 from console.hub import News, Presence, Reload, Subscription
+from console.missed import Box
 from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.detail import detail_of
@@ -76,9 +77,11 @@ class AlertsPage:
             "answer": self._answer,
             "instant": self._instant,
             "lift": self._lift,
+            "missed": self._missed,
             **identity_calls(self._visit),
         }
-        self._queue = Queue(calls, self._visit.check, self._visit.props(texts.ALERTS | texts.IDENTITY, start))
+        said = texts.ALERTS | texts.IDENTITY | texts.MISSING
+        self._queue = Queue(calls, self._visit.check, self._visit.props(said, start))
         self._subscription = self._desk.parts.hub.subscribe(self._visit.who.name)
         client = ui.context.client
         feed = background_tasks.create(self._feed(self._subscription, self._queue), name=f"queue {client.id}")
@@ -180,6 +183,11 @@ class AlertsPage:
         """What the open alert's answer silenced alerts again."""
         found = await blocking(self._desk.parts.silences.lift, self._visit.who, str(suppression))
         return await self._detail(found.body.alert)
+
+    async def _missed(self, id: str, box: dict[str, Any]) -> dict[str, Any]:
+        """Something else is in the alert's picture."""
+        await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, msgspec.convert(box, Box))
+        return await self._detail(id)
 
     async def _operators(self) -> list[dict[str, Any]]:
         """Whom an alert can be given to; those who lead first get what is escalated."""

@@ -9,16 +9,17 @@ from archive.history.rows import PLACES, TrackRow
 from archive.history.search import Place, PlaceError
 from console.history import FoundEvent, FoundTrack
 from console.pages import parts
-from console.pages.asked import Asked, choices_of, form, from_address, only
+from console.pages.asked import SILENCED, Asked, choices_of, form, from_address, only
 from console.pages.desk import Visit, blocking
 from console.pages.texts import SEARCH
 from console.pages.times import lasting, stamp
 
 PAGE = 40
 SHOWN = {
-    "tracks": ("camera", "zone", "label", "colour", "rule", "person"),
-    "events": ("camera", "zone", "label", "rule"),
+    "tracks": ("camera", "zone", "label", "colour", "attribute", "rule", "person"),
+    "events": ("camera", "zone", "label", "attribute", "rule"),
 }
+ASKED_OF_EVENTS = {"silenced": {name: SEARCH[f"silenced_{name}"] for name in SILENCED}}
 
 
 async def search_page(visit: Visit) -> None:
@@ -37,7 +38,8 @@ async def search_page(visit: Visit) -> None:
             parts.element("span", classes="grow")
             export_links(visit, f"/api/search/{kind}/export", asked)
         names = await blocking(visit.desk.person_names) if "person" in shown else {}
-        form(asked, choices_of(config, sees) | {"person": names}, shown, kind=kind)
+        choices = choices_of(config, sees) | {"person": names} | (ASKED_OF_EVENTS if kind == "events" else {})
+        form(asked, choices, shown, kind=kind)
         if query.get("track"):
             await _track(visit, query["track"], asked.address(kind=kind), names)
         await _found(visit, kind, asked, query.get("after", ""), names)
@@ -103,7 +105,13 @@ def _list(rows: list[Row]) -> None:
 def _track_row(visit: Visit, one: FoundTrack, asked: Asked, names: Mapping[str, str]) -> Row:
     seen = dict(zip(one.zones, one.dwell_ms, strict=False))
     zones = ", ".join(f"{zone} {lasting(ms)}" for zone, ms in seen.items())
-    told = [colours_of(one.label, one.upper, one.lower), zones, *_crossed(one.crossed), *one.rules]
+    told = [
+        colours_of(one.label, one.upper, one.lower),
+        *_attributes(one.attributes),
+        zones,
+        *_crossed(one.crossed),
+        *one.rules,
+    ]
     return (
         f"/pictures/{quote(one.alert)}/small.jpg" if one.snapshot else "",
         asked.address(kind="tracks", track=one.id),
@@ -116,7 +124,8 @@ def _track_row(visit: Visit, one: FoundTrack, asked: Asked, names: Mapping[str, 
 
 def _event_row(visit: Visit, one: FoundEvent) -> Row:
     what = f"{one.rule} · {visit.desk.camera_name(one.camera)}"
-    told = [one.kind.replace("_", " "), one.label, one.zone]
+    silenced = [SEARCH["is_silenced"]] if one.suppressed_by else []
+    told = [*silenced, one.kind.replace("_", " "), one.label, one.zone, *_attributes(one.attributes)]
     return (
         f"/pictures/{quote(one.alert)}/small.jpg" if one.snapshot else "",
         f"/?alert={quote(one.alert)}" if one.alert else f"/search?kind=tracks&rule={quote(one.rule)}",
@@ -138,6 +147,11 @@ def colours_of(label: str, upper: str, lower: str) -> str:
 def _who(person: str, names: Mapping[str, str]) -> str:
     """A person's name; the id of one who is enrolled no more."""
     return names.get(person, person)
+
+
+def _attributes(pairs: tuple[str, ...]) -> list[str]:
+    """`hard_hat:no` as `hard hat: no`."""
+    return [f"{name.replace('_', ' ')}: {value}" for name, _, value in (one.partition(":") for one in pairs)]
 
 
 def _crossed(crossed: tuple[str, ...]) -> list[str]:
@@ -182,6 +196,7 @@ def _values(visit: Visit, row: TrackRow, names: Mapping[str, str]) -> None:
                 ("label", f"{row.label} ({row.confidence:.0%})"),
                 ("colour", colours_of(row.label, row.upper, row.lower)),
                 ("person", _who(row.person, names) or row.decision),
+                ("attribute", ", ".join(_attributes(row.attributes))),
                 ("first_seen", stamp(row.first_ms, zone)),
                 ("last_seen", stamp(row.last_ms, zone)),
                 ("still", lasting(row.still_ms)),

@@ -126,8 +126,8 @@ export default {
       delete masks[name];
       if (await this.run("save", { kind: "camera", camera, name: "", version: whole.version, body: { ...whole.body, masks } }, this.filled(this.t.removed, { name }), { kind: "camera", camera, name: "" })) { this.draft = null; this.chosen = ""; }
     },
-    attempt(source) { return this.call("try_camera", { camera: this.draft.camera, source }); },
-    tryRule(hours) { return this.call("try_rule", { name: this.draft.name, rule: this.draft.body, hours }, 70000); },
+    attempt(source) { return this.call("try_camera", { camera: this.draft.camera, source }, { shows: false }); },
+    tryRule(hours) { return this.call("try_rule", { name: this.draft.name, rule: this.draft.body, hours }, { patience: 70000 }); },
     plan(text, remove) { return this.call("plan", { text, remove }); },
     applyPlan(text, digest, remove) { return this.call("apply", { text, digest, remove }); },
     silenced() { return this.call("silenced"); },

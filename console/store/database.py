@@ -19,7 +19,7 @@ MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 SQLITE_CACHE_KIB = 64 * 1024
 SQLITE_MMAP_BYTES = 1024**3
 SQLITE_LOG_PAGES = 4000
-"""16 MiB of the log before it goes into the database: an alert changes 20 pages of its indexes, mostly the same ones."""
+"""16 MiB of the log before it goes into the database: an alert changes 20 pages, mostly those of the one before."""
 BUSY_MS = 10_000
 """How long a writer waits for another process's transaction (SQLite)."""
 

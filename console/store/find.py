@@ -63,11 +63,11 @@ def lets_through(filter: Filter, row: AlertRow) -> bool:
     since = row.started_at_ms >= filter.since_ms and (not filter.until_ms or row.started_at_ms < filter.until_ms)
     if not since or any(values and value not in values for values, value in chosen):
         return False
+    if not filter.text.strip():
+        return True
     said = words_of(" ".join((row.why, row.camera, row.zone, row.rule, row.kind, row.label)))
     wanted = words_of(filter.text)
-    if filter.text.strip() and not wanted:
-        return False
-    return all(any(word.startswith(one) for word in said) for one in wanted)
+    return bool(wanted) and all(any(word.startswith(one) for word in said) for one in wanted)
 
 
 def find(

@@ -74,6 +74,7 @@ class AnswerRow(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
     case: str = ""
     person_id: str = ""
+    label: str = ""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):

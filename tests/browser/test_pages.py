@@ -362,8 +362,12 @@ def test_a_session_that_ends_leads_to_the_door(site: ConsoleSite, opened: Opened
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=30_000)
 
 
-def test_an_operator_has_no_way_to_what_is_not_theirs(site: ConsoleSite, opened: Opened) -> None:
+def test_an_operator_has_no_way_to_what_is_not_theirs(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
     page = opened("/audit", "otto")
+    expect(page.get_by_role("alert")).to_contain_text("Audit is not open to you")
+    expect(page.get_by_role("alert")).to_contain_text("needs the role Supervisor")
+    shot(page, "closed")
+    page.get_by_role("alert").get_by_role("link", name="Alerts").click()
     expect(page.get_by_role("region", name="Alert queue")).to_be_visible()
     assert page.get_by_role("link", name="Accounts").count() == 0
     page.goto("/setup?rule=camera-down")

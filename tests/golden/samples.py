@@ -401,6 +401,19 @@ OTHERS: dict[str, Message] = {
         verdict="false",
         evidence=EMBEDDED,
     ),
+    "feedback_missed": Feedback(
+        id="answer-4",
+        site="home",
+        camera="gate",
+        alert="answer-4",
+        revision=0,
+        action="missed",
+        operator="olga",
+        at_ms=AT_MS + 9000,
+        started_at_ms=AT_MS,
+        label="dog",
+        evidence=EVIDENCE,
+    ),
 }
 
 TRACED: dict[str, Message] = {

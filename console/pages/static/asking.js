@@ -4,7 +4,7 @@ const verdict = (value) => ({ action: { action: "verdict", verdict: value } });
 /** What each key does: `action` at once, `asks` after a question. */
 export const KEYS = {
   a: { action: { action: "acknowledge" } }, t: verdict("true"), f: verdict("false"), n: verdict("nuisance"),
-  s: { asks: "snooze" }, e: { asks: "escalate" }, c: { asks: "comment" }, m: { asks: "assign" }, h: { asks: "hold" }, p: { own: "deny" }, i: { own: "askPerson" }, "?": {},
+  s: { asks: "snooze" }, e: { asks: "escalate" }, c: { asks: "comment" }, m: { asks: "assign" }, h: { asks: "hold" }, p: { own: "deny" }, i: { own: "askPerson" }, b: { own: "askMissed" }, "?": {},
 };
 const MINUTES = [15, 60, 240, 480];
 
@@ -22,7 +22,7 @@ export const Asking = {
   computed: {
     leading() { return this.kind === "escalate" ? this.operators.filter((one) => one.leads) : this.operators; },
     keys() {
-      return [["j", "k"], ["a"], ["t"], ["f"], ["n"], ["s"], ["e"], ["c"], ["m"], ["h"], ["p"], ["i"], ["x"], ["Shift"], ["/"], ["o"], ["z"], ["w"], ["Esc"], ["?"]].map((keys) => ({ keys, text: this.t["help_" + keys[0].toLowerCase()] }));
+      return [["j", "k"], ["a"], ["t"], ["f"], ["n"], ["s"], ["e"], ["c"], ["m"], ["h"], ["p"], ["i"], ["x"], ["Shift"], ["/"], ["o"], ["z"], ["w"], ["b"], ["Esc"], ["?"]].map((keys) => ({ keys, text: this.t["help_" + keys[0].toLowerCase()] }));
     },
   },
   methods: {

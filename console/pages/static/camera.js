@@ -31,18 +31,18 @@ export const CameraForm = {
     mask(name) { const masks = { ...this.body.masks }; delete masks[name]; this.put({ masks }); },
     async look(i) {
       this.trying = i; delete this.seen[i];
-      try { this.seen = { ...this.seen, [i]: await this.attempt(this.body.inputs[i]) }; } catch { /* the reason was shown */ } finally { this.trying = -1; }
+      try { this.seen = { ...this.seen, [i]: await this.attempt(this.body.inputs[i]) }; } catch (refusal) { this.seen = { ...this.seen, [i]: { error: refusal.message } }; } finally { this.trying = -1; }
     },
     told(one) { return [`${one.width} × ${one.height}`, one.fps ? `${one.fps} fps` : "", one.codec].filter(Boolean).join(" · "); },
   },
   template: `
 <label class="field">{{ t.field_friendly_name }}<input type="text" :value="body.friendly_name ?? ''" :disabled="disabled" @input="put({ friendly_name: $event.target.value })"></label>
 <fieldset v-for="(one, i) in body.inputs" :key="i" :disabled="disabled"><legend>{{ i === detail ? t.input_detail : detail < 0 ? t.input_only : t.input_detect }}</legend>
-  <label class="field"><span class="sr">{{ t.url }}</span><input type="text" :value="one.url" required spellcheck="false" autocomplete="off" :placeholder="'rtsp://viewer:{' + secret + '}@192.168.1.20/stream2'" :aria-describedby="'url-hint-' + i" @input="url(i, $event.target.value)"></label>
+  <label class="field"><span class="sr">{{ t.url }}</span><input type="text" :value="one.url" required spellcheck="false" autocomplete="off" :placeholder="'rtsp://viewer:{' + secret + '}@192.168.1.20/stream2'" :aria-invalid="!!seen[i]?.error" :aria-describedby="'url-error-' + i + ' url-hint-' + i" @input="url(i, $event.target.value)"></label>
+  <div role="status" aria-live="polite"><p v-if="seen[i]?.error" :id="'url-error-' + i" class="note bad">{{ seen[i].error }}</p></div>
   <p :id="'url-hint-' + i" class="dim hint">{{ hint }}</p>
   <div class="row"><button type="button" class="button small" :disabled="disabled || !one.url || trying >= 0" @click="look(i)">{{ trying === i ? t.trying : t.try_it }}</button><button v-if="i === detail" type="button" class="button small quiet" @click="single(i)">{{ t.no_second }}</button></div>
-  <div class="tested" role="status" aria-live="polite"><figure v-if="seen[i] && !seen[i].error" class="probe"><img :src="'data:image/jpeg;base64,' + seen[i].jpeg" :alt="t.test_picture"><figcaption class="dim">{{ told(seen[i]) }} · {{ t.seen_by }} {{ seen[i].agent }}</figcaption></figure>
-  <p v-else-if="seen[i]" class="note bad">{{ seen[i].error }}</p></div></fieldset>
+  <div class="tested" role="status" aria-live="polite"><figure v-if="seen[i] && !seen[i].error" class="probe"><img :src="'data:image/jpeg;base64,' + seen[i].jpeg" :alt="t.test_picture"><figcaption class="dim">{{ told(seen[i]) }} · {{ t.seen_by }} {{ seen[i].agent }}</figcaption></figure></div></fieldset>
 <button v-if="detail < 0" type="button" class="button small quiet" :disabled="disabled" @click="second"><Icon name="plus"/>{{ t.add_second }}</button>
 <div class="row two"><label class="field">{{ t.field_fps }}<input type="number" min="0.1" max="120" step="any" :value="body.detect?.fps ?? ''" :placeholder="t.of_site" :disabled="disabled" @input="nested('detect', 'fps', number($event.target.value))"></label>
 <label class="field">{{ t.field_height }}<input type="number" min="64" max="4320" step="1" :value="body.detect?.height ?? ''" :placeholder="t.of_site" :disabled="disabled" @input="nested('detect', 'height', number($event.target.value))"></label></div>

@@ -85,15 +85,14 @@ export const Panel = {
     at(ms, style) { return at(ms, this.zone, style); },
     lasting, delayed, percent, filled,
     now() { return Date.now() + this.offset; },
-    /** Ask the server; resolves with its answer. A refusal is shown and rejects. */
-    call(name, args = {}, patience = 15000) {
+    /** Ask the server; resolves with its answer. A refusal is shown (but where whoever asks shows it) and rejects. */
+    call(name, args = {}, { patience = 15000, shows = true } = {}) {
       const n = ++this.number;
       return new Promise((resolve, reject) => {
-        this.waiting.set(n, { resolve, reject });
+        const refuse = (text) => { if (shows) this.say(text, "bad"); reject(new Refusal(text)); };
+        this.waiting.set(n, { resolve, refuse });
         this.$emit("call", { n, name, args });
-        setTimeout(() => {
-          if (this.waiting.delete(n)) { this.say(this.t.no_answer, "bad"); reject(new Refusal(this.t.no_answer)); }
-        }, patience);
+        setTimeout(() => this.waiting.delete(n) && refuse(this.t.no_answer), patience);
       });
     },
     /** Called by the server. */
@@ -101,7 +100,7 @@ export const Panel = {
       const asked = this.waiting.get(n);
       if (!asked) return;
       this.waiting.delete(n);
-      if (error) { this.say(error, "bad"); asked.reject(new Refusal(error)); } else asked.resolve(value);
+      if (error) asked.refuse(error); else asked.resolve(value);
     },
     say(text, kind = "", action = null) {
       const toast = { id: ++this.number, text, kind, action };

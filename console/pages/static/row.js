@@ -1,20 +1,23 @@
 // One alert in the queue. It is drawn again only when something of it changes.
 import { Icon, at, lasting } from "/assets/panel.js";
 
-// The alert is here before its picture: evidence has to fetch the frame first. Ends after half a minute.
-const AGAIN_MS = [600, 1200, 2500, 5000, 10000, 10000];
+// The alert is here before its picture: evidence has to fetch the frame first, so one that has just come is not asked for
+// its picture at once (in a flood these questions cost more than the rows). Ends after half a minute.
+const AGAIN_MS = [700, 1300, 3000, 8000, 16000];
 
 export const Row = {
   // minute: the time in coarse steps; fresh: whether it has just come, asked once.
   props: { row: Object, under: Boolean, chosen: Boolean, ticked: Boolean, minute: Number, seeing: Array, fresh: Boolean, t: Object, zone: String },
   emits: ["choose", "tick"],
   components: { Icon },
-  data() { return { came: this.fresh, pictured: true, tries: 0 }; },
+  data() { return { came: this.fresh, pictured: !this.fresh, tries: 0 }; },
   watch: { "row.snapshot"() { this.pictured = true; this.tries = 0; } },
+  mounted() { if (this.came && this.row.snapshot) this.again(); },
   unmounted() { clearTimeout(this.waiting); },
   methods: {
     again() {
       this.pictured = false;
+      clearTimeout(this.waiting);
       if (this.tries < AGAIN_MS.length) this.waiting = setTimeout(() => { this.pictured = true; }, AGAIN_MS[this.tries++]);
     },
   },

@@ -6,6 +6,7 @@ from console.pages.texts.alerts import ALERTS
 from console.pages.texts.audit import AUDIT, AUDIT_ACTIONS
 from console.pages.texts.budget import BUDGET, BUDGETING
 from console.pages.texts.common import COMMON, SHELL, SIGN_IN
+from console.pages.texts.forms import MISSING
 from console.pages.texts.history import ANALYTICS, SEARCH
 from console.pages.texts.models import MODELS
 from console.pages.texts.notify import MESSAGES, NOTIFICATIONS, ROUTING
@@ -27,6 +28,7 @@ __all__ = [
     "IDENTITY",
     "LIVE",
     "MESSAGES",
+    "MISSING",
     "MODELS",
     "NOTIFICATIONS",
     "OWN",

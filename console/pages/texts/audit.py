@@ -17,6 +17,7 @@ AUDIT = {
     "verify": "Check the chain",
     "whole": "The chain is whole: no entry was changed or taken away.",
     "broken": "Entry {number} is not as it was written, or one before it is missing.",
+    "alert": "alert {id}",
     "none": "There are no entries.",
 }
 
@@ -55,6 +56,7 @@ AUDIT_ACTIONS = {
     "login refused": "Was refused at the door",
     "logout": "Signed out",
     "look": "Looked at",
+    "missed": "Said what was missed",
     "model_gated": "A model met the gate",
     "model_promoted": "A model was promoted",
     "model_registered": "A model was registered",

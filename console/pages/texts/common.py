@@ -59,6 +59,9 @@ SHELL = {
     "arm_hint": "Disarmed, no rule alerts but those that are always armed (camera down, tampering).",
     "maintenance_on": "Start maintenance",
     "maintenance_off": "End maintenance",
+    "closed_title": "{page} is not open to you",
+    "closed": "You are {name}, signed in as {role}. This page needs the role {needed}; who manages accounts gives it.",
+    "closed_go": "You may go on to",
     "broker_ok": "Alerts arrive",
     "broker_bad": "No connection to the broker: new alerts do not arrive",
 }

@@ -31,3 +31,15 @@ FORMS = {
     "drop": "Drop the changes",
     "setting_saved": "Saved; it is in force now",
 }
+
+MISSING = {
+    "missing": "Missed something?",
+    "missing_title": "What was missed",
+    "missing_hint": "Draw a box around what the camera should have reported. It is kept, and the models learn from it.",
+    "missing_keys": "Arrows move the box, with Shift they change its size.",
+    "missing_box": "Box around what was missed",
+    "missing_what": "What it is",
+    "missing_send": "Send",
+    "missing_done": "Kept: {label}. It teaches the next model",
+    "missing_needs": "Draw a box first",
+}

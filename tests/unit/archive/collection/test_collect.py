@@ -15,11 +15,13 @@ from archive.collection.collect import QUEUE, merged
 from archive.collection.items import Item, Sample, index_of, items_of
 from archive.collection.queue import Wanted
 from archive.collection.store import COLUMNS, PARQUET, VERSIONS
+from archive.evidence import paths
+from archive.evidence.chain_check import check_day
 from archive.evidence.files import Folder
 from contracts.errors import VedetteError
 from tests.builders import jpeg_of
 from tests.collection_tools import Answering, Told, box, item
-from tests.evidence_tools import AT_MS
+from tests.evidence_tools import AT_MS, KEY, evidence
 from training.readers import Item as Read
 from training.readers import read_coco
 
@@ -44,6 +46,35 @@ def test_an_answer_is_about_the_alerts_box_alone(tmp_path: Path, verdict: str, k
     assert len(rest) == 2, "what models see there stays, as a doubt"
     assert (got.camera, got.rule, got.model, got.answer, got.answered_by) == ("gate", "yard", "m@1", verdict, "anna")
     assert site.collection.picture(got.sha256) is not None
+
+
+def test_what_was_missed_is_learnt_beside_what_was_answered(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "false")
+    site.missed("m1", "a", (400.0, 40.0, 520.0, 160.0))
+    site.alert("other", None, grey=70)
+    site.missed("m2", "other", (400.0, 40.0, 520.0, 160.0), evidence=evidence(7, AT_MS - 900))
+    about, _ = site.collector(Told()).collect(AT_MS)
+    (got,) = site.collection.load(about.id).items
+    assert [(one.label, one.kind, one.xyxy) for one in got.boxes] == [
+        ("person", "background", PERSON),
+        ("dog", "confirmed", (100.0, 10.0, 130.0, 40.0)),
+    ]
+    assert got.reasons == ("answered: false", "answered: missed")
+    assert about.left_out == {"a better frame than the one with what was missed": 1}
+
+
+def test_a_live_picture_in_which_something_was_missed_is_kept_and_learnt(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    written = site.missed("m", "m", (20.0, 20.0, 60.0, 60.0))
+    assert written is not None
+    assert written.pictures
+    site.missed("m", "m", (20.0, 20.0, 60.0, 60.0))  # from the topic once more
+    about, _ = site.collector(Told()).collect(AT_MS)
+    (got,) = site.collection.load(about.id).items
+    assert (got.answer, got.answered_by, [one.label for one in got.learnt]) == ("missed", "anna", ["dog"])
+    day = paths.place("home", AT_MS, "gate", "m").day_folder
+    assert not check_day(site.evidence, day, KEY.public).faults
 
 
 def test_what_may_not_be_in_the_next_version(tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ def search(tmp_path: Path) -> Iterator[Search]:
     made = kept(
         tmp_path,
         track_row(1, **(PLAIN | {"label": "person", "upper": "red", "zones": ("yard", "door"), "rules": ("entry",)})),
-        track_row(2, **(PLAIN | {"label": "person", "lower": "red", "person": "p-1"})),
+        track_row(2, **(PLAIN | {"label": "person", "lower": "red", "person": "p-1", "attributes": ("hard_hat:no",)})),
         track_row(3, **(PLAIN | {"label": "car", "upper": "white", "camera": "hall"})),
         track_row(4, **(PLAIN | {"label": "car", "first_ms": AT_MS + 90_000_000})),
         event_row(1, rule="entry", label="person"),
-        event_row(2, zone="door", camera="hall"),
+        event_row(2, zone="door", camera="hall", suppressed_by="answer-1", attributes=("vest:yes",)),
         event_row(3, opened_by="event-1", ended=True),
         event_row(5, kind="line_crossing", ended=True),
     )
@@ -56,6 +56,7 @@ def search(tmp_path: Path) -> Iterator[Search]:
         (Wanted(zones=("door", "other")), [1]),
         (Wanted(rules=("entry",)), [1]),
         (Wanted(persons=("p-1",)), [2]),
+        (Wanted(attributes=("hard_hat:no", "vest:yes")), [2]),
         (Wanted(until_ms=AT_MS + 2000), [1]),
         (Wanted(since_ms=AT_MS + 22_000), [4, 3, 2]),  # track 2 was there until then
         (Wanted(since_ms=AT_MS + 22_001, until_ms=AT_MS + 30_000), [3]),
@@ -72,10 +73,26 @@ def test_tracks_by_what_is_wanted(search: Search, wanted: Wanted, numbers: list[
         (Wanted(rules=("entry",)), ["event-1"]),
         (Wanted(zones=("door",), cameras=("hall",)), ["event-2"]),
         (Wanted(since_ms=AT_MS + 2000), ["event-5", "event-2"]),
+        (Wanted(attributes=("vest:yes",)), ["event-2"]),
+        (Wanted(silenced=True), ["event-2"]),
+        (Wanted(silenced=False), ["event-5", "event-1"]),
     ],
 )
 def test_events_by_what_is_wanted(search: Search, wanted: Wanted, ids: list[str]) -> None:
     assert [row.id for row in search.events(wanted, None, 10)] == ids
+
+
+def test_files_from_before_a_column_was_there_are_found_too(tmp_path: Path) -> None:
+    search = kept(tmp_path, track_row(1), event_row(1))
+    for entry in catalog.read(Mirror(tmp_path)).files:
+        path = str(tmp_path / entry.name)
+        new = "attributes, suppressed_by" if entry.kind == "events" else "attributes"
+        with duckdb.connect() as database:
+            database.execute(f"CREATE TABLE old AS SELECT * EXCLUDE ({new}) FROM '{path}'")  # noqa: S608
+            database.execute(f"COPY old TO '{path}'")
+    assert [row.attributes for row in search.tracks(Wanted(), None, 10)] == [()]
+    assert [row.suppressed_by for row in search.events(Wanted(silenced=False), None, 10)] == [""]
+    assert search.tracks(Wanted(attributes=("hard_hat:no",)), None, 10) == []
 
 
 def test_pages_follow_each_other_also_where_times_are_the_same(tmp_path: Path) -> None:

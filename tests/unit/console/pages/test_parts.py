@@ -65,10 +65,11 @@ def test_a_new_rule_can_be_kept(kind):
 
 
 def test_every_text_that_a_component_asks_for_is_there():
-    alert = texts.ALERTS | texts.IDENTITY
+    alert = texts.ALERTS | texts.IDENTITY | texts.MISSING
     pages = {
-        "queue.js": alert, "live.js": texts.LIVE, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
+        "queue.js": alert, "live.js": texts.LIVE | texts.MISSING, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
         "accounts.js": texts.ACCOUNTS, "static/detail.js": alert, "static/asking.js": alert,
+        "static/missing.js": texts.MISSING,
         "static/row.js": texts.ALERTS, "people.js": texts.PEOPLE,
         "static/drawing.js": texts.SETUP, "static/versions.js": texts.SETUP,
         "static/forms.js": texts.ROUTING | texts.SETUP, "settings.js": texts.ROUTING,
@@ -103,7 +104,7 @@ def test_history_is_in_the_order_of_time():
         AnswerRow(id="2", alert="a", operator="", at_ms=2000, action="escalate"),
         AnswerRow(id="3", alert="a", operator="otto", at_ms=4000, action="verdict", verdict="false"),
     ]
-    told = [(one["who"], one["text"], one["words"]) for one in history_of(revisions, answers)]
+    told = [(one["who"], one["text"], one["words"]) for one in history_of(revisions, answers, "UTC")]
     assert told == [
         ("", "Alert: person entered", ""),
         ("", "Not acknowledged in time: escalated", ""),
