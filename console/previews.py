@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -14,8 +14,10 @@ from msgspec.structs import replace
 from archive.preview.question import Answer, Preview, Question
 from console.errors import BusyError
 from console.rights import Who
+from console.store.suppressions import SuppressionRow
 from contracts.config import Config, Rule
 from contracts.config_check import check
+from contracts.suppressions import Suppression
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,15 @@ class RulePreview(msgspec.Struct, frozen=True, kw_only=True):
 class Previews:
     """Starts `python -m archive.preview` for each question, a few at once. `config` gives the config in force."""
 
-    def __init__(self, bootstrap: str, config: Callable[[], Config], clock_ms: Callable[[], int]) -> None:
-        self.bootstrap, self._config, self._clock_ms = bootstrap, config, clock_ms
+    def __init__(
+        self,
+        bootstrap: str,
+        config: Callable[[], Config],
+        silenced: Callable[[int], Sequence[SuppressionRow]],
+        clock_ms: Callable[[], int],
+    ) -> None:
+        """`silenced` says what operators' answers silence at a time (ms)."""
+        self.bootstrap, self._config, self._silenced, self._clock_ms = bootstrap, config, silenced, clock_ms
         self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def ask(self, who: Who, name: str, rule: Rule, hours: float) -> RulePreview:
@@ -65,6 +74,7 @@ class Previews:
             rules={key: one for key, one in rules.items() if one is not None},
             cameras=tuple(camera for camera in config.cameras if camera in concerned and who.sees(camera)),
             since_ms=self._clock_ms() - round(min(hours, MAX_HOURS) * HOUR_MS),
+            suppressions=self._suppressions(name, tuple(rules)),
         )
         answer = self._answer(question)
         compared = _wanted(name) in rules
@@ -77,6 +87,15 @@ class Previews:
             thinned=answer.thinned,
             error=answer.error,
         )
+
+    def _suppressions(self, name: str, keys: Sequence[str]) -> dict[str, tuple[Suppression, ...]]:
+        """What is silenced of this rule, by camera, under each key that it is tried under."""
+        found: dict[str, tuple[Suppression, ...]] = {}
+        for row in self._silenced(self._clock_ms()):
+            if row.body.rule == name:
+                as_tried = (replace(row.body, rule=key) for key in keys)
+                found[row.camera] = (*found.get(row.camera, ()), *as_tried)
+        return found
 
     def _answer(self, question: Question) -> Answer:
         if not self._places.acquire(blocking=False):

@@ -13,6 +13,11 @@ LEAST = 4
 """A shorter secret is no secret, and to take it out would take words apart."""
 
 
+def named(text: str) -> list[str]:
+    """The names of the secrets that stand in a text."""
+    return _NAMED.findall(text)
+
+
 class Secrets:
     """What the program was given, by name. Knows no file and no environment."""
 

@@ -141,7 +141,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         exchange=Exchange(changes),
         consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake, place.tracer),
         outbox=outbox,
-        previews=Previews(place.bootstrap, changes.config, clock_ms),
+        previews=Previews(place.bootstrap, changes.config, store.suppressions.read, clock_ms),
         probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
         notifier=notifier,
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step, model_desk.step)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -16,7 +16,6 @@ from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
-from contracts.config import Config, Rule
 from contracts.errors import ContractError
 from contracts.messages import FrameTracks
 
@@ -43,9 +42,7 @@ def _answer(question: Question, pool: Executor, workers: int) -> Answer:
     except BusError as error:
         return Answer(error=f"the tracks can't be read: {error}")
     most = MAX_STEPS * workers // max(1, len(kept))
-    jobs = [
-        pool.submit(_of_camera, question.config, name, question.rules, values, most) for name, values in kept.items()
-    ]
+    jobs = [pool.submit(_of_camera, question, name, values, most) for name, values in kept.items()]
     try:
         found = [job.result() for job in jobs]
     except NothingToPreview as error:
@@ -76,7 +73,7 @@ def _kept(question: Question) -> dict[str, list[bytes]]:
 
 
 def _of_camera(
-    config: Config, camera: str, rules: Mapping[str, Rule], values: Sequence[bytes], most: int
+    question: Question, camera: str, values: Sequence[bytes], most: int
 ) -> tuple[dict[str, Preview], int, int, bool]:
     """The previews of one camera, the times of its first and last frame, and whether frames were left out."""
     frames = []
@@ -87,17 +84,20 @@ def _of_camera(
             continue  # analytics reads the same record and makes the dead letter
     frames = sorted((one for one in frames if one.lane == "live"), key=lambda one: (one.session, one.index))
     used = thinned(frames, most)
+    rules, suppressions = question.rules, question.suppressions.get(camera, ())
     # Who a thing belongs to depends on all rules about left things: each of those runs alone.
     alone = any(kind_of(rule) == "left_object" for rule in rules.values())
     groups = [{name: rule} for name, rule in rules.items()] if alone else [dict(rules)]
-    found = {name: one for group in groups for name, one in preview(config, camera, group, used).items()}
+    made = (preview(question.config, camera, group, used, suppressions) for group in groups)
+    found = {name: one for group in made for name, one in group.items()}
     ends = (frames[0].captured_at_ms, frames[-1].captured_at_ms) if frames else (0, 0)
     return found, *ends, len(used) < len(frames)
 
 
 def _together(previews: Sequence[Preview]) -> Preview:
     moments = sorted((moment for one in previews for moment in one.moments), key=lambda moment: moment.at_ms)
-    return Preview(count=sum(one.count for one in previews), moments=tuple(moments[-MAX_MOMENTS:]))
+    silenced = sum(one.silenced for one in previews)
+    return Preview(count=sum(one.count for one in previews), silenced=silenced, moments=tuple(moments[-MAX_MOMENTS:]))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
@@ -11,7 +13,9 @@ from archive.preview.question import Moment, Preview
 from contracts.config import Absence, Arming, Camera, Config, Rule
 from contracts.errors import VedetteError
 from contracts.messages import Alert, Detection, FrameDetections, FrameTracks, TrackedObject
+from contracts.suppressions import Suppression
 from stream.rules import AlertPolicy, CameraRules, EngineState, PolicyState, RuleEngine, compile_rules
+from stream.rules.silencing import Heard, Silencer, SilenceState
 from stream.tracking import Track
 
 SILENT = ("camera_down", "tamper", "anomaly", "returning_unknown", "known_person", "unknown_person")
@@ -26,25 +30,40 @@ class NothingToPreview(VedetteError):
 
 
 def preview(
-    config: Config, camera: str, rules: Mapping[str, Rule], frames: Iterable[FrameTracks]
+    config: Config,
+    camera: str,
+    rules: Mapping[str, Rule],
+    frames: Iterable[FrameTracks],
+    suppressions: Sequence[Suppression] = (),
 ) -> dict[str, Preview]:
     """Run the rules over one camera's frames of the live lane, in order, as if the site were always armed.
 
     `config` gives the camera and its zones. Frames in which nothing is, and nothing goes on, are passed over, which
-    changes no alert's begin. Raises NothingToPreview.
+    changes no alert's begin. What is kept of tracks has no look: `suppressions` are held against the place alone, which
+    has to be the same more closely (stream/rules/silencing.py). Raises NothingToPreview.
     """
     for rule in rules.values():
         if kind_of(rule) in SILENT:
             raise NothingToPreview(f"a rule of kind {kind_of(rule)} fires of other things than tracks")
-    lane = _Lane.of(compile_rules(_alone(config, rules), camera), watches_nothing=_waits(rules))
+    by_place = tuple(replace(one, embedding=b"") for one in suppressions)
+    compiled = dataclasses.replace(compile_rules(_alone(config, rules), camera), suppressions=by_place)
+    lane = _Lane.of(compiled, watches_nothing=_waits(rules))
     found: dict[str, list[Moment]] = {name: [] for name in rules}
+    silenced: dict[str, str] = {}
     for frame in frames:
         if frame.lane == "live" and frame.camera == camera:
-            lane, alerts = lane.step(frame)
+            lane, alerts, heard = lane.step(frame)
+            silenced |= {one.id: one.rule for one in heard.events if one.suppressed_by and not one.opened_by}
+            for event in heard.alerting:
+                silenced.pop(event.id, None)  # it is no longer what was answered, and alerts
             for alert in alerts:
                 if alert.state == "new":
                     found[alert.rule].append(_moment(alert))
-    return {name: Preview(count=len(all_), moments=tuple(all_[-MAX_MOMENTS:])) for name, all_ in found.items()}
+    quiet = Counter(silenced.values())
+    return {
+        name: Preview(count=len(all_), silenced=quiet[name], moments=tuple(all_[-MAX_MOMENTS:]))
+        for name, all_ in found.items()
+    }
 
 
 def kind_of(rule: Rule) -> str:
@@ -88,28 +107,32 @@ class _Lane(NamedTuple):
     """One camera's lane: its rules and what they remember."""
 
     engine: RuleEngine
+    silencer: Silencer
     policy: AlertPolicy
     watches_nothing: bool
     engine_state: EngineState = EngineState()
+    silence_state: SilenceState = SilenceState()
     policy_state: PolicyState = PolicyState()
     place: tuple[int, int] = (-1, -1)
 
     @classmethod
     def of(cls, rules: CameraRules, *, watches_nothing: bool) -> _Lane:
-        return cls(RuleEngine(rules), AlertPolicy(rules), watches_nothing)
+        return cls(RuleEngine(rules), Silencer(rules), AlertPolicy(rules), watches_nothing)
 
-    def step(self, tracks: FrameTracks) -> tuple[_Lane, tuple[Alert, ...]]:
-        """One frame; the topic holds repeats, which change nothing."""
+    def step(self, tracks: FrameTracks) -> tuple[_Lane, tuple[Alert, ...], Heard]:
+        """One frame: its alerts, and what was heard of and silent. The topic holds repeats, which change nothing."""
         place = (tracks.session, tracks.index)
         here = [one for one in tracks.tracks if not one.gone]
         if place <= self.place or (not here and self._idle(tracks)):
-            return self, ()
+            return self, (), Heard((), ())
         frame = _frame(tracks, here)
         said = {(one.track_id, one.first_seen_at_ms): one.attributes for one in here if one.attributes}
         followed = _tracks(here, tracks.captured_at_ms)
         engine, _, events = self.engine.step(self.engine_state, frame, followed, said=said)
-        policy, alerts = self.policy.step(self.policy_state, events, at_ms=tracks.captured_at_ms, frame=frame)
-        return self._replace(engine_state=engine, policy_state=policy, place=place), alerts
+        silence, heard = self.silencer.step(self.silence_state, events, engine, frame, {})
+        policy, alerts = self.policy.step(self.policy_state, heard.alerting, at_ms=tracks.captured_at_ms, frame=frame)
+        after = self._replace(engine_state=engine, silence_state=silence, policy_state=policy, place=place)
+        return after, alerts, heard
 
     def _idle(self, tracks: FrameTracks) -> bool:
         state = self.engine_state

@@ -7,6 +7,7 @@ import msgspec
 from contracts.config import Config, Rule
 from contracts.fields import Millis
 from contracts.messages import FrameRef
+from contracts.suppressions import Suppression
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, Rule]
     cameras: tuple[str, ...]
     since_ms: Millis
+    suppressions: dict[str, tuple[Suppression, ...]] = {}
+    """By camera: what operators' answers silence now."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,9 +34,10 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """When a rule would have alerted: `count` times, of which `moments` are the last."""
+    """When a rule would have alerted: `count` times, of which `moments` are the last; `silenced` times it would not."""
 
     count: int = 0
+    silenced: int = 0
     moments: tuple[Moment, ...] = ()
 
 

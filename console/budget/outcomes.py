@@ -47,6 +47,8 @@ class Past(NamedTuple):
     verdict: Judged
     confidence: float = 1.0
     held_s: float = inf
+    silent: bool = False
+    """What comes again like it is silenced by an operator's answer: it tells what is likely, and is no load."""
 
 
 class Setting(NamedTuple):
@@ -90,7 +92,8 @@ def candidates(pasts: Sequence[Past], now: Setting) -> list[Setting]:
     The best threshold is that of an alert worth keeping: any higher one up to the next such only loses, any lower one
     down to it only adds what is not. So they are taken from the alerts that nobody called unwanted.
     """
-    worth = [one for one in pasts if one.verdict not in ("false", "nuisance")] or pasts
+    told = [one for one in pasts if not one.silent]
+    worth = [one for one in told if one.verdict not in ("false", "nuisance")] or told
     confidences = _steps([one.confidence for one in worth if one.confidence < 1], now.min_confidence, digits=2)
     afters: list[float | None] = [now.after_s]
     if now.after_s is not None:
@@ -107,7 +110,7 @@ def outcome(pasts: Sequence[Past], chances: Sequence[float], setting: Setting, n
     value, true, unwanted = 0.0, 0, 0
     least = round(setting.min_confidence, 2)  # as an alert's trace tells its own
     for one, chance in zip(pasts, chances, strict=True):
-        if one.confidence < least or (setting.after_s is not None and one.held_s < setting.after_s):
+        if one.silent or one.confidence < least or (setting.after_s is not None and one.held_s < setting.after_s):
             continue
         end_ms, head = ends.get(one.camera, (-(2**62), 0.0))
         joins = one.started_at_ms - end_ms < setting.cooldown_s * 1000

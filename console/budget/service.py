@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
+from archive.preview.silent import silent
 from console.budget.outcomes import HEALTH, Past, Setting, setting_of, with_setting
 from console.budget.plan import Plan, RuleHistory, plan
 from console.changes import Changes, ConflictError, ObjectView
@@ -15,6 +17,7 @@ from console.store.judged import JudgedAlert
 from console.store.objects import ObjectKey
 from console.store.store import Store
 from contracts.config import Config, Loitering, Rule
+from contracts.suppressions import Suppression
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 MOST = 5000
@@ -26,12 +29,16 @@ _HELD = ("dwell_s", "for_s", "stands_s")
 
 
 class Budgeted(NamedTuple):
-    """The plan, since when and over how many hours it was made, and the rules that it was made on."""
+    """The plan, since when and over how many hours it was made, and the rules that it was made on.
+
+    `silent` of the alerts count as no load: an operator's answer silences what comes again like them.
+    """
 
     plan: Plan
     since_ms: int
     hours: float
     rules: dict[str, ObjectView]
+    silent: int = 0
 
 
 def budgeted(store: Store, changes: Changes, who: Who, now_ms: int) -> Budgeted:
@@ -43,17 +50,22 @@ def budgeted(store: Store, changes: Changes, who: Who, now_ms: int) -> Budgeted:
     first_ms = judged[0].started_at_ms if judged else now_ms
     hours = max(1.0, (now_ms - first_ms) / HOUR_MS)
     views = {one.name: one for one in changes.views(who) if one.kind == "rule"}
+    suppressions: dict[str, list[Suppression]] = {}
+    for row in store.suppressions.read(now_ms):
+        suppressions.setdefault(row.camera, []).append(row.body)
+    pasts = [(one, _past(one, suppressions.get(one.camera, ()), config.site.time_zone)) for one in judged]
     histories = [
         RuleHistory(
             name,
             setting_of(rule, loitering_s(config, rule)),
-            [_past(one) for one in judged if one.rule == name],
+            [past for one, past in pasts if one.rule == name],
             fixed=_kind(rule) in HEALTH,
         )
         for name, rule in config.rules.items()
         if rule.enabled
     ]
-    return Budgeted(plan([one for one in histories if one.pasts], budget, hours), first_ms, hours, views)
+    spared = sum(past.silent for _, past in pasts)
+    return Budgeted(plan([one for one in histories if one.pasts], budget, hours), first_ms, hours, views, spared)
 
 
 def apply(changes: Changes, who: Who, rule: str, wanted: Setting, version: int, note: str) -> ObjectView:
@@ -83,7 +95,7 @@ def loitering_s(config: Config, rule: Rule) -> float | None:
     return max((zone[rule.zone].loitering_time for zone in zones if rule.zone in zone), default=None)
 
 
-def _past(one: JudgedAlert) -> Past:
+def _past(one: JudgedAlert, suppressions: Sequence[Suppression], time_zone: str) -> Past:
     """The alert as the arithmetic needs it: what its trace says, and for how long it went on after it was told."""
     got = {condition.name: condition for condition in one.trace}
     confidence = _NUMBER.match(got["confidence"].got) if "confidence" in got else None
@@ -96,6 +108,7 @@ def _past(one: JudgedAlert) -> Past:
         one.verdict,
         float(confidence[0]) if confidence else 1.0,
         max(limits) + lasted_s if limits else inf,
+        silent(one.looked, suppressions, time_zone),
     )
 
 

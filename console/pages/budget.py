@@ -93,6 +93,8 @@ def _suggested(visit: Visit, found: Budgeted, wanted: AlertBudget, said: ui.elem
         if found.plan.unmet:
             names = ", ".join(BUDGET["site"] if one == "site" else one for one in found.plan.unmet)
             parts.element("p", BUDGET["unmet"].format(names=names), "note warn")
+        if found.silent:
+            parts.element("p", BUDGET["silenced"].format(count=found.silent), "dim")
         changed = [one for one in found.plan.rules if one.changed]
         if not changed:
             parts.element("p", BUDGET["none"])

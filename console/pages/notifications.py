@@ -15,8 +15,9 @@ from console.pages.desk import Visit, blocking
 from console.pages.settings import Form, settings
 from console.pages.texts import COMMON, NOTIFICATIONS, ROUTING
 from console.pages.times import lasting, stamp
+from console.secrets import named
 from console.store.notifications import NotificationRow
-from contracts.config import AppriseChannel, Channel, Period, Route
+from contracts.config import AlertmanagerChannel, AppriseChannel, Channel, Period, Route
 from contracts.errors import VedetteError
 
 EVERY_S = 2.0
@@ -47,6 +48,7 @@ async def notifications_page(visit: Visit) -> None:
             return
         said = parts.element("div", role="status")
         await _channels(visit, said)
+        parts.element("p", NOTIFICATIONS["in_file"], "dim")
         with parts.card(NOTIFICATIONS["routes"]):
             listed = parts.element("div")
 
@@ -102,6 +104,8 @@ def _channel(view: ChannelView, zone: str) -> None:
     parts.values(
         (
             (NOTIFICATIONS["kind"], _kind(view.channel)),
+            (NOTIFICATIONS["secrets"], ", ".join(_secrets(view.channel)) or NOTIFICATIONS["no_secrets"]),
+            (NOTIFICATIONS["most"], _most(view.channel)),
             (NOTIFICATIONS["waiting"], str(count.waiting)),
             (NOTIFICATIONS["last_sent"], stamp(count.last_sent_at_ms, zone)),
         )
@@ -113,6 +117,18 @@ def _kind(channel: Channel) -> str:
     kind = str(channel.__struct_config__.tag)
     service = f" ({channel.url.partition('://')[0]})" if isinstance(channel, AppriseChannel) else ""
     return NOTIFICATIONS[f"kind_{kind}"] + service
+
+
+def _secrets(channel: Channel) -> list[str]:
+    """The names of the environment's variables that it uses."""
+    fields = (getattr(channel, name, "") for name in ("url", "secret", "token"))
+    return list(dict.fromkeys(name for text in fields for name in named(text)))
+
+
+def _most(channel: Channel) -> str:
+    if isinstance(channel, AlertmanagerChannel):
+        return NOTIFICATIONS["most_all"]
+    return NOTIFICATIONS["most_digest"].format(count=channel.max_per_minute)
 
 
 def _tester(visit: Visit, channel: str, said: ui.element) -> Callable[[], object]:

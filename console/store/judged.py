@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import select
 
+from archive.preview.silent import Looked
 from console.store.database import Database
 from console.store.names import Names
 from console.store.rows import JUDGED, STATUSES, Judged
@@ -15,7 +16,7 @@ from contracts.messages import Condition
 
 
 class JudgedAlert(NamedTuple):
-    """One alert, its rule's conditions as they were, and the verdict on it."""
+    """One alert, its rule's conditions as they were, the verdict on it, and what it looked like."""
 
     rule: str
     camera: str
@@ -23,10 +24,11 @@ class JudgedAlert(NamedTuple):
     ended_at_ms: int
     verdict: Judged
     trace: tuple[Condition, ...]
+    looked: Looked
 
 
 class _Traced(msgspec.Struct, frozen=True):
-    """What is read of an alert's body."""
+    """What is read of an alert's body beside what it looked like."""
 
     trace: tuple[Condition, ...] = ()
 
@@ -54,6 +56,7 @@ class JudgedAlerts:
                 ended_at_ms=max(row.started_at_ms, row.ended_at_ms or row.at_ms),
                 verdict=JUDGED[row.verdict],
                 trace=msgspec.json.decode(row.body, type=_Traced).trace,
+                looked=msgspec.json.decode(row.body, type=Looked),
             )
             for row in reversed(rows)
         ]

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from contracts.config import within
@@ -205,11 +204,17 @@ class _Turn:
 
     def _fits(self, suppression: Suppression, xyxy: Xyxy, embedding: bytes) -> bool:
         """Whether a box is on the place, of the size and with the look of the one that was answered."""
-        picture = np.array([self._frame.width, self._frame.height] * 2, dtype=np.float64)
-        least = self._config.place if suppression.embedding else self._config.place_alone
-        if iou([np.array(xyxy) / picture], [suppression.xyxy])[0, 0] < least:
-            return False
-        return not suppression.embedding or _alike(suppression.embedding, embedding) >= self._config.look
+        x1, y1, x2, y2 = xyxy
+        width, height = self._frame.width, self._frame.height
+        return fits(suppression, (x1 / width, y1 / height, x2 / width, y2 / height), embedding, self._config)
+
+
+def fits(suppression: Suppression, xyxy: Xyxy, embedding: bytes, config: SilenceConfig) -> bool:
+    """Whether a box (0-1 of the picture) is on the place, of the size and with the look of what is silenced."""
+    least = config.place if suppression.embedding else config.place_alone
+    if iou([xyxy], [suppression.xyxy])[0, 0] < least:
+        return False
+    return not suppression.embedding or _alike(suppression.embedding, embedding) >= config.look
 
 
 def _alike(known: bytes, seen: bytes) -> float:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from contracts import topics
 from contracts.messages import Feedback
+from tests.browser.test_accessibility import findings
 from tests.console_scene import now_ms
 from tests.console_site import ConsoleSite
 
@@ -260,6 +261,42 @@ def test_shift_answers_the_whole_incident(site: ConsoleSite, opened: Opened) -> 
     page.keyboard.press("Shift+F")
     expect(page.locator(".alert")).to_have_count(0)
     assert {feedback(site, one, 1)[0].verdict for one in ids} == {"false"}
+
+
+def test_what_was_missed_is_shown_by_mouse_and_by_keys(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
+    alert_id, word = mine(site)
+    page = opened(f"/?text={word}&alert={alert_id}")
+    expect(page.locator(".detail img")).to_be_visible()
+    page.keyboard.press("b")
+    dialog = page.get_by_role("dialog", name="What was missed")
+    expect(dialog.get_by_text("Draw a box first")).to_be_visible()
+    area = dialog.get_by_role("application").bounding_box()
+    assert area is not None
+    page.mouse.move(area["x"] + area["width"] * 0.25, area["y"] + area["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] * 0.5, area["y"] + area["height"] * 0.75)
+    page.mouse.up()
+    dialog.get_by_label("What it is").select_option("dog")
+    shot(page, "alerts-missed")
+    assert findings(page) == []
+    dialog.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("status").get_by_text("Kept: dog")).to_be_visible()
+    expect(page.locator(".history")).to_contain_text("showed what was missed: dog")
+
+    page.get_by_role("button", name="Missed something?").click()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    dialog.get_by_label("What it is").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".history")).to_contain_text("showed what was missed: person")
+    drawn, moved = feedback(site, alert_id, 2)
+    assert (drawn.action, drawn.label, moved.label) == ("missed", "dog", "person")
+    assert drawn.evidence is not None
+    assert drawn.evidence.xyxy == pytest.approx((120, 180, 240, 270), abs=3)
+    assert moved.evidence is not None
+    assert moved.evidence.xyxy == pytest.approx((0.41 * 480, 0.35 * 360, 0.61 * 480, 0.66 * 360), abs=0.1)
 
 
 def test_two_operators_see_each_other(site: ConsoleSite, opened: Opened, shot: Shot) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from contracts import topics
 from contracts.config import Arming, Period
 from contracts.controls import Control, SetArming, SetLine, SetRule, SetZone
+from contracts.messages import Feedback
 from tests.console_scene import frame_of, now_ms, status_of, tracks_of
 from tests.console_site import PASSWORD, ConsoleSite
 
@@ -137,6 +138,18 @@ def test_live_pictures_move_and_are_never_old(site: ConsoleSite, opened: Opened,
         expect(tile.locator("svg .zone")).to_have_count(0)
         page.keyboard.press("z")
         shot(page, "live-one")
+        page.keyboard.press("b")
+        dialog = page.get_by_role("dialog", name="What was missed")
+        expect(dialog).to_be_visible()
+        for key in ("ArrowUp", "ArrowUp"):
+            page.keyboard.press(key)
+        shot(page, "live-missed")
+        dialog.get_by_role("button", name="Send").click()
+        expect(page.get_by_role("status").get_by_text("Kept: person")).to_be_visible()
+        said = [one for one in site.read(topics.FEEDBACK, Feedback, 10_000, 3.0) if one.action == "missed"][-1]
+        assert (said.alert, said.camera) == (said.id, "forecourt")
+        assert said.evidence is not None
+        assert said.evidence.ref.topic == topics.frames("harbour")
         page.keyboard.press("ArrowRight")
         expect(page.get_by_role("heading", name="Entrance hall")).to_be_visible()
         page.keyboard.press("Escape")

@@ -15,7 +15,8 @@ export const TryRule = {
     hoursSeen() { return this.span / 3_600_000; },
     said() {
       const rate = (one) => (one.count / Math.max(this.hoursSeen, 1 / 60)).toFixed(1);
-      const words = this.fill(this.t.would_have, { n: this.found.wanted.count, rate: rate(this.found.wanted) });
+      const silenced = this.found.wanted.silenced ? " " + this.fill(this.t.would_silence, { n: this.found.wanted.silenced }) : "";
+      const words = this.fill(this.t.would_have, { n: this.found.wanted.count, rate: rate(this.found.wanted) }) + silenced;
       return this.found.in_force ? `${words} ${this.fill(this.t.in_force_has, { n: this.found.in_force.count, rate: rate(this.found.in_force) })}` : words;
     },
     last() { return this.found.wanted.moments.slice(-12).reverse(); },

@@ -25,6 +25,7 @@ BUDGET = {
     "begin": "Begin",
     "unmet": "No thresholds hold this budget: {names}. Change the rules themselves, or the budget.",
     "site": "site",
+    "silenced": "{count} of these alerts are no load: what comes again like them is silenced by an answer.",
     "suggestions": "Suggested thresholds",
     "suggestions_hint": "Each past alert is weighed by what operators said of it, or by the answers to those most"
     " like it. A threshold can only be raised in hindsight: what was below it was never told.",

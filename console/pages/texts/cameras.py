@@ -50,6 +50,7 @@ CAMERAS = FORMS | {
     "try_now": "Try",
     "no_tracks": "No tracks of its cameras are kept of that time.",
     "would_have": "Alerts there would have been: {n}, or {rate} an hour.",
+    "would_silence": "{n} more are silenced by what was answered.",
     "in_force_has": "As it is in force: {n}, or {rate} an hour.",
     "as_wanted": "as here",
     "as_in_force": "as in force",

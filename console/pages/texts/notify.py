@@ -32,6 +32,13 @@ NOTIFICATIONS = {
     "off_hint": "Name channels in the configuration file, and who is told of what, for example:",
     "channels": "Channels",
     "channel": "Channel",
+    "in_file": "Channels stand in the configuration file, under console.notifications.channels, with the names of their"
+    " secrets, which are in the console's environment only. A change there needs a start of the console.",
+    "secrets": "Secrets of the environment",
+    "no_secrets": "none",
+    "most": "At most",
+    "most_all": "all that goes on, grouped there",
+    "most_digest": "{count} a minute, then a digest",
     "kind": "Kind",
     "kind_apprise": "Apprise",
     "kind_webhook": "Webhook, signed",

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from archive.preview.again import NothingToPreview, preview, thinned
-from contracts.config import CameraDown, Config, Crowd, ZoneEntry
+from contracts.config import CameraDown, Config, Crowd, Period, ZoneEntry
 from contracts.config_file import parse
 from contracts.messages import Alert, FrameTracks
+from contracts.suppressions import Suppression
 from stream.jobs.decider import Decider, LaneState
 from tests.rule_scenes import Walker, frames_of, times_of
 
@@ -78,6 +79,38 @@ def test_two_rules_are_compared_in_one_run_and_repeats_change_nothing() -> None:
     rules = {"now": ZoneEntry(zone="middle", cooldown_s=1), "new": ZoneEntry(zone="middle", cooldown_s=60)}
     found = preview(parse(CONFIG), "gate", rules, tracks[:80] + tracks[40:])
     assert (found["now"].count, found["new"].count) == (3, 1)
+
+
+def test_what_an_answer_silences_alerts_in_no_preview_until_it_walks_away() -> None:
+    walking, _ = watched(site())
+    entered = next(one for one in walking if any("middle" in thing.entered for thing in one.tracks))
+    first_ms, (thing,) = entered.captured_at_ms, [one for one in entered.tracks if "middle" in one.entered]
+    standing = [
+        replace(entered, index=number, captured_at_ms=first_ms + 100 * number, tracks=(thing,)) for number in range(40)
+    ]
+    x1, y1, x2, y2 = thing.xyxy
+    answered = Suppression(
+        id="answer-1",
+        alert="a",
+        rule="now",
+        label=thing.label,
+        xyxy=(x1 / entered.width, y1 / entered.height, x2 / entered.width, y2 / entered.height),
+        model=entered.model,
+        hours=Period(),
+        made_at_ms=0,
+        until_ms=2 * first_ms,
+        embedding=b"\x00\x3c",
+    )
+
+    def tried(tracks: list[FrameTracks], *suppressions: Suppression) -> tuple[int, int]:
+        rules = {"now": ZoneEntry(zone="middle", cooldown_s=1)}
+        found = preview(parse(CONFIG), "gate", rules, tracks, suppressions)["now"]
+        return found.count, found.silenced
+
+    assert tried(standing) == (1, 0)
+    assert tried(standing, answered) == (0, 1)
+    assert tried(standing, replace(answered, rule="other")) == (1, 0)
+    assert tried(walking, answered) == tried(walking)
 
 
 def test_a_rule_that_is_off_or_elsewhere_is_tried_all_the_same_where_it_belongs() -> None:

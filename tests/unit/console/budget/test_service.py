@@ -12,12 +12,14 @@ from console.budget.service import HOUR_MS, apply, budgeted
 from console.changes import Changes, ConflictError
 from console.hub import Hub
 from console.rights import ForbiddenError, Who
+from console.silencing import Silencing
 from console.store.objects import ObjectKey
 from console.store.store import Store
 from contracts.codec import decode
+from contracts.config import Suppressions
 from contracts.config_file import parse
 from contracts.controls import Control, SetRule
-from contracts.messages import Alert, Condition
+from contracts.messages import Alert, Condition, Evidence, FrameRef
 from tests.console_tools import AT_MS, alert_of, person, take
 
 YARD = {"coordinates": [[0, 0], [1, 0], [1, 1]], "loitering_time": 5}
@@ -49,6 +51,26 @@ def changes(store: Store) -> Changes:
         verdict = Verdict("true" if number % 2 else "nuisance")
         answer(store, Hub(), MARIA, f"alert-{number}", verdict, at_ms=AT_MS)
     return Changes(store, parse(json.dumps(CONFIG)), iter(range(AT_MS, AT_MS + 10**9)).__next__, lambda: None)
+
+
+def test_what_an_answer_silences_is_no_load(store: Store, changes: Changes) -> None:
+    shown = Evidence(
+        ref=FrameRef("frames.home", 0, 1),
+        captured_at_ms=AT_MS,
+        width=640,
+        height=360,
+        xyxy=(100.0, 100.0, 200.0, 300.0),
+        confidence=0.6,
+        detail=True,
+    )
+    like = {"kind": "zone_entry", "label": "person", "model": "m@1", "evidence": shown}
+    take(store, *(seen(n, 0.6, **like) for n in range(48, 52)))
+    before = budgeted(store, changes, MARIA, AT_MS + 24 * HOUR_MS)
+    silencing = Silencing("home", "UTC", Suppressions())
+    answer(store, Hub(), MARIA, "alert-48", Verdict("false"), at_ms=AT_MS + 24 * HOUR_MS, silencing=silencing)
+    after = budgeted(store, changes, MARIA, AT_MS + 24 * HOUR_MS)
+    assert (before.silent, after.silent) == (0, 4)
+    assert after.plan.rules[0].now.total == before.plan.rules[0].now.total - 4
 
 
 def test_a_suggestion_is_applied_as_a_version_of_the_adopted_rule(store: Store, changes: Changes) -> None:
