@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from contracts.config import Config, bootstrap_of
 from contracts.config_file import load
 from contracts.errors import ConfigError
-from contracts.metrics import Metrics
+from contracts.metrics import Metrics, watch_disk
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,12 @@ def begin(module: str, about: str, state_help: str, arguments: list[str] | None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    given.state.mkdir(parents=True, exist_ok=True)
+    watch_disk(metrics, "archive", given.state)
     if given.metrics_port:
         start_http_server(given.metrics_port, registry=registry)
-    return Process(config, given.config, bootstrap, given.state, Metrics(registry), stop)
+    return Process(config, given.config, bootstrap, given.state, metrics, stop)
 
 
 def now_ms() -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from shutil import disk_usage
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -36,6 +38,8 @@ FRAMES_DROPPED = Metric(
 SPOOL_BYTES = Metric("vedette_spool_bytes", "Bytes that wait in the spool", "gauge")
 CAMERA_UP = Metric("vedette_camera_up", "1 while the camera delivers", "gauge", ("camera",))
 CAMERA_RECONNECTS = Metric("vedette_camera_reconnects_total", "Attempts to open a camera again", "counter", ("camera",))
+DISK_FREE = Metric("vedette_disk_free_bytes", "Free on the disk that a part writes to", "gauge", ("store",))
+DISK_SIZE = Metric("vedette_disk_size_bytes", "Size of the disk that a part writes to", "gauge", ("store",))
 CLOCK_OFFSET = Metric("vedette_clock_offset_seconds", "Agent's clock minus the broker's", "gauge")
 CERTIFICATE_EXPIRES = Metric(
     "vedette_certificate_expires_timestamp_seconds", "When the certificate that an agent enrolled for ends", "gauge"
@@ -187,6 +191,12 @@ class Metrics:
         if made is None:
             made = self._made[metric.name] = _new(metric, self.registry)
         return made
+
+
+def watch_disk(made: Metrics, store: str, folder: Path) -> None:
+    """Show how full the disk is that `folder` (which is there) is on, at the moment that somebody asks for metrics."""
+    made.gauge(DISK_FREE, store).set_function(lambda: disk_usage(folder).free)
+    made.gauge(DISK_SIZE, store).set_function(lambda: disk_usage(folder).total)
 
 
 def _new(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

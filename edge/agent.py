@@ -18,7 +18,7 @@ from bus.producer import KafkaLink
 from contracts.config import Config, Input
 from contracts.controls import Budget, EdgeChange, Masks, ProbeCamera, RunCamera, StopCamera
 from contracts.errors import ConfigError, VedetteError
-from contracts.metrics import Metrics
+from contracts.metrics import Metrics, watch_disk
 from edge.acks import Acks
 from edge.camera import Camera
 from edge.capture import OpenCvCapture, is_file
@@ -124,6 +124,7 @@ class Agent:
         file) or OSError (the state folder, a port).
         """
         self._options.state.mkdir(parents=True, exist_ok=True)
+        watch_disk(self._meters.metrics, "spool", self._options.state)
         with (self._options.state / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
