@@ -51,7 +51,7 @@ class SetArming(msgspec.Struct, frozen=True, kw_only=True, tag="arming"):
 
 
 class SetModel(msgspec.Struct, frozen=True, kw_only=True, tag="model"):
-    """The detect job works with this model; `folder` is where its file lies for every task manager.
+    """The detect job works with this detector or classifier; `folder` is where its file lies for every task manager.
 
     `everywhere` puts it into service, which ends whatever candidate stood beside. Before that it may be a candidate:
     as `shadow` it looks at `share` of the frames of `cameras` (none: all) and tells nobody but the reports; as `canary`
@@ -132,15 +132,20 @@ def key(change: Change) -> str:  # noqa: C901  one case a kind
         case SetArming(camera=camera):
             return f"arming/{camera}/"
         case SetModel(manifest=manifest, stage="everywhere"):
-            return f"model//{manifest.task}"
+            return f"model//{slot_of(manifest)}"
         case SetModel(manifest=manifest):
-            return f"candidate//{manifest.task}"
+            return f"candidate//{slot_of(manifest)}"
         case EndCandidate(task=task):
             return f"candidate//{task}"
         case SetSuppressions(camera=camera):
             return f"suppressions/{camera}/"
         case Removed(kind=kind, camera=camera, name=name):
             return f"{kind}/{camera}/{name}"
+
+
+def slot_of(manifest: ModelManifest) -> str:
+    """The place that only one version at a time can have: of classifiers there is one an attribute."""
+    return f"{manifest.task}:{manifest.attribute.name}" if manifest.attribute is not None else manifest.task
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):

@@ -70,7 +70,10 @@ class FrameRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one look at a box saw: a face, an appearance or an attribute, by which model, how good."""
+    """What one look at a box saw: a face, an appearance or an attribute, by which model, how good.
+
+    `thresholds` are the mean probabilities from which on an attribute's `values` are believed of this model.
+    """
 
     kind: str
     model: str
@@ -78,6 +81,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     xyxy: Xyxy | None = None
     vector: bytes = b""
     values: dict[str, Real] = {}
+    thresholds: dict[str, Share] = {}
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -27,9 +27,9 @@ def made(folder: Path, version: str, **changes: Any) -> Path:
     """A trained model as it would be registered: its manifest's file, with model and card beside it."""
     out = folder / "trained" / version
     out.mkdir(parents=True, exist_ok=True)
-    manifest = manifest_of(DATA / "bright_boxes.onnx", name="detector", version=version, **changes)
+    manifest = manifest_of(DATA / "bright_boxes.onnx", **({"name": "detector", "version": version} | changes))
     shutil.copy(DATA / manifest.file, out)
-    file = out / "detector.json"
+    file = out / f"{manifest.name}.json"
     file.write_bytes(msgspec.json.encode(manifest))
     file.with_suffix(".md").write_text(f"# detector {version}")
     file.with_suffix(".learnt").write_text(f"{'0' * 64}\n{'1' * 64}\n")

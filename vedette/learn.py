@@ -9,12 +9,13 @@ from pathlib import Path
 
 from archive.collection.items import About
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
-from archive.registry import Standing, slot_of
+from archive.registry import Standing
 from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.config import Config
+from contracts.controls import slot_of
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from archive.evidence.files import KEY_FILE
-from archive.registry import Decision, Registry, Standing, Version, held, learn, missing, registry_of, slot_of
+from archive.registry import Decision, Registry, Standing, Version, held, learn, missing, registry_of
 from archive.registry.log import SHARE
 from bus.errors import BusError
 from bus.producer import KafkaLink, deliver
@@ -25,8 +25,9 @@ from console.store.store import Store
 from contracts import topics
 from contracts.codec import encode
 from contracts.config import Config, broker_address
-from contracts.controls import key
+from contracts.controls import key, slot_of
 from contracts.errors import ConfigError, ModelError, VedetteError
+from contracts.manifest import ModelManifest, load_manifest
 from training.gate.report import markdown
 from training.gate.run import run
 from training.gate.sets import SetEntry, read_set
@@ -52,6 +53,14 @@ class Desk:
         found = registry_of(self.config.models, self.now_ms, self.key)
         if found is None:
             raise ConfigError("models.folder", "no registry is named: a folder, or a bucket with models.s3")
+        return found
+
+    def begun_with(self, manifest: ModelManifest) -> list[Path]:
+        """The manifests that the config names: of the detector, and of what this one would be in service as."""
+        found = [manifest_of(self.config, self.config_file)]
+        named = self.config.classifiers.get(manifest.attribute.name) if manifest.attribute is not None else None
+        if named is not None:
+            found.append((self.config_file.parent / named.manifest).resolve())
         return found
 
     def audit(self, decision: Decision) -> None:
@@ -148,7 +157,8 @@ def verify_(desk: Desk, given: argparse.Namespace) -> int:
 
 def register_(desk: Desk, given: argparse.Namespace) -> int:
     """Register a version, and before the first one that which the config names."""
-    desk.registry.adopt(manifest_of(desk.config, desk.config_file), desk.site, desk.by)
+    for first in desk.begun_with(load_manifest(given.manifest)):
+        desk.registry.adopt(first, desk.site, desk.by)
     kept = desk.registry.register(given.manifest, desk.by, given.why)
     print(f"{kept.id}: registered in {desk.registry.files.place('')}, signed with {desk.key.public.fingerprint}")
     return 0
@@ -190,6 +200,9 @@ def promote_(desk: Desk, given: argparse.Namespace) -> int:
     for camera in given.cameras:
         if camera not in desk.config.cameras:
             raise VedetteError(f"the config has no camera `{camera}`")
+    attribute = desk.registry.manifest(given.id).attribute
+    if attribute is not None and attribute.name not in desk.config.classifiers:
+        raise VedetteError(f"the config has no classifier `{attribute.name}`: name one there, and start the jobs")
     decision = desk.registry.promote(
         given.id,
         desk.site,

@@ -5,7 +5,7 @@ the decisions, each created once and never changed: what is in service is what t
 """
 
 from archive.registry.errors import NoVersionError, RegistryError
-from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, slot_of, standing
+from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, standing
 from archive.registry.registry import Registry, Version, registry_of
 from archive.registry.signing import check_signature, signed, trusted_keys
 from archive.registry.telling import Held, held, learn, missing, take
@@ -26,7 +26,6 @@ __all__ = [
     "missing",
     "registry_of",
     "signed",
-    "slot_of",
     "standing",
     "take",
     "trusted_keys",

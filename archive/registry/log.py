@@ -8,9 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from contracts.controls import SetModel, key
 from contracts.fields import Stage
-from contracts.manifest import ModelManifest
 
 EVERYWHERE: Stage = "everywhere"
 SHARE = 0.25
@@ -67,11 +65,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int = 0
     at_ms: int = 0
     proven: bool = False
-
-
-def slot_of(manifest: ModelManifest) -> str:
-    """The place that only one version at a time can have, as the `controls` topic keys it."""
-    return key(SetModel(manifest=manifest, folder="")).removeprefix("model//")
 
 
 def standing(decisions: Iterable[Decision], site: str) -> dict[str, Standing]:

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from archive.evidence.durable import replace as write_file
 from archive.evidence.files import Bucket, Files, Folder
 from archive.registry.errors import NoVersionError, RegistryError
-from archive.registry.log import EVERYWHERE, SHARE, Decision, Kind, Standing, gate_of, slot_of, standing
+from archive.registry.log import EVERYWHERE, SHARE, Decision, Kind, Standing, gate_of, standing
 from archive.registry.signing import check_signature, signed, trusted_keys
 from contracts.config import Models
+from contracts.controls import slot_of
 from contracts.errors import ModelError
 from contracts.fields import Stage
 from contracts.manifest import ModelManifest, Task, load_manifest, model_bytes
@@ -25,7 +26,7 @@ from vault import PublicKey, Signer
 MANIFEST, CARD, LEARNT, LOG = "manifest.json", "card.md", "learnt.txt", "_log"
 BESIDE = {".md": CARD, ".learnt": LEARNT}
 """What may lie beside a manifest under its name, and as what it is kept: see `register`."""
-CHANGED_WHILE_RUNNING: tuple[Task, ...] = ("detector",)
+CHANGED_WHILE_RUNNING: tuple[Task, ...] = ("detector", "classifier")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -203,6 +204,8 @@ class Registry:
         slot = slot_of(manifest)
         if manifest.task not in CHANGED_WHILE_RUNNING:
             raise RegistryError(f"{id} is a {manifest.task}: those go into service with the config and a start")
+        if manifest.task != "detector" and stage != EVERYWHERE:
+            raise RegistryError(f"{id} is a {manifest.task}: those go everywhere at once")
         if stage == "canary" and not cameras:
             raise RegistryError("a canary is at some cameras: name them")
         if stage == EVERYWHERE and cameras:

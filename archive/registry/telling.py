@@ -17,6 +17,7 @@ from contracts.controls import LEAD_MS, Change, Control, EndCandidate, SetModel,
 from contracts.errors import ContractError
 
 BY = "registry"
+DETECTOR = "detector"
 Held = dict[str, Control]
 
 
@@ -84,7 +85,8 @@ def _plain(change: Change) -> Change:
 def _wanted(registry: Registry, slot: str, now: Standing, topic: Held) -> list[Change]:
     found: list[Change] = []
     if now.in_service:
-        before = registry.manifest(now.before[-1]) if now.before and not now.proven else None
+        compared = slot == DETECTOR and now.before and not now.proven
+        before = registry.manifest(now.before[-1]) if compared else None
         in_service = registry.manifest(now.in_service)
         found.append(SetModel(manifest=in_service, folder="", stage=EVERYWHERE, before=before))
     if now.candidate is not None:

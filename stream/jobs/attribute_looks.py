@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from contracts import metrics as names
 from contracts.attributes import KIND
+from contracts.manifest import ModelManifest
 from contracts.messages import Detection, Frame, Look
 from contracts.metrics import Metrics
 from stream.jobs.looks import TURN_MS, places_of
@@ -26,6 +27,16 @@ class AttributeLooks:
         self._most = most
         self._metrics = metrics
         self._seconds = metrics.histogram(names.CLASSIFIED)
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """The classifier's."""
+        return self._classifier.manifest
+
+    @property
+    def provider(self) -> str:
+        """What it runs on."""
+        return self._classifier.provider
 
     def at(self, frame: Frame, detections: tuple[Detection, ...]) -> tuple[Detection, ...]:
         """The detections of a full-size frame with a look on each box that was worth one, the same in every replay.
@@ -59,4 +70,5 @@ class AttributeLooks:
             quality=round(size, 3),
             xyxy=seen.xyxy,
             values={label: round(value, 4) for label, value in seen.probabilities.items()},
+            thresholds=self._classifier.manifest.thresholds,
         )

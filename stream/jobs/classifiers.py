@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.config import Camera, Classifier, Config, uses_classifier
-from contracts.errors import ConfigError
+from contracts.errors import ConfigError, ModelError
 from contracts.manifest import Attribute, ModelManifest
 from stream.jobs.model_source import ModelSource
 from stream.tracking.attributes import Believed, VoteConfig
@@ -18,7 +18,8 @@ from stream.tracking.attributes import Believed, VoteConfig
 class ClassifierSetup:
     """One classifier as the jobs use it: its manifest, on which boxes, at most how many of a frame, and for whom.
 
-    `everywhere` is whether cameras that say nothing use it; `cameras` are those of the config that do.
+    `everywhere` is whether cameras that say nothing use it; `cameras` are those of the config that do. `asked` are the
+    values that the config's rules ask for.
     """
 
     name: str
@@ -28,6 +29,12 @@ class ClassifierSetup:
     most: int
     everywhere: bool
     cameras: frozenset[str]
+    asked: frozenset[str] = frozenset()
+
+    def check(self, manifest: ModelManifest) -> None:
+        """Raises ModelError for a model that says something else than the rules ask for."""
+        if missing := sorted(self.asked - set(manifest.labels)):
+            raise ModelError(f"{manifest.id}: never says `{missing[0]}`, which a rule asks for")
 
     def opened_as(self, manifest: ModelManifest) -> ModelManifest:
         """The manifest as this site uses it."""
@@ -75,6 +82,7 @@ def _setup(config: Config, name: str, spec: Classifier, path: Path, manifest: Mo
         cameras=frozenset(
             key for key, camera in config.cameras.items() if camera.enabled and uses_classifier(config, key, name)
         ),
+        asked=frozenset(rule.attributes[name] for rule in config.rules.values() if name in rule.attributes),
     )
 
 

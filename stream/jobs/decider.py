@@ -210,6 +210,7 @@ def _attribute_looks(tracks: Sequence[Track], boxes: Sequence[Detection]) -> lis
             model=look.model,
             probabilities=look.values,
             weight=look.quality * boxes[track.detection].confidence,
+            thresholds=look.thresholds,
         )
         for track in tracks
         if track.detection is not None

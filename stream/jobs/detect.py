@@ -48,8 +48,6 @@ class Detect(ProcessFunction):
         if self._faces is not None and self._faces.start_looking(self._config.identified):
             self._faces.looks()
         self._classifiers = self._process.classifiers
-        if self._classifiers is not None:
-            self._classifiers.start()
         self._metrics = self._process.metrics
         self._guard = Guard(NAME, self._metrics)
         self._reports = reports_tag()

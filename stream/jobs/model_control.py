@@ -1,4 +1,4 @@
-"""Tells the process which detectors `controls` promotes, and opens them before their time, while frames go on.
+"""Tells the process which models `controls` promotes, and opens them before their time, while frames go on.
 
 A thread of the process reads the topic itself: as a second input of the detect operator it would break the chain from
 the Kafka source, and every frame would be copied once more (measured: 54.5 instead of 58.7 frames/s).
@@ -10,16 +10,17 @@ import logging
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from bus.consuming import Record
 from bus.follower import Follower
 from contracts.codec import decode
-from contracts.controls import Control, SetModel
+from contracts.controls import Control, EndCandidate, SetModel, slot_of
 from contracts.errors import ContractError
 
 if TYPE_CHECKING:
-    from stream.vision import ModelSlot
+    from stream.vision import Slot
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +29,12 @@ NICENESS = 10
 
 
 class ModelControl:
-    """Follows the compacted `controls` topic of `bootstrap` for the slot."""
+    """Follows the compacted `controls` topic of `bootstrap` for the slots."""
 
-    def __init__(self, bootstrap: str, topic: str, slot: ModelSlot) -> None:
+    def __init__(self, bootstrap: str, topic: str, slots: Sequence[Slot[Any]]) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
-        self._slot = slot
+        self._slots = {slot.name: slot for slot in slots}
         self._changed = False
         self._starter = threading.get_ident()
 
@@ -47,17 +48,23 @@ class ModelControl:
             self.apply(record.value)
 
     def apply(self, value: bytes) -> None:
-        """Note what a Control says of detectors, if it does."""
+        """Note what a Control says of models, if it does."""
         try:
             control = decode(value, Control)
         except ContractError:
             return  # the decide job reads the same record and writes the dead letter
-        change = control.change
-        if isinstance(change, SetModel) and change.manifest.task != "detector":
-            # Who is enrolled, what was seen and the calibration belong to one embedder: they change together.
-            log.error("model %s refused: only detectors change while the jobs run", change.manifest.id)
+        match control.change:
+            case SetModel(manifest=manifest):
+                name = slot_of(manifest)
+            case EndCandidate(task=name):
+                pass
+            case _:
+                return
+        if name not in self._slots:
+            # Of faces: who is enrolled, what was seen and the calibration belong to one embedder, and change together.
+            log.error("a model as %s is refused: what changes while the jobs run is %s", name, ", ".join(self._slots))
             return
-        self._slot.take(control)
+        self._slots[name].take(control)
         self._changed = True
 
     def _settle(self) -> bool:
@@ -66,5 +73,6 @@ class ModelControl:
             self._changed = False
             if sys.platform == "linux" and threading.get_ident() != self._starter:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-            self._slot.settle()
+            for slot in self._slots.values():
+                slot.settle()
         return False

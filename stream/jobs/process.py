@@ -87,8 +87,9 @@ class Process:
         path = Path(self.settings.manifest)
         slot = ModelSlot(SessionOptions(), self.metrics, now_ms, self.settings.models.folder_of)
         slot.swap(self.settings.models.starting(path), path.parent)
+        others = self.classifiers.start(self.settings.models) if self.classifiers is not None else []
         if self.settings.controls_topic:
-            ModelControl(self.settings.bootstrap, self.settings.controls_topic, slot).start()
+            ModelControl(self.settings.bootstrap, self.settings.controls_topic, [slot, *others]).start()
         batching = BatchConfig(self.settings.batch_max, self.settings.batch_wait_ms)
         detector, tally = Detector(slot, Batcher(batching, self.metrics)), Tally()
         service = DetectService(slot, detector, Beside(), tally, self.metrics)

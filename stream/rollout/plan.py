@@ -10,7 +10,7 @@ from functools import cached_property
 
 import msgspec
 
-from contracts.controls import WATCH_MS, Control, EndCandidate, SetModel
+from contracts.controls import WATCH_MS, Control, EndCandidate, SetModel, slot_of
 from contracts.manifest import ModelManifest
 from contracts.messages import Frame
 
@@ -65,33 +65,38 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """The promotions that the process knows of, each kind in the order in which they come into force."""
+    """The promotions in one slot that the process knows of, each kind in the order in which they come into force."""
 
+    slot: str
     service: tuple[Placed, ...]
     candidates: tuple[Placed | _End, ...] = ()
 
     @classmethod
     def of(cls, manifest: ModelManifest, folder: str) -> Plan:
         """The plan of a process that starts with this model."""
-        return cls((Placed(SetModel(manifest=manifest, folder=folder), 0, -1),))
+        return cls(slot_of(manifest), (Placed(SetModel(manifest=manifest, folder=folder), 0, -1),))
 
     def take(self, control: Control) -> Plan:
-        """The plan with one more promotion of a detector, or the end of one; itself for what changes nothing.
+        """The plan with one more promotion in its slot, or the end of one; itself for what changes nothing.
 
         A version that is not above the last one of its kind is a repeat. What had not yet begun when the new one does
         never will.
         """
         match control.change:
-            case SetModel(manifest=ModelManifest(task="detector"), stage="everywhere") as change:
+            case SetModel(manifest=manifest) if slot_of(manifest) != self.slot:
+                return self
+            case EndCandidate(task=task) if task != self.slot:
+                return self
+            case SetModel(stage="everywhere") as change:
                 if control.version <= self.service[-1].version:
                     return self
                 placed = Placed(change, control.effective_from_ms, control.version)
                 return self._serving(*_before(self.service[-1], placed), placed)
-            case SetModel(manifest=ModelManifest(task="detector")) as change:
+            case SetModel() as change:
                 return self._word(Placed(change, control.effective_from_ms, control.version))
-            case EndCandidate(task="detector", model=model, in_service=True):
+            case EndCandidate(model=model, in_service=True):
                 return self._back(model, control)
-            case EndCandidate(task="detector", model=model):
+            case EndCandidate(model=model):
                 newest = self.candidates[-1] if self.candidates else None
                 if isinstance(newest, Placed) and newest.manifest.id != model:
                     return self

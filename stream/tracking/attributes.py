@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -46,13 +47,17 @@ class VoteConfig:
 
 
 class AttributeLook(NamedTuple):
-    """One look at a track: the probability of each value, and how much it counts (0..1)."""
+    """One look at a track: the probability of each value, and how much it counts (0..1).
+
+    `thresholds` are those of its model; without any the config's model is meant.
+    """
 
     track: TrackKey
     name: str
     model: str
     probabilities: Mapping[str, float]
     weight: float
+    thresholds: Mapping[str, float] = MappingProxyType({})
 
 
 class Vote(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -109,6 +114,8 @@ class Voter:
 
     def _taken(self, before: Vote | None, look: AttributeLook, at_ms: int) -> Vote:
         believed = self._config.attributes[look.name]
+        if look.thresholds:
+            believed = Believed(look.thresholds, believed.memory_s)
         if before is None or before.model != look.model:
             before = Vote(*look.track, look.name, look.model, at_ms, 0.0, {}, 0)
         passed_s = max(0, at_ms - before.at_ms) / 1000

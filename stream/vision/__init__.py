@@ -5,6 +5,16 @@ from stream.vision.beside import Beside
 from stream.vision.detector import Detector
 from stream.vision.service import DetectService
 from stream.vision.session import Session, SessionOptions
-from stream.vision.slot import ModelSlot
+from stream.vision.slot import ModelSlot, Slot
 
-__all__ = ["BatchConfig", "Batcher", "Beside", "DetectService", "Detector", "ModelSlot", "Session", "SessionOptions"]
+__all__ = [
+    "BatchConfig",
+    "Batcher",
+    "Beside",
+    "DetectService",
+    "Detector",
+    "ModelSlot",
+    "Session",
+    "SessionOptions",
+    "Slot",
+]

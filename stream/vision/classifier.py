@@ -34,6 +34,7 @@ class Classifier:
     def __init__(self, manifest: ModelManifest, attribute: Attribute, opened: Any) -> None:
         self.manifest = manifest
         self.attribute = attribute
+        self.provider: str = opened.get_providers()[0]
         self._opened = opened
 
     @classmethod

@@ -7,7 +7,6 @@ from functools import partial
 from typing import NamedTuple
 
 from contracts import metrics as names
-from contracts.errors import ContractError
 from contracts.messages import Detection, Frame
 from contracts.metrics import Metrics
 from stream.rollout import Choice, Placed, Tally, certain, compare
@@ -55,23 +54,15 @@ class DetectService:
             self._compare(frame, chosen, chosen.choice.beside, told)
         return Found(told.detections, session.manifest.id, session.calibrated)
 
-    def _first(self, frame: Frame, chosen: Chosen) -> _Told:
+    def _first(self, frame: Frame, chosen: Chosen[Session]) -> _Told:
         """By the first model that does not fail."""
-        *others, last = (chosen.choice.serves, *chosen.choice.instead)
-        for placed in others:
-            try:
-                return self._by(frame, chosen, placed)
-            except ContractError:
-                raise
-            except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common public base
-                self._slot.failed(placed, error)
-                self._tally.failed(frame.camera, placed.manifest.id)
-        return self._by(frame, chosen, last)
 
-    def _by(self, frame: Frame, chosen: Chosen, placed: Placed) -> _Told:
-        detections, seconds = self._look(chosen.sessions[placed.key], frame.detail, frame)
-        self._slot.worked(placed)
-        return _Told(placed, detections, seconds)
+        def told(placed: Placed) -> _Told:
+            return _Told(placed, *self._look(chosen.sessions[placed.key], frame.detail, frame))
+
+        return self._slot.first(
+            chosen.choice, told, lambda placed: self._tally.failed(frame.camera, placed.manifest.id)
+        )
 
     def _look(self, session: Session, detail: bool, frame: Frame) -> tuple[tuple[Detection, ...], float]:
         """The detections, and what they cost: the thread's own time, as the one beside gives way to all others.
@@ -83,7 +74,7 @@ class DetectService:
         detections = self._detector.look(session, frame.jpeg, frame.width, frame.height, detail=detail)
         return detections, clock() - started
 
-    def _compare(self, frame: Frame, chosen: Chosen, beside: Placed, told: _Told) -> None:
+    def _compare(self, frame: Frame, chosen: Chosen[Session], beside: Placed, told: _Told) -> None:
         pair = _pair(frame.camera, chosen.choice)
         trial = beside is chosen.choice.candidate
 

@@ -1,4 +1,4 @@
-"""The models of one process: opened once, shared by all subtasks, each in force from a time of the frames on."""
+"""The models of one slot in a process: opened once, shared by all subtasks, each in force from a time of frames on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from contracts.controls import Control
-from contracts.errors import ModelError
+from contracts.errors import ContractError, ModelError
 from contracts.fields import Stage
 from contracts.manifest import ModelManifest
 from contracts.messages import Frame
@@ -30,11 +30,27 @@ MOST_FAILURES = 3
 """A model that fails on so many frames in a row is used no more, where there is another one."""
 
 
-class Chosen(NamedTuple):
+class Opened(Protocol):
+    """A model that is open."""
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What it says of itself."""
+
+    @property
+    def provider(self) -> str:
+        """What it runs on."""
+
+
+M = TypeVar("M", bound=Opened)
+T = TypeVar("T")
+
+
+class Chosen(NamedTuple, Generic[M]):
     """The models for a frame, and all that are open."""
 
     choice: Choice
-    sessions: Mapping[str, Session]
+    sessions: Mapping[str, M]
 
 
 @dataclass(frozen=True)
@@ -69,28 +85,35 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ModelSlot:
+class Slot(Generic[M]):
     """Frames are chosen for by `choose`; promotions come by `take`, and are opened by `settle` before their time."""
 
     def __init__(
         self,
-        options: SessionOptions,
+        open_: Callable[[ModelManifest, Path], M],
         metrics: Metrics,
         clock: Callable[[], int] = wall_ms,
         folder_of: Callable[[ModelManifest, str], Path] = lambda _, folder: Path(folder),
     ) -> None:
-        """`folder_of` gives the folder of a promoted model, or raises ModelError for one that is not to be trusted."""
-        self._options = options
+        """`open_` opens a model, or raises ModelError. `folder_of` gives the folder of a promoted one, or raises
+        ModelError for one that is not to be trusted.
+        """
+        self._opening = open_
         self._folder_of = folder_of
         self._metrics = metrics
         self._clock = clock
         self._settling = threading.Lock()
         self._plan: Plan | None = None
-        self._sessions: Mapping[str, Session] = {}
+        self._sessions: Mapping[str, M] = {}
         self._health: dict[str, _Health] = {}
         self._shown: SlotStatus | None = None
 
-    def swap(self, manifest: ModelManifest, folder: Path) -> Session:
+    @property
+    def name(self) -> str:
+        """The slot's, by which `controls` keys its models."""
+        return self._begun().slot
+
+    def swap(self, manifest: ModelManifest, folder: Path) -> M:
         """Begin with a model, or put another one at once in the place of all; ModelError leaves the one before."""
         plan = Plan.of(manifest, str(folder))
         placed = plan.service[0]
@@ -100,7 +123,7 @@ class ModelSlot:
         self.tidy()
         return session
 
-    def get(self) -> Session:
+    def get(self) -> M:
         """The session in service by now; hold on to it for one frame only."""
         return self._sessions[self._in_service().key]
 
@@ -121,7 +144,7 @@ class ModelSlot:
                 self._try(missing)
         self.tidy()
 
-    def choose(self, frame: Frame) -> Chosen:
+    def choose(self, frame: Frame) -> Chosen[M]:
         """The models for a frame; raises ModelError where there is none."""
         plan, sessions = self._begun(), self._sessions
         choice = plan.choose(frame, self._usable)
@@ -129,6 +152,27 @@ class ModelSlot:
             raise ModelError("no model is in service yet")
         self._of(choice.serves).wanted_ms = self._clock()
         return Chosen(choice, sessions)
+
+    def first(self, choice: Choice, work: Callable[[Placed], T], failed: Callable[[Placed], None]) -> T:
+        """What `work` gives with the first of the frame's models that doesn't fail; the others are told to `failed`.
+
+        Raises ContractError for a frame that no model can have, and what the last one raised.
+        """
+        *others, last = (choice.serves, *choice.instead)
+        for placed in others:
+            try:
+                done = work(placed)
+            except ContractError:
+                raise
+            except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common public base
+                self.failed(placed, error)
+                failed(placed)
+            else:
+                self.worked(placed)
+                return done
+        done = work(last)
+        self.worked(last)
+        return done
 
     def worked(self, placed: Placed) -> None:
         """The model detected a frame."""
@@ -195,12 +239,12 @@ class ModelSlot:
             log.info("model %s is ready %d ms after its time", placed.manifest.id, late_ms)
         self._sessions = {**self._sessions, placed.key: session}
 
-    def _open(self, placed: Placed) -> Session:
+    def _open(self, placed: Placed) -> M:
         try:
             begun_with = placed.version < 0
             folder = placed.change.folder
             where = Path(folder) if begun_with else self._folder_of(placed.manifest, folder)
-            session = Session.open(placed.manifest, where, self._options)
+            session = self._opening(placed.manifest, where)
         except ModelError:
             self._metrics.counter(MODEL_SWAPS, "refused").inc()
             raise
@@ -252,3 +296,16 @@ class ModelSlot:
 
     def _usable(self, placed: Placed) -> bool:
         return placed.key in self._sessions and not self._of(placed).barred
+
+
+class ModelSlot(Slot[Session]):
+    """The detectors of a process."""
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        metrics: Metrics,
+        clock: Callable[[], int] = wall_ms,
+        folder_of: Callable[[ModelManifest, str], Path] = lambda _, folder: Path(folder),
+    ) -> None:
+        super().__init__(lambda manifest, folder: Session.open(manifest, folder, options), metrics, clock, folder_of)

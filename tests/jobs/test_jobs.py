@@ -26,6 +26,8 @@ COUNT = 600
 """Frames a camera: somebody comes every 80."""
 VISITS = 8
 LATE = 60
+SWAPPED_MS = T0_MS + 20_000
+"""From then on another classifier looks."""
 GARBAGE = 300
 """On each topic; the bench sends 10,000."""
 
@@ -130,6 +132,11 @@ def test_rules_models_and_attributes_while_frames_flow(tmp_path: Path) -> None:
     with SiteUnderTest(tmp_path, with_classifier(tmp_path)) as site:
         site.send(visits("gate", 120)[:119])
         site.wait("the first frames", lambda: len(site.messages(topics.TRACKS, FrameTracks)) >= 119)
+        for number, changes in ((2, {"thresholds": {"default": 0.75}}), (3, {"sha256": "0" * 64})):
+            shade = SetModel(manifest=shade_manifest(version=str(number), **changes), folder=str(tmp_path))
+            site.control(
+                Control(site="site", origin="console", version=number, effective_from_ms=SWAPPED_MS, change=shade)
+            )
         rule = ZoneEntry(zone="left", severity="critical", cooldown_s=1)
         change = Control(
             site="site",
@@ -167,11 +174,17 @@ def test_rules_models_and_attributes_while_frames_flow(tmp_path: Path) -> None:
         asked = [a for a in site.messages(topics.ALERTS, Alert) if a.state == "new" and a.rule in ("red", "blue")]
         assert [(a.rule, a.why) for a in asked] == [("red", "person (shade: red) entered left")] * 4
         assert [(one.name, one.value) for a in asked for one in a.attributes] == [("shade", "red")] * 4
+        detections = [d for d in site.messages(topics.DETECTIONS, FrameDetections) if d.camera == "gate"]
+        assert {d.index for d in detections} == {*range(300)} - {119}
+        assert len(detections) == 299
         looks = {
-            (d.camera, d.detail, look.kind)
+            (d.captured_at_ms >= SWAPPED_MS, d.detail, look.kind, look.model, look.thresholds["default"])
             for d in site.messages(topics.DETECTIONS, FrameDetections)
             for box in d.detections
             for look in box.looks
             if look.kind.startswith(KIND)
         }
-        assert looks == {("gate", True, "attribute:shade")}
+        assert looks == {
+            (False, True, "attribute:shade", "bright_classifier@1", 0.7),
+            (True, True, "attribute:shade", "bright_classifier@2", 0.75),
+        }

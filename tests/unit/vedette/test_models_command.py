@@ -9,6 +9,7 @@ import pytest
 from archive.registry import Registry, registry_of
 from console.store.store import Store
 from contracts.config_file import load
+from contracts.manifest import Attribute
 from tests.gate_tools import bright_set
 from tests.registry_tools import AT_MS, SITE, made, pass_gate
 from vedette.cli import main
@@ -58,6 +59,28 @@ def test_a_version_comes_in_goes_into_service_and_back(
         ("model_promoted", "detector@2"),
     ]
     assert "misses cars" in entries[0].details
+
+
+def test_a_classifier_of_the_config_changes_in_its_own_slot(
+    site: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hat = {"task": "classifier", "name": "hats", "attribute": Attribute(name="hat")}
+    first, other = (made(tmp_path, version, **hat) for version in ("1", "2"))
+    assert main(["models", "register", str(other), *site]) == 0
+    forced = ["--stage", "everywhere", "--force", "test"]
+    assert main(["models", "promote", "hats@2", *forced, *site]) == 1
+    assert "no classifier `hat`" in capsys.readouterr().err
+    config = Path(site[1])
+    config.write_text(config.read_text() + f"classifiers: {{hat: {{manifest: {first}}}}}\n")
+    assert main(["models", "register", str(other), *site]) == 0
+    assert main(["models", "promote", "hats@2", *forced, *site]) == 0
+    standing = registry(site).standing(SITE)
+    assert {slot: now.in_service for slot, now in standing.items()} == {
+        "detector": "detector@1",
+        "classifier:hat": "hats@2",
+    }
+    assert main(["models", "rollback", "classifier:hat", *site]) == 0
+    assert registry(site).standing(SITE)["classifier:hat"].in_service == "hats@1"
 
 
 def test_who_goes_past_the_gate_says_why(site: list[str], tmp_path: Path) -> None:

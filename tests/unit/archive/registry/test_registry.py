@@ -11,7 +11,7 @@ import pytest
 from archive.evidence.files import Folder
 from archive.registry import Candidate, Registry, RegistryError, Standing, check_signature, signed
 from contracts.errors import ModelError
-from contracts.manifest import DataReference, Lineage, ModelManifest, load_manifest, signed_bytes
+from contracts.manifest import Attribute, DataReference, Lineage, ModelManifest, load_manifest, signed_bytes
 from tests.registry_tools import AT_MS, SITE, made, opened, pass_gate
 from vault import signing_key
 
@@ -145,10 +145,17 @@ def test_a_canary_is_at_some_cameras_and_everywhere_at_all(registry: Registry, t
         registry.promote("detector@2", SITE, stage, by="bea", cameras=cameras, forced="test")
 
 
-def test_only_detectors_change_while_everything_runs(registry: Registry, tmp_path: Path) -> None:
-    registry.register(made(tmp_path, "2", task="classifier"), by="bea")
-    with pytest.raises(RegistryError, match="is a classifier"):
+def test_face_models_do_not_change_while_everything_runs_and_classifiers_change_everywhere(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.register(made(tmp_path, "2", task="face-embedder"), by="bea")
+    with pytest.raises(RegistryError, match="with the config and a start"):
         registry.promote("detector@2", SITE, "everywhere", by="bea", forced="test")
+    registry.register(made(tmp_path, "3", task="classifier", attribute=Attribute(name="hat")), by="bea")
+    with pytest.raises(RegistryError, match="everywhere at once"):
+        registry.promote("detector@3", SITE, "shadow", by="bea", forced="test")
+    registry.promote("detector@3", SITE, "everywhere", by="bea", forced="test")
+    assert registry.standing(SITE)["classifier:hat"].in_service == "detector@3"
 
 
 def test_what_many_decide_at_once_stands_one_after_the_other(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_each_person_gets_a_look_that_says_what_it_saw() -> None:
     (look,) = looked.looks
     assert (look.kind, look.model, look.quality) == (KIND + "shade", "bright_classifier@1", 1.0)
     assert look.values["red"] > 0.9
+    assert look.thresholds == {"default": 0.7}
     assert sum(look.values.values()) == pytest.approx(1, abs=1e-3)
     assert other.looks == ()
 
@@ -96,6 +97,9 @@ def test_the_config_says_which_cameras_boxes_and_thresholds(folder: Path) -> Non
     assert found.votes.attributes["shade"].threshold("red") == 0.7
     assert setup.wants(Camera(inputs=()))
     assert not setup.wants(Camera(inputs=(), classifiers={"shade": CameraClassifier(enabled=False)}))
+    setup.check(shade_manifest())
+    with pytest.raises(ModelError, match="never says `red`"):
+        setup.check(shade_manifest(labels=("blue", "green", "grey")))
     opened = setup.opened_as(shade_manifest())
     assert opened.attribute is not None
     assert opened.attribute.boxes == ("person", "car")

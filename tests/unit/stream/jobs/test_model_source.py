@@ -14,12 +14,13 @@ from contracts.config import Models
 from contracts.controls import Control, SetModel
 from contracts.errors import ModelError
 from contracts.face_models import BUNDLED
-from contracts.manifest import ModelManifest, load_manifest
+from contracts.manifest import Attribute, ModelManifest, load_manifest
 from contracts.metrics import Metrics
 from stream.jobs.model_control import ModelControl
 from stream.jobs.model_source import ModelSource
-from stream.vision import ModelSlot, SessionOptions
-from tests.builders import DATA, manifest_of
+from stream.vision import ModelSlot, SessionOptions, Slot
+from stream.vision.classifier import Classifier
+from tests.builders import DATA, manifest_of, shade_manifest
 from tests.registry_tools import AT_MS, made, opened
 from vault import signing_key
 
@@ -78,7 +79,7 @@ def test_without_a_registry_nothing_is_fetched(kept: ModelManifest) -> None:
 def test_a_refused_model_leaves_the_one_in_service(source: ModelSource, kept: ModelManifest, tmp_path: Path) -> None:
     slot = ModelSlot(SessionOptions(device="cpu"), Metrics(CollectorRegistry()), lambda: AT_MS, source.folder_of)
     slot.swap(manifest_of(DATA / "bright_boxes.onnx"), DATA)
-    control = ModelControl("broker:9092", "controls", slot)
+    control = ModelControl("broker:9092", "controls", [slot])
     in_service = []
     for number, manifest in enumerate((replace(kept, low_threshold=0.9), kept)):
         change = SetModel(manifest=manifest, folder="")
@@ -88,3 +89,30 @@ def test_a_refused_model_leaves_the_one_in_service(source: ModelSource, kept: Mo
         slot.settle()
         in_service.append((slot.get().manifest.id, slot.status().state))
     assert in_service == [("bright_boxes@1", "refused"), ("detector@2", "ready")]
+
+
+def test_each_slot_takes_its_own_models_and_what_has_none_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(CollectorRegistry())
+    detectors = ModelSlot(SessionOptions(device="cpu"), metrics, lambda: AT_MS)
+    detectors.swap(manifest_of(DATA / "bright_boxes.onnx"), DATA)
+    shades = Slot(lambda manifest, at: Classifier.open(manifest, at, SessionOptions(device="cpu")), metrics)
+    shades.swap(shade_manifest(), DATA)
+    control = ModelControl("broker:9092", "controls", [detectors, shades])
+    for number, manifest in enumerate(
+        (
+            shade_manifest(version="2"),
+            shade_manifest(version="3", attribute=Attribute(name="hat")),
+            manifest_of(DATA / "bright_boxes.onnx", version="2"),
+            manifest_of(DATA / "bright_boxes.onnx", version="3", task="face-embedder"),
+        )
+    ):
+        change = SetModel(manifest=manifest, folder=str(DATA))
+        control.apply(
+            encode(Control(site="home", origin="console", version=number, effective_from_ms=AT_MS, change=change))
+        )
+    detectors.settle()
+    shades.settle()
+    assert (detectors.get().manifest.id, shades.get().manifest.id) == ("bright_boxes@2", "bright_classifier@2")
+    refused = [line for line in caplog.messages if "is refused" in line]
+    assert [line.split()[3] for line in refused] == ["classifier:hat", "face-embedder"]
+    assert all("detector, classifier:shade" in line for line in refused)

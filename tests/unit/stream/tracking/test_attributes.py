@@ -60,6 +60,12 @@ def test_another_model_begins_anew() -> None:
     assert said(look(0.95), look(0.95), look(0.05, model="hat@2")) == ["", "no", ""]
 
 
+def test_a_look_brings_the_thresholds_of_its_model() -> None:
+    strict = [look(0.85, model="hat@2")._replace(thresholds={"no": 0.9})] * 3
+    assert said(*strict) == [""] * 3
+    assert said(*[look(0.85)] * 3) == ["", "no", "no"]
+
+
 def test_votes_go_with_their_track_and_of_others_nothing_is_kept() -> None:
     other = (8, T0_MS)
     state, _ = VOTER.step(VoteState(), [look(0.9), look(0.1, track=other)], {TRACK, other}, T0_MS)
