@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import getpass
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from archive.collection.store import Collection
 from archive.evidence import paths
-from archive.explain.explaining import Explained, explain_box, explain_picture
+from archive.explain.explaining import OPTIONS, Explained, explain_box, explain_picture
 from archive.explain.models import BUNDLED, model_of
+from archive.explain.nearest import nearest, strip, vector_at
+from archive.registry import registry_of
 from console.evidence import EvidenceReader
 from console.rights import Who
 from console.store.store import Store
+from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import VedetteError
 from contracts.face_models import manifest_path
+from contracts.fields import Xyxy
 from contracts.manifest import ModelManifest, load_manifest
+from stream.vision.image import Size
+from stream.vision.session import Session
+from vedette.dataset import DataSets
 from vedette.evidence import Evidence
 from vedette.which_site import site_of
 
@@ -31,6 +40,7 @@ GRID = 24
 def explain(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[], int]) -> int:
     """Explain a picture's file, or an alert by its id."""
     began_s = time.monotonic()
+    given.out.mkdir(parents=True, exist_ok=True)
     picture = Path(given.what)
     if picture.is_file():
         model = given.model or BUNDLED / "detector.json"
@@ -39,7 +49,6 @@ def explain(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[
     else:
         manifest, told, made = _of_alert(given, states, now_ms())
     name = picture.stem if picture.is_file() else given.what
-    given.out.mkdir(parents=True, exist_ok=True)
     (given.out / f"{name}.heat.jpg").write_bytes(made.overlay)
     said = told | as_json(manifest, made) | {"took_s": round(time.monotonic() - began_s, 2)}
     (given.out / f"{name}.heat.json").write_bytes(msgspec.json.format(msgspec.json.encode(said), indent=2))
@@ -95,4 +104,39 @@ def _of_alert(
     decided = site.files.read(paths.place_of(alert).file(paths.DECISIONS))
     decisions = msgspec.json.decode(decided) if decided is not None else None
     told = {"alert": alert.id, "why": alert.why, "trace": msgspec.to_builtins(alert.trace), "decisions": decisions}
+    looked = _Looked(manifest, folder, jpeg, (seen.width, seen.height), kept.evidence.xyxy)
+    told["nearest"] = _nearest(
+        looked, DataSets(config, file, state).collection, config, given.out / f"{alert.id}.nearest.jpg"
+    )
     return manifest, told, made
+
+
+class _Looked(NamedTuple):
+    """A box of a picture, and the model that saw it."""
+
+    manifest: ModelManifest
+    folder: Path
+    jpeg: bytes
+    picture: Size
+    xyxy: Xyxy
+
+
+def _nearest(looked: _Looked, collection: Collection, config: Config, out: Path) -> dict[str, Any]:
+    """What the box looks like in the data set, as plain values, with the pictures beside; or why nothing is said."""
+    registry = registry_of(config.models, lambda: 0)
+    try:
+        session = Session.open(looked.manifest, looked.folder, OPTIONS)
+        vector = vector_at(session, looked.jpeg, looked.picture, looked.xyxy)
+        learnt = registry.learnt(looked.manifest.id) if registry is not None else frozenset()
+        found = nearest(collection, session, vector, learnt=learnt)
+    except VedetteError as error:
+        print(f"what it looks like is not known: {error}")
+        return {"error": str(error)}
+    for one in found.examples:
+        at = f"{dt.datetime.fromtimestamp(one.captured_at_ms / 1000, dt.UTC):%Y-%m-%d %H:%M}Z"
+        print(f"  {one.likeness:.2f} like {one.label} ({one.kind}, by {one.by or '-'}) at {one.camera}, {at}")
+    pictures = strip(collection, found.examples)
+    if pictures:
+        out.write_bytes(pictures)
+    said: dict[str, Any] = msgspec.to_builtins(found)
+    return said

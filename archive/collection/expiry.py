@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archive.collection.items import Item, picture_path
-from archive.collection.store import LABELS, Collection
+from archive.collection.items import Item
+from archive.collection.store import Collection
 from archive.evidence import paths
 from archive.evidence.chain import ChainReader
 from archive.evidence.files import Files
@@ -27,8 +27,7 @@ def let_go(collection: Collection, evidence: Files, keep_days: float, now_ms: in
     for sample in old:
         collection.forget_sample(sample)
     for name in gone:
-        collection.files.delete(picture_path(name))
-        collection.files.delete(f"{LABELS}/{name}.json")
+        collection.forget_picture(name)
     return len(gone)
 
 

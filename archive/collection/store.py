@@ -1,8 +1,9 @@
 """A collection in a folder or a bucket: pictures, labels, samples, the queue, and versions that never change.
 
-`pictures/<ab>/<sha256>.jpg`, `samples/<site>/<sha256>.json`, `labels/<sha256>.json`, `queue.json`, and for each version
-`versions/<id>/` with `index.jsonl`, `index.parquet`, `annotations.json` and, last, `about.json`: a version without it
-does not count, so a kill at any moment leaves the last whole one.
+`pictures/<ab>/<sha256>.jpg`, `samples/<site>/<sha256>.json`, `labels/<sha256>.json`, `queue.json`, how models see boxes
+(`vectors/<model>/<sha256>.msgpack`, made anew where they lack), and for each version `versions/<id>/` with
+`index.jsonl`, `index.parquet`, `annotations.json` and, last, `about.json`: a version without it does not count, so a
+kill at any moment leaves the last whole one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from archive.history.parquet import COMPRESSION, connected, quoted
 from contracts.config import Learning
 from contracts.errors import VedetteError
 
-VERSIONS, SAMPLES, LABELS, PICTURES = "versions", "samples", "labels", "pictures"
+VERSIONS, SAMPLES, LABELS, PICTURES, VECTORS = "versions", "samples", "labels", "pictures", "vectors"
 ABOUT, INDEX, PARQUET, COCO = "about.json", "index.jsonl", "index.parquet", "annotations.json"
 
 
@@ -77,6 +78,13 @@ class Collection:
         if self.files.size(picture_path(name)) != len(jpeg):
             self.files.write(picture_path(name), jpeg)
         return name
+
+    def forget_picture(self, sha256: str) -> None:
+        """Delete a picture and what was made of it; versions keep their line."""
+        self.files.delete(picture_path(sha256))
+        self.files.delete(f"{LABELS}/{sha256}.json")
+        for model in self.files.folders(VECTORS):
+            self.files.delete(f"{VECTORS}/{model}/{sha256}.msgpack")
 
     def samples(self) -> list[Sample]:
         """The frames that were kept because they are worth a label."""
@@ -131,9 +139,9 @@ class Collection:
         return about
 
     def sweep(self, keep: Sequence[str]) -> int:
-        """Delete the pictures and labels that nothing may hold any more, all but `keep`; and what a kill left half."""
+        """Delete what is kept of pictures that nothing may hold any more, all but `keep`; and what a kill left half."""
         kept, gone = set(keep), 0
-        for path in (*self.files.paths(PICTURES), *self.files.paths(LABELS)):
+        for path in (*self.files.paths(PICTURES), *self.files.paths(LABELS), *self.files.paths(VECTORS)):
             if path.rpartition("/")[2].partition(".")[0] not in kept:
                 self.files.delete(path)
                 gone += 1

@@ -52,7 +52,7 @@ def explain_picture(manifest: ModelManifest, folder: Path, jpeg: bytes, label: s
         return _classified(manifest, folder, image, label)
     session = Session.open(manifest, folder, OPTIONS)
     picture: Size = (image.shape[1], image.shape[0])
-    found = [one for one in _seen(session, image, picture) if label in ("", one.label)]
+    found = [one for one in seen_by(session, image, picture) if label in ("", one.label)]
     if not found:
         raise ModelError(f"{manifest.id} sees {f'no {label}' if label else 'nothing'} in this picture")
     return _explained(session, image, picture, found[0].label, found[0].xyxy)
@@ -65,7 +65,7 @@ def _explained(session: Session, image: Picture, picture: Size, label: str, xyxy
     inside = (xyxy[0] * across, xyxy[1] * down, xyxy[2] * across, xyxy[3] * down)
     heat = occlusion(box_score(session, label, inside), canvas, around(inside, *size))
     spread = heat._replace(values=_resized(heat.values[: size[1], : size[0]], image))
-    return Explained(label, xyxy, "occlusion", spread, _jpeg(overlay(image, spread.values)))
+    return Explained(label, xyxy, "occlusion", spread, jpeg_of(overlay(image, spread.values)))
 
 
 def _classified(manifest: ModelManifest, folder: Path, image: Picture, label: str) -> Explained:
@@ -84,10 +84,11 @@ def _classified(manifest: ModelManifest, folder: Path, image: Picture, label: st
         heat = occlusion(score, canvas, (0, 0, canvas.shape[1], canvas.shape[0]))
         method = "occlusion"
     spread = heat._replace(values=_resized(heat.values, image))
-    return Explained(manifest.labels[place], None, method, spread, _jpeg(overlay(image, spread.values)))
+    return Explained(manifest.labels[place], None, method, spread, jpeg_of(overlay(image, spread.values)))
 
 
-def _seen(session: Session, image: Picture, picture: Size) -> tuple[Detection, ...]:
+def seen_by(session: Session, image: Picture, picture: Size) -> tuple[Detection, ...]:
+    """What a detector sees in a camera's `picture`, given as an image of whatever size."""
     size = fit(picture, session.input_size)
     canvas = letterbox(image, size, session.input_size, session.manifest.input.letterbox)
     return detections(session.read(session.infer([canvas])[0]), session.label_names, size, picture)
@@ -98,7 +99,8 @@ def _resized(heat: NDArray[np.float32], image: Picture) -> NDArray[np.float32]:
     return np.asarray(made, np.float32)
 
 
-def _jpeg(picture: Picture) -> bytes:
+def jpeg_of(picture: Picture) -> bytes:
+    """A picture as a JPEG."""
     there, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not there:
         raise ContractError("the picture can't be encoded")

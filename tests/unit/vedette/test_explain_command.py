@@ -82,6 +82,7 @@ def test_an_alert_is_explained_with_its_trace_and_the_look_is_audited(tmp_path: 
         "red",
         {"alert": alert.id, "decisions": []},
     )
+    assert "no appearance to compare" in found["nearest"]["error"]
     assert [one.action for one in store.audit.page(limit=5)][:2] == ["explain", "look"]
     store.close()
     assert main(["explain", "nobody", *where]) == 1
