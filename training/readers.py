@@ -6,7 +6,7 @@ import csv
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,8 @@ from pathlib import Path
 
 import cv2
 import msgspec
+
+from training.coco import Annotation, Coco
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"})
 
@@ -37,53 +39,24 @@ class Skipped:
     reason: str
 
 
-class _CocoPicture(msgspec.Struct):
-    id: int
-    file_name: str
-
-
-class _CocoCategory(msgspec.Struct):
-    id: int
-    name: str
-
-
-class _CocoAnnotation(msgspec.Struct):
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    iscrowd: int = 0
-
-
-class _Coco(msgspec.Struct):
-    images: list[_CocoPicture]
-    categories: list[_CocoCategory]
-    annotations: list[_CocoAnnotation]
-
-
 def read_coco(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
     """COCO's JSON beside a folder of pictures; crowd boxes are left out and named."""
     try:
-        coco = msgspec.json.decode(annotations.read_bytes(), type=_Coco)
+        coco = msgspec.json.decode(annotations.read_bytes(), type=Coco)
     except msgspec.MsgspecError as error:
         yield Skipped(annotations.name, f"not COCO annotations: {error}")
         return
-    names = {category.id: category.name for category in coco.categories}
-    of_picture: dict[int, list[_CocoAnnotation]] = defaultdict(list)
-    for annotation in coco.annotations:
-        of_picture[annotation.image_id].append(annotation)
-    for picture in sorted(coco.images, key=lambda p: p.file_name):
+    names, of_image = coco.names(), coco.by_image()
+    for image in sorted(coco.images, key=lambda one: one.file_name):
+        of_picture = partial(_coco_boxes, of_image.get(image.id, []), names)
+        yield _item(image.file_name, pictures / image.file_name, of_picture)
 
-        def boxes(picture: _CocoPicture = picture) -> list[Box]:
-            found: list[Box] = []
-            for a in of_picture[picture.id]:
-                if a.category_id not in names:
-                    raise ValueError(f"category {a.category_id} is not in the file")
-                x, y, w, h = a.bbox
-                if not a.iscrowd:
-                    found.append((names[a.category_id], x, y, x + w, y + h))
-            return found
 
-        yield _item(picture.file_name, pictures / picture.file_name, lambda width, height: boxes())
+def _coco_boxes(annotations: Sequence[Annotation], names: Mapping[int, str], _width: int, _height: int) -> list[Box]:
+    for one in annotations:
+        if one.category_id not in names:
+            raise ValueError(f"category {one.category_id} is not in the file")
+    return [(names[one.category_id], *one.xyxy) for one in annotations]
 
 
 def read_yolo(pictures: Path, labels: Path, names: Sequence[str]) -> Iterator[Item | Skipped]:

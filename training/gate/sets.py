@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from contracts.errors import ConfigError
+from training.coco import Coco
 from training.gate.judge import FrozenSet, Limits
 from training.gate.measure import Boxes, Picture
 from training.yaml_file import read_yaml
@@ -47,31 +48,6 @@ class GateSet:
     pictures: tuple[Picture, ...]
     files: tuple[Path, ...]
     digests: frozenset[str]
-
-
-class _Category(msgspec.Struct):
-    id: int
-    name: str
-
-
-class _Image(msgspec.Struct):
-    id: int
-    file_name: str
-    camera: str = ""
-    complete: bool = True
-
-
-class _Annotation(msgspec.Struct):
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    iscrowd: int = 0
-
-
-class _Coco(msgspec.Struct):
-    images: list[_Image]
-    categories: list[_Category]
-    annotations: list[_Annotation]
 
 
 def read_config(file: Path) -> GateConfig:
@@ -109,7 +85,7 @@ def read_set(entry: SetEntry, folder: Path) -> GateSet:
     digest = hashlib.sha256()
     try:
         data = annotations.read_bytes()
-        coco = msgspec.json.decode(data, type=_Coco)
+        coco = msgspec.json.decode(data, type=Coco)
         digest.update(hashlib.sha256(data).digest())
         files = [folder / entry.pictures / image.file_name for image in coco.images]
         digests = [hashlib.sha256(file.read_bytes()) for file in files]
@@ -129,14 +105,10 @@ def read_set(entry: SetEntry, folder: Path) -> GateSet:
     )
 
 
-def _pictures(coco: _Coco) -> Iterator[Picture]:
-    names = {one.id: one.name for one in coco.categories}
-    of_image: dict[int, list[_Annotation]] = {}
-    for one in coco.annotations:
-        if not one.iscrowd:
-            of_image.setdefault(one.image_id, []).append(one)
+def _pictures(coco: Coco) -> Iterator[Picture]:
+    names, of_image = coco.names(), coco.by_image()
     for image in coco.images:
         boxes = of_image.get(image.id, [])
-        xyxy = np.array([(x, y, x + w, y + h) for x, y, w, h in (one.bbox for one in boxes)], float).reshape(-1, 4)
+        xyxy = np.array([one.xyxy for one in boxes], float).reshape(-1, 4)
         truth = Boxes(xyxy, tuple(names[one.category_id] for one in boxes), np.ones(len(boxes)))
         yield Picture(image.file_name, image.camera or "no camera", truth)
