@@ -49,7 +49,7 @@ def begin(module: str, about: str, state_help: str, arguments: list[str] | None)
     given.state.mkdir(parents=True, exist_ok=True)
     watch_disk(metrics, "archive", given.state)
     if given.metrics_port:
-        start_http_server(given.metrics_port, registry=registry)
+        start_http_server(given.metrics_port, given.metrics_host, registry)
     return Process(config, given.config, bootstrap, given.state, metrics, stop)
 
 
@@ -66,4 +66,5 @@ def _parser(module: str, about: str, state_help: str) -> argparse.ArgumentParser
     parser.add_argument(
         "--metrics-port", type=int, default=0, metavar="PORT", help="serve Prometheus metrics there (default: not)"
     )
+    parser.add_argument("--metrics-host", default="0.0.0.0", metavar="HOST", help="to whom (default: to all)")  # noqa: S104
     return parser

@@ -277,6 +277,8 @@ def _ports(config: Config) -> None:
     for path, port in (
         ("edge.metrics_port", config.edge.metrics_port),
         ("stream.metrics_port", config.stream.metrics_port),
+        ("evidence.metrics_port", config.evidence.metrics_port),
+        ("history.metrics_port", config.history.metrics_port),
         ("console.port", config.console.port if config.console.enabled else 0),
     ):
         other = taken.setdefault(port, path) if port else path

@@ -112,9 +112,9 @@ class LocalSystem:
                 self._start("agent", "edge", *self.options.agent_arguments)
             # After the agent: every second of pictures counts, and these read what is kept.
             if "evidence" in self.options.parts:
-                self._start("evidence", "archive.evidence")
+                self._start("evidence", "archive.evidence", *_metrics(self.config.evidence.metrics_port))
             if "history" in self.options.parts and self.config.history.enabled:
-                self._start("history", "archive.history")
+                self._start("history", "archive.history", *_metrics(self.config.history.metrics_port))
             if "console" in self.options.parts and self.config.console.enabled:
                 self.console.forget()
                 self._start("console", "console")
@@ -230,6 +230,11 @@ class LocalSystem:
         key = {} if name == "agent" else self._key
         surroundings = {**child_environment(find_java()), "PYTHONUNBUFFERED": "1", **key, **environment}
         self._children.start(Child(name, command, surroundings, ends))
+
+
+def _metrics(port: int) -> tuple[str, ...]:
+    """Where a part of the archive serves its metrics, for this machine only."""
+    return (f"--metrics-port={port}", "--metrics-host=127.0.0.1") if port else ()
 
 
 def _nothing(line: str) -> None:

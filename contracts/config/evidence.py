@@ -42,7 +42,7 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     That is `folder` (empty: in the state folder) or `s3`. A clip begins `pre_s` before its alert and ends `post_s`
     after it, but is no longer than `clip_max_s`. An alert that goes on has a first clip of `clip_first_s`, which is
     made anew when it ends. The chain of a day is kept for `keep_chain_days`, so that what was deleted is still
-    explained.
+    explained. `metrics_port` is where `vedette up` has its metrics served, for this machine (0: nowhere).
     """
 
     folder: str = ""
@@ -54,13 +54,14 @@ class EvidenceStore(Spec, frozen=True, kw_only=True):
     post_s: NonNegative = 5.0
     clip_first_s: Positive = 60.0
     clip_max_s: Annotated[float, Meta(gt=0, le=600)] = 300.0
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 
 class History(Spec, frozen=True, kw_only=True):
     """What was seen, as Parquet files, and for how long it is kept.
 
     They are in `folder` (empty: in the state folder), and also in `s3` where that is given. What is written at once is
-    found at once: `write_every_s` is how long a track that is over may wait.
+    found at once: `write_every_s` is how long a track that is over may wait. `metrics_port` is as evidence's.
     """
 
     enabled: bool = True
@@ -68,3 +69,4 @@ class History(Spec, frozen=True, kw_only=True):
     s3: S3 | None = None
     keep_days: Positive = 90.0
     write_every_s: Positive = 30.0
+    metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 0

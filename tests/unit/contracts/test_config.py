@@ -131,6 +131,7 @@ MISTAKES = [
     ("evidence", {"s3": {"bucket": "cameras", "prefix": "a/"}}, "evidence.s3.prefix", "NAME/NAME"),
     ("models", {"folder": "/x", "s3": {"bucket": "models"}}, "models.s3", "one place"),
     ("models", {"trusted_keys": ["ed25519:abc"]}, "models.trusted_keys[0]", "no public key"),
+    ("history", {"metrics_port": 19102}, "history.metrics_port", "19102 is stream.metrics_port already"),
     ("evidence", {"pre_s": 10, "clip_max_s": 10}, "evidence.clip_max_s", "before an alert"),
     ("console", {"database": "mysql://db/vedette"}, "console.database", "postgresql"),
     ("console", {"database": "postgresql+psycopg://vedette:secret@db/v"}, "console.database", "environment variable"),
