@@ -6,16 +6,21 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.images.build import context
 from tests.images.dockerfile import read
+from tests.images.imports import brought, imported
 from tests.manifests.overlays import OVERLAYS, built, containers
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy" / "images").glob("*.Dockerfile"))
+
+ARCHIVE = ("evidence", "history", "preview", "explain")
 
 every_file = pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
 
@@ -49,6 +54,27 @@ def test_its_extras_are_those_of_the_project(file: Path) -> None:
     assert extras is not None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert set(extras[1].split(",")) <= set(project["project"]["optional-dependencies"])
+
+
+@pytest.mark.parametrize(
+    ("image", "programs"),
+    [
+        ("edge", ("edge.__main__", "edge.enrol")),
+        ("console", ("console.__main__", "console.signer.__main__", *(f"archive.{one}.__main__" for one in ARCHIVE))),
+        ("stream", ("stream.jobs.cluster", "bus.__main__")),
+        ("training", ("training.__main__",)),
+    ],
+)
+def test_its_extras_bring_what_its_programs_import(image: str, programs: tuple[str, ...]) -> None:
+    """`make images` starts them for real; this says in a second what a new import has made of that."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = re.search(r'"\.\[([\w,]+)\]"', (ROOT / "deploy" / "images" / f"{image}.Dockerfile").read_text())
+    assert extras is not None
+    named = [one for extra in extras[1].split(",") for one in project["optional-dependencies"][extra]]
+    there, of = brought([*project["dependencies"], *named]), packages_distributions()
+    needed = {name: {canonicalize_name(one) for one in of.get(name, [name])} for name in imported(ROOT, programs)}
+    assert len(needed) >= 4
+    assert {name: dists for name, dists in needed.items() if not dists & there} == {}
 
 
 def test_every_image_of_the_manifests_has_a_file() -> None:
