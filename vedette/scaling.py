@@ -38,6 +38,17 @@ def line_through(first: tuple[float, float], second: tuple[float, float]) -> Lin
 
 
 @dataclass(frozen=True)
+class Bulk:
+    """What frames cost a process that finds many at each look: being awake (cores), and each frame a second.
+
+    One frame alone costs mostly the waking up for it, so this is the bound that a part comes to with many cameras.
+    """
+
+    awake: float
+    a_frame_s: float
+
+
+@dataclass(frozen=True)
 class Cost:
     """Cores of one part: without a camera, for each camera, for each frame a second. `alone`: one process a site."""
 
@@ -45,15 +56,21 @@ class Cost:
     a_camera: float
     a_frame_s: float
     alone: bool
+    bulk: Bulk | None = None
 
     def cores(self, cameras: int, frames_s: float = FRAMES_S) -> float:
         """With so many cameras, each of which sends so many frames a second."""
-        return self.idle + cameras * (self.a_camera + frames_s * self.a_frame_s)
+        rate = cameras * frames_s
+        frames = rate * self.a_frame_s
+        if self.bulk is not None:
+            frames = min(frames, self.bulk.awake + rate * self.bulk.a_frame_s)
+        return self.idle + cameras * self.a_camera + frames
 
     def full_at(self, frames_s: float = FRAMES_S) -> float:
         """Cameras at which it takes a whole core; infinitely many where they cost it nothing."""
-        slope = self.a_camera + frames_s * self.a_frame_s
-        return (1 - self.idle) / slope if slope else math.inf
+        awake, a_frame_s = (self.bulk.awake, self.bulk.a_frame_s) if self.bulk is not None else (0.0, self.a_frame_s)
+        slope = self.a_camera + frames_s * a_frame_s
+        return (1 - self.idle - awake) / slope if slope else math.inf
 
 
 COSTS = {
@@ -61,7 +78,7 @@ COSTS = {
     "broker": Cost(0.094, 0.0, 0.0007, alone=False),
     "jobs": Cost(0.072, 0.0, 0.0239, alone=False),
     "evidence": Cost(0.005, 0.00005, 0.0, alone=True),
-    "history": Cost(0.002, 0.0, 0.00035, alone=True),
+    "history": Cost(0.002, 0.0, 0.00035, alone=True, bulk=Bulk(0.09, 0.000028)),
     "console": Cost(0.016, 0.0, 0.0, alone=True),
 }
 """CPU seconds a second between 1 and 4 cameras of the scaling bench, on two cores that others used too; evidence by
@@ -131,12 +148,13 @@ replicas, and is read once. Brokers: {BROKER_MBIT:,.0f} Mbit/s each. Prices are 
 
 ## Where the first bottleneck is
 
-- `{name}` is one process a site, and full at about **{cameras:,.0f} cameras** of one site at mean load: the first that
-  more machines don't help. Beyond, split the site in two.
+- The brokers' network: {need(1_000).peak_mbit:,.0f} Mbit/s come in at 1,000 cameras when all move. More brokers help, and
+  agents lower their rates when the jobs are behind, so a peak costs pictures, not the cluster.
 - `detect` has as many tasks as `frames.SITE` has partitions: {need(10_000).partitions:,} at 10,000 cameras, all in one
   topic. Sites of some hundred cameras keep that small.
-- The broker's network is next: {need(1_000).peak_mbit:,.0f} Mbit/s come in at 1,000 cameras when all move. Agents lower
-  their rates when the jobs are behind, so a peak costs pictures, not the cluster.
+- `{name}` is one process a site, and full at about **{cameras:,.0f} cameras** of one site at mean load: the first that
+  more machines don't help. Beyond, split the site in two. (One frame alone costs it 13 times as much as one of many, so
+  the line of a few cameras would say 950; the bench reads 40,000 frames from a topic.)
 - The console reads alerts, not frames: an alert an hour of 10,000 cameras is 3 a second.
 """
 

@@ -23,6 +23,7 @@ from contracts.codec import encode
 from contracts.config_file import load
 from contracts.controls import EdgeChange, EdgeControl, RunCamera, StopCamera, edge_key
 from contracts.metrics import DETECT, FRAMES_SENT
+from tests.bench.history_rate import history_frame_s
 from tests.bench.report import Row, at_most, missing
 from tests.bench.site import Up, demo_config, part_of
 from vedette.local import BUNDLED
@@ -68,9 +69,20 @@ def scaling(folder: Path, clip: Path, say: Callable[[str], None]) -> list[Row]:
         say(f"  {part}: {line.at_zero:.4f} + {line.a_camera:.5f} cores a camera")
     line = line_of([(count, points[count].total) for count in FITTED])
     return [
+        _history_row(folder),
         *(_row(points[count], by_page(count), "docs/scaling.md") for count in CAMERAS),
         *(_row(points[count], line.at(count), f"the line of {FITTED}") for count in HELD_OUT),
     ]
+
+
+def _history_row(folder: Path) -> Row:
+    """Whether one process writes the history of as many cameras as the page says."""
+    bulk = COSTS["history"].bulk
+    assert bulk is not None
+    took_us, said_us = 1e6 * history_frame_s(folder / "history"), 1e6 * bulk.a_frame_s
+    return at_most(
+        "scaling", f"history: CPU a frame in bulk; the page says {said_us:.0f}", took_us, 1.2 * said_us, "us", 0
+    )
 
 
 def by_page(cameras: int) -> float:

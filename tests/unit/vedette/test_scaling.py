@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette.scaling import COSTS, Cost, Prices, brokers, euros_a_camera, first_full, line_through, page
+from vedette.scaling import COSTS, Bulk, Cost, Prices, brokers, euros_a_camera, first_full, line_through, page
 from vedette.sizing import need
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -31,6 +31,13 @@ def test_the_first_bottleneck_is_a_single_process() -> None:
     name, cameras = first_full()
     assert COSTS[name].alone
     assert COSTS[name].cores(round(cameras)) == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_frame_of_many_costs_less_than_one_alone() -> None:
+    cost = Cost(0.1, 0.0, 0.001, alone=True, bulk=Bulk(0.2, 0.0001))
+    assert cost.cores(1, 100.0) == pytest.approx(0.1 + 0.1)
+    assert cost.cores(10, 100.0) == pytest.approx(0.1 + 0.2 + 0.1)
+    assert cost.cores(round(cost.full_at(100.0)), 100.0) == pytest.approx(1.0)
 
 
 def test_brokers_grow_with_the_peak_and_are_never_fewer_than_the_replicas() -> None:
