@@ -148,8 +148,8 @@ replicas, and is read once. Brokers: {BROKER_MBIT:,.0f} Mbit/s each. Prices are 
 
 ## Where the first bottleneck is
 
-- The brokers' network: {need(1_000).peak_mbit:,.0f} Mbit/s come in at 1,000 cameras when all move. More brokers help, and
-  agents lower their rates when the jobs are behind, so a peak costs pictures, not the cluster.
+- The brokers' network: {need(1_000).peak_mbit:,.0f} Mbit/s come in at 1,000 cameras when all move. More brokers help,
+  and agents lower their rates when the jobs are behind, so a peak costs pictures, not the cluster.
 - `detect` has as many tasks as `frames.SITE` has partitions: {need(10_000).partitions:,} at 10,000 cameras, all in one
   topic. Sites of some hundred cameras keep that small.
 - `{name}` is one process a site, and full at about **{cameras:,.0f} cameras** of one site at mean load: the first that

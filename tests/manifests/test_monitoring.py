@@ -107,7 +107,7 @@ def test_alerts_say_what_is_wrong_how_bad_it_is_and_where_to_read_on(alert: dict
 
 
 def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
-    assert sorted(path.stem for path in RUNBOOKS.glob("*.md")) == sorted(rule["alert"] for rule in ALERTS)
+    assert sorted(path.stem for path in RUNBOOKS.glob("*.md")) == sorted({rule["alert"] for rule in ALERTS})
 
 
 @every_alert
