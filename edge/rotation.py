@@ -10,6 +10,7 @@ from contracts import metrics
 from contracts.errors import VedetteError
 from contracts.metrics import Metrics
 from edge.identity import Ask, Enrolment, Identity
+from vault import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +51,16 @@ class Rotation:
     def step(self, now_ms: int) -> float:
         """Renew where it is time; returns how long (s) to wait for the next step. Raises VedetteError, OSError."""
         certificate = self._identity.certificate
+        self._show(certificate)  # also of one that can't be renewed
         if now_ms >= due_at_ms(certificate.begins_at_ms, certificate.expires_at_ms):
             certificate = self._identity.renew(self._ask, self._enrolment, now_ms, self._version)
             log.info("the certificate was renewed", extra={"serial": certificate.serial})
             self._renewed()
-        self._metrics.gauge(metrics.CERTIFICATE_EXPIRES).set(certificate.expires_at_ms / 1000)
+            self._show(certificate)
         return pause_s(certificate.begins_at_ms, certificate.expires_at_ms)
+
+    def _show(self, certificate: Certificate) -> None:
+        self._metrics.gauge(metrics.CERTIFICATE_EXPIRES).set(certificate.expires_at_ms / 1000)
 
     def _run(self) -> None:
         wait_s = 0.0

@@ -241,6 +241,19 @@ def test_a_certificate_is_renewed_after_half_of_its_life(parts: Parts, clock: Cl
     assert agent.certificate.serial == second.serial
 
 
+def test_one_that_gets_no_next_certificate_still_says_when_its_own_ends(
+    parts: Parts, clock: Clock, agent: Identity
+) -> None:
+    def away(path: str, body: bytes) -> bytes:
+        raise EnrolmentError("the console is away")
+
+    enrolment, made = enrolled(parts, agent), Metrics(CollectorRegistry())
+    rotation = Rotation(agent, enrolment, away, version="1", now_ms=clock, renewed=lambda: None, made=made)
+    with pytest.raises(EnrolmentError, match="away"):
+        rotation.step(agent.certificate.expires_at_ms - 1)
+    assert made.registry.get_sample_value(metrics.CERTIFICATE_EXPIRES.name) == agent.certificate.expires_at_ms / 1000
+
+
 @pytest.mark.parametrize(("life_s", "pause"), [(10, 0.5), (6 * 3600, 216), (7 * 86_400, 600)])
 def test_tries_are_many_within_a_life_and_never_a_flood(life_s: int, pause: float) -> None:
     assert pause_s(0, life_s * 1000) == pause
