@@ -21,6 +21,7 @@ from grafana_foundation_sdk.models.dashboard import (
     RowPanel,
     Threshold,
     ThresholdsMode,
+    VariableHide,
     VariableOption,
     VariableRefresh,
 )
@@ -171,7 +172,9 @@ def board(uid: str, title: str, about: str, *items: Item, cameras: bool = False)
     )
     if cameras:
         made.with_variable(_choice("camera", "Camera", "label_values(vedette_camera_up{here}, camera)", multi=True))
-    made.with_variable(dashboard.TextBoxVariable("docs").label("Address of docs/").default_value(""))
+    # Where Prometheus' external label says that docs/ can be read: links to runbooks begin with it.
+    docs = _choice("docs", "Address of docs/", 'label_values(ALERTS{alertname="Heartbeat"}, docs)', all_of_them=False)
+    made.with_variable(docs.hide(VariableHide.HIDE_VARIABLE))
     for item in items:
         if isinstance(item, dashboard.Row):
             made.with_row(item)
@@ -180,18 +183,21 @@ def board(uid: str, title: str, about: str, *items: Item, cameras: bool = False)
     return made
 
 
-def _choice(name: str, label: str, query: str, *, multi: bool = False) -> dashboard.QueryVariable:
-    return (
+def _choice(
+    name: str, label: str, query: str, *, multi: bool = False, all_of_them: bool = True
+) -> dashboard.QueryVariable:
+    choice = (
         dashboard.QueryVariable(name)
         .label(label)
         .query(_filled(query))
         .datasource(SOURCE)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .multi(multi)
-        .include_all(True)
-        .all_value(".*")
-        .current(VariableOption(selected=True, text="All", value="$__all"))
     )
+    if not all_of_them:
+        return choice
+    everything = VariableOption(selected=True, text="All", value="$__all")
+    return choice.include_all(True).all_value(".*").current(everything)
 
 
 def _query(expression: str, legend: str, number: int = 0) -> prometheus.Dataquery:
