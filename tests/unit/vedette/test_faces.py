@@ -17,7 +17,8 @@ from tests.builders import jpeg_of, solid
 from tests.people_tools import Clock, a_master, people_parts, portrait
 from vault import master_key
 from vedette.cli import main
-from vedette.faces import People, own_key
+from vedette.console_api import ConsoleApi
+from vedette.faces import own_key
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_search_says_names(
         },
         "/api/people?text=": {"people": [{"id": "p-1", "name": "Bea"}]},
     }
-    monkeypatch.setattr(People, "_ask", lambda self, method, path, *more: answers[path])
+    monkeypatch.setattr(ConsoleApi, "ask", lambda self, method, path, *more: answers[path])
     monkeypatch.setenv("VEDETTE_TOKEN", "a token")
     (picture := tmp_path / "bea.jpg").write_bytes(b"")
     assert main(["faces", "search", str(picture), "--url", "http://console"]) == 0
