@@ -21,13 +21,14 @@ from tests.images.start import Site, StartError, came_up_s, programs, without_ne
 
 FILES = PROJECT / "deploy" / "images"
 IMAGES = tuple(sorted(file.stem for file in FILES.glob("*.Dockerfile")))
+VARIANTS = {"stream-cuda": ("stream", {"RUNTIME": "gpu"})}
+"""Images that a file makes with other arguments."""
 FOLDER = PROJECT / "build" / "images"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0: all were built and everything came up; 1: the last lines say what did not."""
     given = _parser().parse_args(arguments)
-    (FOLDER / "work").mkdir(parents=True, exist_ok=True)
     made = {name: _built(name) for name in given.images}
     without_network()
     for name, (image, _) in made.items():
@@ -38,8 +39,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _built(name: str) -> tuple[Image, Stage]:
-    kitchen = Kitchen(FOLDER / "work", FOLDER / "caches", lambda base: base_of(base, FOLDER / "bases"), {}, say)
-    return build(FILES / f"{name}.Dockerfile", kitchen)
+    file, arguments = VARIANTS.get(name, (name, {}))
+    kitchen = Kitchen(
+        FOLDER / "work" / name, FOLDER / "caches", lambda base: base_of(base, FOLDER / "bases"), arguments, say
+    )
+    return build(FILES / f"{file}.Dockerfile", kitchen)
 
 
 def _started(name: str, image: Image, stage: Stage) -> list[str]:
@@ -62,7 +66,8 @@ def _megabytes(folder: Path) -> int:
 
 
 def _base_megabytes(name: str) -> int:
-    *_, stage = read(FILES / f"{name}.Dockerfile", {})
+    file, arguments = VARIANTS.get(name, (name, {}))
+    *_, stage = read(FILES / f"{file}.Dockerfile", arguments)
     return _megabytes(base_of(stage.base, FOLDER / "bases").root.path)
 
 
@@ -75,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.images", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="*", choices=[*IMAGES, []], default=["edge", "console", "stream"])
+    parser.add_argument("images", nargs="*", choices=[*IMAGES, *VARIANTS, []], default=["edge", "console", "stream"])
     return parser
 
 

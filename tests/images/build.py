@@ -42,6 +42,7 @@ class Kitchen:
 def build(file: Path, kitchen: Kitchen) -> tuple[Image, Stage]:
     """The last stage's image and what the file says of it. Raises CalledProcessError where a step fails."""
     stages = read(file, kitchen.arguments)
+    kitchen.work.mkdir(parents=True, exist_ok=True)
     images: dict[str, Image] = {}
     for number, stage in enumerate(stages):
         name = stage.name or ("image" if stage is stages[-1] else str(number))

@@ -32,8 +32,12 @@ CLIPS = "/clips"
 CLONE_NEWNET = 0x40000000
 PATIENCE_S, END_S = 120.0, 30.0
 FLINK = "/opt/flink/bin"
-MORE = {"console": "archive.preview.__main__"}
-"""What an image's programs start themselves."""
+MORE = {
+    "console": ("import archive.preview.__main__", "import console.signer.__main__"),
+    "edge": ("import edge.enrol",),
+    "stream-cuda": ("import onnxruntime as o; assert 'CUDAExecutionProvider' in o.get_available_providers()",),
+}
+"""What an image's programs start themselves, or what needs another machine to be started for real."""
 Words = tuple[str, ...]
 
 
@@ -70,8 +74,8 @@ def programs(image: str, stage: Stage) -> Iterator[Program]:
         if any(SITE_FILE in word for word in words):
             wrong = tuple(word.replace(SITE_FILE, WRONG_FILE) for word in words)
             yield Program("its word on a wrong config", (wrong,), code=2)
-    if image in MORE:
-        yield Program(f"import {MORE[image]}", (("python", "-c", f"import {MORE[image]}"),))
+    for words in MORE.get(image, ()):
+        yield Program(words, (("python", "-c", words),))
     for one in built(OVERLAY):
         if one["kind"] == "FlinkDeployment" and one["spec"]["image"].startswith(f"vedette/{image}:"):
             yield _job(one, stage)

@@ -204,8 +204,7 @@ def test_pods_run_without_rights(overlay: str) -> None:
             context = container["securityContext"]
             assert context["allowPrivilegeEscalation"] is False, name_of(one)
             assert context["capabilities"] == {"drop": ["ALL"]}, name_of(one)
-            if one["kind"] != "FlinkDeployment":
-                assert context["readOnlyRootFilesystem"] is True, name_of(one)
+            assert context["readOnlyRootFilesystem"] is True, name_of(one)
             assert "limits" in container.get("resources", {"limits": 0}), name_of(one)
 
 
