@@ -19,6 +19,7 @@ from contracts.access import NO_GROUP, Access, of_agents, of_parts
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
+from contracts.face_models import identifying
 from vedette import monitoring
 
 API = "kafka.strimzi.io/v1"
@@ -66,7 +67,10 @@ def texts(config: Config) -> dict[str, str]:
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
         "resources": list(documents),
-        "patches": [_agent_secret(site)] if "users.yaml" in documents else [],
+        "patches": [
+            *([_agent_secret(site)] if "users.yaml" in documents else []),
+            *([] if identifying(config) else [_without("FlinkDeployment", "site")]),
+        ],
     }
     return {
         "kustomization.yaml": HEAD + _yaml([component]),
@@ -112,6 +116,12 @@ def _agent_secret(site: str) -> dict[str, Any]:
         "metadata": {"name": "agent"},
         "spec": {"template": {"spec": {"volumes": [volume]}}},
     }
+    return {"patch": yaml.safe_dump(patch, sort_keys=False)}
+
+
+def _without(kind: str, name: str) -> dict[str, Any]:
+    """Where nobody is identified the job `site` has nothing to do: Flink refuses a graph without operators."""
+    patch = {"$patch": "delete", "apiVersion": "flink.apache.org/v1beta1", "kind": kind, "metadata": {"name": name}}
     return {"patch": yaml.safe_dump(patch, sort_keys=False)}
 
 

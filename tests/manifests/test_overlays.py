@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from contracts.access import of_agents, of_parts
-from contracts.config import Console, Edge, Stream
+from contracts.config import CameraFaces, Console, Edge, Stream
 from contracts.config_file import load
+from contracts.face_models import identifying
 from contracts.topics import MAX_MESSAGE_BYTES
 from telemetry.tracer import ENDPOINTS
 from tests.manifests.overlays import (
@@ -29,6 +31,13 @@ from tests.manifests.overlays import (
 from vedette.manifests import FOLDER, monitoring_texts, texts
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "schemas" / "crds"
+
+
+def jobs_of(overlay: str) -> tuple[str, ...]:
+    """The jobs that have something to do there."""
+    config = load(site_of(overlay))
+    return tuple(job for job in importlib.import_module("stream.jobs").JOBS if job != "site" or identifying(config))
+
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -108,7 +117,7 @@ def test_every_part_that_runs_has_a_user_and_mounts_its_certificate() -> None:
                 if volume["name"] == "tls-user":
                     secrets[one["metadata"]["name"]] = volume["secret"]["secretName"]
     assert {name: user for name, user in secrets.items() if name != user} == {"agent": f"agent-{site}"}
-    assert set(secrets.values()) == set(of_parts(site))
+    assert set(secrets.values()) == set(of_parts(site)) - {"site"}  # nobody is identified there
 
 
 @every_overlay
@@ -194,7 +203,16 @@ def test_every_job_runs_as_one_application(overlay: str) -> None:
         options = module._parser().parse_args(arguments[start + 2 :])
         assert options.jobs == [name]
         assert spec["job"]["upgradeMode"] != "stateless"
-    assert set(jobs) == set(importlib.import_module("stream.jobs").JOBS)
+    assert set(jobs) == set(jobs_of(overlay))
+
+
+def test_the_job_for_people_runs_where_people_are_identified() -> None:
+    """Without them its graph has no operator, which Flink refuses: it would be started again for ever."""
+    config = load(site_of("prod"))
+    quay = replace(config.cameras["quay"], faces=CameraFaces(identify=True))
+    with_people = replace(config, cameras={"quay": quay})
+    assert "$patch: delete" in texts(config)["kustomization.yaml"]
+    assert "$patch: delete" not in texts(with_people)["kustomization.yaml"]
 
 
 @every_overlay
@@ -223,5 +241,4 @@ def test_every_part_that_makes_spans_is_told_of_the_collector() -> None:
         for container in containers(one)
         if any(variable["name"] in ENDPOINTS for variable in container.get("env", []))
     }
-    jobs = importlib.import_module("stream.jobs").JOBS
-    assert told == {"agent", "console", *jobs}
+    assert told == {"agent", "console", *jobs_of("prod")}
