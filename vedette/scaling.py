@@ -74,15 +74,15 @@ class Cost:
 
 
 COSTS = {
-    "agent": Cost(0.006, 0.0095, 0.0, alone=True),
-    "broker": Cost(0.094, 0.0, 0.0007, alone=False),
-    "jobs": Cost(0.072, 0.0, 0.0239, alone=False),
-    "evidence": Cost(0.005, 0.00005, 0.0, alone=True),
-    "history": Cost(0.002, 0.0, 0.00035, alone=True, bulk=Bulk(0.09, 0.000028)),
-    "console": Cost(0.016, 0.0, 0.0, alone=True),
+    "agent": Cost(0.0053, 0.0085, 0.0, alone=True),
+    "broker": Cost(0.0772, 0.0, 0.0027, alone=False),
+    "jobs": Cost(0.0562, 0.0, 0.0245, alone=False),
+    "evidence": Cost(0.0014, 0.00005, 0.0, alone=True),
+    "history": Cost(0.0010, 0.0, 0.0003, alone=True, bulk=Bulk(0.09, 0.000028)),
+    "console": Cost(0.0155, 0.0, 0.0, alone=True),
 }
-"""CPU seconds a second between 1 and 4 cameras of the scaling bench, on two cores that others used too; evidence by
-alerts (0.19 s each, with its clip), of which a camera has one an hour."""
+"""CPU seconds a second, as `python -m tests.bench scaling` prints them; evidence by alerts (0.19 s, with the clip),
+of which a camera has one an hour; what keeps the history awake by 10, 100 and 300 frames a second."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,10 @@ def page() -> str:
 
 Written by `python -m vedette.scaling` from figures in `vedette/scaling.py` and `vedette/sizing.py`. Each part costs so
 much without cameras, so much a camera, so much a frame a second: straight lines, since no part looks at two cameras at
-once but `site`. `python -m tests.bench scaling` measures 1, 2, 4, 8 and 16 simulated cameras, holds those between the
-ends against the line (20 %), and says when the machine was too busy to tell. The figures below are of a run that got to
-4 cameras on two cores that others used too: the line itself has not been confirmed yet.
+once but `site`. `python -m tests.bench scaling` turns 1, 2, 4, 8 and 16 simulated cameras on and off in one running
+system, holds the CPU time that the parts use against this page (20 %), and those of 2 and 8 cameras against the line of
+the others. The figures below are of such a run, on two cores that others wanted too (load 12): 0.191, 0.228, 0.307,
+0.446 and 0.726 cores; the line of 1, 4 and 16 cameras met 2 and 8 within 1 %.
 
 ## Cores
 
@@ -153,8 +154,8 @@ replicas, and is read once. Brokers: {BROKER_MBIT:,.0f} Mbit/s each. Prices are 
 - `detect` has as many tasks as `frames.SITE` has partitions: {need(10_000).partitions:,} at 10,000 cameras, all in one
   topic. Sites of some hundred cameras keep that small.
 - `{name}` is one process a site, and full at about **{cameras:,.0f} cameras** of one site at mean load: the first that
-  more machines don't help. Beyond, split the site in two. (One frame alone costs it 13 times as much as one of many, so
-  the line of a few cameras would say 950; the bench reads 40,000 frames from a topic.)
+  more machines don't help. Beyond, split the site in two. (One frame alone costs it ten times as much as one of many:
+  the line of a few cameras would say 1,100. The bench reads 40,000 frames from a topic.)
 - The console reads alerts, not frames: an alert an hour of 10,000 cameras is 3 a second.
 """
 
