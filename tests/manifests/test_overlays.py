@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import uvicorn.config
 import yaml
 from msgspec.structs import replace
 
@@ -161,6 +162,22 @@ def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> No
             options = [argument for argument in container["args"] if argument.startswith("-")]
             assert not_taken(module, options) == []
     assert seen - {"training", "console.signer"} == {"edge", "console", "archive.evidence", "archive.history"}
+
+
+def test_who_says_where_a_request_comes_from_is_alone_at_the_console() -> None:
+    """Limits are by address: one for all behind a proxy shuts everybody out, one that anybody may name is none."""
+    (console,) = (one for one in built("prod") if name_of(one) == "Deployment/console")
+    env = {one["name"]: one.get("value") for one in next(containers(console))["env"]}
+    assert env[uvicorn_reads()] == "*"
+    (policy,) = (one for one in built("prod") if name_of(one) == "NetworkPolicy/console")
+    (way_in,) = policy["spec"]["ingress"]
+    assert way_in["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
+
+
+def uvicorn_reads() -> str:
+    """The variable that uvicorn takes for whom it believes."""
+    (name,) = set(re.findall(r'"(FORWARDED_ALLOW_IPS)"', Path(uvicorn.config.__file__).read_text()))
+    return str(name)
 
 
 def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
