@@ -51,12 +51,17 @@ class ScoreLevel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScoreCalibration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a face embedder's qualities and scores mean; stream.identity.Calibration says how it is used."""
+    """What a face embedder's qualities and scores mean; stream.identity.Calibration says how it is used.
+
+    `cohort` is the file, beside the manifest, of others that scores are held against (stream/identity/cohort.py).
+    """
 
     qualities: tuple[float, ...]
     cosines: tuple[float, ...]
     levels: tuple[ScoreLevel, ...]
     correlation: float
+    cohort: str = ""
+    cohort_sha256: str = ""
 
 
 class DataReference(msgspec.Struct, frozen=True, kw_only=True):

@@ -128,6 +128,12 @@ GALLERY_CHANGE = Metric(
 UNKNOWN_PEOPLE = Metric("vedette_unknown_people", "Unknown people who are remembered", "gauge")
 EVIDENCE_WRITTEN = Metric("vedette_evidence_written_total", "Pictures kept for alerts", "counter", ("kind",))
 EVIDENCE_MISSED = Metric("vedette_evidence_missed_total", "Alerts whose frame or clip was gone", "counter", ("reason",))
+EVIDENCE_HIDDEN = Metric(
+    "vedette_evidence_hidden_total",
+    "Pictures of cameras that anonymise that are hidden whole: nobody knew where their people are",
+    "counter",
+    ("camera",),
+)
 EVIDENCE_DELETED = Metric("vedette_evidence_deleted_total", "Alerts whose evidence was old", "counter", ("kept_as",))
 CLIPS_WAITING = Metric("vedette_clips_waiting", "Alerts whose clip is not made yet", "gauge")
 CLIP = Metric("vedette_clip_seconds", "Reading and encoding one clip", "histogram", (), WAITING_BUCKETS)

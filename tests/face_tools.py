@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
 import msgspec
@@ -49,6 +50,12 @@ def seen(number: int, cosine: float = 0.95, noise: int = 0) -> Vector:
 def half(vector: Vector) -> bytes:
     """As vectors are sealed: little-endian float16."""
     return vector.astype("<f2").tobytes()
+
+
+def readable_forms(vector: Vector) -> list[bytes]:
+    """What would be in the bytes of whatever holds a vector that can be read: as numbers of any size, or as base64."""
+    whole = [vector.astype(form).tobytes() for form in ("<f2", "<f4", "<f8")]
+    return [part for data in whole for part in (data[:16], data[-16:], base64.b64encode(data)[:20])]
 
 
 def day_keys(*at_ms: int, site: str = SITE) -> DayKeys:

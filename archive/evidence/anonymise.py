@@ -7,8 +7,10 @@ from typing import Protocol
 
 from archive.anonymise import Picture, hidden, shares, to_hide, whole
 from archive.watch_list import WatchList
+from contracts import metrics
 from contracts.fields import Xyxy
 from contracts.messages import Frame, FrameTracks
+from contracts.metrics import Metrics
 
 Faces = Callable[[Picture], Iterable[Xyxy]]
 """The faces that are found in a whole picture, as xyxy in its pixels."""
@@ -25,14 +27,17 @@ class Boxes(Protocol):
 class Anonymiser:
     """A Redact. The heads of all tracks are hidden, and every face that is found beside them.
 
-    A frame whose tracks are not known is hidden as a whole.
+    A frame whose tracks are not known is hidden as a whole, and counted.
     """
 
-    def __init__(self, covers: Callable[[str], bool], boxes: Boxes, watch_list: WatchList, faces: Faces) -> None:
+    def __init__(
+        self, covers: Callable[[str], bool], boxes: Boxes, watch_list: WatchList, faces: Faces, measured: Metrics
+    ) -> None:
         self._covers = covers
         self._boxes = boxes
         self._watch_list = watch_list
         self._faces = faces
+        self._metrics = measured
 
     def __call__(self, picture: Picture, frame: Frame) -> Picture:
         """The frame's picture as it may be kept."""
@@ -40,6 +45,7 @@ class Anonymiser:
             return picture
         tracks = self._boxes.of(frame)
         if tracks is None:
+            self._metrics.counter(metrics.EVIDENCE_HIDDEN, frame.camera).inc()
             return whole(picture)
         faces = shares(picture, self._faces(picture))
         return hidden(picture, to_hide(tracks, faces, self._watch_list.has))

@@ -13,6 +13,7 @@ from bus.span import Span
 from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
+from contracts.fields import Lane
 from contracts.messages import Frame, FrameTracks
 
 BEFORE_MS = 1_000
@@ -24,6 +25,10 @@ RECENT_MS = 60_000
 WAIT_S = 3.0
 AGAIN_S = 0.2
 TIMEOUT_S = 5.0
+LATE_MS = 600_000
+"""Frames that waited in a spool are decided among live ones of much later times, so long before evidence asks for them
+at most."""
+LATE_AGAIN_MS = 2_000
 MOST = 5000
 """Frames whose tracks are remembered, some 2 KB each."""
 
@@ -40,6 +45,7 @@ class KafkaBoxes:
         self._stop = stop
         self._known: OrderedDict[Place, FrameTracks] = OrderedDict()
         self._read: dict[str, tuple[int, int]] = {}
+        self._late_read_ms: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def of(self, frame: Frame) -> FrameTracks | None:
@@ -53,7 +59,10 @@ class KafkaBoxes:
                 if place in self._known:
                     return self._known[place]
                 recent = self._clock() - frame.captured_at_ms < RECENT_MS
-                if not recent or time.monotonic() >= until_s:
+                if not recent:
+                    self._look_late(frame.camera)
+                    return self._known.get(place)
+                if time.monotonic() >= until_s:
                     return None
                 if self._stop.wait(AGAIN_S):
                     raise Stopped("while waiting for a frame's tracks")
@@ -77,6 +86,21 @@ class KafkaBoxes:
             except BusError:  # NoTopicError too: the topic may have fewer partitions
                 continue
 
+    def _look_late(self, camera: str) -> None:
+        """Read what was decided lately of the camera's frames that waited in a spool."""
+        now_ms = self._clock()
+        if now_ms - self._late_read_ms.get(camera, -LATE_AGAIN_MS) < LATE_AGAIN_MS:
+            return
+        for partition in range(self._partitions):
+            try:
+                start = self._span.start(topics.TRACKS, partition, now_ms - LATE_MS)
+                for record in self._span.records(topics.TRACKS, partition, start, TIMEOUT_S, self._stop.is_set):
+                    if record.key == camera.encode():
+                        self._take(record.value, lane="late")
+            except BusError:
+                continue
+        self._late_read_ms[camera] = now_ms
+
     def _look_in(self, partition: int, camera: str, from_ms: int, last_ms: int) -> bool:
         """Take in a partition's tracks of the camera; returns whether all of these times were there.
 
@@ -95,12 +119,14 @@ class KafkaBoxes:
                 break
         return False
 
-    def _take(self, value: bytes | None) -> int:
-        """Remember the tracks; returns when their frame was captured, 0 for what is none."""
+    def _take(self, value: bytes | None, lane: Lane | None = None) -> int:
+        """Remember the tracks (of that lane only); returns when their frame was captured, 0 for what is none."""
         try:
             tracks = decode(value or b"", FrameTracks)
         except ContractError:
             return 0  # the analytics job reads the same record and writes the dead letter
+        if lane not in (None, tracks.lane):
+            return 0
         self._known[tracks.camera, tracks.session, tracks.index] = tracks
         while len(self._known) > MOST:
             self._known.popitem(last=False)

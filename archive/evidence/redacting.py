@@ -36,7 +36,7 @@ def redacting(process: Process) -> Iterator[Redact]:
     try:
         for follower in followers:
             _started(follower, process.stop)
-        yield Anonymiser(cameras.__contains__, boxes, watch_list, WholeFaces(localiser))
+        yield Anonymiser(cameras.__contains__, boxes, watch_list, WholeFaces(localiser), process.metrics)
     finally:
         boxes.close()  # the followers end with the process
 

@@ -4,13 +4,14 @@ from archive.people.enrolment import Candidate, Enrolment, Examined, Refusal, Se
 from archive.people.errors import PictureError
 from archive.people.models import FaceModels
 from archive.people.pictures import crop, opened
-from stream.identity import Gallery, Person
+from stream.identity import Cohort, Gallery, Person
 from stream.identity.gallery import Vector
 from stream.vision.image import Picture
 from stream.vision.session import SessionOptions
 
 __all__ = [
     "Candidate",
+    "Cohort",
     "Enrolment",
     "Examined",
     "FaceModels",

@@ -121,11 +121,11 @@ class Enrolment:
             return weak
         if not count:
             return None
-        scores = gallery.scores(candidate.vector)
+        scores, cosines = gallery.scores(candidate.vector), gallery.cosines(candidate.vector)
         for place, person in enumerate(gallery.people):
-            if person.id == person_id and scores[place] >= SAME_PICTURE:
+            if person.id == person_id and cosines[place] >= SAME_PICTURE:
                 text = f"this very picture of {person.name} is enrolled already"
-                return Refusal(reason="same_picture", text=text, person_id=person.id, score=float(scores[place]))
+                return Refusal(reason="same_picture", text=text, person_id=person.id, score=float(cosines[place]))
         others = [place for place, person in enumerate(gallery.people) if person.id != person_id]
         if sure or not others:
             return None

@@ -6,7 +6,7 @@ import threading
 
 from contracts.face_models import FaceManifests
 from contracts.manifest import ModelManifest, load_manifest
-from stream.identity import Calibration, calibration_of
+from stream.identity import Calibration, Cohort, calibration_of, cohort_of
 from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLook, FaceLooker
 from stream.vision.image import Picture
 from stream.vision.session import SessionOptions
@@ -22,6 +22,7 @@ class FaceModels:
         self._looker: FaceLooker | None = None
         self._manifest: ModelManifest | None = None
         self._calibration: Calibration | None = None
+        self._cohort: Cohort | None = None
 
     @property
     def manifest(self) -> ModelManifest:
@@ -37,6 +38,14 @@ class FaceModels:
         with self._lock:
             self._calibration = self._calibration or calibration_of(manifest)
             return self._calibration
+
+    @property
+    def cohort(self) -> Cohort:
+        """Whom the embedder's scores are held against; raises ModelError."""
+        manifest = self.manifest
+        with self._lock:
+            self._cohort = self._cohort or cohort_of(manifest, self._files.embedder.parent)
+            return self._cohort
 
     def faces(self, picture: Picture) -> tuple[FaceLook, ...]:
         """All faces of a picture, most confident first. Blocks for some 50 ms, at first longer; raises ModelError."""

@@ -46,10 +46,11 @@ class Query:
 
 
 class Found(NamedTuple):
-    """A sighting, without its vector, and its cosine with what was looked for."""
+    """A sighting, its unit vector float32[D], and the cosine of that with what was looked for."""
 
     score: float
     sighting: Sighting
+    vector: Vectors
 
 
 class Search:
@@ -109,7 +110,7 @@ class Search:
             read.update((number, row) for row in new)
             try:
                 for sighting, vector in parts[number].read(new, self._keys):
-                    found = Found(float(vector @ query.vector), sighting)
+                    found = Found(float(vector @ query.vector), sighting, vector)
                     known = best.get(sighting.track)
                     if found.score >= query.least and (known is None or found.score > known.score):
                         best[sighting.track] = found

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from archive.people import Gallery, Person
+from archive.people import Cohort, Gallery, Person
 from console.people.sealing import PersonKeys, opened_face, whole
 from console.store.people import Signature
 from console.store.store import Store
@@ -21,7 +21,7 @@ class Enrolled:
         self._lock = threading.Lock()
         self._made: tuple[Signature, str, Gallery] | None = None
 
-    def gallery(self, model: str) -> Gallery:
+    def gallery(self, model: str, cohort: Cohort) -> Gallery:
         """Everybody with pictures of this embedder, without denials; raises PeopleOffError, VaultError."""
         with self._lock, self._store.database.read() as connection:
             people = self._store.people
@@ -39,6 +39,6 @@ class Enrolled:
                 for row in people.all(connection)
                 if row.id in vectors
             }
-            made = Gallery.of(enrolled)
+            made = Gallery.of(enrolled, cohort=cohort)
             self._made = (signature, model, made)
             return made

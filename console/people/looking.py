@@ -98,7 +98,11 @@ class Looking:
         if self._copies is not None:
             with self._fetching:
                 self._copies.fetch()
-        found = [_view(one, calibration.strangers(strength, one.score, 1)) for one in self._search.find(query)]
+        cohort, vector = self._models.cohort, examined.candidate.vector[None]
+        found = [
+            _view(one, calibration.strangers(strength, float(cohort.likeness(one.vector[None], vector)[0, 0]), 1))
+            for one in self._search.find(query)
+        ]
         details = {
             "source": source_name(sought.source),
             "cameras": list(sought.cameras),

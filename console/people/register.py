@@ -90,7 +90,7 @@ class Register:
         Raises PeopleOffError without a master key, ModelError where the embedder can't identify.
         """
         rules = Enrolment(self._models.calibration, self._rate)
-        gallery = self._enrolled.gallery(self._models.manifest.id)
+        gallery = self._enrolled.gallery(self._models.manifest.id, self._models.cohort)
         return rules.refusal(candidate, gallery, person_id=person_id, sure=sure)
 
     def compared(self, who: Who, source: str, refusal: Refusal | None) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.identity.calibration import Calibration, Level, rising
+from stream.identity.cohort import NOBODY, Cohort, Vectors
 from stream.identity.fusion import BEST, WORST, FusedState, fuse
-from stream.identity.gallery import Vectors
 from stream.identity.tail import fit_tail
 
 Numbers = NDArray[np.float64]
@@ -51,9 +51,10 @@ class _Curve(NamedTuple):
         return np.clip(np.interp(qualities, self.qualities, self.cosines), WORST, BEST)
 
 
-def calibrate(tracks: Sequence[Track], pictures: Pictures) -> Calibration:
-    """What looks are worth and how rare scores are; raises ValueError where there are too few for the tails.
+def calibrate(tracks: Sequence[Track], pictures: Pictures, cohort: Cohort = NOBODY) -> Calibration:
+    """What looks are worth, and how rare scores against this cohort are.
 
+    Raises ValueError where there are too few for the tails.
     Some people need two pictures: a look is never held against the picture that it stems from.
     """
     curve = _worth(tracks, pictures)
@@ -61,7 +62,7 @@ def calibrate(tracks: Sequence[Track], pictures: Pictures) -> Calibration:
     return Calibration(
         qualities=curve.qualities,
         cosines=curve.cosines,
-        levels=_levels(tracks, pictures, curve, correlation),
+        levels=_levels(tracks, pictures, cohort, curve, correlation),
         correlation=correlation,
     )
 
@@ -99,11 +100,13 @@ def _correlation(tracks: Sequence[Track], curve: _Curve) -> float:
     return min(max(shared / whole, 0.0), 0.95) if whole else 0.0
 
 
-def _levels(tracks: Sequence[Track], pictures: Pictures, curve: _Curve, correlation: float) -> tuple[Level, ...]:
+def _levels(
+    tracks: Sequence[Track], pictures: Pictures, cohort: Cohort, curve: _Curve, correlation: float
+) -> tuple[Level, ...]:
     """Impostors' tail and the enrolled one's scores of growing parts of the tracks, by their strength."""
     fused = [(state, track) for track in tracks for state in _growing(track, curve)]
     strengths = np.array([state.strength(correlation) for state, _ in fused])
-    scores = np.stack([state.vector for state, _ in fused]) @ pictures.vectors.T
+    scores = cohort.likeness(np.stack([state.vector for state, _ in fused]), pictures.vectors)
     own = np.stack([_own(track, pictures) for _, track in fused])
     others = np.stack([track.person != pictures.persons for _, track in fused])
     levels: list[Level] = []

@@ -37,7 +37,7 @@ class Calibration(ScoreCalibration, frozen=True, kw_only=True):
 
     @property
     def alike(self) -> float:
-        """The cosine with their enrolled picture that a good look at a person has in the mean."""
+        """How alike a good look at a person and their enrolled picture are in the mean."""
         return self.levels[-1].genuine_mean
 
     def cosine(self, quality: float) -> float:

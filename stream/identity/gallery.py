@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.identity.cohort import NOBODY, Cohort, Vectors
+
 if TYPE_CHECKING:
     from stream.identity.index import Index
 
-Vectors = NDArray[np.float32]
-"""Unit rows float32[M,D]."""
 Vector = NDArray[np.float32]
 """A unit vector float32[D]."""
 
@@ -37,7 +37,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A person of the gallery and the cosine of their picture that is nearest."""
+    """A person of the gallery and how alike the picture of theirs that is nearest is (see Cohort.likeness)."""
 
     person: Person
     score: float
@@ -49,6 +49,14 @@ class Denial:
 
     person_id: str
     vector: Vector
+
+
+class Entry(NamedTuple):
+    """A person with unit vectors [K,D] of their pictures, and what the cohort says of each of them [K]."""
+
+    person: Person
+    vectors: Vectors
+    excess: NDArray[np.float32]
 
 
 class _Denied(NamedTuple):
@@ -64,7 +72,7 @@ class Gallery:
 
     `alike` is the cosine that two good looks at one person have in the mean (1: unknown). 100,000 vectors of 128
     numbers are 51 MB and 12.8 million multiplications a search. `index` knows the pictures of all but those who are
-    `fresh`: whoever came or changed since it was made.
+    `fresh`: whoever came or changed since it was made. `excess` [M] is what `cohort` says of each picture.
     """
 
     people: tuple[Person, ...] = ()
@@ -72,18 +80,23 @@ class Gallery:
     starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     denials: tuple[Denial, ...] = ()
     alike: float = 1.0
+    cohort: Cohort = NOBODY
+    excess: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     index: Index | None = None
     fresh: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, enrolled: Mapping[Person, Vectors], denials: tuple[Denial, ...] = ()) -> Gallery:
+    def of(
+        cls, enrolled: Mapping[Person, Vectors], denials: tuple[Denial, ...] = (), cohort: Cohort = NOBODY
+    ) -> Gallery:
         """A gallery of these people, each with unit vectors [K,D], K >= 1; raises ValueError for anything else."""
         if not enrolled:
-            return cls(denials=denials)
+            return cls(denials=denials, cohort=cohort)
         for person, vectors in enrolled.items():
             if vectors.ndim != 2 or not len(vectors):
                 raise ValueError(f"{person.id}: pictures of shape {vectors.shape} instead of [K,D]")
-        gallery = cls.joined(list(enrolled), list(enrolled.values()), denials)
+        entries = [Entry(person, vectors, cohort.excess(vectors)) for person, vectors in enrolled.items()]
+        gallery = cls.joined(entries, denials, cohort=cohort)
         wrong = np.flatnonzero(abs(np.linalg.norm(gallery.vectors, axis=1) - 1) > 1e-3)
         if wrong.size:
             person = gallery.people[int(np.searchsorted(gallery.starts, wrong[0], "right")) - 1]
@@ -92,28 +105,42 @@ class Gallery:
 
     @classmethod
     def joined(
-        cls,
-        people: Sequence[Person],
-        vectors: Sequence[Vectors],
-        denials: tuple[Denial, ...] = (),
-        alike: float = 1.0,
+        cls, entries: Sequence[Entry], denials: tuple[Denial, ...] = (), alike: float = 1.0, cohort: Cohort = NOBODY
     ) -> Gallery:
-        """A gallery of people whose unit vectors [K,D] were looked at before, in this order."""
-        if not people:
-            return cls(denials=denials, alike=alike)
-        starts = np.concatenate(([0], np.cumsum([len(one) for one in vectors])[:-1]))
-        return cls(tuple(people), np.concatenate(vectors).astype(np.float32, copy=False), starts, denials, alike)
+        """A gallery of entries that were looked at before, in this order."""
+        if not entries:
+            return cls(denials=denials, alike=alike, cohort=cohort)
+        starts = np.concatenate(([0], np.cumsum([len(one.vectors) for one in entries])[:-1]))
+        return cls(
+            tuple(one.person for one in entries),
+            np.concatenate([one.vectors for one in entries]).astype(np.float32, copy=False),
+            starts,
+            denials,
+            alike,
+            cohort,
+            np.concatenate([one.excess for one in entries]),
+        )
 
-    def scores(self, look: Vector) -> NDArray[np.float32]:
-        """The cosine of each person's nearest picture [P]; -1 for those whom an operator said that this look is not."""
+    def cosines(self, look: Vector) -> NDArray[np.float32]:
+        """The cosine of each person's nearest picture [P]."""
         if not self.people:
             return np.zeros(0, np.float32)
-        scores = np.asarray(np.maximum.reduceat(self.vectors @ look, self.starts), np.float32)
+        return np.asarray(np.maximum.reduceat(self.vectors @ look, self.starts), np.float32)
+
+    def scores(self, look: Vector) -> NDArray[np.float32]:
+        """How alike each person's nearest picture is [P] (see Cohort.likeness); -1 for those whom an operator said that
+        this look is not."""
+        if not self.people:
+            return np.zeros(0, np.float32)
+        cosines = self.vectors @ look
+        least = self.cohort.excess(look[None])[0]
+        scores = np.asarray(np.maximum.reduceat(cosines - self.excess, self.starts) - least, np.float32)
         denied = self._denied
         if len(denied.places):
             # Nearer to the look that was denied than to any picture of the person, or as like it as the looks of one
             # person are: the same somebody else again, also where the picture is of that very somebody.
-            hit = denied.vectors @ look >= np.minimum(scores[denied.places] - ROUNDING, self.alike)
+            nearest = np.maximum.reduceat(cosines, self.starts)[denied.places]
+            hit = denied.vectors @ look >= np.minimum(nearest - ROUNDING, self.alike)
             scores[denied.places[hit]] = -1.0
         return scores
 
@@ -139,14 +166,14 @@ class Gallery:
         """These people of it, in its order."""
         found = sorted(place for one in ids if (place := self._places.get(one)) is not None)
         if not found:
-            return Gallery(alike=self.alike)
+            return Gallery(alike=self.alike, cohort=self.cohort)
         places = np.array(found)
         counts = self._ends[places] - self.starts[places]
         starts = np.cumsum(counts) - counts
         rows = np.arange(counts.sum()) + np.repeat(self.starts[places] - starts, counts)
         denials = tuple(denial for one in self._denials_of.keys() & ids for denial in self._denials_of[one])
         people = tuple(self.people[place] for place in found)
-        return Gallery(people, self.vectors[rows], starts, denials, self.alike)
+        return Gallery(people, self.vectors[rows], starts, denials, self.alike, self.cohort, self.excess[rows])
 
     def called(self, person_id: str) -> str:
         """The person's name; "" where nobody of that id is enrolled."""

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from stream.identity.calibration import Calibration
+from stream.identity.cohort import Cohort
 from stream.identity.fusion import FusedState, fuse
 from stream.identity.gallery import Gallery, Match, Person, Vector
 
@@ -91,7 +92,7 @@ class Identifier:
         for look in looks:
             cosine = self._calibration.cosine(look.quality)
             if cosine >= self._config.min_cosine:
-                state = self._taken(state, look.vector, cosine)
+                state = self._taken(state, look.vector, cosine, gallery.cohort)
         fused = state.fused
         if not fused.looks or fused.signal < self._config.more * state.tested_signal:
             return state, None
@@ -109,15 +110,15 @@ class Identifier:
         """
         return self._test(state, gallery, max(1, state.tests))
 
-    def _taken(self, state: IdentityState, look: Vector, cosine: float) -> IdentityState:
+    def _taken(self, state: IdentityState, look: Vector, cosine: float, cohort: Cohort) -> IdentityState:
         """The state with one more look, which may be the second in a row of somebody who took the track over."""
-        if not self._is_another(state.fused, look, cosine):
+        if not self._is_another(state.fused, look, cosine, cohort):
             return msgspec.structs.replace(state, fused=fuse(state.fused, look, cosine), aside=FusedState())
-        if not state.aside.looks or self._is_another(state.aside, look, cosine):
+        if not state.aside.looks or self._is_another(state.aside, look, cosine, cohort):
             return msgspec.structs.replace(state, aside=fuse(FusedState(), look, cosine))
         return IdentityState(fused=fuse(state.aside, look, cosine), turn=state.turn + 1)
 
-    def _is_another(self, fused: FusedState, look: Vector, cosine: float) -> bool:
+    def _is_another(self, fused: FusedState, look: Vector, cosine: float, cohort: Cohort) -> bool:
         """Whether a look is no more like what was seen before than 99 of 100 strangers are, though the person's own
         hardly ever would be: two looks with cosines p and q to their person meet at p·q, or nearer."""
         if not fused.looks:
@@ -125,7 +126,7 @@ class Identifier:
         strength = fused.strength(self._calibration.correlation)
         level = self._calibration.level(min(strength, cosine))
         expected = strength * cosine - self._config.apart * level.genuine_std
-        return float(fused.vector @ look) < min(level.impostors.start, expected)
+        return float(cohort.likeness(fused.vector[None], look[None])[0, 0]) < min(level.impostors.start, expected)
 
     def _test(self, state: IdentityState, gallery: Gallery, number: int) -> tuple[IdentityState, Identity]:
         fused = state.fused

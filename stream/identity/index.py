@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from stream.identity.gallery import Vector, Vectors
+from stream.identity.cohort import Vectors
+from stream.identity.gallery import Vector
 
 LARGE = 100_000
 """So many pictures are searched exactly, by one product: 12.8 million multiplications."""

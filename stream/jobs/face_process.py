@@ -13,7 +13,7 @@ from contracts.errors import VedetteError
 from contracts.face_models import FaceManifests, face_manifests, identifying
 from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
-from stream.identity import IdentifierConfig, calibration_of
+from stream.identity import IdentifierConfig, calibration_of, cohort_of
 from stream.jobs.chosen_cameras import ChosenCameras
 from stream.jobs.day_keys import DayKeyWatch
 from stream.jobs.gallery_watch import Embedder, GalleryWatch
@@ -120,8 +120,10 @@ class FaceProcess:
         return self._keys
 
     def _embedder(self) -> Embedder:
-        manifest = load_manifest(Path(self._settings.embedder))
-        return Embedder(manifest.id, manifest.embedding, calibration_of(manifest).alike)
+        path = Path(self._settings.embedder)
+        manifest = load_manifest(path)
+        cohort = cohort_of(manifest, path.parent)
+        return Embedder(manifest.id, manifest.embedding, calibration_of(manifest).alike, cohort)
 
 
 def faces_in_service(config: Config, config_file: Path) -> FaceManifests | None:
@@ -142,7 +144,9 @@ def _check(manifests: FaceManifests, source: ModelSource) -> None:
     """Raises ModelError unless both models are there and trusted, and the embedder can identify people."""
     for path in manifests:
         source.starting(path)
-    calibration_of(load_manifest(manifests.embedder))
+    embedder = load_manifest(manifests.embedder)
+    calibration_of(embedder)
+    cohort_of(embedder, manifests.embedder.parent)
 
 
 def the_master() -> MasterKey:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stream.identity import Gallery
-from stream.identity.gallery import Vectors
+from stream.identity.cohort import Vectors
 from stream.identity.index import HOW_TO, LARGE, CodeIndex, Index
 
 log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,8 +21,9 @@ from contracts.codec import decode
 from contracts.errors import ContractError
 from contracts.metrics import Metrics
 from contracts.people import GalleryChange, PersonSecret, RemovedPerson, SetDenial, SetPerson, gallery_key
-from stream.identity import Denial, Gallery, Person
-from stream.identity.gallery import Vector, Vectors
+from stream.identity import Cohort, Denial, Entry, Gallery, Person
+from stream.identity.cohort import NOBODY
+from stream.identity.gallery import Vector
 from stream.jobs.clock import Clock, now_ms
 from stream.jobs.gallery_index import GalleryIndex
 from stream.jobs.letters import Letters
@@ -47,12 +49,13 @@ PUBLISH = 20_000
 class Embedder:
     """Whose vectors can be compared: the embedder's name@version, and the length D of its vectors.
 
-    `alike` is Gallery's.
+    `alike` and `cohort` are Gallery's.
     """
 
     model: str
     size: int
     alike: float = 1.0
+    cohort: Cohort = NOBODY
 
 
 class Enrolled(NamedTuple):
@@ -62,9 +65,8 @@ class Enrolled(NamedTuple):
     state: int = 0
 
 
-class _Entry(NamedTuple):
-    person: Person
-    vectors: Vectors
+class _Opened(NamedTuple):
+    entry: Entry
     key: Key
 
 
@@ -92,7 +94,7 @@ class GalleryWatch:
         self._state = 0
         self._waiting: dict[str, tuple[Record, int, SetPerson]] = {}
         self._published, self._urgent, self._unpublished = False, False, 0
-        self._people: dict[str, _Entry] = {}
+        self._people: dict[str, _Opened] = {}
         self._denials: dict[str, SetDenial] = {}
         self._foreign: set[str] = set()
         self._told_foreign = 0
@@ -126,6 +128,7 @@ class GalleryWatch:
 
         Removals and denials wait for nobody. Once frames flow, the interpreter is theirs most of the time.
         """
+        opened = []
         for count, person_id in enumerate(list(itertools.islice(self._waiting, BITE)), 1):
             record, version, change = self._waiting.pop(person_id)
             try:
@@ -133,14 +136,26 @@ class GalleryWatch:
             except (ContractError, VaultError) as error:
                 self._letters.put(record, str(error))
             else:
+                opened.append(person_id)
                 self._index.changed(person_id)
                 self._applied(f"person/{person_id}", version)
             self._unpublished += 1
             if self._published and count % SLICE == 0:
                 time.sleep(BREATH_S)
+        self._compare([one for one in opened if one in self._people])
         if self._urgent or self._unpublished >= PUBLISH or not self._waiting:
             self._publish()
         return bool(self._waiting)
+
+    def _compare(self, people: Sequence[str]) -> None:
+        """Hold the pictures of people who were opened against the cohort, in one product."""
+        if not people:
+            return
+        entries = [self._people[one].entry for one in people]
+        excess = self._embedder.cohort.excess(np.concatenate([one.vectors for one in entries]))
+        ends = np.cumsum([len(one.vectors) for one in entries])
+        for person, entry, part in zip(people, entries, np.split(excess, ends[:-1]), strict=True):
+            self._people[person] = self._people[person]._replace(entry=entry._replace(excess=part))
 
     def _take(self, record: Record, message: GalleryChange) -> None:
         match message.change:
@@ -172,13 +187,13 @@ class GalleryWatch:
 
     def _publish(self) -> None:
         # In the order of ids, whatever the order in which they came: a replay multiplies the same rows.
-        entries = [self._people[one] for one in sorted(self._people)]
+        entries = [self._people[one].entry for one in sorted(self._people)]
         denials = [self._denial(self._denials[one]) for one in sorted(self._denials)]
         gallery = Gallery.joined(
-            [entry.person for entry in entries],
-            [entry.vectors for entry in entries],
+            entries,
             tuple(denial for denial in denials if denial is not None),
             self._embedder.alike,
+            self._embedder.cohort,
         )
         with self._publishing:
             self.now = Enrolled(self._index.of(gallery), self._state)
@@ -207,15 +222,16 @@ class GalleryWatch:
         if not secret.vectors:
             raise ContractError(f"person {change.id}: no picture")
         rows = np.stack([unit(vector, self._embedder.size, f"person {change.id}") for vector in secret.vectors])
-        self._people[change.id] = _Entry(Person(change.id, secret.name, change.group), rows, key)
+        entry = Entry(Person(change.id, secret.name, change.group), rows, np.zeros(len(rows), np.float32))
+        self._people[change.id] = _Opened(entry, key)
 
     def _denial(self, change: SetDenial) -> Denial | None:
         """The denial as the gallery wants it; None while its person is not there, and for another embedder's look."""
-        entry = self._people.get(change.person_id)
-        if entry is None or change.model != self._embedder.model:
+        person = self._people.get(change.person_id)
+        if person is None or change.model != self._embedder.model:
             return None
         try:
-            plain = opened(entry.key, change.sealed, f"denial/{change.id}".encode())
+            plain = opened(person.key, change.sealed, f"denial/{change.id}".encode())
             return Denial(change.person_id, unit(plain, self._embedder.size, f"denial {change.id}"))
         except (VaultError, ContractError):
             self._metrics.counter(names.FACES_DROPPED, "denial").inc()

@@ -211,7 +211,9 @@ class Recogniser:
 
 def who_is(state: FacesState, gallery: Gallery) -> Mapping[TrackKey, Who]:
     """Who each track is said to be, with the frame of the best look, as the rules want it."""
-    return {face.key: Who(face.who, face.seen, gallery.called(face.who.person_id)) for face in state.faces}
+    return {
+        face.key: Who(face.who, face.seen, gallery.called(face.who.person_id), face.first_at_ms) for face in state.faces
+    }
 
 
 def tell(state: FacesState, seen: Seen, objects: Iterable[TrackedObject]) -> tuple[FacesState, tuple[Sighting, ...]]:

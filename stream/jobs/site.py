@@ -27,7 +27,7 @@ from contracts.controls import Control
 from contracts.manifest import load_manifest
 from contracts.people import PeopleCommand, Sighting, UnknownSeen, UnknownVisit
 from contracts.topics import COMPACTED_WITHIN_MS
-from stream.identity import calibration_of
+from stream.identity import calibration_of, cohort_of
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.clock import now_ms
 from stream.jobs.guard import Guard, dead_letters_tag
@@ -106,7 +106,8 @@ class SiteWide(KeyedBroadcastProcessFunction):
         self._config = config
 
     def open(self, context: Any) -> None:
-        config, manifest = self._config.config, load_manifest(Path(self._config.embedder))
+        config, path = self._config.config, Path(self._config.embedder)
+        manifest = load_manifest(path)
         process = opened(self._config.settings, context, NAME)
         assert process.faces is not None
         self._keys: DayKeys = process.faces.keys()
@@ -114,7 +115,7 @@ class SiteWide(KeyedBroadcastProcessFunction):
         self._metrics = process.metrics
         self._model = manifest.id
         self._others: set[str] = set()
-        unknowns = Unknowns(calibration_of(manifest), unknowns_config(config))
+        unknowns = Unknowns(calibration_of(manifest), unknowns_config(config), cohort_of(manifest, path.parent))
         self._site = Site(unknowns, Returning(config.faces.unknowns.visit_gap_s))
         self._guard = Guard(NAME, process.metrics)
         self._outputs = Outputs(process.metrics)

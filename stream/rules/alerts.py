@@ -17,7 +17,7 @@ from contracts.config import Anomaly
 from contracts.messages import Alert, Event, FrameDetections
 from stream.rules.habits import LIVING
 from stream.rules.model import ActiveRule, CameraRules
-from stream.rules.people import TAKEN_BACK, another
+from stream.rules.people import another, why_over
 from stream.rules.schedule import why_silent
 from stream.rules.telling import MAX_TRACKS, incident_id
 from stream.rules.things import worth
@@ -256,7 +256,7 @@ class _Turn:
             if len(rest) < len(one.events):
                 self._incidents[i] = replace(one, events=rest, over_at_ms=event.at_ms)
                 if not rest and another(one.alert.identity, event.identity):
-                    self._end(self._incidents[i], TAKEN_BACK[event.kind])
+                    self._end(self._incidents[i], why_over(event))
                     break
         self._waiting = [e for e in self._waiting if _start_of(e) != event.opened_by]
 

@@ -16,7 +16,10 @@ from stream.rules.state import Thing
 KINDS = ("known_person", "unknown_person")
 
 TAKEN_BACK = {"known_person": "the name was taken back", "unknown_person": "no longer unknown"}
-"""Why an alert ends when the same track is said to be somebody else by now."""
+"""Why an alert ends when the same track is said to be somebody else by now ..."""
+
+TAKEN_OVER = Condition("face", "the same person's", "another person's")
+"""... but that it was so before is not wrong where this is in the trace: somebody else has the track now."""
 
 
 def known_person(rule: ActiveRule, spec: KnownPerson, scene: Scene) -> Readings:
@@ -70,7 +73,7 @@ def another(before: Identified | None, now: Identified | None) -> bool:
     return (before.decision, before.person_id) != (now.decision, now.person_id)
 
 
-def taken_back(opened: Event, thing: Thing | None, scene: Scene) -> Identified | None:
+def taken_back(opened: Event, thing: Thing | None, scene: Scene) -> Who | None:
     """Who the thing of an event about people is said to be by now, if that is somebody else.
 
     A thing that was lost and found has a new track, of which nothing is known at first: that takes no name back.
@@ -79,7 +82,12 @@ def taken_back(opened: Event, thing: Thing | None, scene: Scene) -> Identified |
     if thing is None or who is None or not another(opened.identity, who.identified):
         return None
     same = thing.track_id in opened.track_ids
-    return who.identified if same or who.identified.decision == "identified" else None
+    return who if same or who.identified.decision == "identified" else None
+
+
+def why_over(event: Event) -> str:
+    """Why the alert of an event about people ends."""
+    return "another person's face is on this track now" if TAKEN_OVER in event.trace else TAKEN_BACK[event.kind]
 
 
 def _seen(rule: ActiveRule, zone: str, scene: Scene) -> Iterator[tuple[Thing, Who]]:

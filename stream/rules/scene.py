@@ -22,11 +22,15 @@ SCENE = 0
 
 
 class Who(NamedTuple):
-    """Who a track is said to be, the frame that shows the face best, and what they are called by now."""
+    """Who a track is said to be, the frame that shows the face best, and what they are called by now.
+
+    `since_ms` is the first look at them: somebody may have had the track before.
+    """
 
     identified: Identified
     evidence: Evidence
     name: str = ""
+    since_ms: int = 0
 
 
 People = Mapping[tuple[int, int], Who]

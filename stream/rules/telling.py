@@ -7,11 +7,11 @@ import uuid
 from msgspec.structs import replace
 
 from contracts.fields import Lane, Point
-from contracts.identity import Identified
 from contracts.messages import Event, Evidence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules
-from stream.rules.scene import Reading
+from stream.rules.people import TAKEN_OVER
+from stream.rules.scene import Reading, Who
 from stream.rules.state import Open
 from stream.rules.things import worth
 
@@ -82,8 +82,9 @@ class Teller:
         )
         return Open(opened.start_id, opened.subject, self._ms, event), event
 
-    def end(self, opened: Open, trail: tuple[Point, ...] = (), identity: Identified | None = None) -> Event:
-        """The event that ends `opened`; `identity` where its thing is said to be somebody else by now."""
+    def end(self, opened: Open, trail: tuple[Point, ...] = (), now: Who | None = None) -> Event:
+        """The event that ends `opened`; `now` where its thing is said to be somebody else by now."""
+        taken_over = now is not None and now.since_ms > opened.event.at_ms
         return replace(
             opened.event,
             id=str(uuid.uuid5(uuid.UUID(opened.start_id), "end")),
@@ -91,7 +92,8 @@ class Teller:
             ended=True,
             opened_by=opened.start_id,
             trail=trail or opened.event.trail,
-            identity=identity or opened.event.identity,
+            identity=now.identified if now is not None else opened.event.identity,
+            trace=(*opened.event.trace, TAKEN_OVER) if taken_over else opened.event.trace,
         )
 
 

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from contracts.fields import Xyxy
 from contracts.messages import FrameRef
-from stream.identity import Calibration, FusedState, fuse
+from stream.identity import Calibration, Cohort, FusedState, fuse
+from stream.identity.cohort import NOBODY
 from stream.identity.gallery import Vector
 
 NAMESPACE = uuid.UUID("6f1d7b0a-3f0e-5a52-9d0c-5c1f6e0f7a11")
@@ -30,6 +31,8 @@ VECTOR = np.dtype("<f2")
 DAY_MS = 86_400_000
 TOGETHER_MS = 1000
 """Tracks of one camera that go on beside each other for longer are two people: for a moment one may have two boxes."""
+NEAREST = 8
+"""People nearest by cosine who are looked at more closely: what the cohort takes off is less than .1."""
 MAX_COMINGS = 100
 """A rule can count so many within its days (contracts/config/rules.py)."""
 
@@ -133,8 +136,9 @@ class Seen(NamedTuple):
 class Unknowns:
     """Gives pseudonyms: each method is a pure function of its arguments."""
 
-    def __init__(self, calibration: Calibration, config: UnknownsConfig | None = None) -> None:
+    def __init__(self, calibration: Calibration, config: UnknownsConfig | None = None, cohort: Cohort = NOBODY) -> None:
         self._calibration = calibration
+        self._cohort = cohort
         self._config = config or UnknownsConfig()
         self._gap_ms = self._config.visit_gap_s * 1000
 
@@ -232,13 +236,19 @@ class Unknowns:
         if len(state.people) <= (but is not None):
             return None
         centres = np.frombuffer(b"".join(person.centre for person in state.people), VECTOR)
-        scores = centres.reshape(len(state.people), -1).astype(np.float32) @ sighting.vector
+        vectors = centres.reshape(len(state.people), -1).astype(np.float32)
+        cosines = vectors @ sighting.vector
         for other, person in enumerate(state.people):
             if other == but or any(_together(visit, sighting) for visit in person.visits):
-                scores[other] = -1.0
-        place = int(scores.argmax())
+                cosines[other] = -1.0
+        # Only those who may be it are held against the cohort as well: all of them would take 30 ms.
+        nearest = np.argsort(-cosines, kind="stable")[:NEAREST]
+        nearest = nearest[cosines[nearest] > -1.0]
+        if not len(nearest):
+            return None
+        scores = self._cohort.likeness(vectors[nearest], sighting.vector[None])[:, 0]
         wanted = self._calibration.threshold(sighting.strength, self._config.wanted_rate, len(state.people))
-        return place if scores[place] >= wanted else None
+        return int(nearest[scores.argmax()]) if scores.max() >= wanted else None
 
     def _begin(self, state: UnknownsState, sighting: Sighting) -> tuple[UnknownsState, Seen]:
         person = UnknownPerson(

@@ -15,7 +15,7 @@ import psutil
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from stream.identity import Gallery, Person
+from stream.identity import Cohort, Gallery, Person
 from stream.identity.index import CodeIndex
 
 COUNT, LOOKS, D = 300_000, 200, 128
@@ -29,7 +29,8 @@ def bench(count: int = COUNT) -> dict[str, float]:
     rng = np.random.default_rng(3)
     vectors = _unit(rng.standard_normal((count, D)) * SPECTRUM)
     people = [Person(f"p{number}", "") for number in range(count)]
-    gallery = Gallery(tuple(people), vectors, np.arange(count))
+    cohort = Cohort(_unit(rng.standard_normal((1500, D)) * SPECTRUM))
+    gallery = Gallery(tuple(people), vectors, np.arange(count), cohort=cohort, excess=cohort.excess(vectors))
     before, began_s = psutil.Process().memory_info().rss, time.process_time()
     index = CodeIndex(vectors, [person.id for person in people])
     found = {"count": float(count), "made_cpu_s": time.process_time() - began_s}

@@ -11,7 +11,7 @@ import pytest
 from contracts import topics
 from contracts.messages import DeadLetter, FrameDetections
 from contracts.people import Sighting
-from tests.face_tools import seen
+from tests.face_tools import readable_forms, seen
 from tests.jobs.face_world import FacesUnderTest, config, enrolment_vector, kept_bytes
 from tests.jobs.world import SiteUnderTest
 
@@ -87,6 +87,6 @@ def test_people_are_named_only_while_they_are_enrolled(tmp_path: Path) -> None:
         detections = site.messages(topics.DETECTIONS, FrameDetections)
         faces = {d.camera for d in detections for box in d.detections if any(look.kind == "face" for look in box.looks)}
         assert faces == {"gate"}
-        plain = [v.astype(form).tobytes()[:16] for v in (vector, fused) for form in ("<f2", "<f4", "<f8")]
+        plain = [*readable_forms(vector), *readable_forms(fused)]
         for data in kept_bytes(site):
             assert not any(part in data for part in plain)

@@ -16,7 +16,7 @@ from contracts.face_models import BUNDLED
 from contracts.manifest import load_manifest
 from contracts.messages import Alert, DeadLetter
 from contracts.people import ForgetUnknown, MergeUnknowns, PeopleCommand, Sighting, SplitUnknown, UnknownSeen
-from tests.face_tools import SITE, face_key, seen
+from tests.face_tools import SITE, face_key, readable_forms, seen
 from tests.jobs.world import CONFIG, T0_MS, SiteUnderTest, story
 from tests.sighting_tools import sighting
 from vault import DayKeys, day_of, master_key, new_key
@@ -179,7 +179,7 @@ def check_keys(site: UnknownsUnderTest, made: list[Sighting]) -> None:
         "two checkpoints later", lambda: not any(one.sealed in data for one in first for data in checkpoints(site))
     )
     plain = [np.frombuffer(site.keys.open(one.sealed), "<f2") for one in made]
-    parts = [vector.astype(form).tobytes()[:16] for vector in plain for form in ("<f2", "<f4", "<f8")]
+    parts = [part for vector in plain for part in readable_forms(vector)]
     everything = [*checkpoints(site), *(record.value or b"" for topic in TOPICS for record in site.records(topic))]
     assert not any(part in data for part in parts for data in everything)
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torchvision.ops import nms
 
 from contracts.errors import ModelError
-from contracts.manifest import ModelInput, ModelManifest, Provenance
+from contracts.manifest import ModelInput, ModelManifest, Provenance, ScoreCalibration
+from stream.identity.cohort import packed
 from stream.vision.faces import FaceEmbedder, FaceLocaliser, shrunk
 from stream.vision.session import SessionOptions
 from training.bundle import write_manifest
@@ -23,8 +24,9 @@ from training.dataset import read_picture, read_sets
 from training.export import LEAST_SCORE, MOST_CELLS
 from training.faces import measures
 from training.faces.calibrating import calibrate_embedder, rounded
+from training.faces.cohort import make_cohort
 from training.faces.embedder import load_embedder
-from training.faces.evaluate import FALSE_ACCEPTS, embed_with, find_faces, scored, threshold_for, true_faces
+from training.faces.evaluate import FALSE_ACCEPTS, embed_with, enrol_with, find_faces, scored, threshold_for, true_faces
 from training.faces.export import (
     MOST_FACES,
     NMS_IOU,
@@ -36,6 +38,7 @@ from training.faces.export import (
 from training.faces.localiser import load_localiser
 from training.faces.mobilefacenet import VECTOR
 from training.faces.people import SIDE, Faces, read_people
+from training.faces.recipe import EmbedderRecipe
 from training.faces.teachers import label_faces
 from training.faces.tracks import Embed, enrolled
 from training.predict import open_session
@@ -118,11 +121,11 @@ def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> Mode
         some = train[:: max(1, len(train) // CALIBRATION_PICTURES)][:CALIBRATION_PICTURES]
         quantise(path, list(some), models / f"{recipe.name}.int8.onnx")
     manifest = _manifest(path, recipe.name, recipe.version, SIDE, {"default": 1.0}, "face-embedder", VECTOR)
-    embed = embed_with(FaceEmbedder.open(manifest, models, SessionOptions(device="cpu")))
+    embedder = FaceEmbedder.open(manifest, models, SessionOptions(device="cpu"))
     manifest = msgspec.structs.replace(
         manifest,
-        thresholds={"default": round(_verification_threshold(embed, faces), 3)},
-        calibration=rounded(calibrate_embedder(embed, recipe, data)),
+        thresholds={"default": round(_verification_threshold(embed_with(embedder), faces), 3)},
+        calibration=calibrated(embedder, recipe, data, models),
         provenance=Provenance(
             licence=recipe.licence,
             trained_from=recipe.start,
@@ -132,6 +135,15 @@ def bundle_embedder(weights: Path, data: Path, models: Path, int8: bool) -> Mode
     )
     write_manifest(manifest, models / f"{recipe.name}.json")
     return manifest
+
+
+def calibrated(embedder: FaceEmbedder, recipe: EmbedderRecipe, data: Path, models: Path) -> ScoreCalibration:
+    """What the embedder's scores mean; the cohort that they are held against is written to `models`."""
+    embed, enrol = embed_with(embedder), enrol_with(embedder)
+    cohort = make_cohort(embed, recipe, data)
+    calibration = rounded(calibrate_embedder(embed, enrol, cohort, recipe, data), cohort, recipe.name)
+    (models / calibration.cohort).write_bytes(packed(cohort.vectors))
+    return calibration
 
 
 def _verification_threshold(embed: Embed, faces: Faces) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from stream.identity import Calibration, FusedState, Gallery, Identifier, IdentifierConfig, Person, fuse
+from stream.identity import Calibration, Cohort, FusedState, Gallery, Identifier, IdentifierConfig, Person, fuse
 from stream.tracking import Detections, Tracker, TrackerState, distinct
 from stream.vision.faces import FaceLooker
 from training.dataset import read_picture, read_set
@@ -123,7 +123,7 @@ def strangers(tracks: Sequence[FaceTrack], gallery: Gallery, calibration: Calibr
     )
 
 
-def halves(tracks: Sequence[FaceTrack], others: Floats, calibration: Calibration) -> Halves:
+def halves(tracks: Sequence[FaceTrack], others: Floats, calibration: Calibration, cohort: Cohort) -> Halves:
     """The best look of each long track's first half is enrolled beside pictures [N,D] of others; the rest is sought."""
     long = [one for one in tracks if len(one.qualities) >= 2 * HALF]
     firsts = [len(one.qualities) // 2 for one in long]
@@ -134,16 +134,16 @@ def halves(tracks: Sequence[FaceTrack], others: Floats, calibration: Calibration
         state = FusedState()
         for vector, quality in zip(one.vectors[half:], one.qualities[half:], strict=True):
             look = fuse(FusedState(), vector, calibration.cosine(float(quality)))
-            single.append(not _reaches(look, enrolled, place, calibration))
+            single.append(not _reaches(look, enrolled, place, calibration, cohort))
             state = fuse(state, vector, calibration.cosine(float(quality)))
-        fused.append(not _reaches(state, enrolled, place, calibration))
-        mistaken += int((enrolled @ state.vector).argmax()) >= len(long)
+        fused.append(not _reaches(state, enrolled, place, calibration, cohort))
+        mistaken += int(cohort.likeness(state.vector[None], enrolled)[0].argmax()) >= len(long)
     return Halves(len(long), len(single), float(np.mean(single)), float(np.mean(fused)), mistaken)
 
 
-def _reaches(state: FusedState, enrolled: Floats, place: int, calibration: Calibration) -> bool:
-    strength = state.strength(calibration.correlation)
-    return bool(enrolled[place] @ state.vector >= calibration.threshold(strength, WANTED, len(enrolled)))
+def _reaches(state: FusedState, enrolled: Floats, place: int, calibration: Calibration, cohort: Cohort) -> bool:
+    score = cohort.likeness(state.vector[None], enrolled[place][None])[0, 0]
+    return bool(score >= calibration.threshold(state.strength(calibration.correlation), WANTED, len(enrolled)))
 
 
 def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
@@ -156,6 +156,7 @@ def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
     return high
 
 
-def gallery_of(vectors: Floats, names: Sequence[str]) -> Gallery:
+def gallery_of(vectors: Floats, names: Sequence[str], cohort: Cohort) -> Gallery:
     """People with one picture each."""
-    return Gallery.of({Person(name, name): row[None] for name, row in zip(names, vectors, strict=True)})
+    people = {Person(name, name): row[None] for name, row in zip(names, vectors, strict=True)}
+    return Gallery.of(people, cohort=cohort)

@@ -10,14 +10,13 @@ import numpy as np
 
 from contracts.errors import ModelError
 from contracts.manifest import load_manifest, model_bytes
-from stream.identity import calibration_of
+from stream.identity import calibration_of, cohort_of
 from stream.vision.faces import FaceEmbedder, FaceLocaliser
 from stream.vision.session import SessionOptions
 from training.bundle import write_manifest
 from training.dataset import list_skipped, read_sets
 from training.faces import evaluate as measure
-from training.faces.bundle import bundle_embedder, bundle_localiser
-from training.faces.calibrating import calibrate_embedder, rounded
+from training.faces.bundle import bundle_embedder, bundle_localiser, calibrated
 from training.faces.embedder import train_embedder
 from training.faces.localiser import train_localiser
 from training.faces.openset import open_set, open_set_metrics, table, write_open_set
@@ -54,8 +53,8 @@ def calibrate(options: argparse.Namespace) -> None:
     """Measure what the scores of a bundled embedder mean, into its manifest."""
     manifest = load_manifest(options.manifest)
     embedder = FaceEmbedder.open(manifest, options.manifest.parent, CPU)
-    calibration = calibrate_embedder(measure.embed_with(embedder), _embedder(options), options.data)
-    write_manifest(msgspec.structs.replace(manifest, calibration=rounded(calibration)), options.manifest)
+    calibration = calibrated(embedder, _embedder(options), options.data, options.manifest.parent)
+    write_manifest(msgspec.structs.replace(manifest, calibration=calibration), options.manifest)
     print(f"{manifest.id}: calibrated in {len(calibration.levels)} levels")
 
 
@@ -118,7 +117,8 @@ def _evaluate_embedder(options: argparse.Namespace) -> None:
     embedder = FaceEmbedder.open(manifest, folder, CPU)
     faces = read_people(recipe.people, "test", options.data)
     looks = measure.looks_at(faces, recipe.degrade)
-    ours = measure.embed_views(measure.embed_with(embedder), looks, manifest.id)
+    cohort = cohort_of(manifest, folder)
+    ours = measure.embed_views(measure.embed_with(embedder), looks, manifest.id, measure.enrol_with(embedder), cohort)
     metrics = measure.embedder_metrics(ours, faces.persons)
     metrics |= {"people": float(len(faces.names)), "faces": float(len(faces.pictures))}
     session = open_session(folder / manifest.file, 1)
@@ -136,7 +136,7 @@ def _evaluate_embedder(options: argparse.Namespace) -> None:
     note = (
         f"{len(faces.names)} people who were not trained on. `accepts` are true accepts over all pairs at one false "
         "accept in a thousand; `misses` are people not identified, of 200 enrolled with one clean picture, where 1 % "
-        "of 1,000 strangers are named (mean of ten splits)."
+        "of 1,000 strangers are named (mean of 120 splits, `misses_error` its standard error)."
     )
     rows = [Row(name, value, reference.get(name)) for name, value in metrics.items()]
     write_page(manifest.id, note, rows, pictures, options.out, table(results))

@@ -12,6 +12,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stream.identity import Cohort
+from stream.identity.cohort import NOBODY
 from stream.vision.faces import Face, FaceEmbedder, FaceLocaliser
 from stream.vision.fusion import iou
 from training.dataset import DataSet, Sample, read_picture
@@ -21,7 +23,7 @@ from training.faces.mobilefacenet import DEVIATION, MEAN
 from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig, LocaliserRecipe
 from training.faces.teachers import FaceBoxes
-from training.faces.tracks import Embed
+from training.faces.tracks import Embed, embedded
 from training.predict import open_session
 
 Floats = NDArray[np.float32]
@@ -40,10 +42,15 @@ HEAD_OF_FACE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Vectors [N,D] and qualities [N] of the same faces in each look: clean, shrunk to 32 and 24 pixels, mixed."""
+    """Vectors [N,D] and qualities [N] of the same faces in each look: clean, shrunk to 32 and 24 pixels, mixed.
+
+    `enrolled` [N,D] are the clean ones as pictures of a gallery; `cohort` is what scores are held against.
+    """
 
     vectors: dict[str, Floats]
     qualities: dict[str, Floats]
+    enrolled: Floats
+    cohort: Cohort
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +88,18 @@ def looks_at(faces: Faces, config: DegradeConfig) -> dict[str, NDArray[np.uint8]
     return {"clean": faces.pictures, **shrunk, "mixed": np.stack(mixed)}
 
 
-def embed_views(embed: Embed, looks: dict[str, NDArray[np.uint8]], name: str) -> Views:
-    """Run an embedder over all looks."""
+def embed_views(
+    embed: Embed, looks: dict[str, NDArray[np.uint8]], name: str, enrol: Embed | None = None, cohort: Cohort = NOBODY
+) -> Views:
+    """Run an embedder over all looks; `enrol` is its way to embed a gallery's pictures, where that is another one."""
     vectors: dict[str, Floats] = {}
     qualities: dict[str, Floats] = {}
     for look, pictures in looks.items():
         firsts = tqdm(range(0, len(pictures), BATCH), desc=f"{name} {look}")
         parts = [embed(pictures[first : first + BATCH]) for first in firsts]
         vectors[look], qualities[look] = (np.concatenate(values) for values in zip(*parts, strict=True))
-    return Views(vectors, qualities)
+    enrolled = vectors["clean"] if enrol is None else embedded(looks["clean"], enrol)
+    return Views(vectors, qualities, enrolled, cohort)
 
 
 def embedder_metrics(views: Views, persons: NDArray[np.int64]) -> dict[str, float]:
@@ -107,6 +117,7 @@ def embedder_metrics(views: Views, persons: NDArray[np.int64]) -> dict[str, floa
         missed = measures.misses_at(trials_of(views, look, persons), np.array([NAMED_STRANGERS]))[:, 0]
         metrics[f"{look}.misses_at_1_percent"] = float(missed.mean())
         metrics[f"{look}.misses_deviation"] = float(missed.std(ddof=1))
+        metrics[f"{look}.misses_error"] = float(missed.std(ddof=1) / np.sqrt(len(missed)))
     metrics |= rejection_metrics(views, persons)
     genuine, impostor = measures.all_pairs(clean, clean, persons)
     metrics["pairs.genuine"], metrics["pairs.impostor"] = float(len(genuine)), float(len(impostor))
@@ -116,7 +127,7 @@ def embedder_metrics(views: Views, persons: NDArray[np.int64]) -> dict[str, floa
 def trials_of(views: Views, look: str, persons: NDArray[np.int64]) -> list[measures.Trial]:
     """The open-set trials with clean enrolled faces and probes of this look."""
     splits = measures.draw_splits(persons, EVALUATION_SEED)
-    return [measures.identify(views.vectors["clean"], views.vectors[look], split) for split in splits]
+    return [measures.identify(views.enrolled, views.vectors[look], split, views.cohort) for split in splits]
 
 
 def rejection(views: Views, persons: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -233,6 +244,11 @@ def sha256_of(path: Path) -> str:
 def embed_with(embedder: FaceEmbedder) -> Embed:
     """The product's embedder as a function of a batch."""
     return lambda pictures: embedder.embed(list(pictures))
+
+
+def enrol_with(embedder: FaceEmbedder) -> Embed:
+    """The product's way to embed a picture that is enrolled, as a function of a batch."""
+    return lambda pictures: embedder.enrolled(list(pictures))
 
 
 def _head_squares(xyxy: Floats) -> Floats:

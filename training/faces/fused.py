@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from stream.identity import (
     Calibration,
+    Cohort,
     FusedState,
     Gallery,
     Identifier,
@@ -61,7 +62,7 @@ class Fusion:
     lent: Interval
 
 
-def passing(faces: Faces, embed: Embed, config: DegradeConfig, walk: Walk = looks_of_track) -> Passing:
+def passing(faces: Faces, embed: Embed, enrol: Embed, config: DegradeConfig, walk: Walk = looks_of_track) -> Passing:
     """Everybody passes once, as another face than the one that would be enrolled."""
     rng = np.random.default_rng(SEED)
     vectors, qualities, pictures, known = [], [], [], []
@@ -71,26 +72,28 @@ def passing(faces: Faces, embed: Embed, config: DegradeConfig, walk: Walk = look
         vectors.append(seen)
         qualities.append(good)
         known.append(len(places) > 1)
-        pictures.append(embed(faces.pictures[places[1:2]])[0][0] if known[-1] else np.zeros_like(seen[0]))
+        pictures.append(enrol(faces.pictures[places[1:2]])[0][0] if known[-1] else np.zeros_like(seen[0]))
     return Passing(np.stack(vectors), np.stack(qualities), np.stack(pictures), np.array(known))
 
 
-def fusion_gain(tracks: Passing, calibration: Calibration, splits: int = SPLITS) -> Fusion:
+def fusion_gain(tracks: Passing, calibration: Calibration, cohort: Cohort, splits: int = SPLITS) -> Fusion:
     """So many splits of the people into enrolled ones and strangers."""
     rng = np.random.default_rng(SEED)
     whole = np.stack([_fused(*track, calibration) for track in zip(tracks.vectors, tracks.qualities, strict=True)])
-    rows = [_split(tracks, whole, calibration, rng) for _ in tqdm(range(splits), desc="splits")]
+    rows = [_split(tracks, whole, calibration, cohort, rng) for _ in tqdm(range(splits), desc="splits")]
     return Fusion(*(interval(column) for column in np.array(rows).T))
 
 
-def _split(tracks: Passing, whole: Floats, calibration: Calibration, rng: Generator) -> tuple[float, ...]:
+def _split(
+    tracks: Passing, whole: Floats, calibration: Calibration, cohort: Cohort, rng: Generator
+) -> tuple[float, ...]:
     enrolled = rng.permutation(np.flatnonzero(tracks.known))[:ENROLLED]
     others = rng.permutation(np.setdiff1d(np.arange(len(tracks.known)), enrolled))[:STRANGERS]
     pictures = tracks.pictures[enrolled]
-    single = missed_at(tracks.vectors[enrolled] @ pictures.T, tracks.vectors[others] @ pictures.T)
-    fused = missed_at(whole[enrolled][:, None] @ pictures.T, whole[others][:, None] @ pictures.T)
+    single = missed_at(*(_held(tracks.vectors[places], pictures, cohort) for places in (enrolled, others)))
+    fused = missed_at(*(_held(whole[places][:, None], pictures, cohort) for places in (enrolled, others)))
     people = [Person(str(place), "") for place in enrolled]
-    gallery = Gallery.of({person: row[None] for person, row in zip(people, pictures, strict=True)})
+    gallery = Gallery.of({person: row[None] for person, row in zip(people, pictures, strict=True)}, cohort=cohort)
     identifier = Identifier(calibration, IdentifierConfig(wanted_rate=WANTED))
     named = [bool(names_of(identifier, gallery, tracks.vectors[k], tracks.qualities[k])) for k in others]
     last = [names_of(identifier, gallery, tracks.vectors[k], tracks.qualities[k])[-1:] for k in enrolled]
@@ -98,6 +101,12 @@ def _split(tracks: Passing, whole: Floats, calibration: Calibration, rng: Genera
     known = [place for place, miss in zip(enrolled, missed, strict=True) if not miss]
     lent = [_keeps_the_name(identifier, gallery, tracks, *pair) for pair in zip(known, others, strict=False)]
     return single, fused, float(np.mean(named)), float(np.mean(missed)), float(np.mean(lent))
+
+
+def _held(looks: Floats, pictures: Floats, cohort: Cohort) -> Floats:
+    """How alike looks [N,L,D] and pictures [G,D] are [N,L,G]."""
+    scores = cohort.likeness(looks.reshape(-1, looks.shape[-1]), pictures)
+    return scores.reshape(*looks.shape[:2], len(pictures))
 
 
 def _keeps_the_name(identifier: Identifier, gallery: Gallery, tracks: Passing, owner: int, stranger: int) -> bool:

@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 
 from contracts.manifest import load_manifest
-from stream.identity import calibration_of
+from stream.identity import calibration_of, cohort_of
 from stream.vision.faces import FaceConfig, FaceEmbedder, FaceLocaliser, FaceLooker
 from stream.vision.session import SessionOptions
 from training.faces.clips import FaceTrack, Halves, IdentityRecipe, Strangers, follow, gallery_of, halves, strangers
-from training.faces.evaluate import embed_with
+from training.faces.evaluate import embed_with, enrol_with
 from training.faces.fused import AFTER, Fusion, fusion_gain, passing
 from training.faces.people import Faces, read_people
 from training.faces.recipe import EmbedderRecipe
@@ -41,18 +41,20 @@ def evaluate_identity(options: argparse.Namespace) -> None:
     recipe = read_yaml(options.config, IdentityRecipe)
     people = read_yaml(RECIPES / "face-embedder.yaml", EmbedderRecipe)
     manifest = load_manifest(options.models / "face-embedder.json")
-    calibration = calibration_of(manifest)
+    calibration, cohort = calibration_of(manifest), cohort_of(manifest, options.models)
     embedder = FaceEmbedder.open(manifest, options.models, CPU)
     faces = read_people(people.people, "test", options.data)
     options.out.mkdir(parents=True, exist_ok=True)
     gains = {
-        name: fusion_gain(passing(faces, embed_with(embedder), people.degrade, walk), calibration)
+        name: fusion_gain(
+            passing(faces, embed_with(embedder), enrol_with(embedder), people.degrade, walk), calibration, cohort
+        )
         for name, walk in WALKS.items()
     }
     seen = follow_all(recipe, embedder, options)
     names, others = enrolled(faces, embedder, recipe.enrolled)
-    found = strangers(seen, gallery_of(others, names), calibration)
-    cut = halves(seen, others, calibration)
+    found = strangers(seen, gallery_of(others, names, cohort), calibration)
+    cut = halves(seen, others, calibration, cohort)
     figures = {"model": manifest.id, "made_up_tracks": gains, "clips": cut, "strangers": found}
     (options.out / "identity.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
     (options.out / "report.md").write_text(page(manifest.id, gains, cut, found, recipe.enrolled))
@@ -73,7 +75,7 @@ def enrolled(faces: Faces, embedder: FaceEmbedder, count: int) -> tuple[list[str
     """The first picture of so many people, spread over the alphabet: names and unit vectors [N,D]."""
     firsts = np.unique(faces.persons, return_index=True)[1]
     chosen = firsts[np.linspace(0, len(firsts) - 1, min(count, len(firsts))).round().astype(int)]
-    vectors = [embedder.embed([faces.pictures[place]])[0][0] for place in chosen]
+    vectors = [embedder.enrolled([faces.pictures[place]])[0][0] for place in chosen]
     return [faces.names[faces.persons[place]] for place in chosen], np.stack(vectors)
 
 

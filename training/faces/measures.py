@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.identity import Cohort
+
 Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 
 FOLDS = 10
 # At most so many pairs of one person, so that the most photographed don't decide the accuracy alone.
 PAIRS_A_PERSON = 3
-SPLITS = 10
+SPLITS = 120
+"""Of ten the mean still is off by .5 percentage points of misses; of these by .15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +128,12 @@ def draw_splits(persons: Places, seed: int, enrolled: int = 200, strangers: int 
     return splits
 
 
-def identify(gallery: Floats, probes: Floats, split: Split) -> Trial:
+def identify(gallery: Floats, probes: Floats, split: Split, cohort: Cohort) -> Trial:
     """Match the split's probes with its gallery; `gallery` and `probes` are vectors [N,D] of all faces."""
     enrolled = gallery[split.gallery]
-    scores = probes[split.mates] @ enrolled.T
+    scores = cohort.likeness(probes[split.mates], enrolled)
     right = scores.argmax(1) == np.arange(len(split.mates))
-    return Trial(scores.max(1), right, (probes[split.strangers] @ enrolled.T).max(1))
+    return Trial(scores.max(1), right, cohort.likeness(probes[split.strangers], enrolled).max(1))
 
 
 def misses_at(trials: list[Trial], rates: NDArray[np.float64]) -> NDArray[np.float64]:

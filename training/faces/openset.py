@@ -60,7 +60,7 @@ class OpenSet(msgspec.Struct, frozen=True, kw_only=True):
 def open_set(
     views: Views, persons: NDArray[np.int64], calibration: Calibration, sizes: Sequence[int] = SIZES
 ) -> list[OpenSet]:
-    """Every look of the views against galleries of every size, ten random splits each."""
+    """Every look of the views against galleries of every size, measures.SPLITS random splits each."""
     results = []
     for size in sizes:
         splits = measures.draw_splits(persons, EVALUATION_SEED, size)
@@ -69,8 +69,7 @@ def open_set(
 
 
 def _of_look(views: Views, look: str, splits: list[measures.Split], calibration: Calibration) -> OpenSet:
-    clean, vectors = views.vectors["clean"], views.vectors[look]
-    trials = [measures.identify(clean, vectors, split) for split in splits]
+    trials = [measures.identify(views.enrolled, views.vectors[look], split, views.cohort) for split in splits]
     curve = measures.misses_at(trials, np.array([*RATES, WANTED]))
     pictures = len(splits[0].gallery)
     derived = thresholds(views.qualities[look], calibration, pictures)

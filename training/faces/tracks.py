@@ -18,6 +18,7 @@ Floats = NDArray[np.float32]
 Embed = Callable[[NDArray[np.uint8]], tuple[Floats, Floats]]
 Walk = Callable[[Picture, int, DegradeConfig, Generator], NDArray[np.uint8]]
 
+BATCH = 32
 CLEAN_TRACKS = 0.15
 """So many tracks are of a face that is near and clear."""
 
@@ -56,8 +57,10 @@ def tracks_of(faces: Faces, embed: Embed, looks: int, config: DegradeConfig, see
 
 
 def enrolled(faces: Faces, embed: Embed) -> Pictures:
-    """Each face as it is, as a picture of the gallery."""
-    vectors = np.concatenate(
-        [embed(faces.pictures[first : first + 32])[0] for first in range(0, len(faces.pictures), 32)]
-    )
-    return Pictures(vectors, faces.persons)
+    """Each face as a picture of the gallery; `embed` is the embedder's way to enrol."""
+    return Pictures(embedded(faces.pictures, embed), faces.persons)
+
+
+def embedded(pictures: NDArray[np.uint8], embed: Embed) -> Floats:
+    """The vectors [N,D] of aligned faces uint8[N,112,112,3], some at a time."""
+    return np.concatenate([embed(pictures[first : first + BATCH])[0] for first in range(0, len(pictures), BATCH)])

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 
 from archive.evidence.anonymise import Anonymiser
 from archive.evidence.veiled import VeiledCameras
 from archive.people.whole_faces import WholeFaces
 from archive.watch_list import WatchList
 from bus.consuming import Record
+from contracts import metrics
 from contracts.codec import encode
 from contracts.config import Camera, CameraFaces, Input
 from contracts.controls import Control, Removed, SetCamera
+from contracts.metrics import Metrics
 from contracts.people import SetPerson
 from tests.builders import drawn_face, solid
 from tests.evidence_tools import frame
@@ -34,10 +37,10 @@ class Known:
         return self._tracks
 
 
-def anonymiser(known, faces=(), watched=("vip",), covers=True):
+def anonymiser(known, faces=(), watched=("vip",), covers=True, measured=None):
     watch_list = WatchList("site", watched)
     watch_list.take(change(SetPerson(id="p-vip", group="vip", wrapped=b"", sealed=b"")))
-    return Anonymiser(lambda _: covers, known, watch_list, lambda _: faces)
+    return Anonymiser(lambda _: covers, known, watch_list, lambda _: faces, measured or Metrics(CollectorRegistry()))
 
 
 def changed(shown):
@@ -67,14 +70,22 @@ def test_whoever_is_on_a_watch_list_is_kept_and_who_stands_beside_them_is_not():
 
 
 def test_a_frame_of_which_nothing_is_known_is_hidden_as_a_whole():
-    assert changed(anonymiser(Known(there=False))(PICTURE, frame(1))).mean() > 0.99
+    measured = Metrics(CollectorRegistry())
+    assert changed(anonymiser(Known(there=False), measured=measured)(PICTURE, frame(1))).mean() > 0.99
+    assert measured.counter(metrics.EVIDENCE_HIDDEN, "gate")._value.get() == 1
 
 
 def test_a_face_without_a_box_is_found():
     picture = drawn_face(solid(640, 360, (150, 160, 170)), (300, 150), 90)
     found = list(WholeFaces(MODELS / "face-localiser.json")(picture))
     assert len(found) == 1
-    made = Anonymiser(lambda _: True, Known(), WatchList("site", ()), WholeFaces(MODELS / "face-localiser.json"))
+    made = Anonymiser(
+        lambda _: True,
+        Known(),
+        WatchList("site", ()),
+        WholeFaces(MODELS / "face-localiser.json"),
+        Metrics(CollectorRegistry()),
+    )
     assert not list(WholeFaces(MODELS / "face-localiser.json")(made(picture, frame(1))))
 
 

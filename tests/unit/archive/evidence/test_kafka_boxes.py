@@ -13,6 +13,7 @@ from bus.consuming import Record
 from bus.errors import NoTopicError
 from bus.span import Start
 from contracts.codec import encode
+from contracts.fields import Lane
 from contracts.messages import Frame, FrameRef, FrameTracks
 
 T0_MS = 1_767_225_600_000
@@ -39,7 +40,9 @@ class Log:
         yield from self.partitions[partition][start.offset : start.end]
 
 
-def decided(camera: str, count: int, lag_ms: int, from_ms: int = T0_MS) -> list[Record]:
+def decided(
+    camera: str, count: int, lag_ms: int, from_ms: int = T0_MS, lane: Lane = "live", first: int = 0
+) -> list[Record]:
     """Tracks of so many frames, each decided so long after it was captured."""
     records = []
     for index in range(count):
@@ -47,9 +50,9 @@ def decided(camera: str, count: int, lag_ms: int, from_ms: int = T0_MS) -> list[
         tracks = FrameTracks(
             site="site",
             camera=camera,
-            lane="live",
+            lane=lane,
             session=1,
-            index=index,
+            index=first + index,
             captured_at_ms=at_ms,
             interval_ms=STEP_MS,
             width=640,
@@ -108,3 +111,16 @@ def test_what_was_not_decided_when_it_was_looked_for_is_found_later(monkeypatch:
     log.partitions[0].extend(everything[70:])
     assert known.of(frame(75)) is not None
     assert known.of(frame(500)) is None
+
+
+def test_frames_that_waited_in_a_spool_are_found_among_live_ones_of_later_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An hour of outage: what was captured in it is decided in a burst, while live frames go on."""
+    hour_ms = 3_600_000
+    live = decided("gate", 400, 100, T0_MS + hour_ms, first=1000)
+    late = decided("gate", 200, hour_ms + 60_000, lane="late")
+    log = Log(sorted((*live, *late), key=lambda one: one.timestamp_ms))
+    known = boxes(log, T0_MS + hour_ms + 200_000, monkeypatch)
+    found = [known.of(frame(index)) for index in range(200)]
+    assert [(one.index, one.lane) if one else None for one in found] == [(index, "late") for index in range(200)]

@@ -21,6 +21,7 @@ from contracts.identity import RunnerUp
 from contracts.messages import Alert
 from contracts.people import ForgetUnknown, PersonSecret, RemovedPerson, SetDenial, SetPerson
 from contracts.topics import DAY_MS, HOUR_MS
+from stream.identity.cohort import NOBODY
 from tests.console_tools import alert_of, person, take
 from tests.people_tools import ANNA, OTTO, Clock, a_master, an_unknown, look, named_alert, people_parts, told
 from tests.sighting_tools import MODEL
@@ -231,10 +232,10 @@ def test_a_gallery_of_thousands_is_opened_once(parts: Parts) -> None:
     for number in range(3):
         enrol(parts, number, f"P{number}")
     enrolled = parts.people.register._enrolled
-    first = enrolled.gallery(MODEL)
-    assert enrolled.gallery(MODEL) is first
+    first = enrolled.gallery(MODEL, NOBODY)
+    assert enrolled.gallery(MODEL, NOBODY) is first
     parts.people.register.change(ANNA, first.people[0].id, "Renamed", "")
-    assert enrolled.gallery(MODEL).people[-1].name == "Renamed"
+    assert enrolled.gallery(MODEL, NOBODY).people[-1].name == "Renamed"
     assert np.isclose(float(first.vectors[1] @ look(1).vector), 1, atol=1e-3)
 
 

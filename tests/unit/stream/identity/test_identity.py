@@ -117,7 +117,7 @@ class TestGallery:
     def test_a_look_that_was_enrolled_first_and_denied_then_is_denied(self):
         _, gallery = enrolled(50, np.random.default_rng(3))
         picture = gallery.vectors[7]
-        denied = Gallery(gallery.people, gallery.vectors, gallery.starts, (Denial("p7", picture.astype("<f2")),))
+        denied = replace(gallery, denials=(Denial("p7", picture.astype("<f2")),))
         assert gallery.nearest(picture, 1)[0].person.id == "p7"
         assert denied.nearest(picture, 1)[0].person.id != "p7"
 
@@ -125,19 +125,19 @@ class TestGallery:
         rng = np.random.default_rng(8)
         directions, _ = enrolled(50, rng)
         first, again = world.looks(directions[7], np.full(2, 0.9), rng, 0.9)
-        with_picture = Gallery.of({Person("x", "X"): again[None], Person("y", "Y"): directions[8][None]})
-        people, vectors, starts = with_picture.people, with_picture.vectors, with_picture.starts
+        people = {Person("x", "X"): again[None], Person("y", "Y"): directions[8][None]}
+        with_picture = Gallery.of(people, (Denial("x", first),))
         near = float(first @ again)
-        assert Gallery(people, vectors, starts, (Denial("x", first),), near + 0.01).scores(again)[0] > 0.99
-        assert Gallery(people, vectors, starts, (Denial("x", first),), near - 0.01).scores(again)[0] == -1
-        assert Gallery(people, vectors, starts, (Denial("x", first),), near - 0.01).scores(directions[8])[1] > 0.99
+        assert replace(with_picture, alike=near + 0.01).scores(again)[0] > 0.99
+        assert replace(with_picture, alike=near - 0.01).scores(again)[0] == -1
+        assert replace(with_picture, alike=near - 0.01).scores(directions[8])[1] > 0.99
 
     def test_a_denied_look_no_longer_matches_and_nobody_else_is_touched(self):
         rng = np.random.default_rng(6)
         directions, gallery = enrolled(50, rng)
         stranger = world.looks(directions[7], np.full(2, 0.6), rng, 0.9)
         assert gallery.nearest(stranger[1], 1)[0].person.id == "p7"
-        denied = Gallery(gallery.people, gallery.vectors, gallery.starts, (Denial("p7", stranger[0]),))
+        denied = replace(gallery, denials=(Denial("p7", stranger[0]),))
         assert denied.nearest(stranger[1], 1)[0].person.id != "p7"
         for number, direction in enumerate(directions):
             own = world.looks(direction, np.full(1, 0.8), rng)[0]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from stream.identity import Gallery, Person
-from stream.identity.gallery import Vector, Vectors
+from stream.identity.cohort import Vectors
+from stream.identity.gallery import Vector
 from stream.jobs import gallery_index
 from stream.jobs.gallery_index import GalleryIndex
 from tests.unit.stream.identity import people as world

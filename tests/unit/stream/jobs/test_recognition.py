@@ -231,7 +231,7 @@ def test_who_takes_a_track_over_is_somebody_else_in_alerts_and_sightings(world: 
     before = world.sightings[-1]
     world.walk(100)  # a stranger, in the very same place
     assert world.identities[-1] == ("unknown", "")
-    assert ("watch", "end", "the name was taken back") in world.told
+    assert ("watch", "end", "another person's face is on this track now") in world.told
     unknown = next(alert for alert in world.alerts if alert.rule == "unknown")
     assert unknown.evidence is not None
     assert unknown.evidence.captured_at_ms > before.at_ms  # not the picture of whoever was there before

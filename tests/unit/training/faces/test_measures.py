@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stream.identity.cohort import NOBODY
 from training.faces import measures
 from training.faces.degrade import degrade, shrink_and_compress
 from training.faces.evaluate import threshold_for
@@ -60,7 +61,7 @@ def test_strangers_are_never_enrolled_and_misses_grow_as_fewer_strangers_are_nam
         assert set(persons[split.gallery]) == set(persons[split.mates])
         assert not set(persons[split.strangers]) & set(persons[split.gallery])
         assert not set(split.gallery) & set(split.mates)
-        trial = measures.identify(vectors, vectors, split)
+        trial = measures.identify(vectors, vectors, split, NOBODY)
         assert (trial.strangers >= trial.threshold(0.1)).mean() == pytest.approx(0.1, abs=0.02)
         missed = measures.misses_at([trial], np.array([0.01, 0.1, 0.5]))[0]
         assert missed[0] >= missed[1] >= missed[2]
@@ -76,7 +77,7 @@ def test_a_large_gallery_takes_in_people_with_one_face_who_are_not_looked_for() 
         assert len(set(persons[split.gallery])) == 45
         assert persons[split.gallery[:25]].tolist() == persons[split.mates].tolist()
         assert not set(persons[split.strangers]) & set(persons[split.gallery])
-        assert len(measures.identify(vectors, vectors, split).right) == 25
+        assert len(measures.identify(vectors, vectors, split, NOBODY).right) == 25
 
 
 def test_rejection_by_a_good_quality_removes_the_errors_and_by_none_removes_nothing() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from stream.identity import Calibration
 from stream.identity.calibrate import calibrate
+from stream.identity.cohort import NOBODY
 from tests.unit.stream.identity import people as world
 from training.faces.clips import FaceTrack, gallery_of, halves, strangers, upper_bound
 from training.faces.evaluate import Views
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.training
 def calibration() -> Calibration:
     rng = np.random.default_rng(1)
     known = world.directions(300, rng)
-    return calibrate(world.tracks(known, 8, 0.2, 0.9, rng), world.pictures(known, 2, 0.8, rng))
+    return calibrate(world.tracks(known, 8, 0.2, 0.9, rng), world.pictures(known, 2, 0.8, rng), NOBODY)
 
 
 def passers_by(count: int, each: int, low: float, high: float, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -41,7 +42,10 @@ def test_the_derived_threshold_names_as_many_strangers_as_wanted(calibration: Ca
     persons = np.repeat(np.arange(700), 2)
     clean = np.concatenate([world.looks(one, np.full(2, 0.8), rng) for one in directions])
     views = Views(
-        {"clean": clean, "poor": seen.reshape(-1, world.D)}, {"clean": np.full(1400, 0.8), "poor": qualities.ravel()}
+        {"clean": clean, "poor": seen.reshape(-1, world.D)},
+        {"clean": np.full(1400, 0.8), "poor": qualities.ravel()},
+        clean,
+        NOBODY,
     )
     results = open_set(views, persons, calibration, sizes=(20, 100))
     assert [(one.look, one.enrolled, one.mates, one.strangers) for one in results][-1] == ("poor", 100, 100, 600)
@@ -59,7 +63,7 @@ def test_fused_looks_halve_the_misses_of_single_ones(calibration: Calibration) -
     directions, seen, qualities = passers_by(700, 10, 0.4, 0.6, rng)
     pictures = np.concatenate([world.looks(one, np.full(1, 0.8), rng) for one in directions])
     known = np.arange(700) < 250
-    gain = fusion_gain(Passing(seen, qualities, pictures, known), calibration, splits=1)
+    gain = fusion_gain(Passing(seen, qualities, pictures, known), calibration, NOBODY, splits=1)
     assert gain.fused.mean <= gain.single.mean / 2
     assert gain.named.mean <= ALLOWED[1]
 
@@ -68,7 +72,7 @@ def test_a_stranger_who_takes_a_track_over_hardly_ever_keeps_its_name(calibratio
     rng = np.random.default_rng(5)
     directions, seen, qualities = passers_by(700, 10, 0.75, 0.85, rng)
     pictures = np.concatenate([world.looks(one, np.full(1, 0.8), rng) for one in directions])
-    gain = fusion_gain(Passing(seen, qualities, pictures, np.arange(700) < 250), calibration, splits=1)
+    gain = fusion_gain(Passing(seen, qualities, pictures, np.arange(700) < 250), calibration, NOBODY, splits=1)
     assert gain.missed.mean < 0.05
     assert gain.lent.mean <= 0.06
 
@@ -81,11 +85,13 @@ def test_who_is_enrolled_is_a_named_stranger_and_nobody_else_is(calibration: Cal
     seen = [world.looks(one, q, rng) for one, q in zip(directions, qualities, strict=False)]
     tracks = [FaceTrack("clip", k, seen[k], qualities[k]) for k in range(12)]
     others = directions[12:]
-    nobody = strangers(tracks, gallery_of(others, [f"p{k}" for k in range(50)]), calibration)
+    nobody = strangers(tracks, gallery_of(others, [f"p{k}" for k in range(50)], NOBODY), calibration)
     assert (nobody.tracks, nobody.looks, nobody.by_clip, nobody.named) == (12, 96, {"clip": 12}, ())
-    one = strangers(tracks, gallery_of(np.stack([directions[5], *others]), [f"p{k}" for k in range(51)]), calibration)
+    one = strangers(
+        tracks, gallery_of(np.stack([directions[5], *others]), [f"p{k}" for k in range(51)], NOBODY), calibration
+    )
     assert one.named == ("clip/5: p0",)
-    cut = halves(tracks, others, calibration)
+    cut = halves(tracks, others, calibration, NOBODY)
     assert (cut.tracks, cut.looks, cut.others) == (12, 48, 0)
     assert cut.fused <= cut.single
 

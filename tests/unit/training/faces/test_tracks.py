@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.faces.cohort import paired
 from training.faces.people import Faces
 from training.faces.recipe import DegradeConfig
 from training.faces.tracks import Walk, looks_of_any_size, looks_of_track, tracks_of
@@ -32,3 +33,14 @@ def test_each_face_gives_a_track_that_knows_its_picture() -> None:
     vectors = np.eye(4, dtype=np.float32)[:2]
     made = tracks_of(faces, lambda pictures: (vectors, np.full(2, 0.5, np.float32)), 2, DegradeConfig(), 1)
     assert [(track.person, track.source, len(track.qualities)) for track in made] == [(0, 0, 2), (0, 1, 2), (1, 2, 2)]
+
+
+def test_each_row_of_a_cohort_is_of_two_people_who_are_alike() -> None:
+    people = np.eye(8, dtype=np.float32)
+    people[1] = people[0] * 0.9 + people[1] * 0.4
+    people[1] /= np.linalg.norm(people[1])
+    rows = paired(np.repeat(people, 2, axis=0), np.repeat(np.arange(8), 2))
+    assert rows.shape == (4, 8)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert (rows @ people.T).max() < 0.99
+    np.testing.assert_allclose(rows[0] @ people[0], rows[0] @ people[1], atol=1e-6)
