@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -42,15 +44,18 @@ class Prometheus:
         except OSError:
             return None
 
-    def firing(self) -> set[str]:
-        """The alerts that fire now."""
-        found = self.get("alerts") or {"alerts": []}
-        return {one["labels"]["alertname"] for one in found["alerts"] if one["state"] == "firing"}
+    def traces(self, series: str) -> set[str]:
+        """The traces that a series' exemplars of the last ten minutes lead to."""
+        now_s = time.time()
+        found = self.get("query_exemplars", query=series, start=str(now_s - 600), end=str(now_s + 60)) or []
+        return {one["labels"]["trace_id"] for each in found for one in each["exemplars"]}
 
 
 @contextmanager
-def prometheus(folder: Path, rules: Path, jobs: Mapping[str, int]) -> Iterator[Prometheus]:
-    """Start one with these rules over the metrics of jobs by their ports; ends it."""
+def prometheus(
+    folder: Path, rules: Path, jobs: Mapping[str, Sequence[int]], tokens: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Prometheus]:
+    """Start one with these rules over the metrics of jobs by their ports, some with a token; ends it."""
     port = free_port()
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": {"docs": "https://docs"}},
@@ -58,17 +63,21 @@ def prometheus(folder: Path, rules: Path, jobs: Mapping[str, int]) -> Iterator[P
         "scrape_configs": [
             {
                 "job_name": job,
-                "static_configs": [{"targets": [f"127.0.0.1:{target}"], "labels": {"namespace": "any"}}],
+                "static_configs": [
+                    {"targets": [f"127.0.0.1:{port}" for port in ports], "labels": {"namespace": "any"}}
+                ],
+                **({"authorization": {"credentials": tokens[job]}} if job in tokens else {}),
             }
-            for job, target in jobs.items()
+            for job, ports in jobs.items()
         ],
     }
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
-    command = [f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data"]
+    command = [
+        *("prometheus", f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data"),
+        *("--enable-feature=exemplar-storage", f"--web.listen-address=127.0.0.1:{port}"),
+    ]
     with (folder / "log").open("w") as log:
-        started = subprocess.Popen(
-            ["prometheus", *command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=subprocess.STDOUT
-        )
+        started = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         yield Prometheus(port)
     finally:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
+from contracts import metrics as names
 from contracts.metrics import ALL, Metrics
+from contracts.trace import exemplar, first
 from stream.jobs.ports import free_port
 from tests.manifests.test_dashboards import BOARDS, expressions
 from tests.manifests.test_monitoring import PROMETHEUS, RULES
 from tests.prometheus import Prometheus, needs_prometheus, prometheus
 
 PATIENCE_S = 60.0
+TRACED = first("home", "gate", 1, 1, 1_767_571_200_123)
 CHOICES = {"$__rate_interval": "15s", "$__range": "15s", "$namespace": ".*", "$camera": ".*"}
 LABELS = {
     "outcome": ("taken", "refused"),
@@ -62,7 +65,7 @@ class Everything:
                     case "gauge":
                         self._metrics.gauge(metric, *labels).set(1)
                     case "histogram":
-                        self._metrics.histogram(metric, *labels).observe(0.2)
+                        self._metrics.histogram(metric, *labels).observe(0.2, exemplar(TRACED))
         for gauge in self._others:
             gauge.inc(5)
 
@@ -77,7 +80,7 @@ def asked(everything: Everything, tmp_path_factory: pytest.TempPathFactory) -> I
     target = free_port()
     everything.count()
     server, _ = start_http_server(target, "127.0.0.1", everything.registry)
-    with prometheus(tmp_path_factory.mktemp("prometheus"), PROMETHEUS / "rules.yaml", {"agent": target}) as started:
+    with prometheus(tmp_path_factory.mktemp("prometheus"), PROMETHEUS / "rules.yaml", {"agent": [target]}) as started:
         yield started
     server.shutdown()
     server.server_close()
@@ -104,6 +107,19 @@ def test_every_panel_and_every_recording_rule_returns_data(everything: Everythin
         answers = {place: asked.get("query", query=expression) for place, expression in waiting.items()}
         waiting = {place: waiting[place] for place, data in answers.items() if not data or not data["result"]}
     assert waiting == {}
+
+
+def test_a_latency_leads_to_the_trace_of_a_frame(everything: Everything, asked: Prometheus) -> None:
+    everything.count()
+    traces = eventually_found(lambda: asked.traces(f"{names.CAPTURE_TO_ALERT.name}_bucket"))
+    assert traces == {TRACED[3:35]}
+
+
+def eventually_found(find: Callable[[], set[str]]) -> set[str]:
+    until = time.monotonic() + PATIENCE_S
+    while not (found := find()) and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
 
 
 def test_no_rule_fails_and_alerts_on_what_is_counted_fire(everything: Everything, asked: Prometheus) -> None:
