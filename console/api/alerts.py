@@ -109,6 +109,7 @@ def filter_of(
     rule: Names = [],  # noqa: B006
     kind: Names = [],  # noqa: B006
     label: Names = [],  # noqa: B006
+    person: Names = [],  # noqa: B006
     severity: Annotated[list[Severity], Query()] = [],  # noqa: B006
     status: Annotated[list[Status], Query()] = [],  # noqa: B006
     verdict: Annotated[list[Judged], Query()] = [],  # noqa: B006
@@ -116,13 +117,14 @@ def filter_of(
     until_ms: Millis = 0,
     text: Annotated[str, Query(max_length=200)] = "",
 ) -> Filter:
-    """Which alerts; of each parameter several may be given."""
+    """Which alerts; of each parameter several may be given. A person is an id of somebody who is enrolled."""
     return Filter(
         cameras=tuple(camera),
         zones=tuple(zone),
         rules=tuple(rule),
         kinds=tuple(kind),
         labels=tuple(label),
+        persons=tuple(person),
         severities=tuple(severity),
         statuses=tuple(status),
         verdicts=tuple(verdict),

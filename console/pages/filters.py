@@ -20,6 +20,7 @@ STATUSES: dict[Shown, tuple[Status, ...]] = {
     "all": (),
 }
 LAST_MS: dict[Last, int] = {"": 0, "1h": 3_600_000, "8h": 28_800_000, "24h": 86_400_000, "7d": 604_800_000}
+LISTS = ("cameras", "zones", "rules", "labels", "persons")
 MOST = 100
 """Values of one kind in an address: what is more was not made by the page."""
 
@@ -31,6 +32,7 @@ class Narrowed(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    persons: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
     status: Shown = "todo"
     last: Last = ""
@@ -46,6 +48,7 @@ class Narrowed(msgspec.Struct, frozen=True, kw_only=True):
             zones=self.zones,
             rules=self.rules,
             labels=self.labels,
+            persons=self.persons,
             severities=self.severities,
             statuses=STATUSES[self.status],
             since_ms=since_ms,
@@ -58,7 +61,7 @@ def from_address(query: Iterable[tuple[str, str]]) -> Narrowed:
     """The filter in an address's query. What makes no sense is left out: addresses are typed and cut off by people."""
     given: dict[str, Any] = {}
     for name, value in query:
-        if name in ("cameras", "zones", "rules", "labels") or (name == "severities" and value in get_args(Severity)):
+        if name in LISTS or (name == "severities" and value in get_args(Severity)):
             given[name] = (*given.get(name, ()), value)[:MOST]
         elif (name == "status" and value in STATUSES) or (name == "last" and value in LAST_MS) or name == "text":
             given[name] = value

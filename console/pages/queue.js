@@ -9,13 +9,14 @@ import { Row } from "/assets/row.js";
 
 const KEPT = 600; // rows in the browser: four screens of scrolling at 3840 lines; what is beyond comes back by paging
 const SHOWN_UNDER = 2; // others of an incident that are shown before it is unfolded
-const LISTS = ["cameras", "zones", "rules", "labels", "severities"];
+const LISTS = ["cameras", "zones", "rules", "labels", "persons", "severities"];
 
 export default {
   mixins: [Panel],
   components: { Asking, Detail, Icon, Missing, Row, Ticks, Toasts },
   data() {
     return {
+      LISTED: ["severities", "cameras", "zones", "rules", "labels", "persons"],
       rows: new Map(this.start.rows.map((row) => [row.id, Object.freeze(row)])), more: this.start.more, filter: this.start.filter,
       chosen: "", detail: null, ticked: new Set(), unfolded: new Set(), seeing: this.start.seeing, pill: 0, asking: null,
       missing: "", sound: true, notify: false, announced: "", loading: false, stale: false,
@@ -263,7 +264,7 @@ export default {
       <div class="segments" role="group" :aria-label="t.state">
         <button v-for="name in ['todo', 'answered', 'snoozed', 'all']" :key="name" :aria-pressed="filter.status === name" @click="narrow({ status: name })">{{ t['state_' + name] }}</button>
       </div>
-      <Ticks v-for="name in ['severities', 'cameras', 'zones', 'rules', 'labels']" :key="name" :label="t['filter_' + name]" :any="t.any" :options="start.options[name]" :chosen="filter[name]" @change="(value) => narrow({ [name]: value })" />
+      <Ticks v-for="name in LISTED.filter((one) => one !== 'persons' || start.options.persons.length)" :key="name" :label="t['filter_' + name]" :any="t.any" :options="start.options[name]" :chosen="filter[name]" @change="(value) => narrow({ [name]: value })" />
       <details class="menu right"><summary :class="['button', 'small', timeLabel ? 'on' : '']">{{ t.filter_time }}<b v-if="timeLabel">{{ timeLabel }}</b><Icon name="down" style="width:14px;height:14px"/></summary>
         <div class="drop stack" role="group" :aria-label="t.filter_time">
           <button v-for="name in ['', '1h', '8h', '24h', '7d']" :key="name" class="item" :aria-pressed="filter.last === name && !filter.since_ms" @click="narrow({ last: name, since_ms: null, until_ms: null })">{{ name ? t['last_' + name] : t.any_time }}</button>

@@ -66,7 +66,7 @@ class AlertsPage:
             "more": more,
             "filter": msgspec.to_builtins(self._narrowed),
             "chosen": chosen,
-            "options": _options(self._visit, await blocking(self._desk.parts.changes.config)),
+            "options": await self._options(),
             "operators": await self._operators(),
             "seeing": self._seeing,
         }
@@ -188,6 +188,13 @@ class AlertsPage:
         """Something else is in the alert's picture."""
         await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, msgspec.convert(box, Box))
         return await self._detail(id)
+
+    async def _options(self) -> dict[str, list[dict[str, str]]]:
+        """What the filters offer; people to who answers alerts, which say their names too."""
+        options = _options(self._visit, await blocking(self._desk.parts.changes.config))
+        names = await blocking(self._desk.person_names) if self._visit.who.may("answer") else {}
+        people = sorted(names.items(), key=lambda one: one[1].casefold())
+        return options | {"persons": [{"value": person, "label": name} for person, name in people]}
 
     async def _operators(self) -> list[dict[str, Any]]:
         """Whom an alert can be given to; those who lead first get what is escalated."""

@@ -242,7 +242,7 @@ class Alerts:
         words = tuple((word,) for word in dict.fromkeys(words_of(filter.text)))[:MAX_WORDS]
         if filter.text.strip() and not words:
             return None
-        return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words)
+        return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words, filter.persons)
 
     def _also_by_name(self, connection: Connection, wanted: Wanted) -> Wanted:
         """Alerts hold ids: a word that may be of a name also stands for whose it is."""
@@ -292,9 +292,11 @@ class Alerts:
         """What a query for _SHOWN finds, as it is shown."""
         found = connection.execute(query).all()
         name_of = mention if by_id else self._people.named_in(connection, (row.why for row in found))
-        return [self._row(row, name_of) for row in found]
+        links = select(alert_people).where(alert_people.c.alert.in_([row.number for row in found]))
+        about = {link.alert: link.person for link in connection.execute(links)}
+        return [self._row(row, name_of, about.get(row.number, "")) for row in found]
 
-    def _row(self, row: Row[*tuple[Any, ...]], name_of: NameOf) -> AlertRow:
+    def _row(self, row: Row[*tuple[Any, ...]], name_of: NameOf, person: str) -> AlertRow:
         values = row._mapping
         named = {name: self._names.name(values[name]) for name in _NAMED}
         plain = {name: value for name, value in values.items() if name not in (*_NAMED, "picture")}
@@ -303,6 +305,7 @@ class Alerts:
             "status": STATUSES[row.status],
             "verdict": JUDGED[row.verdict],
             "why": spoken(row.why, name_of),
+            "person": person,
             "snapshot": f"/api/alerts/{row.id}/snapshot" if row.picture else "",
         }
         return AlertRow(**{**plain, **named, **coded})

@@ -9,12 +9,12 @@ is never more than the rarest dimension has, and costs no row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, text, union_all
 
 from console.store.rows import SEVERITIES, AlertRow, Cursor, Filter
-from console.store.tables import alerts
+from console.store.tables import alert_people, alerts
 from console.store.words import having, matching, words_of
 
 Key = tuple[int, int, int]
@@ -46,6 +46,8 @@ class Wanted:
     until_ms: int = 0
     words: tuple[tuple[str, ...], ...] = ()
     """Of each, one has to be there."""
+    people: tuple[str, ...] = ()
+    """The alert is about one of them."""
 
 
 def lets_through(filter: Filter, row: AlertRow) -> bool:
@@ -56,6 +58,7 @@ def lets_through(filter: Filter, row: AlertRow) -> bool:
         (filter.rules, row.rule),
         (filter.kinds, row.kind),
         (filter.labels, row.label),
+        (filter.persons, row.person),
         (filter.severities, row.severity),
         (filter.statuses, row.status),
         (filter.verdicts, row.verdict),
@@ -80,7 +83,11 @@ def find(
     sqlite: bool,
 ) -> list[Key]:
     """The keys of the first `limit` alerts behind `after`. `counts` says how many alerts a dimension's value has."""
-    plain = Wanted(wanted.dimensions, wanted.severities, wanted.since_ms, wanted.until_ms)
+    plain = replace(wanted, words=())
+    if wanted.people:
+        about = connection.scalars(_about(wanted.people).limit(FEW_FOUND + 1)).all()
+        if len(about) <= FEW_FOUND:
+            return _of_people(connection, about, wanted, after, limit, sqlite=sqlite)
     if not wanted.words:
         return _in_order(connection, plain, after, limit, counts, sqlite=sqlite)
     if not sqlite:
@@ -100,6 +107,22 @@ def find(
             if len(found) <= FEW_FOUND:
                 return (keys + _of_these(connection, found, plain, Cursor(*passed[-1]), limit))[:limit]
         after, look = Cursor(*passed[-1]), min(2 * look, MOST_PASSED)
+
+
+def _of_people(
+    connection: Connection, numbers: Sequence[int], wanted: Wanted, after: Cursor | None, limit: int, *, sqlite: bool
+) -> list[Key]:
+    """The first `limit` of the few alerts about somebody."""
+    plain = replace(wanted, words=())
+    if not wanted.words:
+        return _of_these(connection, numbers, plain, after, limit)
+    has = connection.scalars(having(numbers, wanted.words, sqlite=sqlite)).all()
+    return _of_these(connection, has, plain, after, limit)
+
+
+def _about(people: Sequence[str]) -> Select[int]:
+    """Numbers of the alerts that are about one of these people."""
+    return select(alert_people.c.alert).where(alert_people.c.person.in_(people))
 
 
 def _in_order(
@@ -165,7 +188,7 @@ def _of_these(
     conditions = [
         alerts.c.number.in_(numbers),
         alerts.c.severity.in_(wanted.severities),
-        *_conditions(Wanted(wanted.dimensions, wanted.severities, wanted.since_ms, wanted.until_ms), None),
+        *_conditions(wanted, None),
     ]
     if after is not None:
         same = and_(alerts.c.severity == after.severity, _behind(after))
@@ -183,6 +206,8 @@ def _conditions(wanted: Wanted, leading: str | None) -> list[ColumnElement[bool]
         conditions.append(alerts.c.started_at_ms >= wanted.since_ms)
     if wanted.until_ms:
         conditions.append(alerts.c.started_at_ms < wanted.until_ms)
+    if wanted.people:
+        conditions.append(alerts.c.number.in_(_about(wanted.people)))
     return conditions
 
 

@@ -22,7 +22,10 @@ Millis = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert as a list shows it. `number` counts arrivals; `snapshot` is the picture's path in the API, or ""."""
+    """One alert as a list shows it. `number` counts arrivals; `snapshot` is the picture's path in the API, or "".
+
+    `person` is the id of the enrolled person whom it is about, or "".
+    """
 
     number: int
     id: str
@@ -49,6 +52,7 @@ class AlertRow(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     late: bool
     snapshot: str
+    person: str = ""
 
 
 class RevisionRow(msgspec.Struct, frozen=True):
@@ -88,6 +92,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    persons: tuple[str, ...] = ()
     severities: tuple[Severity, ...] = ()
     statuses: tuple[Status, ...] = ()
     verdicts: tuple[Judged, ...] = ()

@@ -21,10 +21,12 @@ def upgrade() -> None:
         sa.Column("revoked_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
+        if_not_exists=True,
     )
     op.create_table(
         "agent_tokens",
         sa.Column("secret", sa.String(64), primary_key=True),
         sa.Column("agent", sa.String(64), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
+        if_not_exists=True,
     )

@@ -17,6 +17,7 @@ ALERTS = {
     "filter_zones": "Zone",
     "filter_rules": "Rule",
     "filter_labels": "Object",
+    "filter_persons": "Person",
     "filter_time": "Time",
     "any_time": "Any time",
     "last_1h": "Last hour",

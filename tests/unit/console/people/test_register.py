@@ -15,6 +15,7 @@ from console.parts import Parts
 from console.people.errors import NobodyError, PeopleOffError, RefusedPictureError
 from console.people.sealing import half
 from console.rights import ForbiddenError, Who
+from console.store import find
 from console.store.find import lets_through
 from console.store.rows import Filter
 from contracts.identity import RunnerUp
@@ -217,6 +218,23 @@ def test_alerts_are_found_by_whom_they_are_about(parts: Parts, text: str, found:
     assert {row.id for row in parts.store.alerts.page(Filter()).rows if lets_through(filter_live, row)} == {
         f"alert-{number}" for number in found
     }
+
+
+@pytest.mark.parametrize(("few", "text"), [(3000, ""), (0, ""), (3000, "yard"), (0, "yard")])
+def test_alerts_are_filtered_by_whom_they_are_about(
+    parts: Parts, few: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "FEW_FOUND", few)
+    people = [enrol(parts, number, name) for number, name in enumerate(("Bea Winter", "Carl"))]
+    for number in range(6):
+        take(parts.store, named_alert(parts, people[number % 2], look(number), number))
+    wanted = Filter(persons=(people[1],), text=text)
+    page = parts.store.alerts.page(wanted, limit=2)
+    rest = parts.store.alerts.page(wanted, page.next, limit=2)
+    assert [row.id for row in page.rows + rest.rows] == ["alert-5", "alert-3", "alert-1"]
+    every = parts.store.alerts.page(Filter()).rows
+    assert [row.id for row in every if lets_through(wanted, row)] == ["alert-5", "alert-3", "alert-1"]
+    assert parts.store.alerts.page(Filter(persons=("nobody",))).rows == ()
 
 
 def test_the_audit_never_holds_a_name(parts: Parts) -> None:
