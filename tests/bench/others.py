@@ -19,6 +19,7 @@ from tests.bench import (
     faces_bench,
     faults_bench,
     history_bench,
+    newcomer_bench,
     replay_bench,
     rollout_bench,
     rules_bench,
@@ -156,6 +157,11 @@ def visible(_shared: Path, _python: Path | None, _say: Say) -> list[Row]:
     return visible_bench.visible()
 
 
+def newcomer(shared: Path, _python: Path | None, _say: Say) -> list[Row]:
+    """What somebody does first in the demo, by the words on the screen."""
+    return newcomer_bench.newcomer(shared)
+
+
 def queue(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     """A page of the console's queue out of a million alerts, under any filter."""
     return console_bench.bench(console_bench.ALERTS, console_bench.DATABASES, say)
@@ -222,6 +228,7 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "rollout": rollout_bench.rollout,
     "visible": visible,
     "queue": queue,
+    "newcomer": newcomer,
     "sightings": sightings,
     "scaling": scaling,
     "faces": faces,

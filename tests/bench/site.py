@@ -11,9 +11,10 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psutil
@@ -100,7 +101,8 @@ class Line:
 class Up:
     """`vedette up` as a child, with its lines as they come."""
 
-    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+    def __init__(self, config: dict[str, Any], folder: Path, more: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`more` comes to its environment."""
         folder.mkdir(parents=True, exist_ok=True)
         self.config, self.state = config, folder / "state"
         file = folder / "config.yaml"
@@ -109,7 +111,7 @@ class Up:
         self.started_ms = time.time_ns() // 1_000_000
         self._started_s = time.monotonic()
         # A second start has byte code to read, wherever the bench itself may not write any.
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | more
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
