@@ -145,13 +145,13 @@ class Notifier:
     def step(self) -> int:
         """Decide on notices, oldest first, in one transaction with the state; returns how many there were.
 
-        After a power cut it is decided anew, for the same notices.
+        This one is on the disk, and with it the alerts, before anybody is told: what is told again has the same id.
         """
         with self._store.database.read() as connection:
             pending = self._store.notifications.pending(connection, BATCH)
         if not pending:
             return 0
-        with self._store.database.write(repeatable=True) as connection:
+        with self._store.database.write() as connection:
             rows = list(self._decided(connection, pending))
             self._store.notifications.settle(connection, [one.number for one in pending], rows)
         for channel in {row.channel for row in rows if row.status == "waiting"}:

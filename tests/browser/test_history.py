@@ -21,6 +21,7 @@ from tests.browser.test_accessibility import findings
 from tests.console_scene import now_ms
 from tests.console_site import ConsoleSite
 from tests.history_site import keep_clip
+from tests.history_tools import event_row
 
 Opened = Callable[..., Page]
 Shot = Callable[[Page, str], None]
@@ -40,9 +41,11 @@ def kept(site: ConsoleSite) -> list[TrackRow]:
         last_ms=at_ms + 4000,
         alerts=(alert.id,),
         rules=(alert.rule,),
+        attributes=("hard_hat:no",),
     )
+    silenced = event_row(1, id="silenced-1", camera="forecourt", at_ms=at_ms, rule=alert.rule, suppressed_by="answer-1")
     known = catalog.read(Mirror(root))
-    files = (*known.files, *ParquetWriter(Mirror(root)).write([newest]))
+    files = (*known.files, *ParquetWriter(Mirror(root)).write([newest, replace(silenced, site=newest.site)]))
     catalog.commit(Mirror(root), replace(known, files=files), GatherState())
     return [*rows, newest]
 
@@ -85,7 +88,21 @@ def test_older_pages_follow(opened: Opened, kept: list[TrackRow]) -> None:
 def test_events_are_found(opened: Opened, shot: Shot, kept: list[TrackRow]) -> None:
     page = opened("/search?kind=events")
     expect(page.locator(".hit").first).to_contain_text("Forecourt")
+    page.get_by_label("Silenced").select_option("only those")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(re.compile("silenced=yes"))
+    expect(page.locator(".hit")).to_have_count(1)
+    expect(page.locator(".hit")).to_contain_text("silenced · zone entry")
     shot(page, "search-events")
+
+
+def test_tracks_are_found_by_what_classifiers_say(opened: Opened, kept: list[TrackRow]) -> None:
+    page = opened("/search")
+    page.get_by_label("Attribute").fill("Hard hat: no")
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url(re.compile("attribute="))
+    expect(page.locator(".hit")).to_have_count(1)
+    expect(page.locator(".hit")).to_contain_text("hard hat: no")
 
 
 def test_what_was_found_is_taken_away(opened: Opened, kept: list[TrackRow]) -> None:

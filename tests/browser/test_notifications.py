@@ -76,6 +76,8 @@ def test_a_suggestion_that_holds_the_budget_is_applied(site: ConsoleSite, opened
 
 def test_routes_are_changed_in_the_page(site: ConsoleSite, opened: Opened, shot: Shot) -> None:
     page = opened("/notifications")
+    expect(page.locator(".channel").first).to_contain_text("HOOK_SECRET")
+    expect(page.get_by_text("Channels stand in the configuration file")).to_be_visible()
     before = site.api("GET", "/api/notifications/routes")
     page.get_by_role("button", name="Change", exact=True).click()
     page.get_by_role("button", name="Add a route").click()
