@@ -8,6 +8,7 @@ import { Asking, KEYS } from "/assets/asking.js";
 import { Row } from "/assets/row.js";
 
 const KEPT = 600; // rows in the browser: four screens of scrolling at 3840 lines; what is beyond comes back by paging
+const FLOOD = 10; // new rows within two seconds: where all is new, to light it up says nothing and costs most of the drawing
 const SHOWN_UNDER = 2; // others of an incident that are shown before it is unfolded
 const LISTS = ["cameras", "zones", "rules", "labels", "persons", "severities"];
 
@@ -19,7 +20,7 @@ export default {
       LISTED: ["severities", "cameras", "zones", "rules", "labels", "persons"],
       rows: new Map(this.start.rows.map((row) => [row.id, Object.freeze(row)])), more: this.start.more, filter: this.start.filter,
       chosen: "", detail: null, ticked: new Set(), unfolded: new Set(), seeing: this.start.seeing, pill: 0, asking: null,
-      missing: "", sound: true, notify: false, announced: "", loading: false, stale: false,
+      missing: "", lit: true, sound: true, notify: false, announced: "", loading: false, stale: false,
     };
   },
   computed: {
@@ -62,6 +63,7 @@ export default {
       }
       for (const id of gone) if (this.rows.delete(id)) this.ticked.delete(id);
       for (const row of brandNew) this.arrived.set(row.id, Date.now());
+      this.lit = [...this.arrived.values()].filter((at) => at > Date.now() - 2000).length <= FLOOD;
       if (this.arrived.size > 500) this.arrived = new Map([...this.arrived].slice(-100));
       this.trim();
       if (!brandNew.length) return;
@@ -284,7 +286,7 @@ export default {
     <ul class="list" ref="list" tabindex="-1" :aria-label="t.queue" :aria-busy="loading" @scroll.passive="scrolled">
       <li v-if="pill" style="border:0;content-visibility:visible"><button class="pill" @click="top">{{ filled(t.new_above, { count: pill }) }}</button></li>
       <li v-for="group in groups" :key="group.id" class="group">
-        <Row v-for="(row, place) in [group.lead, ...shownUnder(group)]" :key="row.id" :row="row" :under="place > 0" :chosen="row.id === chosen" :ticked="ticked.has(row.id)" :minute="closed(row) ? 0 : minute" :seeing="seeing[row.id]" :fresh="isFresh(row)" :t="t" :zone="zone" @choose="choose(row.id)" @tick="tick(group, row)" />
+        <Row v-for="(row, place) in [group.lead, ...shownUnder(group)]" :key="row.id" :row="row" :under="place > 0" :chosen="row.id === chosen" :ticked="ticked.has(row.id)" :minute="closed(row) ? 0 : minute" :seeing="seeing[row.id]" :fresh="isFresh(row)" :lit="lit" :t="t" :zone="zone" @choose="choose(row.id)" @tick="tick(group, row)" />
         <button v-if="group.under.length > 2" class="unfold" :aria-expanded="unfolded.has(group.id)" @click="unfolded.has(group.id) ? unfolded.delete(group.id) : unfolded.add(group.id)">{{ unfolded.has(group.id) ? t.fold : filled(t.unfold, { count: group.under.length - 2 }) }}</button>
       </li>
       <li v-if="!rows.size && !loading" class="empty"><h2>{{ filtered ? t.none_filtered : t['none_' + filter.status] }}</h2><p>{{ filtered ? t.none_filtered_hint : t.none_hint }}</p></li>

@@ -6,13 +6,13 @@ import { Icon, at, lasting } from "/assets/panel.js";
 const AGAIN_MS = [700, 1300, 3000, 8000, 16000];
 
 export const Row = {
-  // minute: the time in coarse steps; fresh: whether it has just come, asked once.
-  props: { row: Object, under: Boolean, chosen: Boolean, ticked: Boolean, minute: Number, seeing: Array, fresh: Boolean, t: Object, zone: String },
+  // minute: the time in coarse steps; fresh: whether it has just come, lit: whether that is to be seen, both asked once.
+  props: { row: Object, under: Boolean, chosen: Boolean, ticked: Boolean, minute: Number, seeing: Array, fresh: Boolean, lit: Boolean, t: Object, zone: String },
   emits: ["choose", "tick"],
   components: { Icon },
-  data() { return { came: this.fresh, pictured: !this.fresh, tries: 0 }; },
+  data() { return { glows: this.fresh && this.lit, pictured: !this.fresh, tries: 0 }; },
   watch: { "row.snapshot"() { this.pictured = true; this.tries = 0; } },
-  mounted() { if (this.came && this.row.snapshot) this.again(); },
+  mounted() { if (this.fresh && this.row.snapshot) this.again(); },
   unmounted() { clearTimeout(this.waiting); },
   methods: {
     again() {
@@ -29,7 +29,7 @@ export const Row = {
     spoken() { return [this.t["severity_" + this.row.severity], this.row.camera_name, this.row.zone, this.row.why, this.time, this.t["status_" + this.row.status]].filter(Boolean).join(", "); },
   },
   template: `
-<div :data-id="row.id" :class="['alert', row.severity, { under, chosen, done, fresh: came }]">
+<div :data-id="row.id" :class="['alert', row.severity, { under, chosen, done, fresh: glows }]">
   <label><input type="checkbox" :checked="ticked" :aria-label="t.tick + ' ' + spoken" @change="$emit('tick')"></label>
   <span v-if="!under" class="thumb" @click="$emit('choose')"><img v-if="row.snapshot && pictured" :src="row.snapshot + (tries ? '&try=' + tries : '')" alt="" loading="lazy" decoding="async" @error="again"><Icon v-else name="camera"/></span>
   <button class="open" :aria-current="chosen" :aria-label="spoken" @click="$emit('choose')">
