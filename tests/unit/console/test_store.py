@@ -250,6 +250,13 @@ def test_a_changed_audit_says_where(store: Store, statement: str, first: int) ->
     assert store.audit.broken() == first
 
 
+@pytest.mark.parametrize(("repeatable", "waits"), [(True, False), (False, True), (True, False)])
+def test_only_what_can_be_made_anew_does_not_wait_for_the_disk(store: Store, repeatable: bool, waits: bool) -> None:
+    asked, full = ("PRAGMA synchronous", 2) if store.database.is_sqlite else ("SHOW synchronous_commit", "on")
+    with store.database.write(repeatable=repeatable) as connection:
+        assert (connection.execute(text(asked)).scalar_one() == full) is waits
+
+
 def test_names_of_the_version_before_become_ids(store: Store) -> None:
     said = Identified(
         decision="identified", person_id="p-1", name="Beatrix", runners_up=(RunnerUp("p-2", "Carl", 0.3),)
