@@ -18,7 +18,7 @@ from sqlalchemy.schema import CreateIndex, DropIndex
 
 from console.store.rows import JUDGED, SEVERITIES, STATUSES, Filter
 from console.store.store import Store
-from console.store.tables import alerts
+from console.store.tables import alert_people, alerts
 from console.store.words import indexed
 from tests.bench.report import Row, at_most, load, missing, table
 from tests.console_tools import AT_MS, alert_of
@@ -44,6 +44,9 @@ SENTENCES = (
     "Somebody left a bag near {zone}",
 )
 NAMES = ("camera", "zone", "rule", "kind", "label")
+PEOPLE = tuple(f"person-{number:02}" for number in range(40))
+ABOUT_SOMEBODY = 20
+"""One alert in so many is about somebody who is enrolled."""
 
 
 def skewed(chance: random.Random, values: tuple[str, ...]) -> str:
@@ -99,6 +102,12 @@ def rows(store: Store, count: int) -> Iterator[dict[str, object]]:
         }
 
 
+def about(count: int) -> list[dict[str, object]]:
+    """Whom alerts are about."""
+    chance = random.Random(3)
+    return [{"person": skewed(chance, PEOPLE), "alert": number} for number in range(1, count + 1, ABOUT_SOMEBODY)]
+
+
 def fill(store: Store, count: int) -> None:
     """Put rows in, indexes last: what is measured is the same, and it takes minutes instead of an hour."""
     with store.database.write() as connection:
@@ -108,9 +117,10 @@ def fill(store: Store, count: int) -> None:
     with store.database.write() as connection:
         for index in alerts.indexes:
             connection.execute(CreateIndex(index))
+        connection.execute(insert(alert_people), about(count))
     if not store.database.is_sqlite:
         with store.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE alerts, alerts_words"))
+            connection.execute(text("VACUUM ANALYZE alerts, alerts_words, alert_people"))
     store.alerts.count_dimensions()
 
 
@@ -154,6 +164,7 @@ def filters(count: int) -> Iterator[Filter]:
         "rules": lambda: {"rules": some(RULES)},
         "kinds": lambda: {"kinds": some(KINDS)},
         "labels": lambda: {"labels": some(LABELS)},
+        "persons": lambda: {"persons": some(PEOPLE)},
         "severities": lambda: {"severities": some(SEVERITIES)},
         "statuses": lambda: {"statuses": some(STATUSES)},
         "verdicts": lambda: {"verdicts": some(JUDGED)},
