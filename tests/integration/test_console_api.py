@@ -59,6 +59,7 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/alerts/{alert_id}"): "see",
     ("GET", "/api/alerts/{alert_id}/{picture}"): "see",
     ("POST", "/api/alerts/{alert_id}/answers"): "answer",
+    ("POST", "/api/alerts/{alert_id}/missed"): "answer",
     ("POST", "/api/answers"): "answer",
     ("GET", "/api/snoozes"): "see",
     ("GET", "/api/suppressions"): "see",
