@@ -175,15 +175,13 @@ def test_an_agent_enrols_renews_while_it_publishes_and_is_out_when_it_is_taken_o
         assert first.name == agent_user(SITE, "north")
         with RunningAgent(site.config, "", site.state, "--every-frame") as agent:
             wait_until(lambda: site.identity.certificate.serial != first.serial, 60, "a renewed certificate")
-            second = site.identity.certificate
-            wait_until(lambda: site.identity.certificate.serial != second.serial, 60, "another one")
             at_ms = _now_ms()
             wait_until(lambda: _sent_since(broker, at_ms) > 20, 60, "frames over the new connection")
             site.parts.agents.revoke(ADA, "north")
             last = site.identity.certificate
             wait_until(lambda: "the certificate was not renewed" in agent.log(), 60, "a refusal")
             agent.end()
-        assert agent.log().count("connected") >= 3
+        assert agent.log().count("connected") >= 2
         sent = [frame.index for _, frame in records_of(broker.bootstrap, FRAMES, Frame)][before[FRAMES] :]
         assert sorted(set(sent)) == list(range(max(sent) + 1))
         assert len(records_of(broker.bootstrap, FRAMES_LATE, Frame)) == before[FRAMES_LATE]

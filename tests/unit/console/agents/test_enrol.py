@@ -1,0 +1,158 @@
+"""A token lets one agent in, once; what somebody could try with one stands in a table."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from console.parts import Parts
+from console.signer.signing import Signer, SignerError, SignerSocket, serving
+from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Renew
+from contracts.errors import ConfigError
+from edge.identity import EnrolmentError, Identity, console_at
+from tests.agent_tools import ADA, HOUR_MS, SITE, asks, enrolled, over_http, token_for, told
+from tests.api_tools import Browser, Clock, browser, signed_in
+from vault import AgentKey, Certificate
+
+
+def test_a_token_lets_one_agent_in_once(parts: Parts, agent: Identity, tmp_path: Path) -> None:
+    secret, ask = token_for(parts), asks(parts)
+    enrolment = agent.enrol(ask, secret, "https://console", "", SITE, "1.0")
+    assert agent.certificate.name == "agent-home.north"
+    address = agent.address(enrolment)
+    assert (address.servers, Path(address.ca).read_bytes()) == ("kafka:9094", (tmp_path / "ca.crt").read_bytes())
+    assert Path(address.key).stat().st_mode & 0o077 == 0
+    with pytest.raises(EnrolmentError, match="used already"):
+        Identity(tmp_path / "another").enrol(ask, secret, "https://console", "", SITE, "1.0")
+    assert told(parts) == [("add agent token", "north"), ("enrol agent", "north"), ("refuse agent", "")]
+
+
+def test_over_http_an_administrator_makes_tokens_and_takes_agents_out(parts: Parts, ada: Browser) -> None:
+    sue = signed_in(parts, ada, "sue", "supervisor")
+    assert sue.post("/api/agents/tokens", json={"agent": "north"}).status_code == 403
+    assert sue.delete("/api/agents/north").status_code == 403
+    assert sue.get("/api/agents").status_code == 403
+    assert ada.post("/api/agents/tokens", json={"agent": "west"}).status_code == 404
+    assert ada.delete("/api/agents/north").status_code == 404
+    token = ada.post("/api/agents/tokens", json={"agent": "north"}).json()["token"]
+    nobody, csr = browser(parts), AgentKey.new().request()
+    assert over_http(nobody, ENROL_PATH, Enrol(token=token, site=SITE, csr=csr, version="1.0")) == 200
+    north, south = ada.get("/api/agents").json()["agents"]
+    assert (north["name"], north["version"], north["expires_at_ms"] > parts.clock_ms()) == ("north", "1.0", True)
+    assert (south["name"], south["expires_at_ms"]) == ("south", 0)
+    asked = Renew(agent="north", site=SITE, csr=csr, at_ms=0, signature="-")
+    assert over_http(nobody, RENEW_PATH, asked) == 200
+    assert ada.delete("/api/agents/north").status_code == 204
+    assert over_http(nobody, RENEW_PATH, asked) == 403
+    guesses = [over_http(nobody, ENROL_PATH, Enrol(token="vda_x", site=SITE, csr=csr)) for _ in range(12)]
+    assert (guesses[0], guesses[-1]) == (403, 429)
+
+
+def test_nothing_in_the_database_is_a_token(parts: Parts, tmp_path: Path) -> None:
+    secret = token_for(parts)
+    parts.store.close()
+    for file in (tmp_path / "console").iterdir():
+        assert secret.encode() not in file.read_bytes()
+
+
+Attack = Callable[[Parts, Clock, str], Enrol]
+
+
+def _with(token: str, site: str = SITE, csr: str = "") -> Enrol:
+    return Enrol(token=token, site=site, csr=csr or AgentKey.new().request())
+
+
+def _too_late(parts: Parts, clock: Clock, token: str) -> Enrol:
+    clock.now_ms += HOUR_MS
+    return _with(token)
+
+
+def _after_another(parts: Parts, clock: Clock, token: str) -> Enrol:
+    token_for(parts)
+    return _with(token)
+
+
+def _after_its_agent(parts: Parts, clock: Clock, token: str) -> Enrol:
+    parts.agents.revoke(ADA, "north")
+    return _with(token)
+
+
+def _with_a_changed_signature(parts: Parts, clock: Clock, token: str) -> Enrol:
+    head, *body, end = AgentKey.new().request().strip().splitlines()
+    der = bytearray(base64.b64decode("".join(body)))
+    der[-1] ^= 1
+    return _with(token, csr="\n".join([head, base64.b64encode(der).decode(), end]))
+
+
+@pytest.mark.parametrize(
+    ("attack", "why"),
+    [
+        (lambda parts, clock, token: _with("vda_" + "x" * 43), "used already"),
+        (_too_late, "too old"),
+        (_after_another, "used already"),
+        (_after_its_agent, "used already"),
+        (lambda parts, clock, token: _with(token, site="elsewhere"), "of the site home"),
+        (_with_a_changed_signature, "not signed by its own key"),
+        (lambda parts, clock, token: _with(token, csr="none"), "no certificate request"),
+    ],
+)
+def test_a_token_that_is_not_good_lets_nobody_in(
+    parts: Parts, clock: Clock, agent: Identity, attack: Attack, why: str
+) -> None:
+    enrolled(parts, agent)
+    asked = attack(parts, clock, token_for(parts))
+    before = parts.store.agents.all()
+    with pytest.raises(EnrolmentError, match=why):
+        asks(parts)(ENROL_PATH, msgspec.json.encode(asked))
+    assert parts.store.agents.all() == before
+    assert told(parts)[-1][0] == "refuse agent"
+
+
+def test_a_token_outlives_a_signer_that_is_away(
+    parts: Parts, agent: Identity, running: ExitStack, signer: Signer, tmp_path: Path
+) -> None:
+    secret, ask = token_for(parts), asks(parts)
+    running.close()
+    with pytest.raises(EnrolmentError, match="does not answer"):
+        agent.enrol(ask, secret, "https://console", "", SITE, "1.0")
+    with serving(signer, tmp_path / "s"):
+        agent.enrol(ask, secret, "https://console", "", SITE, "1.0")
+    assert agent.certificate.name == "agent-home.north"
+
+
+@pytest.mark.parametrize("name", ["admin", "detect", "agent-home", "north2", "", "north,CN=admin"])
+def test_the_signer_signs_for_the_sites_agents_whatever_a_console_asks(
+    signer: Signer, tmp_path: Path, name: str
+) -> None:
+    asked = SignerSocket(tmp_path / "s")
+    with pytest.raises(SignerError):
+        asked.issue(name, AgentKey.new().request())
+    assert Certificate(asked.issue("north", AgentKey.new().request())).name == "agent-home.north"
+    assert os.stat(tmp_path / "s").st_mode & 0o007 == 0
+
+
+@pytest.mark.parametrize(
+    "address", ["http://console.example", "ftp://localhost", "console", "http://localhost.example"]
+)
+def test_a_token_is_sent_over_tls_only(address: str) -> None:
+    with pytest.raises(ConfigError, match="https"):
+        console_at(address, "")
+
+
+def test_a_certificate_of_another_key_is_not_taken(parts: Parts, agent: Identity) -> None:
+    ask = asks(parts)
+
+    def exchanged(path: str, body: bytes) -> bytes:
+        asked = msgspec.json.decode(body, type=Enrol)
+        return ask(path, msgspec.json.encode(replace(asked, csr=AgentKey.new().request())))
+
+    with pytest.raises(EnrolmentError, match="not of this agent's key"):
+        agent.enrol(exchanged, token_for(parts), "https://console", "", SITE, "1.0")
+    assert agent.enrolment is None
