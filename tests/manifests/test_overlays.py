@@ -180,6 +180,23 @@ def uvicorn_reads() -> str:
     return str(name)
 
 
+def test_no_volume_has_to_be_mounted_by_several() -> None:
+    """What few clusters offer (ReadWriteMany); a volume of one node would keep the second pod waiting for ever."""
+    used = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for one in built("prod")
+        if one["kind"] in ("Deployment", "StatefulSet")
+        for volume in one["spec"]["template"]["spec"]["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    claims = {one["metadata"]["name"]: one["spec"] for one in built("prod") if one["kind"] == "PersistentVolumeClaim"}
+    assert sorted(used) == ["console", "evidence", "history"]
+    assert all(spec["accessModes"] == ["ReadWriteOnce"] for spec in claims.values())
+    config = load(site_of("prod"))
+    assert config.evidence.s3 is not None
+    assert config.history.s3 is not None
+
+
 def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
     """Whoever has its key can call themselves anybody at the brokers."""
     (console,) = (one for one in built("prod") if name_of(one) == "Deployment/console")
