@@ -10,12 +10,13 @@ from typing import Literal
 
 import msgspec
 
-from archive.collection.cleaning import clean
+from archive.collection.cleaning import clean, found_before
 from archive.collection.collect import QUEUE, Collector
 from archive.collection.cvat import from_cvat, to_cvat
 from archive.collection.items import Item, Sample
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
 from archive.collection.labelling import Drawn, name_of
+from archive.collection.quality import quality
 from archive.collection.queue import Wanted
 from archive.collection.seeing import Models, decoded
 from archive.collection.store import Collection, Version, collection_files
@@ -82,8 +83,15 @@ def show(collection: Collection, id: str, waiting: Sequence[Wanted]) -> int:
         ("left out", about.left_out),
     ):
         print(f"  {title}: " + (", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"))
-    for camera, share in agreement(items).items():
-        print(f"  {camera}: models see what operators say in {share:.0%} of the answered places")
+    cleaned = found_before(collection)
+    for camera, told in quality(items, cleaned.doubts if cleaned.version else None).items():
+        for words, share in (
+            ("answered places of which models say the same", told.agreed),
+            ("labelled pictures that cleaning doubts", told.doubted),
+            ("things on pictures drawn at random that models miss", told.missed),
+        ):
+            if share is not None:
+                print(f"  {camera}: {share.hits} of {share.all} {words} ({share.low:.0%} to {share.high:.0%})")
     print(f"  {len(waiting)} pictures wait for a label")
     for one in waiting[:10]:
         print(f"    {one.sha256[:12]}  {one.camera}  {one.score:.2f}  {'; '.join(one.reasons)}")
@@ -101,16 +109,6 @@ def look_again(collection: Collection, id: str) -> int:
     for name, reasons in found.doubts.items():
         print(f"  {name[:12]}: {'; '.join(f'{reason} ({doubt:.2f})' for reason, doubt in reasons.items())}")
     return 0
-
-
-def agreement(items: Sequence[Item]) -> dict[str, float]:
-    """By camera the share of the answered boxes of which models and operators say the same."""
-    same: dict[str, list[bool]] = {}
-    for item in items:
-        if item.answer in ("true", "false"):
-            doubt = any(box.kind == "pseudo" and box not in item.learnt for box in item.boxes)
-            same.setdefault(item.camera, []).append(item.answer == "true" or not doubt)
-    return {camera: sum(those) / len(those) for camera, those in sorted(same.items())}
 
 
 def export(collection: Collection, version: Version, chosen: Sequence[str], format: Format, out: Path) -> int:

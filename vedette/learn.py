@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from archive.collection.items import About
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
+from archive.evidence.files import Folder
 from archive.registry import Standing
 from bus.errors import BusError
 from bus.reader import Reader
@@ -104,10 +107,11 @@ class Learning:
         if not candidate.exists():
             recipe = self._config.learning.recipe
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
-            arguments += ["--out", str(out), "--version", about.id, "--collection", str(self._folder())]
-            arguments += ["--gate", str(gate)]
+            arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
             arguments += ["--config", str(self._file.parent / recipe)] if recipe else []
-            if finetune(arguments):
+            with self._folder(about) as collection:
+                failed = finetune([*arguments, "--collection", str(collection)])
+            if failed:
                 raise VedetteError("the fine-tuning failed: see above")
         return candidate
 
@@ -120,11 +124,19 @@ class Learning:
             return error
         return None
 
-    def _folder(self) -> Path:
-        """Where the collection lies. Raises ConfigError for a bucket: training reads a folder."""
-        if self._config.learning.s3 is not None:
-            raise ConfigError("learning.s3", "training reads a folder: mount the bucket, or use learning.folder")
-        return Path(self._sets.collection.files.place("")).resolve()
+    @contextmanager
+    def _folder(self, about: About) -> Iterator[Path]:
+        """Where training reads the version: the collection's folder, or a copy out of its bucket that goes after it."""
+        if self._config.learning.s3 is None:
+            yield Path(self._sets.collection.files.place("")).resolve()
+            return
+        copied = self._state / "learning" / "copied"
+        shutil.rmtree(copied, ignore_errors=True)  # a kill's: pictures in it may have been let go since
+        try:
+            self._sets.collection.copy(about, Folder(copied))
+            yield copied.resolve()
+        finally:
+            shutil.rmtree(copied, ignore_errors=True)
 
     def _path(self, name: str, value: str) -> Path:
         if not value:

@@ -13,6 +13,7 @@ UNSURE = (0.15, 0.6)
 """Boxes of such a confidence are what the next model could be surer of, one way or the other."""
 REVIEWED = 0.1
 """Of the frames for which there is room so many are kept without a reason: misses look like nothing."""
+REVIEW = "random review"
 BURST = 3.0
 """A quiet hour's room is not saved up for longer than so many frames."""
 HOUR_MS = 3_600_000
@@ -57,5 +58,5 @@ def why(frame: FrameDetections, firsts: set[str]) -> tuple[str, ...]:
         reasons.append("seen unsurely")
     place = f"{frame.camera}/{frame.session}/{frame.index}".encode()
     if not reasons and zlib.crc32(place) < REVIEWED * 2**32:
-        reasons.append("random review")
+        reasons.append(REVIEW)
     return tuple(reasons)

@@ -138,6 +138,15 @@ class Collection:
         self.files.write(f"{VERSIONS}/{id}/{ABOUT}", msgspec.json.format(msgspec.json.encode(about), indent=2))
         return about
 
+    def copy(self, about: About, into: Files) -> None:
+        """Bring a version with its pictures elsewhere; what is there already stays, and `about` comes last."""
+        ours = {f"{VERSIONS}/{about.id}/{name}" for name in about.files}
+        pictures = [picture_path(item.sha256) for item in self.load(about.id).items]
+        for path in (*sorted(ours), *pictures, f"{VERSIONS}/{about.id}/{ABOUT}"):
+            data = self.files.read(path) if into.size(path) is None else None
+            if data is not None:  # a picture may be gone since
+                into.write(path, data)
+
     def sweep(self, keep: Sequence[str]) -> int:
         """Delete what is kept of pictures that nothing may hold any more, all but `keep`; and what a kill left half."""
         kept, gone = set(keep), 0

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from archive.collection.store import Collection
 from archive.collection.when import last_learnt
+from archive.evidence.files import Folder
 from archive.registry import registry_of
 from bus.consuming import Record
 from bus.errors import BusError
@@ -148,6 +150,30 @@ def test_drift_is_a_reason_and_a_broker_that_is_away_is_none(
     assert site.loop.learn("", site.training(BOTH)) == 0
     assert "training: gate, evening: confidence was 0.75, now is 0.50" in capsys.readouterr().out
     assert site.trained == 1
+
+
+def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    config, collection = tmp_path / "my.yaml", site.answers().collection
+    config.write_text(config.read_text().replace("learning: {", "learning: {s3: {bucket: vedette}, "))
+    monkeypatch.setattr("vedette.dataset.collection_files", lambda *_: collection.files)
+    train, seen = site.training(BOTH), []
+
+    def finetune(arguments: list[str]) -> int:
+        copied = Path(dict(zip(arguments[2::2], arguments[3::2], strict=True))["--collection"])
+        here = Collection(Folder(copied))
+        about, items = here.load()
+        assert about == collection.load().about
+        assert all(here.picture(item.sha256) for item in items)
+        seen.append(copied)
+        return train(arguments)
+
+    assert site.loop.learn("by hand", finetune) == 0
+    (copied,) = seen
+    assert copied != collection.files.root
+    assert not copied.exists()
 
 
 def test_what_it_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
