@@ -6,9 +6,11 @@ import logging
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,14 +28,25 @@ LIMIT_S = 60.0
 PATIENCE_S = 20.0
 """So long the next one waits for the one that is being made: a hundred runs take 2 s, on busy cores more."""
 KEPT = 32
+SHOWN = 6
 
 
 class Explanations:
-    """Starts `python -m archive.explain` for each question, one at a time. The config's paths begin in `folder`."""
+    """Starts `python -m archive.explain` for each question, one at a time.
+
+    The config's paths begin in `folder`; the data set may lie in `archive`.
+    """
 
     def __init__(
-        self, store: Store, evidence: EvidenceReader, config: Config, folder: Path, clock_ms: Callable[[], int]
+        self,
+        store: Store,
+        evidence: EvidenceReader,
+        config: Config,
+        folder: Path,
+        archive: Path,
+        clock_ms: Callable[[], int],
     ) -> None:
+        self._archive, self._learning = archive, config.learning
         self._store, self._evidence, self._clock_ms = store, evidence, clock_ms
         self._manifest = str((folder / config.stream.model).resolve()) if config.stream.model else ""
         self._models = config.models
@@ -66,8 +79,19 @@ class Explanations:
                 model=alert.model,
                 manifest=self._manifest,
                 models=self._models,
+                learning=self._learning,
+                state=str(self._archive),
             ),
         )
+
+    @staticmethod
+    def alike(who: Who, answer: Answer) -> list[dict[str, Any]]:
+        """What it looks like, of the cameras that this person sees, as plain values; `jpeg` is a data address."""
+        seen = [one for one in answer.alike if who.sees(one.example.camera)][:SHOWN]
+        return [
+            msgspec.to_builtins(one.example) | {"jpeg": "data:image/jpeg;base64," + b64encode(one.jpeg).decode()}
+            for one in seen
+        ]
 
     def _made(self, key: str, question: Question) -> Answer:
         if not self._place.acquire(timeout=PATIENCE_S):

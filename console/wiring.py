@@ -157,7 +157,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         agents=AgentDesk(config, store, gate, signer, clock_ms),
         missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
-        explanations=Explanations(store, reader, config, place.folder, clock_ms),
+        explanations=Explanations(store, reader, config, place.folder, archive, clock_ms),
         address=place.address,
         secure=place.address.startswith("https://"),
     )

@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.collection.items import SAME, Item, Kind
+from archive.collection.items import SAME, Item
 from archive.collection.store import VECTORS, Collection
 from archive.explain.explaining import jpeg_of, seen_by
+from archive.explain.question import Example, Nearest
 from contracts.errors import ContractError, ModelError
 from contracts.fields import Xyxy
 from contracts.messages import Detection
@@ -27,32 +28,6 @@ AROUND = 0.2
 """Of a box's sides is shown on each side of it."""
 STRIP_PX = 160
 Vector = NDArray[np.float32]
-
-
-class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """A box of the data set (pixels of its picture), what is said of it and by whom, and the cosine of both looks.
-
-    `learnt` is whether the model is known to have been trained on the picture.
-    """
-
-    picture: str
-    camera: str
-    captured_at_ms: int
-    xyxy: Xyxy
-    label: str
-    kind: Kind
-    by: str
-    likeness: float
-    learnt: bool = False
-
-
-class Nearest(msgspec.Struct, frozen=True, kw_only=True):
-    """The most alike first, one a picture, among the `looked_at` of `pictures` in the data set's newest `version`."""
-
-    version: str
-    pictures: int
-    looked_at: int
-    examples: tuple[Example, ...]
 
 
 class _Look(msgspec.Struct, frozen=True, array_like=True):
@@ -108,13 +83,17 @@ def nearest(
 
 def strip(collection: Collection, examples: Sequence[Example]) -> bytes:
     """The examples' boxes with a little around them side by side, as a JPEG; empty where none is left."""
-    cut = [_cut(jpeg, one.xyxy) for one in examples if (jpeg := collection.picture(one.picture)) is not None]
-    return jpeg_of(np.concatenate(cut, axis=1)) if cut else b""
+    there = [found for one in examples if (found := cut_out(collection, one)) is not None]
+    return jpeg_of(np.concatenate(there, axis=1)) if there else b""
 
 
-def _cut(jpeg: bytes, xyxy: Xyxy) -> Picture:
+def cut_out(collection: Collection, example: Example) -> Picture | None:
+    """The example's box with a little around it, STRIP_PX high; None where the picture is gone."""
+    jpeg = collection.picture(example.picture)
+    if jpeg is None:
+        return None
     image = decode(jpeg, target=jpeg_size(jpeg))
-    x1, y1, x2, y2 = xyxy
+    x1, y1, x2, y2 = example.xyxy
     across, down = AROUND * (x2 - x1), AROUND * (y2 - y1)
     top, left = max(0, round(y1 - down)), max(0, round(x1 - across))
     part = image[top : max(top + 1, round(y2 + down)), left : max(left + 1, round(x2 + across))]

@@ -41,7 +41,7 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
     return told | {
         "camera_name": camera_name,
         "frame": f"/pictures/{alert.id}/frame.jpg?v={kept.revision}" if kept else "",
-        "heat": f"/pictures/{alert.id}/heat.jpg?v={kept.revision}" if kept and kept.evidence.xyxy else "",
+        "heat": f"/pictures/{alert.id}/explained.json?v={kept.revision}" if kept and kept.evidence.xyxy else "",
         "missed": "" if kept else _missed(desk, alert),
         "clip": _clip(desk, alert),
         "cases": desk.store.answers.cases_of(alert.id),

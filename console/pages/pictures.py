@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 from functools import lru_cache
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from PIL import Image, UnidentifiedImageError
@@ -49,13 +51,16 @@ def routes(desk: Desk) -> APIRouter:
             raise HTTPException(404)
         return Response(found, media_type="image/jpeg", headers=CACHED)
 
-    @router.get("/{alert_id}/heat.jpg")
-    async def heat(request: Request, alert_id: str) -> Response:
+    @router.get("/{alert_id}/explained.json")
+    async def explained(request: Request, alert_id: str) -> dict[str, Any]:
+        """The heat as a data address, and what of the data set it looks like."""
         alert, who = await _seen_by(desk, request, alert_id)
         found = await blocking(desk.parts.explanations.ask, who, alert)
         if not found.overlay:
             raise HTTPException(404, found.error)
-        return Response(found.overlay, media_type="image/jpeg", headers=CACHED)
+        alike = desk.parts.explanations.alike(who, found)
+        shown = [one | {"camera_name": desk.camera_name(one["camera"])} for one in alike]
+        return {"heat": "data:image/jpeg;base64," + b64encode(found.overlay).decode(), "alike": shown}
 
     @router.get("/{alert_id}/small.jpg")
     async def small(request: Request, alert_id: str) -> Response:

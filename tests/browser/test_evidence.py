@@ -9,17 +9,21 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from archive.collection.items import Box, Item
+from archive.collection.store import Collection
 from archive.evidence import paths
 from archive.evidence.bundle import verified
 from archive.evidence.chain import as_json
 from archive.evidence.clip import ClipInfo
 from archive.evidence.draw import subtitle_height, subtitled
 from archive.evidence.encode import Shot, encoded
+from archive.evidence.files import Folder
 from contracts import topics
 from contracts.manifest import load_manifest
-from contracts.messages import Alert, EvidenceNote
+from contracts.messages import Alert, Evidence, EvidenceNote, FrameRef
 from tests.browser.test_accessibility import findings
-from tests.console_scene import now_ms, scene
+from tests.builders import jpeg_of
+from tests.console_scene import now_ms, person_at, scene
 from tests.console_site import ConsoleSite
 from vault import PublicKey
 
@@ -97,15 +101,47 @@ def test_who_may_not_export_is_told(site: ConsoleSite, opened: Opened) -> None:
     expect(page.get_by_role("link", name="Export as one signed file")).to_have_count(0)
 
 
+def collect(site: ConsoleSite, frames: tuple[int, ...]) -> None:
+    """A data set of a few frames of the clip, in which somebody confirmed a person."""
+    collection = Collection(Folder(site.folder / "state" / "archive" / "collection"))
+    items = []
+    for number in frames:
+        xyxy, _ = person_at(number)
+        said = Box(xyxy=xyxy, label="person", kind="confirmed", by="maria")
+        name = collection.keep_picture(jpeg_of(scene(number)))
+        items.append(
+            Item(
+                sha256=name,
+                width=480,
+                height=360,
+                site="harbour",
+                camera="forecourt",
+                captured_at_ms=now_ms() - 86_400_000 + number,
+                source="alert",
+                boxes=(said,),
+            )
+        )
+    collection.commit(items, now_ms())
+
+
 @pytest.mark.shared
 def test_where_the_model_saw_it_is_shown_on_demand(site: ConsoleSite, opened: Opened, shot: Keep) -> None:
-    alert = site.alert(model=load_manifest(BUNDLED).id, why="person entered lawn, as the detector saw")
+    ref = FrameRef("frames.harbour", 0, 40)
+    (xyxy, _), taken = person_at(40), {"captured_at_ms": now_ms(), "confidence": 0.87, "detail": True}
+    seen = Evidence(ref=ref, width=480, height=360, xyxy=xyxy, **taken)
+    why = "person entered lawn, as the detector saw"
+    alert = site.alert(model=load_manifest(BUNDLED).id, why=why, evidence=seen)
+    collect(site, (0, 40, 80))
     page = opened(f"/?alert={alert.id}")
     page.get_by_role("button", name="Why here").click()
-    heat = page.locator(".detail img[src^='blob:']")
+    heat = page.locator(".detail .zoomer img[src^='data:']")
     expect(heat).to_be_visible(timeout=60_000)
+    alike = page.get_by_role("region", name="looks most like").get_by_role("listitem")
+    expect(alike).to_have_count(3)
+    expect(alike.first).to_contain_text("person confirmed by maria")
     expect(page.get_by_role("button", name="Why here")).to_have_attribute("aria-pressed", "true")
     shot(page, "alert-why-here")
     assert findings(page) == []
     page.keyboard.press("w")
     expect(heat).to_have_count(0)
+    expect(alike).to_have_count(0)

@@ -7,7 +7,7 @@ export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
   emits: ["act", "do", "close", "lift", "told"],
   components: { Icon, Identity, Overlay },
-  data: () => ({ drawn: true, zoomed: false, heated: "", size: null, failed: false, wide: false }),
+  data: () => ({ drawn: true, zoomed: false, heated: "", alike: [], size: null, failed: false, wide: false }),
   watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.heated = ""; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
   computed: {
     state() { return this.row ?? this.d; },
@@ -32,8 +32,10 @@ export const Detail = {
       this.heated = "making";
       const answer = await fetch(path).catch(() => null);
       if (this.d.heat !== path || !this.heated) return;
-      this.heated = answer?.ok ? URL.createObjectURL(await answer.blob()) : "";
-      if (!answer?.ok) this.$emit("told", ((await answer?.json().catch(() => null))?.detail ?? this.t.heat_failed));
+      const said = await answer?.json().catch(() => null);
+      this.heated = (answer?.ok && said?.heat) || "";
+      this.alike = said?.alike ?? [];
+      if (!this.heated) this.$emit("told", said?.detail ?? this.t.heat_failed);
     },
     loaded(event) { this.size = [event.target.naturalWidth, event.target.naturalHeight]; this.failed = false; },
   },
@@ -60,13 +62,14 @@ export const Detail = {
     <div v-if="d.instructions" class="instructions"><h3>{{ t.instructions }}</h3>{{ d.instructions }}</div>
     <Identity v-if="d.identity" :one="d.identity" :alert="d.id" :t="t" @act="(key) => $emit('act', key)"/>
     <div class="films"><figure class="picture" :style="{ '--ratio': size ? size[0] / size[1] : 1.6 }"><div class="zoomer" :style="zoom">
-        <img v-if="d.frame && !failed" :key="d.frame" :src="heated.startsWith('blob:') ? heated : d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
+        <img v-if="d.frame && !failed" :key="d.frame" :src="heated.startsWith('data:') ? heated : d.frame" :alt="d.spoken" @load="loaded" @error="failed = true">
         <Overlay v-if="drawn && d.evidence && size && !failed" :d="d" :width="d.evidence.width" :height="d.evidence.height"/></div>
       <p v-if="!d.frame || failed" class="missing">{{ d.missed || t.no_picture }}</p>
       <div v-if="size && !failed" class="tools"><button class="button small" :aria-pressed="drawn" @click="toggleOverlay">{{ t.overlay }} <kbd>o</kbd></button><button v-if="d.evidence && d.evidence.xyxy" class="button small" :aria-pressed="zoomed" @click="toggleZoom">{{ t.zoom }} <kbd>z</kbd></button><button v-if="d.heat" class="button small" :aria-pressed="!!heated" :aria-busy="heated === 'making'" @click="explain">{{ heated === 'making' ? t.heat_making : t.heat }} <kbd>w</kbd></button><button v-if="d.frame && me.may_answer" class="button small" @click="$emit('act', 'b')">{{ t.missing }} <kbd>b</kbd></button></div>
     </figure>
     <figure :class="['clip', d.clip.path ? '' : 'none']"><video v-if="d.clip.path" :key="d.clip.path" :src="d.clip.path" :poster="d.frame || null" :aria-label="filled(t.clip_of, { why: d.why })" controls muted playsinline preload="auto"></video>
       <figcaption :role="d.clip.path ? null : 'status'">{{ d.clip.said }}</figcaption></figure></div>
+    <section v-if="heated.startsWith('data:') && alike.length" class="alike" :aria-label="t.alike"><h3>{{ t.alike }}</h3><ul><li v-for="one in alike" :key="one.picture"><img :src="one.jpeg" alt=""><span><b>{{ one.label }}</b> {{ filled(t['alike_' + one.kind], { by: one.by }) }}</span><span class="dim">{{ one.camera_name }}, {{ at(one.captured_at_ms, 'full') }} · {{ percent(one.likeness) }}</span></li></ul></section>
     <p v-if="d.evidence" class="dim" style="font-size:12.5px">{{ filled(t.taken, { time: at(d.evidence.captured_at_ms, 'full'), width: d.evidence.width, height: d.evidence.height }) }}</p>
   </div>
   <div class="columns">

@@ -9,7 +9,9 @@ import pytest
 
 from archive.evidence.chain import Chain
 from archive.evidence.files import KEY_FILE
+from archive.explain.question import Alike, Answer, Example
 from console import explanations
+from console.explanations import Explanations
 from console.parts import Parts
 from console.rights import Who
 from console.wiring import Place, build
@@ -61,3 +63,24 @@ def test_why_there_is_none_is_said(parts: Parts) -> None:
     assert "gone@7 is not here any more" in parts.explanations.ask(ANNA, alert(parts, "alert-1")).error
     take(parts.store, alert_of(2))
     assert "no picture" in parts.explanations.ask(ANNA, alert(parts, "alert-2")).error
+
+
+def test_what_it_looks_like_is_shown_of_the_cameras_that_one_sees() -> None:
+    examples = [
+        Example(
+            picture=f"{number}",
+            camera=camera,
+            captured_at_ms=AT_MS,
+            xyxy=(0.0, 0.0, 1.0, 1.0),
+            label="person",
+            kind="confirmed",
+            by="anna",
+            likeness=0.5,
+        )
+        for number, camera in enumerate(("gate", "hall") * explanations.SHOWN)
+    ]
+    answer = Answer(alike=tuple(Alike(example=one, jpeg=b"\xff\xd8") for one in examples))
+    shown = Explanations.alike(Who("otto", "operator", frozenset({"hall"})), answer)
+    assert {one["camera"] for one in shown} == {"hall"}
+    assert len(shown) == explanations.SHOWN
+    assert shown[0]["jpeg"] == "data:image/jpeg;base64,/9g="
