@@ -16,7 +16,7 @@ Z = 1.96
 
 
 class Share(NamedTuple):
-    """So many hits of all; `low` and `high` are where the true share lies with 95 % (Wilson's interval, JASA 22, 1927)."""
+    """So many hits of all; the true share lies from `low` to `high` with 95 % (Wilson's interval, JASA 22, 1927)."""
 
     hits: int
     all: int
