@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from archive.collection.items import Item
 from archive.collection.store import Collection
 from archive.evidence.files import Folder
+from archive.explain.__main__ import answer
 from archive.explain.explaining import OPTIONS
-from archive.explain.nearest import Nearest, nearest, strip, vector_at
+from archive.explain.nearest import nearest, strip, vector_at
+from archive.explain.question import Nearest, Question
+from contracts.config import Learning
 from contracts.errors import ModelError, VedetteError
 from stream.vision.session import Session
 from tests.builders import DATA, jpeg_of, manifest_of, solid
@@ -98,3 +103,22 @@ def test_what_can_not_be_compared_is_said(data: DataSet) -> None:
     plain = Session.open(manifest_of(DATA / "bright_boxes.onnx"), DATA, OPTIONS)
     with pytest.raises(ModelError, match="no appearance"):
         vector_at(plain, lamp(RED), (320, 320), LAMP)
+
+
+def test_an_answer_brings_what_it_looks_like_as_pictures(data: DataSet, tmp_path: Path) -> None:
+    data.add(RED)
+    data.add(BLUE)
+    manifest = data.session.manifest
+    file = tmp_path / "model" / "manifest.json"
+    file.parent.mkdir()
+    file.write_bytes(msgspec.json.encode(manifest))
+    shutil.copy(DATA / manifest.file, file.parent)
+    question = Question(
+        jpeg=lamp(RED), width=320, height=320, label="red", xyxy=LAMP, model=manifest.id, manifest=str(file)
+    )
+    wanted = msgspec.structs.replace(question, learning=Learning(folder=str(tmp_path)))
+    assert answer(question).alike == ()
+    first, second = answer(wanted).alike
+    assert (first.example.likeness, second.example.likeness < 0.1) == (pytest.approx(1, abs=0.01), True)
+    assert first.jpeg.startswith(b"\xff\xd8")
+    assert answer(msgspec.structs.replace(wanted, learning=Learning(folder=str(file.parent)))).alike == ()
