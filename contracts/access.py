@@ -72,7 +72,7 @@ def of_parts(site: str) -> dict[str, Access]:
         "evidence": Access(
             reads=(
                 *(*frames, topics.ALERTS, topics.FEEDBACK, topics.TRACKS, topics.DETECTIONS),
-                *(topics.SIGHTINGS, topics.FACE_KEYS, topics.GALLERY),
+                *(topics.SIGHTINGS, topics.FACE_KEYS, topics.GALLERY, topics.CONTROLS),
             ),
             writes=(topics.EVIDENCE, topics.DEAD_LETTERS),
             groups=("vedette-evidence", "vedette-sightings", "vedette-samples"),
