@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import msgspec
@@ -18,8 +19,12 @@ import psutil
 import pytest
 import yaml
 
+from contracts.trace import Stage
 from tests.builders import DATA, manifest_of
 from tests.edge_tools import write_clip
+from tests.otlp import Received as Span
+from tests.otlp import spans_of
+from tests.receivers import HttpReceiver, eventually, http_receiver
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -38,9 +43,15 @@ def picture(index: int) -> np.ndarray:
 CONFIG = {
     "site": {"name": "site"},
     "kafka": {"port": None, "heap_mb": 256},
-    "edge": {"metrics_port": 0},
+    "edge": {"metrics_port": 0, "traced_share": 1.0},
     "stream": {"model": "manifest.json", "metrics_port": 0},
-    "console": {"port": 0},
+    "console": {
+        "port": 0,
+        "notifications": {
+            "channels": {"hook": {"kind": "webhook", "url": "HOOK_URL/hook", "secret": "{HOOK}"}},
+            "routes": [{"channels": ["hook"], "group_s": 0, "cooldown_s": 0}],
+        },
+    },
     # A square that comes every 8 s is background to the gate after a while: every frame is sent instead.
     "motion": {"enabled": False},
     "cameras": {
@@ -53,15 +64,24 @@ CONFIG = {
 }
 
 
+STAGES = set(get_args(Stage))
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def receiver() -> Iterator[HttpReceiver]:
+    with http_receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, receiver: HttpReceiver) -> Path:
     """A config with the tiny model and a clip of 16 s."""
     folder = tmp_path_factory.mktemp("system")
     write_clip(folder / "clip.avi", 160, picture=picture)
     manifest = manifest_of(DATA / "bright_boxes.onnx", label_map={"red": "person"})
     (folder / manifest.file).write_bytes((DATA / manifest.file).read_bytes())
     (folder / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-    config = json.loads(json.dumps(CONFIG))
+    config = json.loads(json.dumps(CONFIG).replace("HOOK_URL", receiver.url))
     config["cameras"]["gate"]["inputs"][0]["url"] = str(folder / "clip.avi")
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     return folder
@@ -70,7 +90,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Running:
     """`vedette up` as a child, its lines, and all its descendants."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         command = [
             sys.executable,
             "-m",
@@ -81,7 +101,9 @@ class Running:
             "--state",
             str(folder / "state"),
         ]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | environment
+        )
         self.started_s = time.monotonic()
 
     def lines_until(self, wanted: str) -> Iterator[str]:
@@ -108,14 +130,19 @@ class Running:
         return took_s
 
 
-def test_up_alerts_ends_and_goes_on(folder: Path) -> None:
+def test_up_alerts_ends_and_goes_on(folder: Path, receiver: HttpReceiver) -> None:
+    """A collector of traces beside it gets one from the shutter to the notification."""
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     for start in ("first", "second"):
-        running = Running(folder)
+        running = Running(folder, HOOK="hook-secret-of-the-test", **collector)
         try:
             lines = list(running.lines_until("snapshot.jpg"))
             snapshot = Path(lines[-1].strip())
             assert cv2.imread(str(snapshot)) is not None
             assert "person entered left" in "".join(lines)
+            if start == "first":
+                eventually(lambda: whole_trace(receiver), 60)
+                is_whole(whole_trace(receiver))
             took_s = running.end()
             assert took_s <= 10.0, f"{start}: {took_s:.1f} s to end"
         finally:
@@ -125,6 +152,29 @@ def test_up_alerts_ends_and_goes_on(folder: Path) -> None:
         assert checkpoints, f"{start}: no checkpoint was kept"
     log = (folder / "state" / "logs" / "jobs.log").read_text()
     assert log.count("goes on from") == 1, "the second start goes on from the first's checkpoint"
+
+
+def is_whole(trace: dict[str, Span]) -> None:
+    """Fails when its spans don't go on from each other, or not one after the other."""
+    names = {span.id: name for name, span in trace.items()}
+    parents = {name: names.get(span.parent, "") for name, span in trace.items()}
+    assert parents == {
+        "capture": "", "publish": "capture", "detect": "capture", "inference": "detect", "decide": "detect",
+        "alert": "decide", "store": "alert", "notify": "store",
+    }  # fmt: skip
+    begun = [trace[name].begun_ms for name in ("capture", "detect", "decide", "alert", "store")]
+    assert begun == sorted(begun)
+    assert trace["notify"].ended_ms >= trace["store"].begun_ms
+    assert trace["notify"].attributes["vedette.channel"] == "hook"
+    assert {span.service for span in trace.values()} == {"vedette-agent", "vedette-stream", "vedette-console"}
+
+
+def whole_trace(receiver: HttpReceiver) -> dict[str, Span]:
+    """The spans by their name of the first trace that has all of them; {} when there is none."""
+    traces: dict[str, dict[str, Span]] = {}
+    for span in spans_of(receiver):
+        traces.setdefault(span.trace, {})[span.name] = span
+    return next((found for found in traces.values() if set(found) >= STAGES), {})
 
 
 def test_two_replays_are_the_same(folder: Path, tmp_path: Path) -> None:
