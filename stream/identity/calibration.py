@@ -18,6 +18,16 @@ class Level(ScoreLevel, frozen=True, kw_only=True):
 
     impostors: Tail
 
+    @property
+    def strangers(self) -> tuple[float, float]:
+        """Mean and deviation of all strangers' scores, were they normal.
+
+        The excesses over a normal distribution's 99 % quantile, 2.326 deviations up, have a mean of .339 of them: that
+        of a generalised Pareto tail is scale / (1 - shape).
+        """
+        deviation = self.impostors.scale / (1 - self.impostors.shape) / 0.339
+        return self.impostors.start - 2.326 * deviation, deviation
+
 
 class Calibration(ScoreCalibration, frozen=True, kw_only=True):
     """`qualities` and `cosines` map the embedder's quality to the cosine with the person (rising); levels rise too.

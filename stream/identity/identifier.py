@@ -6,8 +6,8 @@ track may only use the share 6/(π²k²) of the rate, which adds up to all of it
 when there is much more to go by.
 
 Trackers mistake people who cross each other, and then a stranger would go on under the name of whoever had the track
-before. So a clear look that is no more like the track's face than strangers are is kept aside, and the second one in a
-row begins anew: what was seen before is not of this person.
+before. So looks that speak for another person are kept aside, and where they add up, however weak each of them is, the
+track begins anew: what was seen before is not of this person.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class IdentifierConfig:
     margin: float = 0.03  # two people who both may be it and are nearer to each other than this: neither is named
     forgive: float = 10.0  # a name is kept while strangers look so alike at most so many times as often as wanted
     runners_up: int = 3
-    apart: float = 1.5  # deviations below what is expected of the same person, from which on a look may be another's
+    doubts: float = 3.0  # the same track is another person's when that is so much likelier (a logarithm: 20 times)
 
 
 class Look(NamedTuple):
@@ -51,12 +51,14 @@ class Look(NamedTuple):
 class IdentityState(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a track's identity; it goes with the track.
 
-    `aside` is the last look, where it may be another person's; `turn` counts the people who took the track over.
+    `aside` are the last looks, where they may be another person's, and `doubt` says how much they speak for that;
+    `turn` counts the people who took the track over.
     """
 
     v: int = 1
     fused: FusedState = FusedState()
     aside: FusedState = FusedState()
+    doubt: float = 0.0
     turn: int = 0
     tests: int = 0
     tested_signal: float = 0.0
@@ -111,22 +113,39 @@ class Identifier:
         return self._test(state, gallery, max(1, state.tests))
 
     def _taken(self, state: IdentityState, look: Vector, cosine: float, cohort: Cohort) -> IdentityState:
-        """The state with one more look, which may be the second in a row of somebody who took the track over."""
-        if not self._is_another(state.fused, look, cosine, cohort):
-            return msgspec.structs.replace(state, fused=fuse(state.fused, look, cosine), aside=FusedState())
-        if not state.aside.looks or self._is_another(state.aside, look, cosine, cohort):
-            return msgspec.structs.replace(state, aside=fuse(FusedState(), look, cosine))
-        return IdentityState(fused=fuse(state.aside, look, cosine), turn=state.turn + 1)
+        """The state with one more look, which may be of somebody who took the track over.
 
-    def _is_another(self, fused: FusedState, look: Vector, cosine: float, cohort: Cohort) -> bool:
-        """Whether a look is no more like what was seen before than 99 of 100 strangers are, though the person's own
-        hardly ever would be: two looks with cosines p and q to their person meet at p·q, or nearer."""
+        Looks are kept aside while they speak for another person more than for the same one. Where what they say adds
+        up to `doubts`, by two looks at least, what was seen before is not of this person (E. S. Page, Biometrika 41,
+        1954). Odd looks are forgotten when others speak for the same person again, or when they differ themselves.
+        """
+        said = self._doubt(state.fused, look, cosine, cohort)
+        doubt = max(0.0, state.doubt + said)
+        if not doubt:
+            return msgspec.structs.replace(state, fused=fuse(state.fused, look, cosine), aside=FusedState(), doubt=0.0)
+        if self._doubt(state.aside, look, cosine, cohort) >= self._config.doubts:
+            return msgspec.structs.replace(state, aside=fuse(FusedState(), look, cosine), doubt=max(0.0, said))
+        aside = fuse(state.aside, look, cosine)
+        if doubt >= self._config.doubts and aside.looks > 1:
+            return IdentityState(fused=aside, turn=state.turn + 1)
+        return msgspec.structs.replace(state, aside=aside, doubt=doubt)
+
+    def _doubt(self, fused: FusedState, look: Vector, cosine: float, cohort: Cohort) -> float:
+        """How much likelier a look is of another person than of the same one: the logarithm, `doubts` at most.
+
+        Two looks with cosines p and q to their person meet at p·q, or nearer; strangers where the calibration says.
+        Nothing was seen yet: no doubt.
+        """
         if not fused.looks:
-            return False
+            return 0.0
         strength = fused.strength(self._calibration.correlation)
         level = self._calibration.level(min(strength, cosine))
-        expected = strength * cosine - self._config.apart * level.genuine_std
-        return float(cohort.likeness(fused.vector[None], look[None])[0, 0]) < min(level.impostors.start, expected)
+        other, spread = level.strangers
+        score = float(cohort.likeness(fused.vector[None], look[None])[0, 0])
+        short = max(0.0, max(strength * cosine, other) - score)
+        same = -0.5 * (short / level.genuine_std) ** 2 - math.log(level.genuine_std)
+        said = -0.5 * ((score - other) / spread) ** 2 - math.log(spread) - same
+        return min(max(said, -self._config.doubts), self._config.doubts)
 
     def _test(self, state: IdentityState, gallery: Gallery, number: int) -> tuple[IdentityState, Identity]:
         fused = state.fused
