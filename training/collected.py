@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from archive.collection.items import Box, Item
 from archive.collection.store import Collection
+from contracts.errors import ConfigError
 from training.dataset import DataSet, Sample
 from training.readers import Skipped
 from training.recipe import DetectorRecipe, SetConfig
 
-SITE = "site"
+SITE, LABELLED = "site", "site-labelled"
 NOTHING = -1.0
+
+
+def site_sets(
+    collection: Collection, items: Sequence[Item], recipe: DetectorRecipe, cache: Path, weight: float
+) -> tuple[DataSet, ...]:
+    """What is learnt of the site: pictures that a person labelled as a whole, and those of which they judged places.
+
+    The former are the truth, and the start's answers on them count for nothing: held to them, a model that saw nobody
+    would go on to see nobody. A picture of either counts alike. Raises ConfigError where there is none.
+    """
+    made = []
+    for whole, name in ((True, LABELLED), (False, SITE)):
+        own = [item for item in items if item.complete is whole]
+        data = collected(collection, own, recipe, cache, weight * len(own) / max(1, len(items)))
+        config = msgspec.structs.replace(data.config, name=name, distil=not whole)
+        made.append(replace(data, config=config))
+    if not any(one.samples for one in made):
+        raise ConfigError("collection", "there is no picture to train on")
+    return tuple(one for one in made if one.samples)
 
 
 def collected(

@@ -50,15 +50,25 @@ def train(recipe: DetectorRecipe, data: Path, out: Path) -> Path:
 
 
 def fit_detector(
-    start: DetectorNet, sets: Sequence[DataSet], recipe: DetectorRecipe, place: Place, out: Path
+    start: DetectorNet, sets: Sequence[DataSet], recipe: DetectorRecipe, place: Place, out: Path, relative: bool = False
 ) -> DetectorNet:
-    """Train on from `start`, which the distillation holds the result to; returns the average of the weights."""
+    """Train on from `start`, which the distillation holds the result to; returns the average of the weights.
+
+    `relative` is as in training.fit.Task.
+    """
     net = copy.deepcopy(start)
     start.to(place.device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
     pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
     loss = DetectorLoss(start, recipe, place.device)
     task = Task(
-        NAME, msgspec.json.encode(recipe), pictures, loss, recipe.schedule, frozen=recipe.freeze, collate=collate
+        NAME,
+        msgspec.json.encode(recipe),
+        pictures,
+        loss,
+        recipe.schedule,
+        frozen=recipe.freeze,
+        collate=collate,
+        relative=relative,
     )
     return fit(net, task, place, out)
 

@@ -20,11 +20,11 @@ from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from training.blends import Tried, chosen, tried_blend
 from training.candidate import write_candidate
-from training.collected import collected
+from training.collected import collected, site_sets
 from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import fit_detector, save_weights
 from training.fit import blend
-from training.network import DetectorNet, load_exported
+from training.network import DetectorNet, LevelHead, load_exported
 from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
 
@@ -78,7 +78,7 @@ def finetune(
     recipe = fitting(recipe, parent, start, version)
     with first_alone(place):
         sets = _read(recipe, collection, version, data, out, frozen)
-    average = fit_detector(copy.deepcopy(start), (sets.site, *sets.replay), recipe, place, out).cpu()
+    average = fit_detector(copy.deepcopy(start), (*sets.site, *sets.replay), recipe, place, out, relative=True).cpu()
     written = out / "candidate" / f"{parent.name}.json"
     if place.rank == 0:
         net = _best(start, average, recipe, sets, out)
@@ -93,7 +93,9 @@ def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, v
     """The recipe for this start and version; ConfigError where its labels or channels are others."""
     if tuple(recipe.labels) != parent.labels:
         raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
-    channels = len(start.heads[0].classes.bias)
+    first = start.heads[0]
+    assert isinstance(first, LevelHead)
+    channels = first.classes.out_channels
     if channels != len(recipe.channels):
         raise ConfigError("labels", f"{len(recipe.channels)} channels, {parent.id} has {channels}")
     return msgspec.structs.replace(
@@ -108,7 +110,7 @@ class _Sets(NamedTuple):
     """
 
     learnt: tuple[str, ...]
-    site: DataSet
+    site: tuple[DataSet, ...]
     held: DataSet
     replay: tuple[DataSet, ...]
     validate: tuple[DataSet, ...]
@@ -119,13 +121,12 @@ def _read(
 ) -> _Sets:
     alike = words(found_before(collection).alike)
     sides = split(without(version.items, frozen, alike), recipe.measured, alike)
-    site = collected(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
+    site = site_sets(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / "pictures", 0.0)
-    if not site.samples:
-        raise ConfigError("collection", "there is no picture to train on")
     replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
-    print(f"site {len(site.samples)}, measured with {len(held.samples)}; skipped {list_skipped((site, *replay), out)}")
+    pictures = sum(len(one.samples) for one in site)
+    print(f"site {pictures}, measured with {len(held.samples)}; skipped {list_skipped((*site, *replay), out)}")
     return _Sets(tuple(item.sha256 for item in sides.train), site, held, replay, validate)
 
 
@@ -136,6 +137,7 @@ def _best(start: DetectorNet, average: DetectorNet, recipe: FinetuneRecipe, sets
     best = chosen(tried, recipe.most_lost)
     net = blend(start, average, best.share)
     save_weights(net, recipe, out / "weights.pt")
-    report = Measured(best.share, tuple(tried), len(sets.site.samples), len(sets.held.samples))
+    pictures = sum(len(one.samples) for one in sets.site)
+    report = Measured(best.share, tuple(tried), pictures, len(sets.held.samples))
     (out / "finetune.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     return net

@@ -12,7 +12,7 @@ from pathlib import Path
 from archive.collection.items import About
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
 from archive.evidence.files import Folder
-from archive.registry import Standing
+from archive.registry import Registry, Standing
 from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
@@ -94,13 +94,13 @@ class Learning:
         return drifts(newest.values(), now.in_service or first.id, before.at_ms if before is not None else 0)
 
     def _candidate(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> Path:
-        """The manifest of the model that was trained on this version, from the one in service."""
+        """The manifest of what was trained on this version, from the oldest ancestor of the model in service."""
         registry, first = self._desk.registry, manifest_of(self._config, self._file)
         registry.adopt(first, self._desk.site, self._desk.by)
         now = registry.standing(self._desk.site).get(slot_of(load_manifest(first)))
         if now is None or not now.in_service:
             raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
-        _, folder = registry.fetch(now.in_service, self._desk.cache)
+        _, folder = registry.fetch(oldest(registry, now.in_service), self._desk.cache)
         parent = load_manifest(folder / MANIFEST)
         out = self._state / "learning" / f"{about.id[:12]}-{parent.sha256[:12]}"
         candidate = out / "candidate" / f"{parent.name}.json"
@@ -142,6 +142,17 @@ class Learning:
         if not value:
             raise ConfigError(f"learning.{name}", "is needed to learn")
         return (self._file.parent / Path(value).expanduser()).resolve()
+
+
+def oldest(registry: Registry, id: str) -> str:
+    """The oldest registered ancestor: each training begins there, on all that was said, so that losses don't add up."""
+    known = {version.id for version in registry.versions()}
+    lineage = registry.manifest(id).lineage
+    while lineage is not None and lineage.parent in known:
+        id = lineage.parent
+        known.remove(id)
+        lineage = registry.manifest(id).lineage
+    return id
 
 
 def training(arguments: list[str]) -> int:

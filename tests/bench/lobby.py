@@ -50,11 +50,12 @@ EVERY, FRAME_MS = 5, 40
 CLIP_MS = 3_600_000
 """Between the beginnings of two clips: nobody's visit spans two of them."""
 START_MS = 1_790_000_000_000
-PER_HOUR = 3600.0
-"""Frames that the sampler may take: one a second, as the clips are seconds where a site has hours."""
+PER_HOUR = 7200.0
+"""Frames that the sampler may take: two a second, as the clips are seconds where a site has hours."""
 LEAST = 0.1
-"""The site's threshold: a model that is nearly blind here must be heard, or nobody could answer anything."""
+"""The camera's `min_score`: a model that is nearly blind here must be heard, or nobody could answer anything."""
 SAME = 0.5
+"""What overlaps a person by so much, an operator takes for that person."""
 PERSON = "person"
 
 Picture = NDArray[np.uint8]
@@ -128,7 +129,8 @@ class Lobby:
         self._chain = Chain(evidence, KEY, lambda: START_MS)
         self._collection = collection
         zone = {"hall": {"coordinates": [[0, 0], [1, 0], [1, 1], [0, 1]]}}
-        camera = {"inputs": [{"url": "rtsp://127.0.0.1/none"}], "objects": {"track": [PERSON]}, "zones": zone}
+        objects = {"track": [PERSON], "filters": {PERSON: {"min_score": LEAST}}}
+        camera = {"inputs": [{"url": "rtsp://127.0.0.1/none"}], "objects": objects, "zones": zone}
         rules = {
             "entry": {"kind": "zone_entry", "zone": "hall", "cooldown_s": 0.0},
             "stay": {"kind": "loitering", "zone": "hall", "after_s": 3.0, "cooldown_s": 0.0},
@@ -168,7 +170,7 @@ class Lobby:
                 continue
             assert seen.evidence.xyxy is not None
             hit = bool((iou(np.array(seen.evidence.xyxy, np.float32), people) >= SAME).any()) if len(people) else False
-            if hashlib.sha256(seen.alert.encode()).digest()[0] < wrong * 256:
+            if drawn(seen.alert, wrong):
                 hit = not hit
             verdict = "true" if hit else "false"
             told[verdict] += 1
@@ -259,8 +261,12 @@ def _seen(shot: Shot, detector: ExportedDetector, model: str) -> FrameDetections
         ref=FrameRef(TOPIC, 0, shot.offset),
         model=model,
         detections=found,
-        thresholds={PERSON: LEAST},
     )
+
+
+def drawn(name: str, share: float) -> bool:
+    """Whether a name is among the `share` of all that its digest draws."""
+    return hashlib.sha256(name.encode()).digest()[0] < share * 256
 
 
 def _feedback(seen: Seen, verdict: str) -> Feedback:
@@ -281,4 +287,4 @@ def _feedback(seen: Seen, verdict: str) -> Feedback:
     )
 
 
-__all__ = ["ORDER", "Alert", "Ensemble", "Lobby", "Shot", "item_of", "shots"]
+__all__ = ["ORDER", "Alert", "Ensemble", "Lobby", "Shot", "drawn", "item_of", "shots"]

@@ -18,10 +18,12 @@ from contracts.manifest import load_manifest, model_bytes
 from tests.builders import jpeg_of
 from tests.collection_tools import box, item
 from training import fit
-from training.blends import Tried, answers_met, chosen
+from training.blends import Tried, answers_met, chosen, known_ap50
 from training.bundle import bundle_detector
-from training.collected import collected
+from training.collected import collected, site_sets
+from training.dataset import Sample
 from training.detector import save_weights, start_net
+from training.evaluate import Found, SetResult
 from training.finetune import FinetuneRecipe, Measured, finetune
 from training.recipe import DetectorRecipe
 
@@ -134,6 +136,20 @@ def test_which_blend_is_taken(tried: list[Tried], share: float) -> None:
     assert chosen(tried, 0.01).share == share
 
 
+def test_a_label_counts_by_its_boxes_in_what_was_forgotten(recipe: DetectorRecipe) -> None:
+    labels = {"person": ("person",), "dog": ("dog",)}
+    seen = [found([0, 0, 0]), found([1])]
+    result = SetResult("old", {"person": 0.8, "dog": 0.4}, {}, tuple(seen))
+    assert known_ap50(result, msgspec.structs.replace(recipe, labels=labels)) == pytest.approx(0.7)
+
+
+def found(channels: list[int]) -> Found:
+    """A picture with boxes of these channels, in which nothing was seen."""
+    count = len(channels)
+    truth = Sample("old", Path("old.jpg"), np.zeros((count, 4), np.float32), np.array(channels), np.ones(count))
+    return Found(truth, (96, 64), np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
 class Sure:
     """Sees a person at x=100 with .9, and one at 40 with .3."""
 
@@ -180,3 +196,29 @@ def test_what_was_said_of_places_becomes_weights(recipe: DetectorRecipe, tmp_pat
     assert sample.partly
     assert [one.name for one in data.skipped] == ["gone"]
     assert cv2.imread(str(sample.path)).shape == (90, 160, 3)
+
+
+@pytest.mark.parametrize(
+    ("whole", "sets"),
+    [
+        ([True, False, False], [("site-labelled", False, 1.0), ("site", True, 2.0)]),
+        ([True], [("site-labelled", False, 3.0)]),
+        ([False], [("site", True, 3.0)]),
+    ],
+    ids=["both, a picture of either counts alike", "labelled alone", "answered alone"],
+)
+def test_a_picture_labelled_as_a_whole_is_not_held_to_the_start(
+    whole: list[bool], sets: list[tuple[str, bool, float]], recipe: DetectorRecipe, tmp_path: Path
+) -> None:
+    people = msgspec.structs.replace(recipe, labels={"person": ("person",)})
+    collection, items = Collection(Folder(tmp_path)), list[Item]()
+    for grey, complete in enumerate(whole):
+        name = collection.keep_picture(jpeg_of(np.full((90, 160, 3), 40 * grey, np.uint8)))
+        items.append(msgspec.structs.replace(item(name, grey, box(0, "confirmed")), complete=complete))
+    made = site_sets(collection, items, people, tmp_path / "cache", 3.0)
+    assert [(one.config.name, one.config.distil, one.config.weight) for one in made] == sets
+
+
+def test_without_a_picture_there_is_nothing_to_train_on(recipe: DetectorRecipe, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no picture"):
+        site_sets(Collection(Folder(tmp_path)), [item("gone")], recipe, tmp_path / "cache", 3.0)

@@ -17,13 +17,14 @@ from bus.errors import BusError
 from contracts.codec import encode
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
+from contracts.manifest import Lineage
 from tests.collection_tools import Answering
 from tests.evidence_tools import AT_MS
 from tests.gate_tools import bright_set
 from tests.golden.samples import SAMPLES
-from tests.registry_tools import SITE, made
+from tests.registry_tools import SITE, made, opened
 from vedette.cli import main
-from vedette.learn import Finetune, Learning
+from vedette.learn import Finetune, Learning, oldest
 
 BLUE, BOTH = {"blue": "blue"}, {"blue": "blue", "red": "red"}
 
@@ -174,6 +175,18 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
     (copied,) = seen
     assert copied != collection.files.root
     assert not copied.exists()
+
+
+@pytest.mark.parametrize(
+    ("id", "ancestor"),
+    [("detector@1", "detector@1"), ("detector@3", "detector@1"), ("detector@4", "detector@4")],
+    ids=["it has none", "over two trainings", "its own is not in the registry"],
+)
+def test_each_training_begins_with_the_oldest_ancestor(id: str, ancestor: str, tmp_path: Path) -> None:
+    registry = opened(tmp_path)
+    for version, parent in (("1", ""), ("2", "detector@1"), ("3", "detector@2"), ("4", "detector@gone")):
+        registry.register(made(tmp_path, version, lineage=Lineage(parent=parent)), "anna")
+    assert oldest(registry, id) == ancestor
 
 
 def test_what_it_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
