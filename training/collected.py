@@ -26,13 +26,16 @@ def site_sets(
     """What is learnt of the site: pictures that a person labelled as a whole, and those of which they judged places.
 
     The former are the truth, and the start's answers on them count for nothing: held to them, a model that saw nobody
-    would go on to see nobody. A picture of either counts alike. Raises ConfigError where there is none.
+    would go on to see nobody. So would one of the pictures of which nobody said anything: they are left out. A picture
+    of either counts alike. Raises ConfigError where there is none.
     """
+    whole = [item for item in items if item.complete]
+    judged = [item for item in items if not item.complete and any(box.kind != "pseudo" for box in item.boxes)]
     made = []
-    for whole, name in ((True, LABELLED), (False, SITE)):
-        own = [item for item in items if item.complete is whole]
-        data = collected(collection, own, recipe, cache, weight * len(own) / max(1, len(items)))
-        config = msgspec.structs.replace(data.config, name=name, distil=not whole)
+    for own, name in ((whole, LABELLED), (judged, SITE)):
+        share = len(own) / max(1, len(whole) + len(judged))
+        data = collected(collection, own, recipe, cache, weight * share)
+        config = msgspec.structs.replace(data.config, name=name, distil=own is judged)
         made.append(replace(data, config=config))
     if not any(one.samples for one in made):
         raise ConfigError("collection", "there is no picture to train on")

@@ -127,7 +127,8 @@ def _read(
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
     pictures = sum(len(one.samples) for one in site)
     print(f"site {pictures}, measured with {len(held.samples)}; skipped {list_skipped((*site, *replay), out)}")
-    return _Sets(tuple(item.sha256 for item in sides.train), site, held, replay, validate)
+    learnt = tuple(sample.path.stem for one in site for sample in one.samples)
+    return _Sets(learnt, site, held, replay, validate)
 
 
 def _best(start: DetectorNet, average: DetectorNet, recipe: FinetuneRecipe, sets: _Sets, out: Path) -> DetectorNet:

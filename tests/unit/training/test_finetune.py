@@ -207,7 +207,7 @@ def test_what_was_said_of_places_becomes_weights(recipe: DetectorRecipe, tmp_pat
     ],
     ids=["both, a picture of either counts alike", "labelled alone", "answered alone"],
 )
-def test_a_picture_labelled_as_a_whole_is_not_held_to_the_start(
+def test_only_what_people_judged_is_learnt_and_a_whole_picture_not_held_to_the_start(
     whole: list[bool], sets: list[tuple[str, bool, float]], recipe: DetectorRecipe, tmp_path: Path
 ) -> None:
     people = msgspec.structs.replace(recipe, labels={"person": ("person",)})
@@ -215,6 +215,7 @@ def test_a_picture_labelled_as_a_whole_is_not_held_to_the_start(
     for grey, complete in enumerate(whole):
         name = collection.keep_picture(jpeg_of(np.full((90, 160, 3), 40 * grey, np.uint8)))
         items.append(msgspec.structs.replace(item(name, grey, box(0, "confirmed")), complete=complete))
+    items.append(item(collection.keep_picture(jpeg_of(np.full((90, 160, 3), 250, np.uint8))), 9, box(0)))
     made = site_sets(collection, items, people, tmp_path / "cache", 3.0)
     assert [(one.config.name, one.config.distil, one.config.weight) for one in made] == sets
 
