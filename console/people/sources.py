@@ -115,12 +115,20 @@ class Sources:
         seen = self._in_picture(who, alert, now_ms)
         if seen is None:
             if fused is None:
-                raise NobodyError("this alert's picture is not there (any more), nor what was seen of the face")
+                raise NobodyError(self._why_nothing(alert))
             return Examined((), 0, fused)
         if fused is None or (seen.candidate and seen.refusal is None and seen.candidate.strength > fused.strength):
             return seen
         picture = seen.candidate.crop if seen.candidate else b""
         return Examined(seen.faces, seen.chosen or 0, Candidate(fused.vector, fused.strength, picture))
+
+    def _why_nothing(self, alert: Alert) -> str:
+        person = alert.identity.person_id if alert.identity else ""
+        with self._store.database.read() as connection:
+            removed = bool(person) and not self._store.people.held(connection, [person])
+        if removed:
+            return "whom this alert is about was removed, with what was seen of their face, and its picture is gone"
+        return "this alert's picture is not there (any more), nor what was seen of the face"
 
     def _in_picture(self, who: Who, alert: Alert, now_ms: int) -> Examined | None:
         data = self._evidence.read(who, alert.id, "frame", now_ms)

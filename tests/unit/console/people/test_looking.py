@@ -13,7 +13,7 @@ import pytest
 from archive.sightings.folder import SightingsFolder
 from archive.sightings.thread import sightings_root
 from console.parts import Parts
-from console.people.errors import RefusedPictureError
+from console.people.errors import NobodyError, RefusedPictureError
 from console.people.looking import Sought
 from console.people.sources import FromAlert, FromUnknown, Upload
 from console.rights import ForbiddenError, Who
@@ -106,3 +106,12 @@ def test_the_api_answers_the_same(parts: Parts) -> None:
     assert (
         otto.post("/api/sightings/search", json={"source": {"from": "unknown", "pseudonym": "u-1"}}).status_code == 403
     )
+
+
+def test_from_an_alert_of_somebody_who_was_removed_it_is_said_so(parts: Parts) -> None:
+    person = parts.people.register.enrol(ANNA, "Bea", "banned", look(2), source="upload").person.id
+    take(parts.store, named_alert(parts, person, look(2, 0.95)))
+    assert parts.people.looking.find(ANNA, Sought(source=FromAlert("alert-0")))
+    parts.people.register.remove(ANNA, person)
+    with pytest.raises(NobodyError, match="was removed"):
+        parts.people.looking.find(ANNA, Sought(source=FromAlert("alert-0")))
