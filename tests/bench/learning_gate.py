@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from archive.collection.items import digest
+from archive.evidence.privacy import jpeg_of
 from contracts.manifest import load_manifest
 from tests.bench.learning_rounds import LAST, ROUNDS, Bench
-from tests.bench.lobby import CAMERA, PERSON
+from tests.bench.lobby import CAMERA, PERSON, Shot
 from training.bundle import write_manifest
 from training.dataset import read_picture, read_sets
 from training.evaluate import sample_labels
@@ -79,7 +80,9 @@ def _frozen(bench: Bench) -> Path:
     (known,) = read_sets((coco,), ("test",), bench.data, bench.cache, bench.recipe.channels)
     sets = {
         CAMERA: [
-            (shot.path, shot.people, [PERSON] * len(shot.people)) for clip in bench.clips(LAST) for shot in clip[::4]
+            (_jpeg(shot, folder), shot.people, [PERSON] * len(shot.people))
+            for clip in bench.clips(LAST)
+            for shot in clip[::4]
         ],
         KNOWN: [
             (one.path, one.xyxy, [list(bench.recipe.labels)[label] for label in sample_labels(one, bench.recipe)])
@@ -95,6 +98,13 @@ def _frozen(bench: Bench) -> Path:
     listed = folder / "gate.yaml"
     listed.write_bytes(msgspec.yaml.encode({"sets": entries, "limits": {"slowdown": 3.0}}))
     return listed
+
+
+def _jpeg(shot: Shot, folder: Path) -> Path:
+    """The frame as the stream has it: the gate looks at nothing else."""
+    path = folder / f"{shot.clip}-{shot.index}.jpg"
+    path.write_bytes(jpeg_of(read_picture(shot.path)))
+    return path
 
 
 def _as_set(camera: str, pictures: Sequence[tuple[Path, Any, list[str]]], labels: list[str]) -> bytes:
