@@ -87,6 +87,8 @@ class Publisher:
         self._blocks = disk is None
         self._late_pause_s = 0.0 if disk is None else 1 / disk.late_fps
         self._lanes = Lanes(disk, meters)
+        # As it is when somebody asks: the thread of ours may be busy with a broker that is away.
+        meters.metrics.gauge(metrics.SPOOL_BYTES).set_function(lambda: self._lanes.waiting_bytes)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()
@@ -335,7 +337,6 @@ class Publisher:
         if now_s < self._keep_next_s:
             return
         self._keep_next_s = now_s + TICK_S
-        self._meters.metrics.gauge(metrics.SPOOL_BYTES).set(self._lanes.waiting_bytes)
         offset_ms = self._clock.offset_ms
         if offset_ms is not None:
             self._meters.metrics.gauge(metrics.CLOCK_OFFSET).set(offset_ms / 1000)
