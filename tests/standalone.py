@@ -22,6 +22,7 @@ from vedette.java import child_environment, find_java
 
 FLINK = Path(pyflink.__file__).parent
 PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
+REPORTER = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
 
 
 class Standalone:
@@ -34,6 +35,8 @@ class Standalone:
             *("-pym", module, *arguments),
         )
         self.port = free_port()
+        self.metrics_ports: list[int] = []
+        """Where Flink's own reporter listens in each process that was started, the job manager's first."""
         self.manager: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
         self._prepare()
@@ -134,6 +137,8 @@ class Standalone:
             "heartbeat.timeout": "10 s",
             "io.tmp.dirs": str(self.folder / "scratch"),
             "execution.checkpointing.dir": (self.folder / "checkpoints").as_uri(),
+            "metrics.reporters": "prometheus",
+            "metrics.reporter.prometheus.factory.class": REPORTER,
         }
         # What Flink's JVMs must open to it on Java 17 stands in its own configuration.
         own = yaml.safe_load((FLINK / "conf" / "config.yaml").read_text())
@@ -149,10 +154,13 @@ class Standalone:
             "FLINK_CONF_DIR": str(self.folder / "conf"),
             "FLINK_LIB_DIR": str(self.folder / "lib"),
             "FLINK_LOG_DIR": str(self.folder),
+            "FLINK_PLUGINS_DIR": str(FLINK / "plugins"),
             "PYTHONPATH": os.getcwd(),
         }
+        self.metrics_ports.append(free_port())
+        port = f"metrics.reporter.prometheus.port={self.metrics_ports[-1]}"
         with (self.folder / f"{script}-{number}.log").open("wb") as out:
-            command = [str(FLINK / "bin" / script), "start-foreground", *arguments]
+            command = [str(FLINK / "bin" / script), "start-foreground", "-D", port, *arguments]
             return subprocess.Popen(command, env=surroundings, stdout=out, stderr=subprocess.STDOUT)
 
 
