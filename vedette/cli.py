@@ -33,7 +33,7 @@ from vault.master import FILE_VARIABLE, VARIABLE
 from vedette import agents, dataset_cli, doctor, evidence_cli, faces, learn_cli, models_cli, replay_cli, tail
 from vedette.camera_watch import CameraWatch
 from vedette.clip import demo_clip
-from vedette.errors import SetupError
+from vedette.errors import RefusedError, SetupError
 from vedette.feed import Feed, FeedOptions
 from vedette.local import BUNDLED, LocalSystem, run_until, running_bootstrap
 from vedette.master_file import key_for
@@ -45,10 +45,11 @@ MASTER_MISSING = (
 )
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
+EXIT_REFUSED = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0 done, 1 failed, 2 the config is wrong."""
+    """Run the command; returns the exit code: 0 done, 1 failed, 2 the config is wrong, 3 the gate refused."""
     given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_CONFIG
     except VedetteError as error:
         print(f"vedette: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_FAILED
     except BrokenPipeError:
         return 0
     except OSError as error:

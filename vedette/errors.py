@@ -1,4 +1,4 @@
-"""What the machine lacks to run Vedette, with the way to mend it."""
+"""What the machine lacks to run Vedette, with the way to mend it; and what was decided against."""
 
 from __future__ import annotations
 
@@ -12,3 +12,7 @@ class SetupError(VedetteError):
         super().__init__(f"{found}. {mend}" if mend else found)
         self.found = found
         self.mend = mend
+
+
+class RefusedError(VedetteError):
+    """The gate refused a candidate: all went as it should, and once more would go the same way. Exit code 3."""

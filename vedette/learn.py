@@ -23,7 +23,7 @@ from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest
 from vedette.dataset import DataSets
-from vedette.errors import SetupError
+from vedette.errors import RefusedError, SetupError
 from vedette.local import manifest_of
 from vedette.models import Desk, gate_, register_
 
@@ -41,7 +41,7 @@ class Learning:
         self._config, self._file, self._state, self._now_ms = config, config_file, state, now_ms
 
     def learn(self, why: str, finetune: Finetune) -> int:
-        """Train where it is time, or `why` is given; a candidate that the gate refuses raises VedetteError.
+        """Train where it is time, or `why` is given; a candidate that the gate refuses raises RefusedError.
 
         What passes is registered and waits for its promotion: nothing goes into service here.
         """
@@ -115,12 +115,10 @@ class Learning:
                 raise VedetteError("the fine-tuning failed: see above")
         return candidate
 
-    def _gated(self, id: str, sets: Path) -> VedetteError | None:
+    def _gated(self, id: str, sets: Path) -> RefusedError | None:
         try:
             gate_(self._desk, argparse.Namespace(id=id, against="", sets=sets))
-        except ConfigError:
-            raise
-        except VedetteError as error:
+        except RefusedError as error:
             return error
         return None
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from contracts.config_file import load
 from vedette.which_site import add_site, site_of
 
+END = "Nothing goes into service. A refused candidate ends with code 3."
+
 
 def add_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], states: Sequence[Path], now_ms: Callable[[], int]
 ) -> None:
     """`learn`; without `--state` the first of `states` with a running system is meant."""
     text = "Collect answers, fine-tune on them, register the candidate and hold it against the model in service"
-    learn = commands.add_parser("learn", help=text, description=text + ", if it is time. Nothing goes into service.")
+    learn = commands.add_parser("learn", help=text, description=text + ", if it is time. " + END)
     learn.add_argument("--why", default="", metavar="TEXT", help="train now, for this reason")
     add_site(learn, states)
     learn.set_defaults(run=lambda given: _run(given, states, now_ms))

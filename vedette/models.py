@@ -32,6 +32,7 @@ from training.gate.report import markdown
 from training.gate.run import run
 from training.gate.sets import SetEntry, read_set
 from vault import SiteKey
+from vedette.errors import RefusedError
 from vedette.local import manifest_of, running_bootstrap
 
 TOLD_S = 10.0
@@ -165,7 +166,7 @@ def register_(desk: Desk, given: argparse.Namespace) -> int:
 
 
 def gate_(desk: Desk, given: argparse.Namespace) -> int:
-    """Hold a version against the one in service, keep the report; raises VedetteError where it is refused."""
+    """Hold a version against the one in service, keep the report; raises RefusedError where it is refused."""
     manifest, folder = desk.registry.fetch(given.id, desk.cache)
     now = desk.registry.standing(desk.site).get(slot_of(manifest), Standing())
     against = given.against or now.in_service
@@ -181,7 +182,7 @@ def gate_(desk: Desk, given: argparse.Namespace) -> int:
     print(text)
     desk.audit(decision)
     if not report.passed:
-        raise VedetteError(f"{given.id} is refused: {report.why}")
+        raise RefusedError(f"{given.id} is refused: {report.why}")
     return 0
 
 

@@ -36,7 +36,7 @@ def add_commands(
     add("verify", "Hold files against manifests and signatures; a wrong one ends with code 1", many="ID")
     register = add("register", "Keep a trained model as a version, signed with this site's key")
     register.add_argument("manifest", type=Path, help="its manifest's file; model and card lie beside it")
-    gate = add("gate", "Hold a version against the one in service on frozen sets; a refused one ends with code 1", "ID")
+    gate = add("gate", "Hold a version against the one in service on frozen sets; a refused one ends with code 3", "ID")
     gate.add_argument("--sets", type=Path, required=True, metavar="FILE", help="the frozen sets and what may be lost")
     gate.add_argument("--against", default="", metavar="ID", help="another version than the one in service")
     _add_promote(add("promote", "Bring a version to a stage; the jobs change over while frames go on", "ID"))

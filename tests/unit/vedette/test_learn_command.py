@@ -24,6 +24,7 @@ from tests.gate_tools import bright_set
 from tests.golden.samples import SAMPLES
 from tests.registry_tools import SITE, made, opened
 from vedette.cli import main
+from vedette.errors import RefusedError
 from vedette.learn import Finetune, Learning, oldest
 
 BLUE, BOTH = {"blue": "blue"}, {"blue": "blue", "red": "red"}
@@ -95,11 +96,28 @@ def test_it_waits_for_answers_then_trains_and_lets_the_gate_judge(
 
 def test_a_worse_candidate_is_refused_and_stays_on_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = Site(tmp_path, capsys, in_service=BOTH)
-    with pytest.raises(VedetteError, match="red at hall"):
+    with pytest.raises(RefusedError, match="red at hall"):
         site.loop.learn("by hand", site.training(BLUE))
     learnt = last_learnt(site.answers().collection)
     assert learnt is not None
     assert not learnt.passed
+
+
+def test_a_gate_that_could_not_judge_has_refused_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+
+    def away(*_: object) -> None:
+        raise VedetteError("the bucket doesn't answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vedette.learn.gate_", away)
+        with pytest.raises(VedetteError, match="doesn't answer"):
+            site.loop.learn("by hand", site.training(BOTH))
+    assert last_learnt(site.answers().collection) is None
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    assert site.trained == 1
 
 
 def test_after_a_kill_no_step_is_done_twice(

@@ -100,7 +100,7 @@ def test_the_gate_s_word_is_kept_and_ends_the_command(
     gate.write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
     main(["models", "register", str(made(tmp_path, "2", label_map={"blue": "blue"})), *site])
     main(["models", "register", str(made(tmp_path, "3", label_map={"blue": "blue", "red": "red"})), *site])
-    assert main(["models", "gate", "detector@2", "--sets", str(gate), *site]) == 1
+    assert main(["models", "gate", "detector@2", "--sets", str(gate), *site]) == 3
     assert "red at hall" in capsys.readouterr().err
     assert main(["models", "promote", "detector@2", "--stage", "shadow", *site]) == 1
     assert "refused by the gate" in capsys.readouterr().err
