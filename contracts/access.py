@@ -77,6 +77,8 @@ def of_parts(site: str) -> dict[str, Access]:
             writes=(topics.EVIDENCE, topics.DEAD_LETTERS),
             groups=("vedette-evidence", "vedette-sightings", "vedette-samples"),
         ),
+        # The rest of what it learns from is in the bucket and in the console's database.
+        "training": Access(reads=(topics.DRIFT,)),
         "history": Access(
             reads=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.ANALYTICS),
             writes=(topics.DEAD_LETTERS,),

@@ -20,7 +20,6 @@ from contracts import topics
 from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
 from contracts.face_models import identifying, manifest_path
-from stream.jobs.gateway import classpath
 from vault import MasterKey, master_key
 from vedette.broker import Broker, BrokerConfig
 from vedette.class_archive import ArchiveMaker, ClassArchive
@@ -199,6 +198,9 @@ class LocalSystem:
         self.bootstrap = self._broker.bootstrap
 
     def _start_jobs(self) -> None:
+        # Imported here, as Flink comes with it: where models are trained there is none.
+        from stream.jobs.gateway import classpath
+
         connector = flink_connector_jar()
         self._archives.append(ClassArchive("jobs", find_java(), classpath(connector), JOBS_COLLECTOR))
         jvm = (

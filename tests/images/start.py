@@ -35,6 +35,7 @@ FLINK = "/opt/flink/bin"
 MORE = {
     "console": ("import archive.preview.__main__", "import console.signer.__main__"),
     "edge": ("import edge.enrol",),
+    "training": ("import training.__main__, vedette.learn",),
     "stream-cuda": ("import onnxruntime as o; assert 'CUDAExecutionProvider' in o.get_available_providers()",),
 }
 """What an image's programs start themselves, or what needs another machine to be started for real."""

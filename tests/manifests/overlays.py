@@ -15,6 +15,8 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+from vedette.cli import _parser
+
 K8S = Path(__file__).parents[2] / "k8s"
 OVERLAYS = ("dev", "prod")
 KUBERNETES = "1.35"
@@ -101,6 +103,17 @@ def _closed(schema: Any, *, top: bool = False) -> Any:
 
 def containers(one: Object) -> Iterator[Object]:
     """The containers of an object's pods, init containers too."""
+    for pod in _pods(one):
+        yield from [*pod.get("initContainers", []), *pod.get("containers", [])]
+
+
+def volumes(one: Object) -> Iterator[Object]:
+    """The volumes of an object's pods."""
+    for pod in _pods(one):
+        yield from pod.get("volumes", [])
+
+
+def _pods(one: Object) -> Iterator[Object]:
     spec = one.get("spec", {})
     templates = [
         spec.get("template"),
@@ -108,8 +121,7 @@ def containers(one: Object) -> Iterator[Object]:
         spec.get("jobTemplate", {}).get("spec", {}).get("template"),
     ]
     for template in templates:
-        pod = (template or {}).get("spec", {})
-        yield from [*pod.get("initContainers", []), *pod.get("containers", [])]
+        yield (template or {}).get("spec", {})
 
 
 def site_of(overlay: str) -> Path:
@@ -123,8 +135,11 @@ def plain(value: object) -> str:
 
 
 def not_taken(module: str, arguments: Iterable[str]) -> list[str]:
-    """The options that stand neither in the program's own parser nor in that of all processes of the archive."""
+    """The arguments that `vedette`'s parser doesn't know; of other programs the options that stand neither in their own
+    parser nor in that of all processes of the archive."""
+    if module == "vedette":
+        return list(_parser().parse_known_args(list(arguments))[1])
     program = K8S.parent.joinpath(*module.split("."), "__main__.py")
     source = program.read_text() + (K8S.parent / "archive" / "process.py").read_text()
-    options = [argument.partition("=")[0] for argument in arguments]
+    options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
     return [option for option in options if not re.search(rf'"{re.escape(option)}"', source)]

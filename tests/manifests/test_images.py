@@ -62,7 +62,7 @@ def test_its_extras_are_those_of_the_project(file: Path) -> None:
         ("edge", ("edge.__main__", "edge.enrol")),
         ("console", ("console.__main__", "console.signer.__main__", *(f"archive.{one}.__main__" for one in ARCHIVE))),
         ("stream", ("stream.jobs.cluster", "bus.__main__")),
-        ("training", ("training.__main__",)),
+        ("training", ("training.__main__", "vedette.cli", "vedette.learn")),
     ],
 )
 def test_its_extras_bring_what_its_programs_import(image: str, programs: tuple[str, ...]) -> None:

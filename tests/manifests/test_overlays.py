@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn.config
@@ -28,7 +30,9 @@ from tests.manifests.overlays import (
     name_of,
     not_taken,
     site_of,
+    volumes,
 )
+from vedette.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_REFUSED, _parser
 from vedette.manifests import FOLDER, monitoring_texts, texts
 
 SCHEMAS = Path(__file__).parents[3] / "shared" / "schemas" / "crds"
@@ -113,10 +117,9 @@ def test_every_part_that_runs_has_a_user_and_mounts_its_certificate() -> None:
     site = load(site_of("prod")).site.name
     secrets = {}
     for one in built("prod"):
-        for pod in (one.get("spec", {}).get("podTemplate"), one.get("spec", {}).get("template")):
-            for volume in (pod or {}).get("spec", {}).get("volumes", []):
-                if volume["name"] == "tls-user":
-                    secrets[one["metadata"]["name"]] = volume["secret"]["secretName"]
+        for volume in volumes(one):
+            if volume["name"] == "tls-user":
+                secrets[one["metadata"]["name"]] = volume["secret"]["secretName"]
     assert {name: user for name, user in secrets.items() if name != user} == {"agent": f"agent-{site}"}
     assert set(secrets.values()) == set(of_parts(site)) - {"site"}  # nobody is identified there
 
@@ -159,9 +162,8 @@ def test_every_command_is_a_program_that_takes_its_arguments(overlay: str) -> No
             _, dash_m, module = container["command"]
             assert dash_m == "-m"
             seen.add(module)
-            options = [argument for argument in container["args"] if argument.startswith("-")]
-            assert not_taken(module, options) == []
-    assert seen - {"training", "console.signer"} == {"edge", "console", "archive.evidence", "archive.history"}
+            assert not_taken(module, container["args"]) == []
+    assert seen - {"vedette", "console.signer"} == {"edge", "console", "archive.evidence", "archive.history"}
 
 
 def test_who_says_where_a_request_comes_from_is_alone_at_the_console() -> None:
@@ -215,15 +217,62 @@ def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
     assert external == list(of_agents(load(site_of("prod")).site.name, load(site_of("prod")).edge.agents))
 
 
-def test_training_runs_a_command_that_there_is_on_a_gpu() -> None:
+def test_training_runs_the_loop_on_a_gpu_with_all_that_its_site_names_mounted() -> None:
     (job,) = (one for one in built("prod") if one["kind"] == "CronJob")
     (container,) = containers(job)
-    verb, kind, *_ = container["args"]
-    source = (K8S.parent / "training" / "__main__.py").read_text()
-    assert f'kinds.add_parser("{verb}"' in source
-    assert (K8S.parent / "training" / "recipes" / f"{kind}.yaml").is_file()
+    given, config = _parser().parse_args(container["args"]), load(site_of("prod"))
+    assert given.run.__module__ == "vedette.learn_cli"
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+    volume = mounted_at(given.state, mounts)
+    assert (volume, mounts[volume]) == ("/var/lib/vedette/training", False)
+    assert mounted_at(given.config, mounts) == str(given.config)
+    assert {mounted_at(Path(path), mounts) for path in (config.learning.replay, config.learning.gate)} == {volume}
+    tls = config.kafka.tls
+    assert tls is not None
+    named = [*(tls.ca, tls.certificate, tls.key), *(one["value"] for one in container["env"] if "FILE" in one["name"])]
+    named += re.findall(r"sslrootcert=(\S+)", config.console.database)
+    assert len(named) == 5
+    assert all(mounts[mounted_at(Path(file), mounts)] for file in named)
+    assert None not in (config.evidence.s3, config.learning.s3, config.models.s3)
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
+
+
+def mounted_at(path: Path, mounts: Iterable[str]) -> str:
+    """The mount that a path is on."""
+    return max((mount for mount in mounts if path.is_relative_to(mount)), key=len)
+
+
+def test_what_once_more_would_go_the_same_way_is_not_tried_again() -> None:
+    (job,) = (one["spec"]["jobTemplate"]["spec"] for one in built("prod") if one["kind"] == "CronJob")
+    (ends,) = (rule for rule in job["podFailurePolicy"]["rules"] if rule["action"] == "FailJob")
+    codes = ends["onExitCodes"]
+    assert (codes["operator"], set(codes["values"])) == ("In", {EXIT_CONFIG, EXIT_REFUSED})
+    assert EXIT_FAILED not in codes["values"]
+    assert job["backoffLimit"] > 0
+    assert job["template"]["spec"]["restartPolicy"] == "Never"  # without, the rules are not heard
+
+
+def test_training_gets_to_the_stores_and_names_only_and_nobody_to_it() -> None:
+    ways = [
+        rule
+        for one in built("prod")
+        if one["kind"] == "NetworkPolicy" and chosen(one["spec"]["podSelector"], "training")
+        for rule in one["spec"].get("egress", [])
+    ]
+    assert {port["port"] for way in ways for port in way["ports"]} == {53, 9092, 9093, 443, 9000, 5432}
+    access = of_parts(load(site_of("prod")).site.name)["training"]
+    assert (access.reads, access.writes, access.groups) == (("drift",), (), ())
+
+
+def chosen(selector: dict[str, Any], name: str) -> bool:
+    """Whether pods of that name are meant."""
+    if not selector:
+        return True
+    if selector.get("matchLabels", {}).get("app.kubernetes.io/name") == name:
+        return True
+    rules = selector.get("matchExpressions", [])
+    return any((name in one["values"]) is (one["operator"] == "In") for one in rules)
 
 
 @every_overlay
