@@ -30,14 +30,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from bus.errors import BusError, RefusedError
-from bus.producer import BY_KEY, Acked, Link
-from contracts import metrics, topics
+from bus.producer import Link
+from contracts import metrics
 from contracts.codec import encode
 from contracts.fields import Lane
 from contracts.messages import CameraProbe, DeadLetter, EdgeStatus, Frame
-from edge.clock import ClockOffset
 from edge.lanes import Disk, Lanes
 from edge.metrics import Meters
+from edge.outlet import Outlet
 from edge.sampler import Worth
 from edge.spool import Record
 from edge.tracing import capture_span, publish_span
@@ -53,10 +53,6 @@ PATIENCE_S = 3.0
 
 STUCK_S = 60.0
 """A producer that has been connected and silent for so long is replaced; repeats are harmless."""
-
-OLD_MS = 60_000
-"""A frame that old, or that far ahead (a clock was wrong), carries the time of sending as its record's timestamp:
-retention would delete it unread, or the broker refuse it."""
 
 TICK_S = 0.25
 FAILED_S = 1.0
@@ -81,8 +77,7 @@ class Publisher:
         disk: Disk | None,
         tracer: Tracer | None = None,
     ) -> None:
-        self._topic_of: dict[Lane, str] = {"live": topics.frames(site), "late": topics.frames_late(site)}
-        self._slots, self._connect, self._now_ms, self._meters = slots, connect, now_ms, meters
+        self._connect, self._now_ms, self._meters = connect, now_ms, meters
         self._tracer = tracer or Tracer()
         self._blocks = disk is None
         self._late_pause_s = 0.0 if disk is None else 1 / disk.late_fps
@@ -92,10 +87,8 @@ class Publisher:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._wake = threading.Event()
+        self._out = Outlet(site=site, slots=slots, now_ms=now_ms, broken=self._wake.set, as_captured=self._blocks)
         self._stopping = False
-        self._link: Link | None = None
-        self._partitions: dict[str, int] = {}
-        self._failure: BusError | None = None
         self._refused: PublishError | None = None
         self._away = False
         self._again = False
@@ -104,8 +97,6 @@ class Publisher:
         self._keep_next_s = 0.0
         self._progress_s = 0.0
         self._results: deque[tuple[Link, Record, int | BusError]] = deque()
-        self._status_open: set[str] = set()
-        self._clock = ClockOffset()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
     def start(self) -> None:
@@ -134,34 +125,19 @@ class Publisher:
                 self._hand_over(record, payload)
 
     def send_status(self, status: EdgeStatus) -> None:
-        """Send a camera's status, unless the one before is still under way: an old status is worth nothing."""
+        """See Outlet."""
         with self._lock:
-            if self._link is None or self._failure is not None or status.camera in self._status_open:
-                return
-            self._status_open.add(status.camera)
-            sent_at_ms = self._now_ms()
-
-            def acked(at: Acked) -> None:
-                self._clock.add(sent_at_ms, self._now_ms(), at.timestamp_ms)
-                self._status_open.discard(status.camera)
-
-            def failed(error: BusError) -> None:
-                log.warning("a status was not taken", extra={"camera": status.camera, "error": str(error)})
-                self._status_open.discard(status.camera)
-
-            self._send(topics.EDGE_STATUS, status.camera, encode(status), status.at_ms, acked, failed)
+            self._out.send_status(status)
 
     def send_dead_letter(self, letter: DeadLetter) -> None:
-        """Send a dead letter if there is a connection; its original stays in its own topic anyway."""
+        """See Outlet."""
         with self._lock:
-            if self._link is not None and self._failure is None:
-                self._send(topics.DEAD_LETTERS, letter.topic, encode(letter), letter.at_ms, _ignore_ack, _log_failure)
+            self._out.send_dead_letter(letter)
 
     def send_probe(self, probe: CameraProbe) -> None:
-        """Send what a probe saw, if there is a connection: without one nobody could have asked."""
+        """See Outlet."""
         with self._lock:
-            if self._link is not None and self._failure is None:
-                self._send(topics.CAMERA_PROBES, probe.site, encode(probe), probe.at_ms, _ignore_ack, _log_failure)
+            self._out.send_probe(probe)
 
     def reconnect(self) -> None:
         """Let another connection take over, with the credentials of now; the one that is there serves until then."""
@@ -171,7 +147,7 @@ class Publisher:
     @property
     def clock_offset_ms(self) -> int | None:
         """Agent minus broker; None until known."""
-        return self._clock.offset_ms
+        return self._out.clock.offset_ms
 
     @property
     def spool_bytes(self) -> int:
@@ -181,7 +157,7 @@ class Publisher:
     def wait_connected(self, timeout_s: float) -> bool:
         """Whether the broker is there, waiting for it at most so long."""
         with self._lock:
-            return self._changed.wait_for(lambda: self._link is not None, timeout_s)
+            return self._changed.wait_for(lambda: self._out.link is not None, timeout_s)
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait until every live frame is acknowledged; False when time ran out. Raises PublishError as `publish`."""
@@ -218,13 +194,13 @@ class Publisher:
                 log.exception("the publisher failed; it goes on with a new connection")
                 self._fail(error)
                 time.sleep(FAILED_S)
-        if self._link is not None:
-            self._link.close(CLOSE_S)
+        if self._out.link is not None:
+            self._out.link.close(CLOSE_S)
             self._settle()
 
     def _turn(self) -> None:
         self._settle()
-        if self._link is None or self._failure is not None or self._stuck():
+        if not self._out.ready or self._stuck():
             self._disconnect()
             self._connect_anew()
         elif self._again:
@@ -233,7 +209,7 @@ class Publisher:
         self._keep()
 
     def _pause_s(self) -> float:
-        if self._link is None or not self._lanes.waiting:
+        if self._out.link is None or not self._lanes.waiting:
             return TICK_S
         return min(max(self._late_next_s - time.monotonic(), 0.001), TICK_S)
 
@@ -250,10 +226,9 @@ class Publisher:
             self._away = True
             return
         with self._lock:
-            old, self._link = self._link, link
-            self._partitions, self._failure, self._away, self._again = partitions, None, False, False
+            old = self._out.take(link, partitions)
+            self._away, self._again = False, False
             self._progress_s = time.monotonic()
-            self._status_open.clear()
             self._lanes.late_again()
             for record, payload in self._lanes.live_again():
                 self._hand_over(record, payload)
@@ -267,17 +242,16 @@ class Publisher:
         """A new connection and the number of partitions of every topic that is written."""
         link = self._connect()
         try:
-            names = (*self._topic_of.values(), topics.EDGE_STATUS, topics.DEAD_LETTERS)
-            return link, {name: link.partitions(name) for name in names}
+            return link, self._out.partitions_of(link)
         except BusError:
             link.close(0.0)
             raise
 
     def _disconnect(self) -> None:
         with self._lock:
-            link, self._link = self._link, None
+            link = self._out.leave()
         if link is not None:
-            log.warning("the producer is replaced", extra={"error": str(self._failure or "no acknowledgement")})
+            log.warning("the producer is replaced", extra={"error": str(self._out.failure or "no acknowledgement")})
             link.close(0.0)
             self._settle()
 
@@ -315,11 +289,11 @@ class Publisher:
             self._refused = PublishError(f"the broker refused a frame of {record.camera}: {result}")
         elif isinstance(result, RefusedError):
             self._lanes.refused(record, result)
-        elif link is self._link:
-            self._failure = result
+        elif link is self._out.link:
+            self._out.failure = result
 
     def _fail(self, error: Exception) -> None:
-        self._failure = self._failure or BusError(f"{type(error).__name__}: {error}")
+        self._out.failure = self._out.failure or BusError(f"{type(error).__name__}: {error}")
         self._wake.set()
 
     def _send_late(self) -> None:
@@ -337,7 +311,7 @@ class Publisher:
         if now_s < self._keep_next_s:
             return
         self._keep_next_s = now_s + TICK_S
-        offset_ms = self._clock.offset_ms
+        offset_ms = self._out.clock.offset_ms
         if offset_ms is not None:
             self._meters.metrics.gauge(metrics.CLOCK_OFFSET).set(offset_ms / 1000)
         try:
@@ -349,52 +323,27 @@ class Publisher:
     # Under the lock
 
     def _live_open(self) -> bool:
-        if self._link is None or self._failure is not None or self._clock.wrong or not self._has_room():
+        if not self._out.ready or self._out.clock.wrong or not self._has_room():
             return False
         oldest_s = next(iter(self._lanes.live.values()), None)
         return oldest_s is None or time.monotonic() - oldest_s < PATIENCE_S
 
     def _late_open(self) -> bool:
-        there = self._link is not None and self._failure is None
-        return there and not self._clock.wrong and self._lanes.late_bytes < WINDOW_BYTES
+        return self._out.ready and not self._out.clock.wrong and self._lanes.late_bytes < WINDOW_BYTES
 
     def _has_room(self) -> bool:
         return self._lanes.live_bytes < WINDOW_BYTES
 
     def _hand_over(self, record: Record, payload: bytes) -> None:
-        link = self._link
-        if link is None or self._failure is not None:
+        link = self._out.link
+        if link is None or self._out.failure is not None:
             return  # it is among the live or late ones, and the next connection begins with those
-        self._send(
-            self._topic_of[record.lane],
-            record.camera,
+        self._out.send_frame(
+            record,
             payload,
-            self._timestamp_ms(record),
             lambda at: self._report(link, record, self._now_ms()),
             lambda error: self._report(link, record, error),
         )
-
-    def _send(
-        self,
-        topic: str,
-        camera: str,
-        value: bytes,
-        timestamp_ms: int,
-        acked: Callable[[Acked], None],
-        failed: Callable[[BusError], None],
-    ) -> None:
-        assert self._link is not None
-        count = self._partitions.get(topic)
-        partition = BY_KEY if count is None else self._slots.get(camera, 0) % count
-        try:
-            self._link.send(
-                topic, camera, value, partition=partition, timestamp_ms=timestamp_ms, acked=acked, failed=failed
-            )
-        except RefusedError as error:
-            failed(error)
-        except BusError as error:
-            self._failure = error
-            self._wake.set()
 
     def _report(self, link: Link, record: Record, result: int | BusError) -> None:
         self._results.append((link, record, result))
@@ -402,16 +351,3 @@ class Publisher:
         # switch of threads.
         if self._waited_for or not isinstance(result, int):
             self._wake.set()
-
-    def _timestamp_ms(self, record: Record) -> int:
-        if self._blocks or abs(self._now_ms() - record.captured_at_ms) < OLD_MS:
-            return record.captured_at_ms
-        return self._now_ms() - (self._clock.offset_ms or 0)
-
-
-def _ignore_ack(at: Acked) -> None:
-    """Nothing waits for it."""
-
-
-def _log_failure(error: BusError) -> None:
-    log.warning("a dead letter or a probe was not taken", extra={"error": str(error)})
