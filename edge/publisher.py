@@ -54,6 +54,10 @@ PATIENCE_S = 3.0
 STUCK_S = 60.0
 """A producer that has been connected and silent for so long is replaced; repeats are harmless."""
 
+REST = 4
+"""Another connection that is refused is tried again after so many times as long as the try took (3 s, where no broker
+answers): the late lane waits for tries, on the same thread, and so loses a fifth of its time at most."""
+
 TICK_S = 0.25
 FAILED_S = 1.0
 CLOSE_S = 0.3
@@ -92,6 +96,7 @@ class Publisher:
         self._refused: PublishError | None = None
         self._away = False
         self._again = False
+        self._again_next_s = 0.0
         self._waited_for = disk is None
         self._late_next_s = 0.0
         self._keep_next_s = 0.0
@@ -141,7 +146,7 @@ class Publisher:
 
     def reconnect(self) -> None:
         """Let another connection take over, with the credentials of now; the one that is there serves until then."""
-        self._again = True
+        self._again, self._again_next_s = True, 0.0
         self._wake.set()
 
     @property
@@ -203,7 +208,7 @@ class Publisher:
         if not self._out.ready or self._stuck():
             self._disconnect()
             self._connect_anew()
-        elif self._again:
+        elif self._again and time.monotonic() >= self._again_next_s:
             self._connect_anew()
         self._send_late()
         self._keep()
@@ -218,9 +223,12 @@ class Publisher:
 
         One that is there serves until then: no frame has to wait, and what is under way twice is a repeat.
         """
+        begun_s = time.monotonic()
         try:
             link, partitions = self._connected()
         except BusError as error:
+            ended_s = time.monotonic()
+            self._again_next_s = ended_s + REST * (ended_s - begun_s)
             if not self._away:
                 log.warning("no broker; frames go to disk, or the way they went", extra={"error": str(error)})
             self._away = True

@@ -33,6 +33,7 @@ class Broker:
     def __init__(self) -> None:
         self.topics: dict[str, list[tuple[str, int, int, bytes]]] = {}
         self.away = False
+        self.vain_s, self.tried = 0.0, 0  # where a connection is refused after so long, how often it was tried
         self.links: list[Link] = []
         self.refuse: Callable[[str, Frame], Exception | None] = lambda topic, frame: None
         self.clock_ms = NOW_MS
@@ -40,6 +41,10 @@ class Broker:
     def connect(self) -> Link:
         if self.away:
             raise BusError("no broker")
+        if self.vain_s:
+            self.tried += 1
+            time.sleep(self.vain_s)
+            raise BusError("handshake failed")
         self.links.append(Link(self))
         return self.links[-1]
 

@@ -135,6 +135,24 @@ def test_another_connection_takes_over_while_frames_go_on(broker: Broker, tmp_pa
         assert LATE not in broker.topics
 
 
+def test_the_late_lane_goes_on_while_another_connection_is_refused(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker does not take the renewed certificate (yet), and says so only after a while."""
+    monkeypatch.setattr(module, "TICK_S", 0.02)
+    broker.away = True
+    with Setup(broker, tmp_path, late_fps=200) as setup:
+        setup.publish(*range(200))
+        broker.away = False
+        assert setup.publisher.wait_connected(5)
+        broker.vain_s, begun = 0.1, time.monotonic()
+        setup.publisher.reconnect()
+        assert setup.arrived(LATE, 200) == list(range(200))
+        assert 1 <= broker.tried <= 1 + (time.monotonic() - begun) / (5 * broker.vain_s)
+        broker.vain_s = 0.0
+        wait_until(lambda: len(broker.links) == 2, 5, "a second connection")
+
+
 def test_a_failed_producer_is_replaced_and_all_is_sent_again_in_order(broker: Broker, tmp_path: Path) -> None:
     with Setup(broker, tmp_path) as setup:
         setup.publish(0)
