@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection
 
@@ -41,6 +42,23 @@ class RefusedError(VedetteError):
     """An agent's request is not granted. Says to the agent no more than it needs."""
 
 
+class Agent(Struct, frozen=True, kw_only=True):
+    """One agent; times are 0 until it has enrolled, `revoked_at_ms` while it may renew, `token_until_ms` without one.
+
+    `named`: it is in `edge.agents`, without which it neither enrols nor renews.
+    """
+
+    name: str
+    named: bool = True
+    token_until_ms: int = 0
+    enrolled_at_ms: int = 0
+    renewed_at_ms: int = 0
+    expires_at_ms: int = 0
+    revoked_at_ms: int = 0
+    address: str = ""
+    version: str = ""
+
+
 class AgentDesk:
     """Tokens, agents and their certificates. `signer` None: nobody enrols here."""
 
@@ -53,6 +71,19 @@ class AgentDesk:
     def names(self) -> tuple[str, ...]:
         """The agents that may enrol, as the config has them."""
         return self._config.edge.agents
+
+    @property
+    def enrols(self) -> bool:
+        """Whether agents can enrol at this console at all."""
+        return self._signer is not None
+
+    def agents(self, who: Who) -> tuple[Agent, ...]:
+        """All of the config, and who was enrolled before, by name. Raises ForbiddenError."""
+        who.need("manage_agents")
+        rows = {row.name: row for row in self._store.agents.all()}
+        tokens = {one.agent: one.expires_at_ms for one in self._store.agents.open_tokens(self._clock_ms())}
+        names = sorted({*self.names, *rows})
+        return tuple(_agent(name, name in self.names, tokens.get(name, 0), rows.get(name)) for name in names)
 
     def token(self, who: Who, agent: str, valid_ms: int) -> str:
         """Make what lets `agent` enrol once; shown once, kept as a hash. Raises ForbiddenError, NoAgentError."""
@@ -164,6 +195,14 @@ class AgentDesk:
     def _audit(self, connection: Connection, who: str, action: AuditAction, agent: str, **details: object) -> None:
         at_ms = self._clock_ms()
         self._store.audit.add(connection, at_ms=at_ms, who=who, action=action, subject=agent, details=details)
+
+
+def _agent(name: str, named: bool, token_until_ms: int, row: AgentRow | None) -> Agent:
+    agent = Agent(name=name, named=named, token_until_ms=token_until_ms)
+    if row is None:
+        return agent
+    kept = {field: getattr(row, field) for field in AgentRow.__struct_fields__ if field != "certificate"}
+    return replace(agent, **kept)
 
 
 def _signature(asked: Renew) -> bytes:

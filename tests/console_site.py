@@ -35,6 +35,7 @@ from contracts.messages import (
     Message,
 )
 from contracts.metrics import Metrics
+from tests.certificates import Authority
 from tests.console_scene import FRAMES, alert_now, frame_of, now_ms
 from tests.oidc_provider import SECRET, provider
 from tests.receivers import http_receiver
@@ -71,7 +72,9 @@ rules:
   hall-closed: {kind: zone_entry, zone: floor, cameras: [hall], severity: critical}
   camera-down: {kind: camera_down}
 models: {folder: "REGISTRY"}
+edge: {agents: [gatehouse, quay]}
 console:
+  agents: {signer: "SIGNER", bootstrap_servers: ["kafka.example.net:9094"], broker_ca: "CA"}
   budget: {rules: {path-in: 0.6}}
   oidc: {issuer: "ISSUER", client_id: vedette, client_secret: "{OIDC_SECRET}", title: Harbour ID,
     roles: [{group: guards, role: operator}]}
@@ -137,6 +140,8 @@ class ConsoleSite:
         self.provider = self._beside.enter_context(provider())
         text = CONFIG.replace("CAMERAS", more).replace("RECEIVER", self.receiver.url)
         text = text.replace("REGISTRY", str(self.folder / "registry"))
+        self.authority = Authority(self.folder / "authority")
+        text = text.replace("SIGNER", str(self.signer)).replace('"CA"', f'"{self.authority.ca}"')
         (self.folder / "site.yaml").write_text(text.replace("ISSUER", self.provider.url))
         self.start()
         self.first_link = (self.state / "first-link").read_text()
@@ -145,6 +150,11 @@ class ConsoleSite:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self._beside.close()
+
+    @property
+    def signer(self) -> Path:
+        """Where the console asks for agents' certificates; a test that has them signed serves there."""
+        return self.folder / "signer"
 
     def start(self) -> None:
         """Start the process and wait until it answers."""

@@ -8,28 +8,16 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
+from console.agents import Agent
 from console.api.base import WithParts, body, needs, reply, spec
 from console.auth.guard import address_of
 from console.rights import Who
-from console.store.agents import AgentRow
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Enrolled, Renew, Short
 
 router = APIRouter(tags=["agents"])
 
 Manager = Annotated[Who, Depends(needs("manage_agents"))]
 HOUR_S, WEEK_S = 3600, 7 * 86_400
-
-
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent of the config; times are 0 until it has enrolled, `revoked_at_ms` while it may renew."""
-
-    name: str
-    enrolled_at_ms: int = 0
-    renewed_at_ms: int = 0
-    expires_at_ms: int = 0
-    revoked_at_ms: int = 0
-    address: str = ""
-    version: str = ""
 
 
 class AgentList(msgspec.Struct, frozen=True):
@@ -54,9 +42,7 @@ class AgentSecret(msgspec.Struct, frozen=True):
 @router.get("/api/agents", **spec(AgentList))
 def agents(parts: WithParts, who: Manager) -> Response:
     """Who may enrol, and how long their certificates last."""
-    rows = {row.name: row for row in parts.store.agents.all()}
-    names = sorted({*parts.agents.names, *rows})
-    return reply(AgentList(tuple(_agent(name, rows.get(name)) for name in names)))
+    return reply(AgentList(parts.agents.agents(who)))
 
 
 @router.post("/api/agents/tokens", **spec(AgentSecret, takes=NewToken, status=201, errors=(404, 409)))
@@ -82,9 +68,3 @@ def enrol(parts: WithParts, request: Request, given: Annotated[Enrol, Depends(bo
 def renew(parts: WithParts, request: Request, given: Annotated[Renew, Depends(body(Renew))]) -> Response:
     """Asked by an agent with its certificate's key: the next certificate."""
     return reply(parts.agents.renew(given, address_of(request.scope)))
-
-
-def _agent(name: str, row: AgentRow | None) -> Agent:
-    if row is None:
-        return Agent(name=name)
-    return Agent(**{field: getattr(row, field) for field in Agent.__struct_fields__})

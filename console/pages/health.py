@@ -26,6 +26,9 @@ async def health_page(visit: Visit) -> None:
     with parts.element("div", classes="page"):
         with parts.element("header"):
             parts.element("h1", HEALTH["title"])
+            if visit.who.may("manage_agents"):
+                parts.element("span", classes="grow")
+                parts.element("a", HEALTH["agents"], "button", href="/agents")
         body = parts.element("div", classes="stack", aria_live="off")
 
     async def show() -> None:

@@ -28,6 +28,7 @@ PAGES: tuple[tuple[str, str, Permission], ...] = (
     ("models", "/models", "promote"),
     ("notifications", "/notifications", "configure"),
     ("health", "/health", "see"),
+    ("agents", "/agents", "manage_agents"),
     ("audit", "/audit", "see_audit"),
     ("accounts", "/accounts", "manage_accounts"),
     ("own", "/account", "see"),

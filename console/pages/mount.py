@@ -8,6 +8,7 @@ from nicegui import ui
 
 from console.pages import layout, live, login, oidc, pictures, preview, texts
 from console.pages.accounts import accounts_page
+from console.pages.agents import agents_page
 from console.pages.analytics import analytics_page
 from console.pages.audit import audit_page
 from console.pages.budget import budget_page
@@ -35,6 +36,7 @@ PAGES: dict[str, layout.Build] = {
     "models": models_page,
     "notifications": notifications_page,
     "health": health_page,
+    "agents": agents_page,
     "audit": audit_page,
     "people": people_page,
     "accounts": accounts_page,

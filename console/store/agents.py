@@ -77,6 +77,12 @@ class AgentStore:
             row = connection.execute(select(agent_tokens).where(*good)).first()
         return AgentToken(**row._mapping) if row else None
 
+    def open_tokens(self, now_ms: int) -> list[AgentToken]:
+        """Those that are still good and nobody has used."""
+        good = select(agent_tokens).where(agent_tokens.c.expires_at_ms > now_ms)
+        with self._database.read() as connection:
+            return [AgentToken(**row._mapping) for row in connection.execute(good)]
+
     def take_token(self, connection: Connection, secret: str) -> bool:
         """Use a token up; False when somebody was faster."""
         return bool(connection.execute(delete(agent_tokens).where(agent_tokens.c.secret == secret)).rowcount)

@@ -23,6 +23,7 @@ PAGES = (
     "/handover",
     "/people",
     "/health",
+    "/agents",
     "/audit",
     "/accounts",
     "/account",

@@ -15,10 +15,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from console.signer.signing import Signer, serving
 from contracts import topics
 from contracts.config import Arming, Period
+from contracts.config_file import load
 from contracts.controls import Control, SetArming, SetLine, SetRule, SetZone
 from contracts.messages import Feedback
+from edge.identity import Identity, console_at
+from tests.browser.test_accessibility import findings
 from tests.console_scene import frame_of, now_ms, status_of, tracks_of
 from tests.console_site import PASSWORD, ConsoleSite
 
@@ -286,6 +290,52 @@ def test_health_tells_of_agents_jobs_and_broker(site: ConsoleSite, opened: Opene
         expect(page.get_by_text(re.compile("Pictures are decided on within"))).to_be_visible(timeout=20_000)
         expect(page.get_by_role("row", name="gate-01")).to_contain_text("Waiting")
         shot(page, "health")
+
+
+@contextmanager
+def signing(site: ConsoleSite) -> Iterator[None]:
+    """The signer beside the console."""
+    key = site.folder / "authority.key"
+    key.write_bytes(site.authority.key)
+    with serving(Signer(load(site.folder / "site.yaml"), Path(site.authority.ca), key, now_ms), site.signer):
+        yield
+
+
+def test_an_agent_is_let_in_by_a_token_and_taken_out(
+    site: ConsoleSite, opened: Opened, shot: Shot, tmp_path: Path
+) -> None:
+    page = opened("/health")
+    page.get_by_role("link", name="Certificates of agents").click()
+    expect(page.get_by_role("row", name="quay")).to_contain_text("Not enrolled")
+    page.get_by_role("button", name="New token gatehouse").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("lets this agent enrol once")
+    page.get_by_label("Good for").select_option("1 day")
+    page.get_by_role("button", name="Make the token").click()
+    commands = page.get_by_label("Commands for the agent's machine").input_value()
+    expect(page.get_by_role("status").get_by_text("gatehouse has not enrolled yet")).to_be_visible()
+    assert findings(page) == []
+    shot(page, "agents-token")
+    (token,) = re.findall(r"echo (\S+) \| python -m edge.enrol [^|]*--console " + re.escape(site.address), commands)
+    with signing(site):
+        Identity(tmp_path).enrol(console_at(site.address, ""), token, site.address, "", "harbour", "1.4.0")
+    expect(page.get_by_role("status").get_by_text("gatehouse has enrolled")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    row = page.get_by_role("row", name="gatehouse")
+    for text in ("Enrolled", "1.4.0", "in 23 h", "127.0.0.1"):
+        expect(row).to_contain_text(text)
+    shot(page, "agents")
+    page.get_by_role("button", name="Take out gatehouse").click()
+    expect(page.get_by_role("dialog")).to_contain_text("sends pictures as before")
+    assert findings(page) == []
+    shot(page, "agents-out")
+    page.get_by_role("dialog").get_by_role("button", name="Take out").click()
+    expect(row).to_contain_text("Taken out")
+    page.get_by_role("button", name="Dark or light").click()
+    assert findings(page) == []
+    shot(page, "agents-light")
+    page = opened("/agents", "otto")
+    expect(page.get_by_role("alert")).to_contain_text("needs the role Administrator")
 
 
 def test_audit_holds_who_did_what_and_is_whole(site: ConsoleSite, opened: Opened, shot: Shot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.pages.texts.agents import AGENTS
 from console.pages.texts.alerts import ALERTS
 from console.pages.texts.audit import AUDIT, AUDIT_ACTIONS
 from console.pages.texts.budget import BUDGET, BUDGETING
@@ -16,6 +17,7 @@ from console.pages.texts.setup import SETUP
 
 __all__ = [
     "ACCOUNTS",
+    "AGENTS",
     "ALERTS",
     "ANALYTICS",
     "AUDIT",

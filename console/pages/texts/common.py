@@ -42,6 +42,7 @@ SHELL = {
     "models": "Models",
     "notifications": "Notifications",
     "health": "Health",
+    "agents": "Agents",
     "audit": "Audit",
     "people": "People",
     "accounts": "Accounts",

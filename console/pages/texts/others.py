@@ -90,6 +90,7 @@ HEALTH = {
     "spool": "Spool",
     "clock": "Clock",
     "agent": "Agent",
+    "agents": "Certificates of agents",
     "agent_runs": "{agent} (version {version})",
     "delay": "To the decision",
     "parts": "Parts",

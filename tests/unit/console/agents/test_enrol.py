@@ -42,9 +42,11 @@ def test_over_http_an_administrator_makes_tokens_and_takes_agents_out(parts: Par
     assert ada.post("/api/agents/tokens", json={"agent": "west"}).status_code == 404
     assert ada.delete("/api/agents/north").status_code == 404
     token = ada.post("/api/agents/tokens", json={"agent": "north"}).json()["token"]
+    assert ada.get("/api/agents").json()["agents"][0]["token_until_ms"] == parts.clock_ms() + HOUR_MS
     nobody, csr = browser(parts), AgentKey.new().request()
     assert over_http(nobody, ENROL_PATH, Enrol(token=token, site=SITE, csr=csr, version="1.0")) == 200
     north, south = ada.get("/api/agents").json()["agents"]
+    assert (north["token_until_ms"], south["token_until_ms"], south["named"]) == (0, 0, True)
     assert (north["name"], north["version"], north["expires_at_ms"] > parts.clock_ms()) == ("north", "1.0", True)
     assert (south["name"], south["expires_at_ms"]) == ("south", 0)
     asked = Renew(agent="north", site=SITE, csr=csr, at_ms=0, signature="-")

@@ -68,7 +68,7 @@ def test_every_text_that_a_component_asks_for_is_there():
     alert = texts.ALERTS | texts.IDENTITY | texts.MISSING
     pages = {
         "queue.js": alert, "live.js": texts.LIVE | texts.MISSING, "setup.js": texts.SETUP, "shell.js": texts.SHELL,
-        "accounts.js": texts.ACCOUNTS, "static/detail.js": alert, "static/asking.js": alert,
+        "accounts.js": texts.ACCOUNTS, "agents.js": texts.AGENTS, "static/detail.js": alert, "static/asking.js": alert,
         "static/missing.js": texts.MISSING,
         "static/row.js": texts.ALERTS, "people.js": texts.PEOPLE,
         "static/drawing.js": texts.SETUP, "static/versions.js": texts.SETUP,
