@@ -85,7 +85,7 @@ def test_a_disk_that_fails_is_counted_and_live_goes_on(broker: Broker, tmp_path:
         assert setup.arrived(LIVE, 1) == [0]
         broker.away = True
         broker.links[0].fail(BusError("gone"))
-        setup.publisher._failure = BusError("gone")
+        setup.publisher._out.failure = BusError("gone")
         setup.publish(1)
         assert setup.meters.of("gate").counters().dropped == {"spool_error": 1}
 
