@@ -57,7 +57,7 @@ def partitions(made: Consumer, topic: str) -> list[int]:
 
 def bounds(made: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """The partition's first offset and the one after its last, as the broker has them now; raises KafkaException."""
-    until_s = time.monotonic() + CONNECT_S
+    until_s = time.monotonic() + ANSWER_S
     while True:
         try:
             return made.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_S)

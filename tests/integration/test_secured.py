@@ -169,7 +169,7 @@ def test_an_agent_enrols_renews_while_it_publishes_and_is_out_when_it_is_taken_o
     clip = str(tmp_path / "visitor.avi")
     camera = {**CONFIG["cameras"]["gate"], "inputs": [{"url": clip, "loop": True}]}  # type: ignore[index]
     with enrolment_site(tmp_path, broker, {**CONFIG, "cameras": {"gate": camera}}) as site:
-        before = {lane: len(records_of(broker.bootstrap, lane, Frame)) for lane in (FRAMES, FRAMES_LATE)}
+        before = {lane: _count(broker, lane) for lane in (FRAMES, FRAMES_LATE)}
         enrolment = site.enrol()
         first = site.identity.certificate
         assert first.name == agent_user(SITE, "north")
@@ -184,7 +184,7 @@ def test_an_agent_enrols_renews_while_it_publishes_and_is_out_when_it_is_taken_o
         assert agent.log().count("connected") >= 2
         sent = [frame.index for _, frame in records_of(broker.bootstrap, FRAMES, Frame)][before[FRAMES] :]
         assert sorted(set(sent)) == list(range(max(sent) + 1))
-        assert len(records_of(broker.bootstrap, FRAMES_LATE, Frame)) == before[FRAMES_LATE]
+        assert _count(broker, FRAMES_LATE) == before[FRAMES_LATE]
         assert site.identity.certificate.serial == last.serial
         address = str(site.identity.address(enrolment))
         wait_until(lambda: _now_ms() > last.expires_at_ms, LIFE_S + 1, "the certificate's end")
