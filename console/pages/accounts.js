@@ -18,7 +18,6 @@ export default {
     async again() { const { name, role } = this.edited; await this.done(await this.call("invite", { name, role, cameras: this.cameras() })); },
     async remove() { if (confirm(this.filled(this.t.remove_sure, { name: this.edited.name }))) await this.done(await this.call("remove", { name: this.edited.name })); },
     async done(answer) { this.people = answer.people; this.$refs.dialog.close(); if (answer.link) { this.link = location.origin + answer.link; this.$nextTick(() => this.$refs.link.showModal()); } },
-    async copy() { await navigator.clipboard.writeText(this.link); this.say(this.t.copied); },
     state(one) { return one.disabled ? "disabled" : one.invited ? "invited" : one.locked_until_ms > this.clock ? "locked" : one.provider ? "provider" : "active"; },
     seen(one) { return one.cameras ? one.cameras.map((name) => this.start.cameras.find((camera) => camera.name === name)?.title ?? name).join(", ") || this.t.none : this.t.all; },
   },
@@ -33,7 +32,7 @@ export default {
     <fieldset><legend>{{ t.cameras }}</legend><label class="check"><input type="checkbox" v-model="edited.all">{{ t.all_cameras }}</label><div v-if="!edited.all" class="ticks"><label v-for="camera in start.cameras" :key="camera.name" class="check"><input type="checkbox" :value="camera.name" v-model="edited.cameras">{{ camera.title }}</label></div></fieldset>
     <label v-if="!edited.fresh" class="check"><input type="checkbox" v-model="edited.disabled">{{ t.disable }}</label>
     <div class="actions"><button v-if="!edited.fresh" type="button" class="button danger" @click="remove">{{ t.remove }}</button><button v-if="!edited.fresh" type="button" class="button" @click="again">{{ t.new_link }}</button><span class="grow"></span><button type="button" class="button" @click="$refs.dialog.close()">{{ t.cancel }}</button><button class="button primary">{{ edited.fresh ? t.make_link : t.save }}</button></div></form></dialog>
-  <dialog ref="link" :aria-label="t.link" @close="link = ''"><div><h2>{{ t.link }}</h2><p class="dim">{{ t.link_hint }}</p><input readonly :value="link" :aria-label="t.link" class="mono" @focus="$event.target.select()"><div class="actions"><button class="button" @click="copy">{{ t.copy }}</button><button class="button primary" @click="$refs.link.close()">{{ t.close }}</button></div></div></dialog>
+  <dialog ref="link" :aria-label="t.link" @close="link = ''"><div><h2>{{ t.link }}</h2><p class="dim">{{ t.link_hint }}</p><input ref="shown" readonly :value="link" :aria-label="t.link" class="mono" @focus="$event.target.select()"><div class="actions"><button class="button" @click="copy($refs.shown)">{{ t.copy }}</button><button class="button primary" @click="$refs.link.close()">{{ t.close }}</button></div></div></dialog>
   <Toasts :toasts="toasts" />
 </div>`,
 };

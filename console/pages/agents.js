@@ -28,7 +28,6 @@ export default {
       this.given = { agent, at_ms, commands: answer.commands, until_ms: this.one(agent).token_until_ms };
       this.$nextTick(() => this.$refs.given.showModal());
     },
-    async copy() { await navigator.clipboard.writeText(this.given.commands); this.say(this.t.copied); },
     ask(agent) { this.leaving = agent; this.$nextTick(() => this.$refs.leaving.showModal()); },
     async revoke() {
       const agent = this.leaving.name;
@@ -66,9 +65,9 @@ export default {
     <div class="actions"><button type="button" class="button" @click="$refs.dialog.close()">{{ t.cancel }}</button><button class="button primary">{{ t.make }}</button></div></form></dialog>
   <dialog ref="given" class="given" :aria-label="t.given" @close="given = null"><div v-if="given"><h2>{{ filled(t.given_for, { agent: given.agent }) }}</h2>
     <p class="dim">{{ filled(t.given_hint, { time: at(given.until_ms, 'full') }) }}</p>
-    <textarea readonly rows="5" wrap="soft" spellcheck="false" class="mono" :value="given.commands" :aria-label="t.commands" @focus="$event.target.select()"></textarea>
+    <textarea ref="commands" readonly rows="5" wrap="soft" spellcheck="false" class="mono" :value="given.commands" :aria-label="t.commands" @focus="$event.target.select()"></textarea>
     <p role="status" :class="came ? 'good' : 'dim'">{{ filled(came ? t.came : t.awaited, { agent: given.agent }) }}</p>
-    <div class="actions"><button class="button" @click="copy">{{ t.copy }}</button><button class="button primary" @click="$refs.given.close()">{{ t.close }}</button></div></div></dialog>
+    <div class="actions"><button class="button" @click="copy($refs.commands)">{{ t.copy }}</button><button class="button primary" @click="$refs.given.close()">{{ t.close }}</button></div></div></dialog>
   <dialog ref="leaving" :aria-label="t.revoke" @close="leaving = null"><div v-if="leaving"><h2>{{ filled(t.revoke_sure, { agent: leaving.name }) }}</h2>
     <ul class="follows"><li>{{ outAt(leaving) }}</li><li>{{ t.out_once }}</li><li>{{ t.out_void }}</li><li>{{ t.out_passwords }}</li></ul>
     <div class="actions"><button class="button" @click="$refs.leaving.close()">{{ t.cancel }}</button><button class="button danger" @click="revoke">{{ t.revoke }}</button></div></div></dialog>

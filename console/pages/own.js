@@ -26,7 +26,6 @@ export default {
       if (!confirm(this.filled(this.t.remove_sure, { title: token.title }))) return;
       this.tokens = (await this.call("remove", { token: token.id })).tokens;
     },
-    async copy() { await navigator.clipboard.writeText(this.secret); this.say(this.t.copied); },
   },
   template: `
 <div class="page own">
@@ -48,7 +47,7 @@ export default {
     <fieldset><legend>{{ t.scopes }}</legend><label v-for="scope in start.scopes" :key="scope" class="check"><input v-model="fresh.scopes" type="checkbox" :value="scope">{{ t['scope_' + scope] }}</label></fieldset>
     <label class="field">{{ t.good_for }}<select v-model.number="fresh.days"><option v-for="days in start.days" :key="days" :value="days">{{ days }} {{ t.days }}</option></select></label>
     <div class="actions"><button type="button" class="button" @click="$refs.dialog.close()">{{ t.cancel }}</button><button class="button primary" :disabled="!fresh.scopes.length">{{ t.make }}</button></div></form></dialog>
-  <dialog ref="secret" :aria-label="t.secret" @close="secret = ''"><div><h2>{{ t.secret }}</h2><p class="dim">{{ t.secret_hint }}</p><input readonly :value="secret" :aria-label="t.secret" class="mono" @focus="$event.target.select()"><div class="actions"><button class="button" @click="copy">{{ t.copy }}</button><button class="button primary" @click="$refs.secret.close()">{{ t.close }}</button></div></div></dialog>
+  <dialog ref="secret" :aria-label="t.secret" @close="secret = ''"><div><h2>{{ t.secret }}</h2><p class="dim">{{ t.secret_hint }}</p><input ref="shown" readonly :value="secret" :aria-label="t.secret" class="mono" @focus="$event.target.select()"><div class="actions"><button class="button" @click="copy($refs.shown)">{{ t.copy }}</button><button class="button primary" @click="$refs.secret.close()">{{ t.close }}</button></div></div></dialog>
   <Toasts :toasts="toasts" />
 </div>`,
 };

@@ -304,7 +304,7 @@ def signing(site: ConsoleSite) -> Iterator[None]:
 def test_an_agent_is_let_in_by_a_token_and_taken_out(
     site: ConsoleSite, opened: Opened, shot: Shot, tmp_path: Path
 ) -> None:
-    page = opened("/health")
+    page = opened("/health", script="Object.defineProperty(navigator, 'clipboard', {})")  # as over plain HTTP
     page.get_by_role("link", name="Certificates of agents").click()
     expect(page.get_by_role("row", name="quay")).to_contain_text("Not enrolled")
     page.get_by_role("button", name="New token gatehouse").focus()
@@ -316,6 +316,8 @@ def test_an_agent_is_let_in_by_a_token_and_taken_out(
     expect(page.get_by_role("status").get_by_text("gatehouse has not enrolled yet")).to_be_visible()
     assert findings(page) == []
     shot(page, "agents-token")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("status").get_by_text("Copied")).to_be_visible()
     (token,) = re.findall(r"echo (\S+) \| python -m edge.enrol [^|]*--console " + re.escape(site.address), commands)
     with signing(site):
         Identity(tmp_path).enrol(console_at(site.address, ""), token, site.address, "", "harbour", "1.4.0")

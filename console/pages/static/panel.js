@@ -102,6 +102,12 @@ export const Panel = {
       this.waiting.delete(n);
       if (error) asked.refuse(error); else asked.resolve(value);
     },
+    /** Copy what a field holds. Over plain HTTP browsers have no clipboard for pages: there the old way works. */
+    async copy(field) {
+      try { await navigator.clipboard.writeText(field.value); }
+      catch { field.select(); if (!document.execCommand("copy")) return this.say(this.t.not_copied, "bad"); }
+      this.say(this.t.copied);
+    },
     say(text, kind = "", action = null) {
       const toast = { id: ++this.number, text, kind, action };
       this.toasts = [...this.toasts.slice(-2), toast];

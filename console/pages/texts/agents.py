@@ -46,8 +46,6 @@ AGENTS = {
     "commands": "Commands for the agent's machine",
     "awaited": "{agent} has not enrolled yet.",
     "came": "{agent} has enrolled.",
-    "copy": "Copy",
-    "copied": "Copied",
     "revoke": "Take out",
     "revoke_sure": "Take {agent} out?",
     "revoked": "{agent} renews no more",

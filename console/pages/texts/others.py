@@ -143,8 +143,6 @@ ACCOUNTS = {
     "make_link": "Make the link",
     "link": "One-time link",
     "link_hint": "Give it to the person: it sets their password, works once, and for 24 hours. It is not shown again.",
-    "copy": "Copy",
-    "copied": "Copied",
     "about_viewer": "Sees alerts and cameras.",
     "about_operator": "Answers alerts, snoozes rules, reads the hand-over.",
     "about_supervisor": "Also changes zones and rules, arms and disarms, reads the audit.",
@@ -186,6 +184,4 @@ OWN = {
     "remove_sure": "Make the token {title} void? Software that uses it is refused at once.",
     "secret": "The token's secret",
     "secret_hint": "It is shown only now. Send it as the header: Authorization: Bearer …",
-    "copy": "Copy",
-    "copied": "Copied",
 }
