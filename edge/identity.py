@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from ssl import create_default_context
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ import msgspec
 from contracts.broker import BrokerAddress
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Enrolled, Renew
 from contracts.errors import ConfigError, VedetteError
+from edge.session import sync_folder
 from vault import AgentKey, Certificate
 
 FOLDER = "identity"
@@ -144,7 +146,7 @@ def console_at(address: str, ca: str) -> Ask:
                 return bytes(answer.read(MAX_ANSWER))
         except urllib.error.HTTPError as error:
             raise EnrolmentError(f"{address}: {error.code}, {error.read(500).decode(errors='replace')}") from error
-        except OSError as error:
+        except (OSError, HTTPException) as error:  # what is no HTTP, or ends before its end, is no OSError
             raise EnrolmentError(f"{address} does not answer: {error}") from error
 
     return ask
@@ -166,3 +168,4 @@ def _write(file: Path, content: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(file)
+    sync_folder(file.parent)  # a key that a power cut takes back, after the console knows it, can never be renewed again

@@ -29,8 +29,13 @@ def replace_file(path: Path, data: bytes, *, sync: bool) -> None:
             os.fsync(file.fileno())
     fresh.replace(path)
     if sync:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Afterwards the names in the folder are on the disk, too."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
