@@ -32,6 +32,7 @@ from tests.manifests.overlays import (
     site_of,
     volumes,
 )
+from vault.master import VARIABLE
 from vedette.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_REFUSED, _parser
 from vedette.manifests import FOLDER, monitoring_texts, texts
 
@@ -102,6 +103,14 @@ def test_every_port_with_metrics_is_asked_for_them() -> None:
                 flink = one["kind"] == "FlinkDeployment"
                 label = "flink-native-kubernetes" if flink else f"'{one['metadata']['name']}'"
                 assert any(label in chosen and port["name"] == name for chosen, name in endpoints), name_of(one)
+
+
+def test_strimzis_operator_is_asked_for_what_the_rules_say_of_certificates() -> None:
+    (rules, *_) = (one for one in built("prod") if one["kind"] == "PrometheusRule")
+    assert "strimzi_certificate_expiration_timestamp_ms" in str(rules["spec"])
+    (monitor,) = (one["spec"] for one in built("prod") if name_of(one) == "PodMonitor/strimzi")
+    assert monitor["namespaceSelector"] == {"any": True}
+    assert monitor["selector"]["matchLabels"] == {"strimzi.io/kind": "cluster-operator"}
 
 
 def test_every_part_has_its_name_as_job() -> None:
@@ -212,9 +221,38 @@ def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
     assert all(one["tls"] and one["authentication"] == {"type": "tls"} for one in listeners.values())
     told = load(site_of("prod")).console.agents
     assert [server.rpartition(":")[2] for server in told.bootstrap_servers] == [str(listeners["agents"]["port"])]
+    certified = listeners["agents"]["configuration"]["bootstrap"]["alternativeNames"]
+    assert [server.rpartition(":")[0] for server in told.bootstrap_servers] == certified
     users = [one for one in built("prod") if one["kind"] == "KafkaUser"]
     external = [one["metadata"]["name"] for one in users if one["spec"]["authentication"]["type"] == "tls-external"]
     assert external == list(of_agents(load(site_of("prod")).site.name, load(site_of("prod")).edge.agents))
+
+
+@every_overlay
+def test_no_part_insists_on_a_file_of_a_secret_that_may_be_missing(overlay: str) -> None:
+    """The master key: where nobody is identified there is none, and a part whose key file is not there doesn't begin."""
+    keys = set()
+    for one in built(overlay):
+        optional = {volume["name"] for volume in volumes(one) if volume.get("secret", {}).get("optional")}
+        for container in containers(one):
+            mounts = {mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] in optional}
+            for variable in container.get("env", []):
+                assert not any(variable.get("value", "").startswith(path) for path in mounts), name_of(one)
+                if variable["name"] == VARIABLE:
+                    keys.add((one["metadata"]["name"], variable["valueFrom"]["secretKeyRef"]["optional"]))
+    assert keys == {(name, True) for name in (*jobs_of(overlay), "console", "evidence")}
+
+
+def test_dev_needs_no_store_outside_of_its_cluster() -> None:
+    assert "s3://" not in yaml.safe_dump_all(built("dev"))
+    for one in built("dev"):
+        if one["kind"] != "FlinkDeployment":
+            continue
+        claims = {volume["name"] for volume in volumes(one) if "persistentVolumeClaim" in volume}
+        mounts = [m["mountPath"] for box in containers(one) for m in box["volumeMounts"] if m["name"] in claims]
+        folders = [value for value in one["spec"]["flinkConfiguration"].values() if str(value).startswith("file://")]
+        assert len(folders) == 3
+        assert all(mounted_at(Path(folder.removeprefix("file://")), mounts) for folder in folders)
 
 
 def test_training_runs_the_loop_on_a_gpu_with_all_that_its_site_names_mounted() -> None:
@@ -314,7 +352,8 @@ def test_no_secret_stands_in_a_manifest(overlay: str) -> None:
     for one in built(overlay):
         for container in containers(one):
             for variable in container.get("env", []):
-                assert not re.search(r"PASSWORD|SECRET|TOKEN|_KEY$", variable["name"]), name_of(one)
+                named = re.search(r"PASSWORD|SECRET|TOKEN|_KEY$", variable["name"])
+                assert not named or set(variable["valueFrom"]) == {"secretKeyRef"}, name_of(one)
 
 
 def test_every_part_that_makes_spans_is_told_of_the_collector() -> None:
