@@ -168,4 +168,5 @@ def _write(file: Path, content: bytes) -> None:
         out.flush()
         os.fsync(out.fileno())
     temporary.replace(file)
-    sync_folder(file.parent)  # a key that a power cut takes back, after the console knows it, can never be renewed again
+    # A key that a power cut takes back once the console knows it could never be renewed again.
+    sync_folder(file.parent)
