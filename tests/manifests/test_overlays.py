@@ -230,7 +230,7 @@ def test_the_clients_authority_is_mounted_by_its_signer_only() -> None:
 
 @every_overlay
 def test_no_part_insists_on_a_file_of_a_secret_that_may_be_missing(overlay: str) -> None:
-    """The master key: where nobody is identified there is none, and a part whose key file is not there doesn't begin."""
+    """The master key: where nobody is identified there is none, and a part that is told of a file wants it there."""
     keys = set()
     for one in built(overlay):
         optional = {volume["name"] for volume in volumes(one) if volume.get("secret", {}).get("optional")}
