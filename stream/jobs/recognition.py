@@ -173,7 +173,9 @@ class Recogniser:
         if before is not None and identity_state.turn != before.turn:
             before = None  # what was seen of whoever had the track before shows somebody else
         who = _identified(identity) if identity is not None else before.who if before is not None else UNSURE
-        evidence, quality, face = _best(before, track, [look for look, _ in looks], frame)
+        # A look that is kept aside may show another person, and then is no picture of this one.
+        own = looks if before is None or identity_state.fused.looks > was.fused.looks else ()
+        evidence, quality, face = _best(before, track, [look for look, _ in own], frame)
         try:
             sealed = known.keys.seal(frame.captured_at_ms, _encoder.encode(identity_state))
             fused = before.who.sealed if before is not None and not looks else _fused(identity_state, frame, known.keys)

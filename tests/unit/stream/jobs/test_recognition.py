@@ -64,10 +64,10 @@ class World:
             self.watch.take(self.enrolling.person(f"p{number}", pictures, f"Person {number}", group))
         self.watch.settle()
 
-    def frame(self, vector: np.ndarray | None, **changes: object) -> None:
+    def frame(self, vector: np.ndarray | None, quality: float = 0.75, **changes: object) -> None:
         """One more frame at 5/s with a person in the yard, of whose face this was seen."""
         at_ms = T0_MS + 200 * self.index
-        looks = () if vector is None else (face_look(self.keys, at_ms, vector),)
+        looks = () if vector is None else (face_look(self.keys, at_ms, vector, quality),)
         box = Detection(xyxy=(50.0, 100.0, 150.0, 400.0), confidence=0.9, label="person", looks=looks)
         values = {
             "site": SITE,
@@ -243,6 +243,19 @@ def test_who_takes_a_track_over_is_somebody_else_in_alerts_and_sightings(world: 
     assert {one.person_id for one in second} == {""}
     assert second[0].first_at_ms > first[-1].at_ms
     assert msgspec.msgpack.decode(world.stored, type=LaneState).faces.over == ()
+
+
+def test_a_clearer_face_of_somebody_else_is_no_picture_of_whoever_has_the_track(world: World) -> None:
+    world.enrol(1, 2)
+    world.walk(1, 12)
+    until_ms = T0_MS + 200 * world.index
+    for _ in range(6):  # the first of them are kept aside, as they may be odd looks at the same person
+        world.frame(seen(100, 0.8, world.index), quality=0.95)
+    theirs = [one for one in world.sightings if one.track == "gate/live/1/1"]
+    assert {one.track for one in world.sightings[len(theirs) :]} == {"gate/live/1/1+1"}
+    assert {(one.ref_at_ms < until_ms, one.quality) for one in theirs} == {(True, 0.75)}
+    pictures = [one.evidence for one in world.alerts if one.rule == "watch"]
+    assert all(one is not None and one.captured_at_ms < until_ms for one in pictures)
 
 
 def test_the_last_frame_of_a_source_ends_every_track(world: World) -> None:
