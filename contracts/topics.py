@@ -63,6 +63,11 @@ def lane_of(topic: str) -> Lane:
     return "late" if topic.startswith("frames-late.") else "live"
 
 
+def has_pictures(topic: str) -> bool:
+    """Whether its messages are frames: of these nothing is kept elsewhere before faces are hidden."""
+    return topic.startswith((frames(""), frames_late("")))
+
+
 def specs_of(config: Config, *, keep_forever: bool = False) -> tuple[TopicSpec, ...]:
     """Every topic of the config's site."""
     kafka = config.kafka

@@ -99,7 +99,8 @@ class KafkaBoxes:
                         self._take(record.value, lane="late")
             except BusError:
                 continue
-        self._late_read_ms[camera] = now_ms
+        # From the end of the reading on: it may take longer than that, and a clip asks for one frame after the other.
+        self._late_read_ms[camera] = self._clock()
 
     def _look_in(self, partition: int, camera: str, from_ms: int, last_ms: int) -> bool:
         """Take in a partition's tracks of the camera; returns whether all of these times were there.

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Ending:
-    """`step` is called every second, and looks once an hour."""
+    """`step` is called every second, and looks once an hour; what fails is tried again with the next."""
 
     def __init__(self, register: Register, unknowns: Unknowns, retention: FaceRetention) -> None:
         self._register = register
@@ -25,8 +25,8 @@ class Ending:
         """Remove and have forgotten what is due at `now_ms`."""
         if now_ms - self._looked_at_ms < HOUR_MS:
             return
-        self._looked_at_ms = now_ms
         if removed := self._register.let_go(now_ms):
             log.info("%d people are removed: the time of their group is over", removed)
         if self._unknown_days is not None:
             self._unknowns.let_go(now_ms - round(self._unknown_days * DAY_MS))
+        self._looked_at_ms = now_ms

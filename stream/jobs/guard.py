@@ -11,6 +11,7 @@ from pyflink.common import Row
 from pyflink.datastream import OutputTag
 
 from contracts import metrics as names
+from contracts import topics
 from contracts.codec import encode
 from contracts.errors import ContractError
 from contracts.messages import DeadLetter
@@ -71,7 +72,7 @@ class Guard:
             reason=reason[:4000],
             sha256=hashlib.sha256(value).hexdigest(),
             size=len(value),
-            payload=value[:MAX_PAYLOAD],
+            payload=b"" if topics.has_pictures(record[TOPIC]) else value[:MAX_PAYLOAD],
             at_ms=self._clock(),
         )
         return keyed(record[TOPIC], encode(letter))

@@ -124,3 +124,13 @@ def test_frames_that_waited_in_a_spool_are_found_among_live_ones_of_later_times(
     known = boxes(log, T0_MS + hour_ms + 200_000, monkeypatch)
     found = [known.of(frame(index)) for index in range(200)]
     assert [(one.index, one.lane) if one else None for one in found] == [(index, "late") for index in range(200)]
+
+
+def test_a_long_topic_is_not_read_for_each_frame_that_nobody_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading takes three seconds here, and a clip asks for hundreds of frames."""
+    hour_ms = 3_600_000
+    log = Log(decided("gate", 400, 100, T0_MS + hour_ms, first=1000))
+    known, now_ms = boxes(log, 0, monkeypatch), T0_MS + hour_ms + 200_000
+    monkeypatch.setattr(known, "_clock", lambda: now_ms + 3000 * log.reads)
+    assert [known.of(frame(index)) for index in range(100)] == [None] * 100
+    assert log.reads <= 2 * 5  # a look at their own time each 20 s, and one at what was decided lately

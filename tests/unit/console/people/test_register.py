@@ -286,3 +286,19 @@ def test_a_group_s_people_go_by_themselves_when_its_time_is_over(
     forgotten = {one.command for one in told(parts, "people-commands")}
     assert forgotten == {ForgetUnknown(pseudonym="u-1")}
     parts.store.close()
+
+
+def test_a_removal_that_is_due_and_fails_is_tried_again_at_once(
+    tmp_path: Path, clock: Clock, master: MasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = people_parts(tmp_path, clock, master, more=RETENTION)
+    parts.people.step(clock.now_ms)
+    enrol(parts)
+    clock.now_ms += 31 * DAY_MS
+    with monkeypatch.context() as patched:
+        patched.setattr(parts.store.alerts, "unseal", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            parts.people.step(clock.now_ms)
+    parts.people.step(clock.now_ms + 1000)
+    assert parts.people.register.people(ANNA) == []
+    parts.store.close()
