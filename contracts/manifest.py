@@ -179,14 +179,22 @@ def load_manifest(path: Path) -> ModelManifest:
         raise ModelError(f"{path}: {error}") from error
 
 
-def model_bytes(manifest: ModelManifest, folder: Path) -> bytes:
-    """Read the model's file and hold it against its sha256; raises ModelError."""
-    path = folder / manifest.file
+def files_of(manifest: ModelManifest) -> dict[str, str]:
+    """The files that a version is, beside its manifest, each with its sha256: the model, and an embedder's cohort."""
+    files = {manifest.file: manifest.sha256}
+    if manifest.calibration is not None and manifest.calibration.cohort:
+        files[manifest.calibration.cohort] = manifest.calibration.cohort_sha256
+    return files
+
+
+def model_bytes(manifest: ModelManifest, folder: Path, file: str = "") -> bytes:
+    """Read the model's file, or another one of `files_of`, and hold it against its sha256; raises ModelError."""
+    path, wanted = folder / (file or manifest.file), files_of(manifest)[file or manifest.file]
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{manifest.id}: {path}: {error.strerror}") from error
     digest = hashlib.sha256(data).hexdigest()
-    if digest != manifest.sha256:
-        raise ModelError(f"{manifest.id}: {path} has sha256 {digest}, the manifest says {manifest.sha256}")
+    if digest != wanted:
+        raise ModelError(f"{manifest.id}: {path} has sha256 {digest}, the manifest says {wanted}")
     return data

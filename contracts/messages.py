@@ -380,8 +380,10 @@ class WindowStats(Message, frozen=True, kw_only=True, gc=False):
 
 
 class DeadLetter(Message, frozen=True, kw_only=True, gc=False):
-    """A message that could not be handled, with the reason and at most 64 KiB of it; nothing of a frame: whose faces are
-    to be hidden is not known here, and a frame is at its place for an hour."""
+    """A message that could not be handled, with the reason and at most 64 KiB of it; of a frame nothing.
+
+    Whose faces are to be hidden is not known where one is written, and a frame is at its place for an hour.
+    """
 
     topic: str
     partition: Count

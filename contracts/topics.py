@@ -118,7 +118,7 @@ def specs(
         kept(ANALYTICS, 30 * 24),
         kept(MODEL_REPORTS, 24, 1),
         kept(EDGE_STATUS, 1, config={"message.timestamp.type": "LogAppendTime"}),
-        kept(CAMERA_PROBES, 1, 1),
+        kept(CAMERA_PROBES, 1, 1, {"segment.ms": "300000"}),  # pictures too: a segment goes when all of it is old
         kept(DEAD_LETTERS, 7 * 24, 1),
         compacted(CONTROLS),
         compacted(EDGE_CONTROLS),

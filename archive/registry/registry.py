@@ -20,7 +20,7 @@ from contracts.config import Models
 from contracts.controls import slot_of
 from contracts.errors import ModelError
 from contracts.fields import Stage
-from contracts.manifest import ModelManifest, Task, load_manifest, model_bytes
+from contracts.manifest import ModelManifest, Task, files_of, load_manifest, model_bytes
 from vault import PublicKey, Signer
 
 MANIFEST, CARD, LEARNT, LOG = "manifest.json", "card.md", "learnt.txt", "_log"
@@ -64,7 +64,7 @@ class Registry:
         self._manifests: dict[str, ModelManifest] = {}
 
     def register(self, manifest_file: Path, by: str, why: str = "") -> ModelManifest:
-        """Keep a version, signed: the manifest, the file that it names, and what lies beside it: the card (`NAME.md`)
+        """Keep a version, signed: the manifest, the files that it names, and what lies beside it: the card (`NAME.md`)
         and the SHA-256 of each picture that it was trained on, one a line (`NAME.learnt`).
 
         Once more changes nothing, and completes what a kill left. Raises RegistryError where another model has this
@@ -72,13 +72,13 @@ class Registry:
         """
         given = load_manifest(manifest_file)
         name, version = _parts(given.id)
-        data = model_bytes(given, manifest_file.parent)
-        # Named after its content: who loses a race for the version has written over nothing of the winner's.
-        kept = replace(given, file=f"{given.sha256[:12]}-{Path(given.file).name}")
+        data = [model_bytes(given, manifest_file.parent, file) for file in files_of(given)]
+        kept = _by_content(given)
         if self._signer is not None:
             kept = signed(kept, self._signer)
         folder = f"{name}/{version}"
-        self.files.create(f"{folder}/{kept.file}", data)
+        for file, content in zip(files_of(kept), data, strict=True):
+            self.files.create(f"{folder}/{file}", content)
         for ending, kept_as in BESIDE.items():
             beside = manifest_file.with_suffix(ending)
             if beside.is_file() and self._manifest(given.id) is None:
@@ -141,7 +141,7 @@ class Registry:
         return (self.files.read(f"{stem}.json") or b"") if stem else b""
 
     def verify(self, id: str) -> ModelManifest:
-        """Hold a version's file against its manifest, and that against the trusted keys; raises ModelError."""
+        """Hold a version's files against its manifest, and that against the trusted keys; raises ModelError."""
         manifest = self.manifest(id)
         self._checked(manifest)
         return manifest
@@ -157,7 +157,8 @@ class Registry:
         if not _whole(manifest, folder):
             data = self._checked(manifest)
             folder.mkdir(parents=True, exist_ok=True)
-            write_file(folder / manifest.file, data)
+            for file, content in data.items():
+                write_file(folder / file, content)
         write_file(folder / MANIFEST, _encoder.encode(manifest))
         return manifest, folder
 
@@ -275,18 +276,20 @@ class Registry:
                 raise RegistryError(f"{self.files.place(path)}: {error}") from error
         return self._manifests[id]
 
-    def _checked(self, manifest: ModelManifest) -> bytes:
-        """The model's bytes; raises ModelError where they aren't what was signed."""
+    def _checked(self, manifest: ModelManifest) -> dict[str, bytes]:
+        """What is in each of the version's files; raises ModelError where they aren't what was signed."""
         check_signature(manifest, self._trusted)
-        path = f"{manifest.name}/{manifest.version}/{manifest.file}"
-        data = self.files.read(path)
-        if data is None:
-            raise ModelError(f"{manifest.id}: {self.files.place(path)} is missing")
-        digest = hashlib.sha256(data).hexdigest()
-        if digest != manifest.sha256:
-            place = self.files.place(path)
-            raise ModelError(f"{manifest.id}: {place} has sha256 {digest}, the manifest says {manifest.sha256}")
-        return data
+        checked = {}
+        for file, wanted in files_of(manifest).items():
+            path = f"{manifest.name}/{manifest.version}/{file}"
+            data, place = self.files.read(path), self.files.place(path)
+            if data is None:
+                raise ModelError(f"{manifest.id}: {place} is missing")
+            digest = hashlib.sha256(data).hexdigest()
+            if digest != wanted:
+                raise ModelError(f"{manifest.id}: {place} has sha256 {digest}, the manifest says {wanted}")
+            checked[file] = data
+        return checked
 
     def _text(self, path: str) -> str:
         return (self.files.read(path) or b"").decode(errors="replace")
@@ -324,9 +327,19 @@ def _about(decisions: Sequence[Decision], id: str) -> tuple[Decision, ...]:
     return tuple(one for one in decisions if one.model == id)
 
 
+def _by_content(given: ModelManifest) -> ModelManifest:
+    """With files named after what is in them: who loses a race for the version writes over nothing of the winner's."""
+    names = {file: f"{sha256[:12]}-{Path(file).name}" for file, sha256 in files_of(given).items()}
+    calibration = given.calibration
+    if calibration is not None and calibration.cohort:
+        calibration = replace(calibration, cohort=names[calibration.cohort])
+    return replace(given, file=names[given.file], calibration=calibration)
+
+
 def _whole(manifest: ModelManifest, folder: Path) -> bool:
     try:
-        model_bytes(manifest, folder)
+        for file in files_of(manifest):
+            model_bytes(manifest, folder, file)
     except ModelError:
         return False
     return True

@@ -36,8 +36,9 @@ class Unknowns(Spec, frozen=True, kw_only=True):
 class KeptClass(Spec, frozen=True, kw_only=True):
     """How many days something of a class of people is kept; what isn't said is kept as of everybody.
 
-    `seen_days`: what cameras saw of their faces (never longer than `faces.keep_days`); `evidence_days`: pictures and
-    clips of alerts about them, instead of `evidence.keep_days`.
+    `seen_days`: the sightings that are searched back in time (never longer than `faces.keep_days`, after which nothing
+    that was seen of any face can be read: until then alerts and the topics keep it, sealed); `evidence_days`: pictures
+    and clips of alerts about them, instead of `evidence.keep_days`.
     """
 
     seen_days: Positive | None = None

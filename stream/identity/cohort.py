@@ -8,7 +8,6 @@ embedder was trained on; each of its rows is the middle of two people, and so no
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.errors import ModelError
-from contracts.manifest import ModelManifest
+from contracts.manifest import ModelManifest, model_bytes
 
 Vectors = NDArray[np.float32]
 """Unit rows float32[M,D]."""
@@ -65,15 +63,7 @@ def cohort_of(manifest: ModelManifest, folder: Path) -> Cohort:
     Raises ModelError for a file that is not there, or another one.
     """
     named = manifest.calibration.cohort if manifest.calibration is not None else ""
-    if manifest.calibration is None or not named:
-        return Cohort()
-    try:
-        content = (folder / named).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{manifest.id}: the cohort of its calibration can't be read: {error}") from error
-    if hashlib.sha256(content).hexdigest() != manifest.calibration.cohort_sha256:
-        raise ModelError(f"{manifest.id}: {named} is not the cohort that its calibration was measured with")
-    return Cohort(unpacked(content))
+    return Cohort(unpacked(model_bytes(manifest, folder, named))) if named else Cohort()
 
 
 def packed(vectors: Vectors) -> bytes:

@@ -11,7 +11,9 @@ import pytest
 from archive.evidence.files import Folder
 from archive.registry import Candidate, Registry, RegistryError, Standing, check_signature, signed
 from contracts.errors import ModelError
+from contracts.face_models import BUNDLED
 from contracts.manifest import Attribute, DataReference, Lineage, ModelManifest, load_manifest, signed_bytes
+from stream.identity import cohort_of
 from tests.registry_tools import AT_MS, SITE, made, opened, pass_gate
 from vault import signing_key
 
@@ -31,6 +33,19 @@ def test_a_version_is_kept_signed_and_can_be_fetched(registry: Registry, tmp_pat
     fetched, folder = registry.fetch("detector@2", tmp_path / "cache")
     assert fetched == kept == load_manifest(folder / "manifest.json")
     assert registry.fetch("detector@2", tmp_path / "cache") == (fetched, folder)
+
+
+def test_a_face_embedder_is_kept_with_the_cohort_of_its_calibration(registry: Registry, tmp_path: Path) -> None:
+    kept = registry.register(BUNDLED / "face-embedder.json", by="bea")
+    there = tmp_path / "registry" / kept.name / kept.version
+    _, fetched = registry.fetch(kept.id, tmp_path / "cache")
+    wanted = cohort_of(load_manifest(BUNDLED / "face-embedder.json"), BUNDLED).vectors
+    for folder in (there, fetched):
+        assert (cohort_of(load_manifest(folder / "manifest.json"), folder).vectors == wanted).all()
+    (cohort,) = there.glob("*.npy")
+    cohort.write_bytes(b"another")
+    with pytest.raises(ModelError, match=r"cohort\.npy has sha256"):
+        registry.verify(kept.id)
 
 
 def test_registered_twice_is_registered_once(registry: Registry, tmp_path: Path) -> None:
