@@ -1,4 +1,4 @@
-"""What Kubernetes must know of a site, from the code's own declarations: topics and users, beside its overlay.
+"""What Kubernetes must know of a site, from the code's own declarations: topics, users, where Flink's state is.
 
 `python -m vedette.manifests OVERLAY` writes OVERLAY/generated from OVERLAY/site.yaml;
 `python -m vedette.manifests --monitoring DEPLOY COMPONENT` the rules and dashboards of DEPLOY into a component.
@@ -16,7 +16,7 @@ import yaml
 
 from contracts import topics
 from contracts.access import NO_GROUP, Access, of_agents, of_parts
-from contracts.config import Config
+from contracts.config import S3, Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
 from contracts.face_models import identifying
@@ -69,6 +69,7 @@ def texts(config: Config) -> dict[str, str]:
         "resources": list(documents),
         "patches": [
             *([_agent_secret(site)] if "users.yaml" in documents else []),
+            *([] if config.evidence.s3 is None else [_flink_in(config.evidence.s3, site)]),
             *([] if identifying(config) else [_without("FlinkDeployment", "site")]),
         ],
     }
@@ -117,6 +118,25 @@ def _agent_secret(site: str) -> dict[str, Any]:
         "spec": {"template": {"spec": {"volumes": [volume]}}},
     }
     return {"patch": yaml.safe_dump(patch, sort_keys=False)}
+
+
+def _flink_in(s3: S3, site: str) -> dict[str, Any]:
+    """Flink's state in the bucket of the evidence, as Flink's own S3 file system names things; a folder a site."""
+    folder = f"s3://{s3.bucket}/flink/{site}"
+    settings = {
+        "high-availability.storageDir": f"{folder}/ha",
+        "execution.checkpointing.dir": f"{folder}/checkpoints",
+        "execution.checkpointing.savepoint-dir": f"{folder}/savepoints",
+        "s3.endpoint": s3.endpoint or f"https://s3.{s3.region}.amazonaws.com",
+        **({"s3.path.style.access": "true"} if s3.endpoint else {}),
+    }
+    patch = {
+        "apiVersion": "flink.apache.org/v1beta1",
+        "kind": "FlinkDeployment",
+        "metadata": {"name": "any"},
+        "spec": {"flinkConfiguration": settings},
+    }
+    return {"target": {"kind": "FlinkDeployment"}, "patch": yaml.safe_dump(patch, sort_keys=False)}
 
 
 def _without(kind: str, name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import yaml
 from msgspec.structs import replace
 
 from contracts.access import of_agents, of_parts
-from contracts.config import CameraFaces, Console, Edge, Stream
+from contracts.config import S3, CameraFaces, Console, Edge, Stream
 from contracts.config_file import load
 from contracts.face_models import identifying
 from contracts.topics import MAX_MESSAGE_BYTES
@@ -253,6 +253,27 @@ def test_dev_needs_no_store_outside_of_its_cluster() -> None:
         folders = [value for value in one["spec"]["flinkConfiguration"].values() if str(value).startswith("file://")]
         assert len(folders) == 3
         assert all(mounted_at(Path(folder.removeprefix("file://")), mounts) for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("s3", "endpoint", "style"),
+    [
+        (S3(bucket="kept", region="eu-west-1"), "https://s3.eu-west-1.amazonaws.com", None),
+        (S3(bucket="kept", endpoint="https://objects:9000"), "https://objects:9000", "true"),
+    ],
+    ids=["Amazon's", "another server"],
+)
+def test_flinks_state_is_in_the_sites_bucket(s3: S3, endpoint: str, style: str | None) -> None:
+    config = load(site_of("prod"))
+    made = yaml.safe_load(texts(replace(config, evidence=replace(config.evidence, s3=s3)))["kustomization.yaml"])
+    (patch,) = (one["patch"] for one in made["patches"] if one.get("target") == {"kind": "FlinkDeployment"})
+    told = yaml.safe_load(patch)["spec"]["flinkConfiguration"]
+    assert (told["s3.endpoint"], told.get("s3.path.style.access")) == (endpoint, style)
+    folders = [value for value in told.values() if value.startswith("s3://")]
+    assert [Path(folder).name for folder in folders] == ["ha", "checkpoints", "savepoints"]
+    assert all(folder.startswith(f"s3://kept/flink/{config.site.name}/") for folder in folders)
+    jobs = [one["spec"]["flinkConfiguration"] for one in built("prod") if one["kind"] == "FlinkDeployment"]
+    assert {one["s3.endpoint"] for one in jobs} == {"https://s3.eu-central-1.amazonaws.com"}
 
 
 def test_training_runs_the_loop_on_a_gpu_with_all_that_its_site_names_mounted() -> None:
