@@ -13,7 +13,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Real = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Size = Annotated[int, Meta(ge=1, le=65_535)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
-Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999
+Millis = Annotated[int, Meta(ge=0, le=253_370_764_799_999)]  # until the year 9999: a local time in each zone
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
 Xyxy = tuple[Px, Px, Px, Px]
 Point = tuple[Px, Px]

@@ -10,10 +10,13 @@ SPANS = {"8h": 8 * 3_600_000, "24h": 24 * 3_600_000, "7d": 7 * 86_400_000, "30d"
 
 
 def stamp(at_ms: int, zone: str) -> str:
-    """21 Nov, 13:15:02; "–" for never."""
+    """21 Nov, 13:15:02; "–" for never; what is beyond the calendar as it is, as an audit's entry is for ever."""
     if not at_ms:
         return "–"
-    local = dt.datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone))
+    try:
+        local = dt.datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone))
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"
     return f"{local.day} {local:%b, %H:%M:%S}"
 
 

@@ -17,7 +17,7 @@ from console.people.errors import RefusedPictureError
 from console.people.sources import Source, Sources, source_name
 from console.rights import Who
 from console.store.store import Store
-from contracts.fields import Count, IdentityDecision, Share
+from contracts.fields import IdentityDecision, Millis, Share
 
 LEAST_SHARE = 0.01
 """Unless it is said otherwise only sightings are found that a stranger would resemble so much in 1 % of all cases."""
@@ -31,8 +31,8 @@ class Sought(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Source
     cameras: Annotated[tuple[str, ...], Meta(max_length=1000)] = ()
-    since_ms: Count = 0
-    until_ms: Count = 0
+    since_ms: Millis = 0
+    until_ms: Millis = 0
     most: Annotated[int, Meta(ge=1, le=500)] = 50
     least: Annotated[float, Meta(ge=0, le=1)] | None = None
 

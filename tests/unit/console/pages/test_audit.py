@@ -22,8 +22,9 @@ AT_MS = 1_767_571_200_000
         ({"started_at_ms": AT_MS}, "started at: 5 Jan, 01:00:00"),
         ({"to": "", "text": None}, ""),
         ({"until_ms": None}, ""),
+        ({"since_ms": 2**62, "until_ms": 253_402_300_799_999}, f"since: {2**62} ms, until: 253402300799999 ms"),
     ],
-    ids=["a word", "until when", "a time of a thing", "nothing said", "no time"],
+    ids=["a word", "until when", "a time of a thing", "nothing said", "no time", "beyond the calendar"],
 )
 def test_details_are_words_and_the_sites_times(given: dict[str, object], said: str) -> None:
     assert details(json.dumps(given), "Europe/Berlin") == said
