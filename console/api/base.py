@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from archive.evidence.export import NoEvidenceError
@@ -214,10 +214,14 @@ def install(app: FastAPI) -> None:
     async def away(_: Request, error: Exception) -> Response:
         return reply(Problem(f"the database is away: {type(error).__name__}"), 503)
 
+    async def beyond(_: Request, error: Exception) -> Response:
+        return reply(Problem("something in the request can be in no column of the database, as a zero byte"), 422)
+
     app.add_exception_handler(VedetteError, ours)
     app.add_exception_handler(StarletteHTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(OperationalError, away)
+    app.add_exception_handler(DataError, beyond)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
 
 

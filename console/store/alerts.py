@@ -236,13 +236,14 @@ class Alerts:
             dimensions["status"] = tuple(STATUSES.index(one) for one in dict.fromkeys(filter.statuses))
         if filter.verdicts:
             dimensions["verdict"] = tuple(JUDGED.index(one) for one in dict.fromkeys(filter.verdicts))
-        if not all(dimensions.values()):
+        persons = tuple(one for one in filter.persons if "\0" not in one)  # PostgreSQL can't even be asked for it
+        if not all(dimensions.values()) or bool(persons) != bool(filter.persons):
             return None
         severities = tuple(SEVERITIES.index(one) for one in dict.fromkeys(filter.severities or SEVERITIES))
         words = tuple((word,) for word in dict.fromkeys(words_of(filter.text)))[:MAX_WORDS]
         if filter.text.strip() and not words:
             return None
-        return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words, filter.persons)
+        return Wanted(dimensions, severities, filter.since_ms, filter.until_ms, words, persons)
 
     def _also_by_name(self, connection: Connection, wanted: Wanted) -> Wanted:
         """Alerts hold ids: a word that may be of a name also stands for whose it is."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from archive.evidence import paths
@@ -13,11 +15,12 @@ from console.auth.gate import FREE_FAILURES, TOKEN_PREFIX
 from console.auth.guard import MAX_BODY
 from console.parts import Parts
 from console.store.rows import Filter
-from console.wiring import api
+from console.wiring import Place, api, build
 from contracts.codec import decode
+from contracts.config_file import parse
 from contracts.controls import Control, Removed, SetArming, SetRule, SetZone
 from tests.api_tools import Browser, Clock, browser, signed_in
-from tests.console_process import PASSWORD
+from tests.console_process import CONFIG, PASSWORD
 from tests.console_tools import AT_MS, alert_of, take
 
 SQUARE = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
@@ -293,3 +296,29 @@ def test_notifications_are_for_who_configures(parts: Parts, ada: Browser) -> Non
     assert listed == {"channels": [], "notifications": []}
     assert ada.post("/api/notifications/channels/nowhere/test").status_code == 404
     assert signed_in(parts, ada, "otto", "operator").get("/api/notifications").status_code == 403
+
+
+@pytest.mark.postgresql
+def test_zero_bytes_which_postgresql_takes_nowhere_break_nothing(
+    postgres_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    parts = build(parse(CONFIG), Place("127.0.0.1:1", tmp_path, postgres_url, "http://testserver"), clock)
+    with parts.store.database.write() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    parts.store.open()
+    secret = parts.gate.first_link(clock.now_ms)
+    assert secret is not None
+    ada = browser(parts).enter(parts, "ada", secret)
+    asked = [
+        *(("GET", f"/api/{path}") for path in ("alerts?person=%00", "alerts?camera=%00&text=%00", "alerts/%00")),
+        *(("GET", f"/api/{path}") for path in ("rules/%00/versions", "audit?who=%00", "audit?action=%00")),
+        *(("DELETE", f"/api/{kind}/%00") for kind in ("suppressions", "tokens", "accounts", "rules", "cameras")),
+        ("POST", "/api/session"),
+    ]
+    name = {"name": "\0", "password": "\0"}
+    given = {
+        (method, path): ada.request(method, path, json=name if method == "POST" else None) for method, path in asked
+    }
+    parts.store.close()
+    assert {one: reply.text for one, reply in given.items() if reply.status_code >= 500} == {}
