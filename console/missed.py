@@ -83,7 +83,10 @@ class Missed:
         xyxy = _drawn(box, kept.evidence.width, kept.evidence.height)
         seen = msgspec.structs.replace(kept.evidence, xyxy=xyxy, confidence=1.0, boxes=(), embedding=b"")
         with self._store.database.write() as connection:
-            (row,) = self._store.alerts.rows_of(connection, [alert_id])
+            rows = self._store.alerts.rows_of(connection, [alert_id])
+            if not rows:
+                raise NoAlertError("this alert was deleted just now")
+            (row,) = rows
             keep(self._store, connection, row, self._said(who, box, alert_id, answer_id), seen)
         self._wake()
         self._hub.changed([Change(row, row)])  # whoever has the alert open sees its new history

@@ -9,12 +9,13 @@ from archive.evidence import paths
 from archive.evidence.chain import as_json
 from archive.evidence.writer import Seen
 from console.answers import NoAlertError
+from console.evidence import Kept
 from console.live.wall import Wall
 from console.missed import Box, NoBoxError, NoFrameError, Still
 from console.parts import Parts
 from console.rights import ForbiddenError, Who
 from contracts.codec import decode
-from contracts.messages import Evidence, Feedback, FrameRef
+from contracts.messages import Alert, Evidence, Feedback, FrameRef
 from tests.console_scene import frame_of
 
 OPERATOR = Who("anna", "operator")
@@ -98,6 +99,21 @@ def test_what_is_not_taken(parts: Parts, who: Who, alert_id: str, box: Box, erro
     keep_frame(parts, "alert-0")
     with pytest.raises(error):
         parts.missed.on_alert(who, alert_id, box)
+    assert told(parts) == []
+
+
+def test_an_alert_that_is_deleted_meanwhile_is_not_there(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_frame(parts, "alert-0")
+    kept = parts.evidence.kept
+
+    def slow(alert: Alert) -> Kept | None:
+        found = kept(alert)
+        parts.store.alerts.forget(2**60)
+        return found
+
+    monkeypatch.setattr(parts.evidence, "kept", slow)
+    with pytest.raises(NoAlertError):
+        parts.missed.on_alert(OPERATOR, "alert-0", DOG)
     assert told(parts) == []
 
 
