@@ -79,7 +79,7 @@ class EvidenceReader:
         alert, place = self._placed(alert_id)
         data = self._files.read(place.file(_FILES[what])) if place is not None else None
         if data is not None and alert is not None:
-            self._looked(who, alert, what, now_ms)
+            self.looked(who, alert, what, now_ms)
         return data
 
     def part(self, who: Who, alert_id: str, what: What, first: int, end: int | None, now_ms: int) -> Part | None:
@@ -95,7 +95,7 @@ class EvidenceReader:
         data = self._files.part(path, first, until) if first < size else b""
         if data is None:
             return None
-        self._looked(who, alert, what, now_ms)
+        self.looked(who, alert, what, now_ms)
         return Part(data, first, size)
 
     def bundle(self, who: Who, alert_id: str, now_ms: int) -> bytes:
@@ -126,7 +126,7 @@ class EvidenceReader:
         return self._key.public
 
     def frame(self, alert_id: str) -> bytes | None:
-        """The kept frame for what is no look of its own: small pictures, and a background to draw on."""
+        """The kept frame for what is cut out of it: whose look that is, is audited there."""
         _, place = self._placed(alert_id)
         return self._files.read(place.file(paths.FRAME)) if place is not None else None
 
@@ -159,7 +159,8 @@ class EvidenceReader:
         alert = self._store.alerts.body(alert_id)
         return alert, _place(alert) if alert is not None else None
 
-    def _looked(self, who: Who, alert: Alert, what: str, now_ms: int) -> None:
+    def looked(self, who: Who, alert: Alert, what: str, now_ms: int) -> None:
+        """Somebody saw this of an alert: in the audit, once a look."""
         if self._is_new(who.name, alert.id, what, now_ms):
             details = {"picture": what, "camera": alert.camera}
             self._store.audit.record(at_ms=now_ms, who=who.name, action="look", subject=alert.id, details=details)

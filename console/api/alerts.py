@@ -29,7 +29,7 @@ from contracts.messages import Alert
 router = APIRouter(prefix="/api", tags=["alerts"])
 
 BEAT_S = 15.0
-"""Between two signs of life on a quiet stream; the session is looked at then."""
+"""Between two signs of life on a quiet stream, and between two looks at the session on any."""
 MAX_EXPORT = 100_000
 MAX_VALUES = 200
 
@@ -254,17 +254,22 @@ def row_of(parts: Parts, who: Who, alert_id: str) -> AlertRow:
 async def _events(
     request: Request, parts: Parts, who: Who, wanted: Filter, subscription: Subscription
 ) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    looked_s = loop.time()
     try:
         yield b"event: reload\ndata: {}\n\n" if "last-event-id" in request.headers else b": hello\n\n"
         while True:
             try:
                 news = await asyncio.wait_for(anext(subscription), BEAT_S)
             except TimeoutError:
+                news = None
+            if news is None or loop.time() - looked_s >= BEAT_S:
                 if await asyncio.to_thread(_is_gone, request, parts, who):
                     return
-                yield b": beat\n\n"
-                continue
+                looked_s = loop.time()
             match news:
+                case None:
+                    yield b": beat\n\n"
                 case Reload():
                     yield b"event: reload\ndata: {}\n\n"
                 case Presence(alert_id, names):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
+from nicegui import ui
 
 from console.auth.guard import COOKIE
 from console.live.reader import LiveReader
@@ -80,8 +81,23 @@ class Visit:
 
     async def check(self) -> None:
         """Raise Refused when the session is over, or the role has changed."""
-        if await self.desk.still(self.request) != self.who:
+        if not await self.lasts():
             raise Refused(texts.COMMON["ended"])
+
+    async def lasts(self) -> bool:
+        """Whether this person is still signed in, and may what they might."""
+        return await self.desk.still(self.request) == self.who
+
+    def every(self, seconds: float, show: Callable[[], Awaitable[None]]) -> None:
+        """Have `show` called every so often, for as long as the visit lasts."""
+
+        async def again() -> None:
+            if await self.lasts():
+                await show()
+            else:
+                timer.deactivate()
+
+        timer = ui.timer(seconds, again)
 
     def need(self, permission: Permission, camera: str | None = None) -> None:
         """Raise ForbiddenError unless this person may."""

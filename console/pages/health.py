@@ -35,7 +35,7 @@ async def health_page(visit: Visit) -> None:
         await _show(visit, body)
 
     await show()
-    ui.timer(EVERY_S, show)
+    visit.every(EVERY_S, show)
 
 
 async def _show(visit: Visit, body: ui.element) -> None:

@@ -71,13 +71,7 @@ def routes(desk: Desk) -> APIRouter:
         if who is None or not who.may("see"):
             raise HTTPException(401)
         wanted = frozenset(name for name in desk.wall.cameras() if who.sees(name) and camera in ("", name))
-        await blocking(
-            *(desk.store.audit.record,),
-            at_ms=desk.now_ms(),
-            who=who.name,
-            action="live.watch",
-            subject=camera or "all cameras",
-        )
+        await _watched(desk, who, camera or "all cameras")
         parts = _parts(desk, wanted, request, who)
         return StreamingResponse(parts, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
@@ -89,12 +83,19 @@ def routes(desk: Desk) -> APIRouter:
         if camera not in desk.wall.cameras() or not who.sees(camera):
             raise HTTPException(404)
         newest = await _next_picture(desk, camera)
-        jpeg = await _jpeg(desk, newest) if newest else await blocking(last_kept, desk, camera)
+        if newest:
+            await _watched(desk, who, camera)
+        jpeg = await _jpeg(desk, newest) if newest else await blocking(last_kept, desk, who, camera)
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return router
+
+
+async def _watched(desk: Desk, who: Who, subject: str) -> None:
+    audit = desk.store.audit
+    await blocking(audit.record, at_ms=desk.now_ms(), who=who.name, action="live.watch", subject=subject)
 
 
 async def _next_picture(desk: Desk, camera: str) -> Picture | None:

@@ -83,7 +83,7 @@ async def _channels(visit: Visit, said: ui.element) -> None:
                 _channel(view, visit.desk.zone)
 
     await show()
-    ui.timer(EVERY_S, show)
+    visit.every(EVERY_S, show)
 
 
 def _channel(view: ChannelView, zone: str) -> None:

@@ -27,13 +27,13 @@ FACE = (240, 240)
 CACHED = {"Cache-Control": "private, max-age=3600"}
 
 
-def last_kept(desk: Desk, camera: str) -> bytes | None:
-    """The frame of the camera's newest alert that has one: to draw on while the camera is away. Blocks."""
+def last_kept(desk: Desk, who: Who, camera: str) -> bytes | None:
+    """The frame of the camera's newest alert that has one, to draw on while the camera is away: a look. Blocks."""
     for severity in SEVERITIES:
         for row in desk.store.alerts.page(Filter(cameras=(camera,), severities=(severity,)), None, 5).rows:
             if not row.snapshot:
                 continue
-            found = desk.parts.evidence.frame(row.id)
+            found = desk.parts.evidence.read(who, row.id, "frame", desk.now_ms())
             if found is not None:
                 return found
     return None
@@ -84,8 +84,9 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/{alert_id}/face.jpg")
     async def face(request: Request, alert_id: str) -> Response:
-        alert, _ = await _seen_by(desk, request, alert_id)
+        alert, who = await _seen_by(desk, request, alert_id)
         picture = await blocking(_face_of, desk.parts.evidence, alert)
+        await blocking(desk.parts.evidence.looked, who, alert, "face", desk.now_ms())
         return Response(picture, media_type="image/jpeg", headers=CACHED)
 
     return router

@@ -24,6 +24,8 @@ from contracts.config import LABELS, Config
 PAGE = 60
 BATCH_S = 0.05
 """The least time between two pushes: 20 changes a second are more than an operator can tell apart."""
+LOOK_S = 1.0
+"""How often the session is looked at while there are news: who was signed out, or may see less, gets no more."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -96,10 +98,14 @@ class AlertsPage:
     async def _feed(self, subscription: Subscription, queue: Queue) -> None:
         """Carry the hub's news to the browser: at once, but not more often than every BATCH_S."""
         loop = asyncio.get_running_loop()
-        next_s = 0.0
+        next_s = look_s = 0.0
         async for first in subscription:
             await asyncio.sleep(max(0.0, next_s - loop.time()))
             next_s = loop.time() + BATCH_S
+            if loop.time() >= look_s:
+                if not await self._visit.lasts():
+                    return subscription.close()
+                look_s = loop.time() + LOOK_S
             news = [first]
             while not subscription.queue.empty():
                 news.append(subscription.queue.get_nowait())

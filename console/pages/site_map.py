@@ -39,7 +39,7 @@ async def site_map(visit: Visit, asked: Asked) -> None:
             _show(visit, alerts, pictured=pictured)
 
     await show()
-    ui.timer(EVERY_S, show)
+    visit.every(EVERY_S, show)
 
 
 def _open_alerts(visit: Visit) -> dict[str, int]:

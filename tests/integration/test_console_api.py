@@ -300,6 +300,31 @@ def test_the_stream_tells_news_of_the_own_cameras_until_the_session_ends(
         assert all(line in ("", ": beat") for line in coming)  # and then it is over
 
 
+def test_a_stream_on_which_much_comes_ends_with_the_session_too(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.api.alerts.BEAT_S", 0.2)
+    store, hub = served.parts.store, served.parts.hub
+    (row,) = store.take([alert_of(904, camera="hall")], "c", {}, 1)
+    with httpx.stream("GET", f"{served.url}/api/alerts/stream", headers=served.headers("operator", None)) as stream:
+        coming = stream.iter_lines()
+        assert next(coming) == ": hello"
+        with store.database.write() as connection:
+            for user in store.accounts.users():
+                store.accounts.end_all(connection, user.name)
+
+        def flood() -> None:
+            for _ in range(150):
+                hub.publish([row])
+                time.sleep(0.02)
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        told = sum(line == "event: alert" for line in coming)
+        flooding.join()
+    assert told < 100
+
+
 def test_a_stream_that_is_taken_up_again_says_to_reload(served: Served) -> None:
     headers = served.headers("viewer", None) | {"Last-Event-ID": "5.0"}
     with httpx.stream("GET", f"{served.url}/api/alerts/stream", headers=headers, timeout=10) as stream:
