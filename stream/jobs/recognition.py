@@ -120,8 +120,13 @@ class Recogniser:
         self._correlation = calibration.correlation
 
     def step(self, state: FacesState, seen: Seen, known: Known, tally: Tally) -> FacesState:
-        """The faces after one frame; those of tracks that are no more are kept until they were told."""
-        faces, over = {face.key: face for face in state.faces}, list(state.over)
+        """The faces after one frame; those of tracks that are no more are kept until they were told.
+
+        What another embedder saw, before the job was started with this one, can't be compared: it is seen anew.
+        """
+        faces, over = {face.key: face for face in state.faces if face.model == self._embedder.model}, list(state.over)
+        for _ in state.faces[len(faces) :]:
+            tally.drop("model")
         for track in seen.tracks:
             looks = [] if track.detection is None else self._looks(seen.boxes[track.detection].looks, known, tally)
             key = (track.track_id, track.first_seen_at_ms)

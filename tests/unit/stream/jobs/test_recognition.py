@@ -329,6 +329,21 @@ def test_a_look_that_can_t_be_compared_is_counted(world: World, changes: dict[st
     assert world.dropped == ({reason: 4} if reason else {})
 
 
+def test_what_another_embedder_saw_of_a_track_before_a_restart_is_not_compared(world: World) -> None:
+    """Its vectors may even have another length."""
+    world.walk(1, 4)
+    calibration = calibration_of(load_manifest(MODELS / "face-embedder.json"))
+    embedder = Embedder("face-embedder@9", D // 2)
+    world.watch = GalleryWatch(SITE, MASTER, embedder, Letters(), Metrics(CollectorRegistry()))
+    world.decider = Decider(parse(CONFIG), Recogniser(embedder, calibration, IdentifierConfig()))
+    vector = np.eye(D // 2, dtype=np.float32)[0]
+    look = face_look(world.keys, T0_MS, vector, model=embedder.model)
+    box = Detection(xyxy=(50.0, 100.0, 150.0, 400.0), confidence=0.9, label="person", looks=(look,))
+    world.frame(None, detections=(box,))
+    (face,) = msgspec.msgpack.decode(world.stored, type=LaneState).faces.faces
+    assert (face.model, face.who.looks, world.dropped) == (embedder.model, 1, {"model": 1})
+
+
 def test_a_camera_that_identifies_nobody_keeps_nothing(world: World) -> None:
     world.enrol(1, 2)
     for _ in range(6):
