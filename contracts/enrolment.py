@@ -10,11 +10,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from contracts.config import Name
+
 ENROL_PATH, RENEW_PATH = "/api/agents/enrol", "/api/agents/renew"
 
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Pem = Annotated[str, Meta(min_length=1, max_length=8000)]
-Version = Annotated[str, Meta(max_length=64)]
+Version = Annotated[str, Meta(max_length=64, pattern=r"^[ -~]*$(?!\n)")]
+"""Shown in terminals too: nothing that they would obey."""
 
 
 class Enrol(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class Enrol(msgspec.Struct, frozen=True, kw_only=True):
 class Renew(msgspec.Struct, frozen=True, kw_only=True):
     """Asked with the certificate that is in use: `signature` (base64) is its key's under `proof`, made at `at_ms`."""
 
-    agent: Short
+    agent: Name
     site: Short
     csr: Pem
     at_ms: Annotated[int, Meta(ge=0, le=2**62)]

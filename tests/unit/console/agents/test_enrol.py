@@ -57,6 +57,16 @@ def test_over_http_an_administrator_makes_tokens_and_takes_agents_out(parts: Par
     assert (guesses[0], guesses[-1]) == (403, 429)
 
 
+@pytest.mark.parametrize("version", ["1.0\x1b[2J", "1.0\n", "\x00", "1" * 65], ids=["escape", "line", "nul", "long"])
+def test_what_an_agent_says_of_itself_does_nothing_to_who_reads_it(parts: Parts, version: str) -> None:
+    nobody, csr = browser(parts), AgentKey.new().request()
+    assert over_http(nobody, ENROL_PATH, Enrol(token=token_for(parts), site=SITE, csr=csr, version=version)) == 422
+    asked = Renew(agent="north", site=SITE, csr=csr, at_ms=0, signature="-", version=version)
+    assert over_http(nobody, RENEW_PATH, asked) == 422
+    assert over_http(nobody, RENEW_PATH, replace(asked, agent=version, version="")) == 422
+    assert [action for action, _ in told(parts)] == ["add agent token"]
+
+
 def test_nothing_in_the_database_is_a_token(parts: Parts, tmp_path: Path) -> None:
     secret = token_for(parts)
     parts.store.close()
