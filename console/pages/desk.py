@@ -126,7 +126,7 @@ class Visit:
         try:
             return int(dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(self.desk.zone)).timestamp() * 1000)
         except ValueError as error:
-            raise Refused(f"`{text[:40]}` is no time") from error
+            raise Refused(texts.COMMON["no_time"].format(text=text[:40])) from error
 
 
 async def blocking(function: Callable[..., T], *args: Any, **named: Any) -> T:

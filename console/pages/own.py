@@ -41,7 +41,7 @@ async def own_page(visit: Visit) -> None:
 
     async def add(title: str, scopes: list[str], days: int) -> dict[str, Any]:
         if not title.strip() or len(title) > MOST_TITLE or days not in DAYS:
-            raise Refused("a token needs a title, and one of the offered times")
+            raise Refused(texts.OWN["token_needs"])
         secret, _ = await blocking(gate.add_token, who, title.strip(), _scopes(who, scopes), days, now_ms())
         return {"tokens": await tokens(), "secret": secret}
 
@@ -78,5 +78,5 @@ def _shown(token: Token) -> dict[str, Any]:
 def _scopes(who: Who, names: list[str]) -> tuple[Scope, ...]:
     chosen = tuple(one for one in useful(who) if one in names)
     if not chosen or len(chosen) != len(names):
-        raise Refused("choose what the token is good for")
+        raise Refused(texts.OWN["token_for_nothing"])
     return chosen

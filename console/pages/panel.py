@@ -11,6 +11,7 @@ import msgspec
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from console.pages.texts import COMMON
 from contracts.errors import VedetteError
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Panel(ui.element):
             return
         except Exception:
             log.exception("call %s failed", asked.name)
-            self.push("reply", asked.n, None, "The console could not do that; its log says why.")
+            self.push("reply", asked.n, None, COMMON["broke"])
             return
         self.push("reply", asked.n, value, None)
 

@@ -15,6 +15,8 @@ from console.store.tables import audit
 from contracts.fields import Answer
 
 FIRST = "0" * 64
+AT_ONCE = 1000
+"""Entries that are in memory while the chain is followed: an audit only grows."""
 _LOCK = 0x5EDE77E
 """PostgreSQL: entries are chained one after the other, whoever writes them."""
 
@@ -149,8 +151,9 @@ class Audit:
     def broken(self) -> int | None:
         """The first entry that is not as it was written or follows a missing one; None when all is well."""
         before, expected = FIRST, 1
-        with self._database.read() as connection:
-            for row in connection.execute(select(audit).order_by(audit.c.number)):
+        entries = select(audit).order_by(audit.c.number).execution_options(yield_per=AT_ONCE)
+        with self._database.read() as connection, connection.execute(entries) as rows:
+            for row in rows:
                 entry = {name: value for name, value in row._mapping.items() if name != "hash"}
                 if row.number != expected or row.hash != _hash(before, entry):
                     return expected

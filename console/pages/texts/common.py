@@ -8,6 +8,8 @@ COMMON = {
     "no_answer": "The console does not answer. Try again.",
     "ended": "Your session has ended. Sign in again.",
     "failed": "That did not work: {reason}",
+    "broke": "The console could not do that; its log says why.",
+    "no_time": "`{text}` is no time",
     "close": "Close",
     "cancel": "Cancel",
     "save": "Save",

@@ -150,6 +150,8 @@ ACCOUNTS = {
 }
 
 OWN = {
+    "token_needs": "A token needs a title, and one of the offered times",
+    "token_for_nothing": "Choose what the token is good for",
     "title": "Your account",
     "password": "Password",
     "provider": "You sign in by your organisation's single sign-on: the password is changed there.",
