@@ -100,7 +100,7 @@ def _container(one: dict[str, Any], container: dict[str, Any]) -> Program:
         address = f"http://127.0.0.1:{ports[asked['port']]}{asked['path']}"
         probe = ("python", "-c", f"import urllib.request as r; r.urlopen('{address}', timeout=4)")
     name = f"{one['kind']} {one['metadata']['name']}"
-    return Program(name, (words,), tuple(place for place in writes if place != "/tmp"), probe)
+    return Program(name, (words,), tuple(place for place in writes if place not in ("/tmp", CLIPS)), probe)
 
 
 def _job(one: dict[str, Any], stage: Stage) -> Program:
