@@ -69,6 +69,8 @@ class GalleryIndex:
         except ImportError:
             text = "%d pictures are enrolled, and each is compared with every face: %s makes that far cheaper"
             log.warning(text, len(owners), HOW_TO)
+        except Exception:
+            log.exception("%d pictures are enrolled, and each is compared with every face: no index", len(owners))
         with self._lock:
             self._making, self._missing = False, index is None
             self._index, self._fresh = index, self._since

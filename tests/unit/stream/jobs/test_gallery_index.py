@@ -83,12 +83,21 @@ def test_after_many_changes_it_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> 
     assert maker.index.again(gallery(1, 2, 3, 4)).fresh == frozenset()
 
 
-def test_without_the_library_it_is_said_once_and_the_search_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ImportError("faiss"), "pip install 'vedette[large-gallery]' makes that far cheaper"),
+        (RuntimeError("out of memory"), "no index"),
+    ],
+)
+def test_without_an_index_it_is_said_once_and_the_search_goes_on(
+    fault: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     tried = threading.Event()
 
     def missing(vectors: Vectors, owners: Sequence[str]) -> Everybody:
         tried.set()
-        raise ImportError("faiss")
+        raise fault
 
     index = GalleryIndex(lambda: None, missing, 3)
     with caplog.at_level(logging.WARNING):
@@ -100,7 +109,5 @@ def test_without_the_library_it_is_said_once_and_the_search_goes_on(caplog: pyte
         found = index.of(gallery(1, 2, 3, 4))
     assert found.index is None
     assert found.nearest(ROWS[4], 1)[0].person.id == "p4"
-    assert [one.message for one in caplog.records] == [
-        "4 pictures are enrolled, and each is compared with every face: "
-        "pip install 'vedette[large-gallery]' makes that far cheaper"
-    ]
+    (message,) = [one.message for one in caplog.records]
+    assert message == f"4 pictures are enrolled, and each is compared with every face: {said}"
