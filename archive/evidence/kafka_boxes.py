@@ -59,8 +59,9 @@ class KafkaBoxes:
                 if place in self._known:
                     return self._known[place]
                 recent = self._clock() - frame.captured_at_ms < RECENT_MS
-                if not recent:
+                if not recent or self._has_read(frame):  # passed by: a broker that was away for some seconds does that
                     self._look_late(frame.camera)
+                if place in self._known or not recent:
                     return self._known.get(place)
                 if time.monotonic() >= until_s:
                     return None

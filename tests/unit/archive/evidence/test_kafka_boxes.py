@@ -126,6 +126,16 @@ def test_frames_that_waited_in_a_spool_are_found_among_live_ones_of_later_times(
     assert [(one.index, one.lane) if one else None for one in found] == [(index, "late") for index in range(200)]
 
 
+def test_after_an_outage_of_seconds_late_frames_are_found_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are still young when live tracks of later times have been there for a while."""
+    live = decided("gate", 50, 100, T0_MS + 30_000, first=1000)
+    late = decided("gate", 50, 32_000, lane="late")
+    log = Log(sorted((*live, *late), key=lambda one: one.timestamp_ms))
+    known = boxes(log, T0_MS + 59_000, monkeypatch)
+    found = [known.of(frame(index)) for index in range(50)]
+    assert [(one.index, one.lane) if one else None for one in found] == [(index, "late") for index in range(50)]
+
+
 def test_a_long_topic_is_not_read_for_each_frame_that_nobody_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading takes three seconds here, and a clip asks for hundreds of frames."""
     hour_ms = 3_600_000
