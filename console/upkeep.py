@@ -95,7 +95,7 @@ class Upkeep:
         before_ms = now_ms - round(self._config.keep_days * DAY_MS)
         gone = 0
         while not self._stop.is_set() and before_ms > 0:
-            some = self._store.alerts.forget(before_ms)
+            some = self._store.alerts.forget(before_ms, now_ms)
             gone += some
             if not some:
                 break

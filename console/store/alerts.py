@@ -26,7 +26,7 @@ from console.store.rows import (
     RevisionRow,
     Status,
 )
-from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes
+from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes, suppressions
 from console.store.words import MAX_WORDS, indexed, person_token, words_of
 from contracts.fields import Severity
 from contracts.messages import Alert
@@ -201,13 +201,15 @@ class Alerts:
         with self._database.read() as connection:
             return self._read(connection, query.order_by(alerts.c.received_at_ms).limit(limit))
 
-    def forget(self, before_ms: int, limit: int = 1000) -> int:
+    def forget(self, before_ms: int, now_ms: int, limit: int = 1000) -> int:
         """Delete `limit` alerts that began before `before_ms`, with revisions and answers; returns how many.
 
-        Those that a case holds stay.
+        Those that a case holds stay, and those whose answer silences something now: nobody could take it back any more.
         """
+        running = (suppressions.c.ended_at_ms == 0, suppressions.c.until_ms > now_ms)
         old = select(alerts.c.number).where(alerts.c.started_at_ms < before_ms).order_by(alerts.c.started_at_ms)
-        old = old.where(alerts.c.number.not_in(select(holds.c.alert)))
+        for kept in (select(holds.c.alert), select(suppressions.c.alert).where(*running)):
+            old = old.where(alerts.c.number.not_in(kept))
         with self._database.write() as connection:
             numbers = list(connection.execute(old.limit(limit)).scalars())
             connection.execute(delete(alerts).where(alerts.c.number.in_(numbers)))

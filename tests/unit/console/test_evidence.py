@@ -139,10 +139,10 @@ def test_a_case_holds_an_alert_until_it_lets_go(store: Store) -> None:
     ]
     assert [entry.action for entry in store.audit.page()] == ["verdict", "release", "hold", "hold"]
     assert "2026-17" in store.audit.page()[-1].details
-    assert store.alerts.forget(AT_MS + 10**9) == 1
+    assert store.alerts.forget(AT_MS + 10**9, AT_MS) == 1
     assert store.alerts.get(ALERT.id) is not None, "it is held"
     answer(store, Hub(), sue, ALERT.id, Release("2026-17"), at_ms=AT_MS + 6)
-    assert store.alerts.forget(AT_MS + 10**9) == 1
+    assert store.alerts.forget(AT_MS + 10**9, AT_MS) == 1
 
 
 def test_only_supervisors_hold(store: Store) -> None:

@@ -108,7 +108,7 @@ def test_an_alert_that_is_deleted_meanwhile_is_not_there(parts: Parts, monkeypat
 
     def slow(alert: Alert) -> Kept | None:
         found = kept(alert)
-        parts.store.alerts.forget(2**60)
+        parts.store.alerts.forget(2**60, 0)
         return found
 
     monkeypatch.setattr(parts.evidence, "kept", slow)

@@ -139,6 +139,14 @@ def test_over_is_over(ready: Store) -> None:
     assert silenced(ready)[-1] == ["alert-2"]
 
 
+def test_while_an_answer_silences_its_alert_is_kept(ready: Store) -> None:
+    say(ready, "alert-1", "false", AT_MS + 1000)
+    over_ms = AT_MS + 1000 + 14 * 86_400_000
+    assert ready.alerts.forget(2**60, over_ms - 1) == 5
+    assert [one.body.alert for one in ready.suppressions.read(over_ms - 1)] == ["alert-1"]
+    assert ready.alerts.forget(2**60, over_ms) == 1
+
+
 def test_the_api_lists_and_lifts(parts, ada: Browser) -> None:
     take(parts.store, alert_of(20, camera="gate", evidence=SEEN))
     otto = signed_in(parts, ada, "otto", "operator")

@@ -157,8 +157,8 @@ def test_cursors_read_what_they_write() -> None:
 
 def test_old_alerts_go_with_all_that_hangs_on_them(store: Store) -> None:
     take(store, *(alert_of(n) for n in range(10)))
-    assert store.alerts.forget(AT_MS + 4000, limit=3) == 3
-    assert store.alerts.forget(AT_MS + 4000, limit=3) == 1
+    assert store.alerts.forget(AT_MS + 4000, AT_MS, limit=3) == 3
+    assert store.alerts.forget(AT_MS + 4000, AT_MS, limit=3) == 1
     assert [row.id for row in store.alerts.page(Filter()).rows] == [f"alert-{n}" for n in range(9, 3, -1)]
     assert store.alerts.history("alert-0") == []
     assert [row.id for row in store.alerts.page(Filter(text="person")).rows][-1] == "alert-4"

@@ -306,7 +306,7 @@ def test_an_alert_that_is_deleted_meanwhile_is_told_to_nobody(
 ) -> None:
     w = world(store, receiver, tmp_path)
     w.happen(1)
-    store.alerts.forget(AT_MS + 1)
+    store.alerts.forget(AT_MS + 1, AT_MS)
     w.go_on()
     assert receiver.got == []
     assert [(row.status, row.reason) for row in w.rows()] == [("withheld", "gone")]
