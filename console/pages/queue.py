@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
 from nicegui import background_tasks, ui
+from sqlalchemy.exc import OperationalError
 
-from console.answers import Action, answer_all
+from console.answers import Action, NoAlertError, answer_all
 from console.hub import News, Presence, Reload, Subscription
 from console.missed import Box
 from console.pages import texts
@@ -21,11 +23,15 @@ from console.store.find import lets_through
 from console.store.rows import SEVERITIES, AlertRow, Cursor
 from contracts.config import LABELS, Config
 
+log = logging.getLogger(__name__)
+
 PAGE = 60
 BATCH_S = 0.05
 """The least time between two pushes: 20 changes a second are more than an operator can tell apart."""
 LOOK_S = 1.0
 """How often the session is looked at while there are news: who was signed out, or may see less, gets no more."""
+AWAY_S = 1.0
+"""How long until news are tried again that the store had no answer for."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -102,14 +108,19 @@ class AlertsPage:
         async for first in subscription:
             await asyncio.sleep(max(0.0, next_s - loop.time()))
             next_s = loop.time() + BATCH_S
-            if loop.time() >= look_s:
-                if not await self._visit.lasts():
-                    return subscription.close()
-                look_s = loop.time() + LOOK_S
             news = [first]
             while not subscription.queue.empty():
                 news.append(subscription.queue.get_nowait())
-            await self._push(queue, news)
+            try:
+                if loop.time() >= look_s:
+                    if not await self._visit.lasts():
+                        return subscription.close()
+                    look_s = loop.time() + LOOK_S
+                await self._push(queue, news)
+            except (OperationalError, NoAlertError) as error:
+                log.warning("the news of a page, again in %g s: %s", AWAY_S, error)
+                subscription.put([Reload()])
+                next_s = loop.time() + AWAY_S
 
     async def _push(self, queue: Queue, news: list[News]) -> None:
         if any(isinstance(one, Reload) for one in news):

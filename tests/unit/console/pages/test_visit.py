@@ -8,6 +8,7 @@ import io
 import pytest
 from fastapi import Request
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from archive.evidence import paths
@@ -23,6 +24,8 @@ from console.pages.desk import Desk, Visit
 from console.pages.filters import Narrowed
 from console.pages.queue import AlertsPage, Queue
 from console.parts import Parts
+from console.rights import Who
+from console.store.accounts import Session
 from console.store.rows import AlertRow
 from console.wiring import api
 from contracts.identity import Identified
@@ -79,6 +82,27 @@ def test_who_has_signed_out_is_told_of_no_more_alerts(
     told = Told()
     asyncio.run(fed(parts, AlertsPage(Visit(desk_of(parts), request, session[1]), Narrowed()), told, row, secret))
     assert told.methods == ["batch"]
+
+
+def test_a_store_that_is_away_ends_no_feed(parts: Parts, ada: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("console.pages.queue.AWAY_S", 0.01)
+    monkeypatch.setattr("console.pages.queue.LOOK_S", 0.0)
+    secret = ada.cookies[COOKIE]
+    session, row = parts.gate.by_cookie(secret, AT_MS), parts.store.alerts.get("alert-0")
+    assert session is not None
+    assert row is not None
+    by_cookie, away = parts.gate.by_cookie, iter([True, True])
+
+    def asked(secret: str, now_ms: int) -> tuple[Session, Who] | None:
+        if next(away, False):
+            raise OperationalError("SELECT 1", {}, Exception("away"))
+        return by_cookie(secret, now_ms)
+
+    monkeypatch.setattr(parts.gate, "by_cookie", asked)
+    request = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={secret}".encode())]})
+    told = Told()
+    asyncio.run(fed(parts, AlertsPage(Visit(desk_of(parts), request, session[1]), Narrowed()), told, row, secret))
+    assert told.methods == ["reload"]
 
 
 def kept(parts: Parts, alert: Alert) -> None:
