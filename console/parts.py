@@ -28,6 +28,7 @@ from console.plan import Plan
 from console.previews import Previews
 from console.probes import Probes
 from console.silencing import Silences
+from console.snoozes import Snoozes
 from console.store.store import Store
 from console.upkeep import Upkeep
 from contracts.config import Config
@@ -59,6 +60,7 @@ class Parts:
     history: History
     plan: Plan
     silences: Silences
+    snoozes: Snoozes
     missed: Missed
     explanations: Explanations
     models: ModelDesk

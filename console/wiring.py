@@ -66,6 +66,7 @@ from console.probes import Probes
 from console.secrets import Secrets
 from console.signer.signing import SignerSocket
 from console.silencing import Silences, Silencing
+from console.snoozes import Snoozes
 from console.store.store import Store
 from console.upkeep import Upkeep, meter
 from contracts import topics
@@ -157,6 +158,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         agents=AgentDesk(config, store, gate, signer, clock_ms),
         missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
+        snoozes=Snoozes(store, hub, clock_ms),
         explanations=Explanations(store, reader, config, place.folder, archive, clock_ms),
         address=place.address,
         secure=place.address.startswith("https://"),

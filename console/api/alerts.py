@@ -20,6 +20,7 @@ from console.hub import Presence, Reload, Subscription
 from console.missed import Box
 from console.parts import Parts
 from console.rights import Who
+from console.snoozes import SnoozedRule
 from console.store.alerts import MAX_PAGE
 from console.store.find import lets_through
 from console.store.rows import AlertRow, AnswerRow, Cursor, Filter, Judged, RevisionRow, Status
@@ -59,15 +60,6 @@ class Counts(msgspec.Struct, frozen=True):
     """Open alerts by severity, each at most 1000."""
 
     open: dict[Severity, int]
-
-
-class SnoozedRule(msgspec.Struct, frozen=True):
-    """A rule that is quiet on a camera."""
-
-    rule: str
-    camera: str
-    until_ms: int
-    operator: str
 
 
 class SnoozeList(msgspec.Struct, frozen=True):
@@ -239,8 +231,14 @@ def give_to_many(
 @router.get("/snoozes", **spec(SnoozeList))
 def snoozes(parts: WithParts, who: Viewer) -> Response:
     """Rules that are quiet now."""
-    found = (SnoozedRule(*one) for one in parts.store.answers.snoozed(parts.clock_ms()))
-    return reply(SnoozeList(tuple(one for one in found if who.sees(one.camera))))
+    return reply(SnoozeList(tuple(parts.snoozes.running(who))))
+
+
+@router.delete("/snoozes/{camera}/{rule}", **spec(status=204, errors=(404,)))
+def end_snooze(camera: str, rule: str, parts: WithParts, who: Annotated[Who, Depends(needs("snooze"))]) -> Response:
+    """The rule's alerts on that camera come again."""
+    parts.snoozes.end(who, rule, camera)
+    return Response(status_code=204)
 
 
 def row_of(parts: Parts, who: Who, alert_id: str) -> AlertRow:

@@ -32,6 +32,7 @@ from console.plan import PlanError
 from console.rights import ForbiddenError, Permission, Who
 from console.signer.signing import SignerError
 from console.silencing import NoSuppressionError
+from console.snoozes import NoSnoozeError
 from console.store.rows import CursorError
 from contracts.errors import ConfigError, ModelError, VedetteError
 from vault import VaultError
@@ -58,6 +59,7 @@ STATUS: dict[type[VedetteError], int] = {
     NoObjectError: 404,
     NobodyError: 404,
     NoSuppressionError: 404,
+    NoSnoozeError: 404,
     NoFrameError: 404,
     NoVersionError: 404,
     RegistryError: 409,

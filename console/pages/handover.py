@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
+
+from nicegui import ui
 
 from console.pages import parts
 from console.pages.desk import Visit, blocking
 from console.pages.texts import ALERTS, ANALYTICS, COMMON, HANDOVER
 from console.pages.times import SPANS, lasting, stamp
 from console.rights import Who
+from console.snoozes import SnoozedRule
 from console.store.load import Bucket, Judgement, Waits
 from console.store.rows import SEVERITIES, AlertRow, AnswerRow, Filter
 from console.store.store import Store
+from contracts.errors import VedetteError
 
 MOST = 200
 """Open alerts and answers on the report; of more it says so."""
@@ -26,7 +31,6 @@ class Report(NamedTuple):
     open: list[AlertRow]
     more_open: bool
     told: list[tuple[AnswerRow, AlertRow]]
-    snoozed: list[tuple[str, str, int, str]]
 
 
 def report_of(store: Store, who: Who, since_ms: int, until_ms: int) -> Report:
@@ -46,7 +50,6 @@ def report_of(store: Store, who: Who, since_ms: int, until_ms: int) -> Report:
         list(open_page.rows),
         open_page.next is not None,
         [one for one in told if one[0].action != "verdict" or one[0].verdict == "true"][:MOST],
-        [one for one in store.answers.snoozed(until_ms) if who.sees(one[1])],
     )
 
 
@@ -80,7 +83,8 @@ async def handover_page(visit: Visit) -> None:
                 _told(report, visit)
             with parts.element("div", classes="stack"):
                 with parts.card(HANDOVER["snoozed"]):
-                    _snoozed(report, visit)
+                    snoozed = await blocking(desk.parts.snoozes.running, visit.who)
+                    _snoozed(parts.element("div"), snoozed, visit)
                 with parts.card(HANDOVER["cameras"]):
                     _cameras(visit, now_ms)
 
@@ -138,15 +142,39 @@ def _told(report: Report, visit: Visit) -> None:
     parts.table([HANDOVER[name] for name in ("at", "who", "where", "what")], rows, caption=HANDOVER["told"])
 
 
-def _snoozed(report: Report, visit: Visit) -> None:
-    if not report.snoozed:
-        parts.element("p", HANDOVER["none_snoozed"], "dim")
-        return
-    rows = [
-        (rule, visit.desk.camera_name(camera), stamp(until_ms, visit.desk.zone), who)
-        for rule, camera, until_ms, who in report.snoozed
-    ]
-    parts.table([HANDOVER[name] for name in ("rule", "camera", "until", "who")], rows, caption=HANDOVER["snoozed"])
+def _snoozed(shown: ui.element, snoozed: list[SnoozedRule], visit: Visit, error: str = "") -> None:
+    """Fill `shown` with what is snoozed, each with the way back."""
+    shown.clear()
+    with shown:
+        if error:
+            parts.element("p", error, "note bad")
+        if not snoozed:
+            parts.element("p", HANDOVER["none_snoozed"], "dim")
+            return
+        rows = [
+            (
+                *(one.rule, visit.desk.camera_name(one.camera), stamp(one.until_ms, visit.desk.zone), one.operator),
+                parts.Act(HANDOVER["end"], f"{HANDOVER['end']}: {one.rule}, {one.camera}", _ender(shown, visit, one)),
+            )
+            for one in snoozed
+        ]
+        heads = [HANDOVER[name] for name in ("rule", "camera", "until", "who", "end")]
+        parts.table(heads, rows, caption=HANDOVER["snoozed"])
+
+
+def _ender(shown: ui.element, visit: Visit, one: SnoozedRule) -> Callable[[], object]:
+    """What the button does."""
+
+    async def act() -> None:
+        snoozes, said = visit.desk.parts.snoozes, ""
+        try:
+            await visit.check()
+            await blocking(snoozes.end, visit.who, one.rule, one.camera)
+        except VedetteError as error:
+            said = str(error)
+        _snoozed(shown, await blocking(snoozes.running, visit.who), visit, said)
+
+    return act
 
 
 def _cameras(visit: Visit, now_ms: int) -> None:

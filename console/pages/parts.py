@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nicegui import ui
@@ -13,6 +13,14 @@ class Link(NamedTuple):
 
     text: str
     address: str
+
+
+class Act(NamedTuple):
+    """A button: what it says, what it says to who can't see its row, and what it does."""
+
+    text: str
+    label: str
+    run: Callable[[], object]
 
 
 def element(tag: str, text: str = "", classes: str = "", **props: str | bool) -> ui.element:
@@ -52,7 +60,7 @@ def figure(title: str, value: str, note: str = "") -> None:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Iterable[int] = (), caption: str) -> None:
-    """A table; `numbers` are the columns that are set to the right. A cell may be (text, classes) or a Link."""
+    """A table; `numbers` are the columns that are set to the right. A cell may be (text, classes), a Link or an Act."""
     right = set(numbers)
     with element("div", classes="scroll", tabindex="0", role="region", aria_label=caption), _table():
         with element("thead"), element("tr"):
@@ -69,6 +77,10 @@ def _cell(cell: Any, classes: str) -> None:
     if isinstance(cell, Link):
         with element("td", classes=classes):
             element("a", cell.text, href=cell.address)
+        return
+    if isinstance(cell, Act):
+        with element("td", classes=classes):
+            element("button", cell.text, "button small", aria_label=cell.label).on("click", cell.run)
         return
     text, more = cell if isinstance(cell, tuple) else (cell, "")
     element("td", str(text) or " ", classes + more)

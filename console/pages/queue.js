@@ -188,9 +188,15 @@ export default {
       const { rows } = await this.call("answer", { ids, action });
       for (const row of rows) if (this.rows.has(row.id)) this.rows.set(row.id, Object.freeze(row));
       this.ticked = new Set();
-      this.say(filled(this.t["done_" + (action.verdict || action.action)], { count: rows.length, to: action.to ?? "", minutes: action.minutes ?? "" }));
+      this.say(filled(this.t["done_" + (action.verdict || action.action)], { count: rows.length, to: action.to ?? "", minutes: action.minutes ?? "" }), "", action.action === "snooze" ? { label: this.t.undo, run: () => this.endSnoozes(rows) } : null);
       if (next && ids.includes(this.chosen)) this.choose(next, { focus: true });
       else if (ids.includes(this.chosen)) this.detail = await this.call("open", { id: this.chosen });
+    },
+    /** What was just snoozed alerts again. */
+    async endSnoozes(rows) {
+      const pairs = new Map(rows.map(({ rule, camera }) => [`${rule}/${camera}`, { rule, camera }]));
+      for (const pair of pairs.values()) await this.call("end_snooze", pair);
+      this.say(this.t.snooze_undone);
     },
     /** What needs words or a choice first. */
     ask(kind, ids = this.targets) {

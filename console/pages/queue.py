@@ -85,6 +85,7 @@ class AlertsPage:
             "answer": self._answer,
             "instant": self._instant,
             "lift": self._lift,
+            "end_snooze": self._end_snooze,
             "missed": self._missed,
             **identity_calls(self._visit),
         }
@@ -200,6 +201,10 @@ class AlertsPage:
         """What the open alert's answer silenced alerts again."""
         found = await blocking(self._desk.parts.silences.lift, self._visit.who, str(suppression))
         return await self._detail(found.body.alert)
+
+    async def _end_snooze(self, rule: str, camera: str) -> None:
+        """The rule's alerts on that camera come again; the hub tells of those that are to do again."""
+        await blocking(self._desk.parts.snoozes.end, self._visit.who, str(rule), str(camera))
 
     async def _missed(self, id: str, box: dict[str, Any]) -> dict[str, Any]:
         """Something else is in the alert's picture."""

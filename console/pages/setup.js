@@ -131,6 +131,8 @@ export default {
     plan(text, remove) { return this.call("plan", { text, remove }); },
     applyPlan(text, digest, remove) { return this.call("apply", { text, digest, remove }); },
     silenced() { return this.call("silenced"); },
+    snoozed() { return this.call("snoozed"); },
+    async endSnooze({ rule, camera }) { const rows = await this.call("end_snooze", { rule, camera }); this.say(this.filled(this.t.snooze_ended, { rule, camera })); return rows; },
     async lift(suppression) { const rows = await this.call("lift", { suppression }); this.say(this.t.silence_lifted); return rows; },
     applied(objects, count) { this.update(objects); this.say(this.filled(this.t.applied, { count })); },
     async saveSite() {
@@ -169,7 +171,7 @@ export default {
       <tbody><tr v-for="one in sources" :key="one.key" :class="{ chosen: one.key === chosen }"><td><button class="linklike" :aria-current="one.key === chosen" @click="choose(one.key)">{{ one.body.friendly_name || one.camera }}</button> <span v-if="one.body.enabled === false" class="badge warn">{{ t.off }}</span></td><td><code>{{ one.body.inputs.map((input) => input.url).join(', ') }}</code></td><td>{{ one.body.objects?.track?.join(', ') ?? t.all_labels }}</td><td>{{ one.origin === 'file' ? t.from_file : t.version + ' ' + one.version }}</td></tr></tbody></table>
       <div v-if="!sources.length" class="empty"><p class="dim">{{ t.no_sources }}</p></div></section>
     <Exchange v-else-if="tab === 'file'" :t="t" :disabled="!me.may_configure" :plan="plan" :apply="applyPlan" @applied="applied" />
-    <Silenced v-else-if="tab === 'silenced'" :t="t" :zone="zone" :may="me.may_configure" :load="silenced" :lift="lift" />
+    <Silenced v-else-if="tab === 'silenced'" :t="t" :zone="zone" :me="me" :load="silenced" :lift="lift" :snoozed="snoozed" :end="endSnooze" />
     <section v-else-if="tab === 'site'" class="scroll site" :aria-label="t.tab_site" tabindex="0"><form class="card stack" style="gap:14px" @submit.prevent="saveSite"><h2>{{ t.tab_site }}</h2><p class="dim">{{ t.site_hint }}</p>
       <Field v-for="field in siteFields" :key="field.name" :field="field" :value="site[field.name]" :t="t" :disabled="!me.may_arm" @change="(value) => (site = { ...site, [field.name]: value })" />
       <div class="row"><button class="button primary" :disabled="!me.may_arm || busy || !siteChanged">{{ t.save }}</button></div></form></section>

@@ -62,6 +62,8 @@ class SetupPage:
             "save_site": self._save_site,
             "silenced": self._silenced,
             "lift": self._lift,
+            "snoozed": self._snoozed,
+            "end_snooze": self._end_snooze,
         }
         Setup(calls, self._visit.check, self._visit.props(texts.SETUP, start))
 
@@ -84,6 +86,14 @@ class SetupPage:
     async def _lift(self, suppression: str) -> list[dict[str, Any]]:
         await blocking(self._parts.silences.lift, self._visit.who, str(suppression))
         return await self._silenced()
+
+    async def _snoozed(self) -> list[dict[str, Any]]:
+        found = await blocking(self._parts.snoozes.running, self._visit.who)
+        return [msgspec.to_builtins(one) for one in found]
+
+    async def _end_snooze(self, rule: str, camera: str) -> list[dict[str, Any]]:
+        await blocking(self._parts.snoozes.end, self._visit.who, str(rule), str(camera))
+        return await self._snoozed()
 
     async def _save(
         self, kind: str, camera: str, name: str, version: int, body: dict[str, Any]

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from console.store.database import Database
 from console.store.rows import JUDGED, STATUSES, AlertRow, AnswerRow
-from console.store.tables import alerts, answers, holds, outbox, snoozes
+from console.store.tables import alerts, answers, holds, names, outbox, snoozes
 
 
 class Waiting(NamedTuple):
@@ -67,6 +67,32 @@ class Answers:
         query = select(snoozes.c.rule, snoozes.c.camera, snoozes.c.until_ms, snoozes.c.operator)
         with self._database.read() as connection:
             return [tuple(row) for row in connection.execute(query.where(snoozes.c.until_ms > now_ms))]
+
+    def end_snooze(self, connection: Connection, rule: str, camera: str, now_ms: int) -> int | None:
+        """A rule is snoozed on a camera no longer; until when (ms) it would have been, None when it was not."""
+        one = (snoozes.c.rule == rule, snoozes.c.camera == camera, snoozes.c.until_ms > now_ms)
+        until_ms: int | None = connection.execute(
+            delete(snoozes).where(*one).returning(snoozes.c.until_ms)
+        ).scalar_one_or_none()
+        return until_ms
+
+    def kept_quiet(self, connection: Connection, rule: str, camera: str, until_ms: int) -> list[str]:
+        """The snoozed alerts of a rule on a camera that go on, or that a snooze until then was said of, by id."""
+        number = {name: select(names.c.number).where(names.c.name == name).scalar_subquery() for name in (rule, camera)}
+        quiet = select(alerts.c.id).where(
+            alerts.c.status == STATUSES.index("snoozed"),
+            alerts.c.rule == number[rule],
+            alerts.c.camera == number[camera],
+        )
+        going_on = connection.execute(quiet.where(alerts.c.state != "end")).scalars()
+        said = quiet.add_columns(answers.c.body).join(answers, answers.c.alert == alerts.c.number)
+        said = said.where(answers.c.action == "snooze")
+        told = [
+            row.id
+            for row in connection.execute(said)
+            if msgspec.json.decode(row.body, type=AnswerRow).until_ms == until_ms
+        ]
+        return list(dict.fromkeys([*going_on, *told]))
 
     def hold(self, connection: Connection, alert_number: int, case: str, said: AnswerRow | None) -> None:
         """A case holds an alert from now on (None: no longer)."""

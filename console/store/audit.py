@@ -85,6 +85,7 @@ AuditAction = (
         "search.person",
         "silence",
         "silence ended",
+        "snooze ended",
         "split unknown",
         "throw keys away",
         "try camera",

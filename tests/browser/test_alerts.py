@@ -195,8 +195,23 @@ def test_keys_that_ask_first(site: ConsoleSite, opened: Opened, shot: Shot) -> N
     expect(page.get_by_role("dialog")).to_contain_text("1 hour")
     page.keyboard.press("2")
     expect(row(page, alert_id)).to_contain_text("Snoozed")
-    answers = feedback(site, alert_id, 4)
-    assert [one.action for one in answers] == ["comment", "assign", "escalate", "snooze"]
+    page.get_by_role("status").get_by_role("button", name="Undo").click()
+    expect(row(page, alert_id)).not_to_contain_text("Snoozed")
+    said = page.locator(".detail .history").get_by_text("snoozed the rule on this camera")
+    for count, path, table in ((2, "/setup?tab=silenced", ".rules"), (3, "/handover", ".table")):
+        page.keyboard.press("s")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("2")
+        expect(said).to_have_count(count)
+        listed = opened(path)
+        snoozed = listed.locator(table).get_by_role("row", name="path-in").filter(has_text="maria")
+        expect(snoozed).to_have_count(1)
+        snoozed.scroll_into_view_if_needed()
+        shot(listed, f"snoozed-{path[1:4]}")
+        snoozed.get_by_role("button", name="End").click()
+        expect(snoozed).to_have_count(0)
+    answers = feedback(site, alert_id, 6)
+    assert [one.action for one in answers] == ["comment", "assign", "escalate", *["snooze"] * 3]
     assert answers[3].until_ms - answers[3].at_ms == 3_600_000
 
 

@@ -62,6 +62,7 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("POST", "/api/alerts/{alert_id}/missed"): "answer",
     ("POST", "/api/answers"): "answer",
     ("GET", "/api/snoozes"): "see",
+    ("DELETE", "/api/snoozes/{camera}/{rule}"): "snooze",
     ("GET", "/api/suppressions"): "see",
     ("DELETE", "/api/suppressions/{suppression_id}"): "configure",
     ("GET", "/api/models"): "see",

@@ -152,6 +152,7 @@ ALERTS = {
     "done_release": "Let go: {count}",
     "done_comment": "Comment added: {count}",
     "done_snooze": "Snoozed for {minutes} minutes",
+    "snooze_undone": "Snoozed no longer",
     "help_j": "Next, previous alert",
     "help_a": "Acknowledge",
     "help_t": "True alarm",

@@ -81,6 +81,7 @@ AUDIT_ACTIONS = {
     "silence": "Silenced what looks like an alert",
     "silence ended": "Ended a silence",
     "snooze": "Snoozed a rule",
+    "snooze ended": "Ended a rule's snooze",
     "split unknown": "Said that an unknown person is several",
     "throw keys away": "Keys of old days were thrown away",
     "try camera": "Tried a camera's address",

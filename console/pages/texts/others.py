@@ -57,6 +57,7 @@ HANDOVER = {
     "none_told": "Nobody wrote anything.",
     "snoozed": "Snoozed rules",
     "none_snoozed": "No rule is snoozed.",
+    "end": "End",
     "cameras": "Cameras that are not live",
     "cameras_well": "All cameras are live.",
     "camera_old": "No newer picture",

@@ -20,13 +20,15 @@ from console.answers import (
     answer,
     answer_all,
 )
-from console.hub import MAX_WAITING, Hub, Presence, Reload
+from console.hub import MAX_WAITING, Hub, News, Presence, Reload
 from console.rights import ForbiddenError, Role, Who
+from console.snoozes import NoSnoozeError, Snoozes
 from console.store.accounts import User
 from console.store.rows import Filter
 from console.store.store import Store
 from contracts.codec import decode
 from contracts.messages import Feedback
+from tests.api_tools import Browser, signed_in
 from tests.console_tools import AT_MS, alert_of, person, take
 
 ANNA = Who("anna", "operator")
@@ -106,6 +108,56 @@ def test_a_snoozed_rule_is_quiet_on_that_camera_for_that_long(ready: Store) -> N
     )
     assert ready.answers.snoozed(AT_MS) == [("intruder", "gate", AT_MS + 60_000, "anna")]
     assert ready.answers.snoozed(AT_MS + 60_000) == []
+
+
+def test_a_snooze_is_ended_before_its_time(ready: Store) -> None:
+    hub, bob = Hub(), Who("bob", "supervisor")
+    snoozes = Snoozes(ready, hub, lambda: LATER)
+    answer(ready, hub, ANNA, "alert-1", Snooze(30), at_ms=AT_MS)
+    within = {"started_at_ms": AT_MS + 1000}
+    take(ready, alert_of(1, revision=1, state="end"), alert_of(10, **within), alert_of(11, state="end", **within))
+    told: list[News] = []
+    hub.tell = lambda *news: told.extend(news)  # type: ignore[method-assign]
+    snoozes.end(bob, "intruder", "gate")
+    take(ready, alert_of(12, started_at_ms=LATER))
+    states = {row.id: row.status for row in ready.alerts.page(Filter()).rows}
+    assert (states["alert-1"], states["alert-10"], states["alert-11"], states["alert-12"]) == (
+        *("acknowledged", "open"),
+        *("snoozed", "open"),
+    )
+    assert told == ready.alerts.rows(["alert-10", "alert-1"])
+    assert snoozes.running(ANNA) == []
+    last = ready.audit.page()[0]
+    assert (last.who, last.action, last.subject) == ("bob", "snooze ended", "intruder")
+
+
+@pytest.mark.parametrize(
+    ("who", "rule", "at_ms", "error"),
+    [
+        pytest.param(Who("vera", "viewer"), "intruder", LATER, ForbiddenError, id="a viewer"),
+        pytest.param(Who("hal", "operator", frozenset({"hall"})), "intruder", LATER, NoSnoozeError, id="not theirs"),
+        pytest.param(ANNA, "other", LATER, NoSnoozeError, id="another rule"),
+        pytest.param(ANNA, "intruder\0", LATER, NoSnoozeError, id="no name"),
+        pytest.param(ANNA, "intruder", AT_MS + 60_000, NoSnoozeError, id="over"),
+    ],
+)
+def test_no_other_snooze_is_ended(ready: Store, who: Who, rule: str, at_ms: int, error: type[Exception]) -> None:
+    answer(ready, Hub(), ANNA, "alert-1", Snooze(1), at_ms=AT_MS)
+    with pytest.raises(error):
+        Snoozes(ready, Hub(), lambda: at_ms).end(who, rule, "gate")
+    assert len(ready.answers.snoozed(AT_MS)) == len(ready.audit.page()) == 1
+
+
+def test_the_api_lists_and_ends_snoozes(parts, ada: Browser) -> None:
+    take(parts.store, alert_of(20, camera="gate"))
+    otto, vera = signed_in(parts, ada, "otto", "operator"), signed_in(parts, ada, "vera", "viewer")
+    snooze = {"answer": {"action": "snooze", "minutes": 60}}
+    assert otto.post("/api/alerts/alert-20/answers", json=snooze).is_success
+    (row,) = vera.get("/api/snoozes").json()["snoozes"]
+    assert (row["camera"], row["rule"], row["operator"]) == ("gate", "intruder", "otto")
+    statuses = [one.delete("/api/snoozes/gate/intruder").status_code for one in (vera, otto, otto)]
+    assert statuses == [403, 204, 404]
+    assert otto.get("/api/snoozes").json() == {"snoozes": []}
 
 
 def test_many_at_once_are_all_or_none(ready: Store) -> None:

@@ -314,6 +314,7 @@ def test_zero_bytes_which_postgresql_takes_nowhere_break_nothing(
         *(("GET", f"/api/{path}") for path in ("alerts?person=%00", "alerts?camera=%00&text=%00", "alerts/%00")),
         *(("GET", f"/api/{path}") for path in ("rules/%00/versions", "audit?who=%00", "audit?action=%00")),
         *(("DELETE", f"/api/{kind}/%00") for kind in ("suppressions", "tokens", "accounts", "rules", "cameras")),
+        ("DELETE", "/api/snoozes/%00/%00"),
         ("POST", "/api/session"),
     ]
     name = {"name": "\0", "password": "\0"}
