@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from contracts.broker import BrokerAddress
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Enrolled, Renew
 from contracts.errors import ConfigError, VedetteError
 from edge.session import sync_folder
-from vault import AgentKey, Certificate
+from vault import AgentKey, Certificate, write_private
 
 FOLDER = "identity"
 ANSWER_S = 20.0
@@ -162,11 +161,7 @@ def _given(answer: bytes) -> Enrolled:
 def _write(file: Path, content: bytes) -> None:
     """Whole or not at all, for its owner only."""
     temporary = file.with_name(f".{file.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+    write_private(temporary, content)
     temporary.replace(file)
     # A key that a power cut takes back once the console knows it could never be renewed again.
     sync_folder(file.parent)

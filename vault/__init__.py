@@ -7,6 +7,7 @@ from vault.certificates import AgentKey, Authority, Certificate, Request
 from vault.days import DayKeys, day_of, key_name, sealed_day
 from vault.errors import VaultError
 from vault.master import MasterKey, master_key, new_key
+from vault.private import write_private
 from vault.sealing import Key, opened, sealed
 from vault.signing import PublicKey, Signer, SigningKey, SiteKey, signing_key
 
@@ -31,4 +32,5 @@ __all__ = [
     "sealed",
     "sealed_day",
     "signing_key",
+    "write_private",
 ]

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from vault.errors import VaultError
+from vault.private import write_private
 
 FILE_VARIABLE = "VEDETTE_SIGNING_KEY_FILE"
 SIGNATURE_BYTES = 64
@@ -142,11 +143,7 @@ def _make(file: Path) -> None:
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(pem)
-        out.flush()
-        os.fsync(out.fileno())
+    write_private(temporary, pem)
     try:
         os.link(temporary, file)
     except FileExistsError:

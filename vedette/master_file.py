@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vault import master_key, new_key
+from vault import master_key, new_key, write_private
 from vault.master import FILE_VARIABLE
 
 NAME = "master.key"
@@ -35,9 +34,5 @@ def _write(file: Path) -> None:
     """For this user alone, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
-        out.write(base64.b64encode(new_key()).decode() + "\n")
-        out.flush()
-        os.fsync(out.fileno())
+    write_private(part, base64.b64encode(new_key()) + b"\n")
     part.rename(file)
