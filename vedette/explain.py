@@ -100,11 +100,12 @@ def _of_alert(
         manifest, folder = model_of(alert.model, str(manifest_path(config, file)), config.models)
     seen = kept.evidence
     label = given.label or alert.label
-    made = explain_box(manifest, folder, jpeg, (seen.width, seen.height), label, kept.evidence.xyxy)
+    session, picture = Session.open(manifest, folder, OPTIONS), (seen.width, seen.height)
+    made = explain_box(session, jpeg, picture, label, kept.evidence.xyxy)
     decided = site.files.read(paths.place_of(alert).file(paths.DECISIONS))
     decisions = msgspec.json.decode(decided) if decided is not None else None
     told = {"alert": alert.id, "why": alert.why, "trace": msgspec.to_builtins(alert.trace), "decisions": decisions}
-    looked = _Looked(manifest, folder, jpeg, (seen.width, seen.height), kept.evidence.xyxy)
+    looked = _Looked(session, jpeg, picture, kept.evidence.xyxy)
     told["nearest"] = _nearest(
         looked, DataSets(config, file, state).collection, config, given.out / f"{alert.id}.nearest.jpg"
     )
@@ -114,8 +115,7 @@ def _of_alert(
 class _Looked(NamedTuple):
     """A box of a picture, and the model that saw it."""
 
-    manifest: ModelManifest
-    folder: Path
+    session: Session
     jpeg: bytes
     picture: Size
     xyxy: Xyxy
@@ -125,10 +125,9 @@ def _nearest(looked: _Looked, collection: Collection, config: Config, out: Path)
     """What the box looks like in the data set, as plain values, with the pictures beside; or why nothing is said."""
     registry = registry_of(config.models, lambda: 0)
     try:
-        session = Session.open(looked.manifest, looked.folder, OPTIONS)
-        vector = vector_at(session, looked.jpeg, looked.picture, looked.xyxy)
-        learnt = registry.learnt(looked.manifest.id) if registry is not None else frozenset()
-        found = nearest(collection, session, vector, learnt=learnt)
+        vector = vector_at(looked.session, looked.jpeg, looked.picture, looked.xyxy)
+        learnt = registry.learnt(looked.session.manifest.id) if registry is not None else frozenset()
+        found = nearest(collection, looked.session, vector, learnt=learnt)
     except VedetteError as error:
         print(f"what it looks like is not known: {error}")
         return {"error": str(error)}

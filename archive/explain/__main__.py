@@ -13,7 +13,6 @@ from archive.explain.models import model_of
 from archive.explain.nearest import cut_out, nearest, vector_at
 from archive.explain.question import Alike, Answer, Question
 from contracts.errors import VedetteError
-from contracts.manifest import ModelManifest
 from stream.vision.session import Session
 
 MOST_ALIKE = 24
@@ -33,22 +32,21 @@ def answer(question: Question) -> Answer:
     """The explanation, or why there is none."""
     try:
         manifest, folder = model_of(question.model, question.manifest, question.models)
-        picture = (question.width, question.height)
-        made = explain_box(manifest, folder, question.jpeg, picture, question.label, question.xyxy)
+        session, picture = Session.open(manifest, folder, OPTIONS), (question.width, question.height)
+        made = explain_box(session, question.jpeg, picture, question.label, question.xyxy)
     except VedetteError as error:
         return Answer(error=str(error))
     if not made.heat.score:
         return Answer(error=f"{question.model} does not see it in the picture as it is kept")
-    alike = _alike(question, manifest, folder) if question.learning is not None else ()
+    alike = _alike(question, session) if question.learning is not None else ()
     return Answer(overlay=made.overlay, score=made.heat.score, runs=made.heat.runs, alike=alike)
 
 
-def _alike(question: Question, manifest: ModelManifest, folder: Path) -> tuple[Alike, ...]:
+def _alike(question: Question, session: Session) -> tuple[Alike, ...]:
     """What it looks like, of the pictures that were looked at before and some more; () where nothing can be said."""
     assert question.learning is not None
     collection = Collection(collection_files(question.learning, Path(question.state)))
     try:
-        session = Session.open(manifest, folder, OPTIONS)
         vector = vector_at(session, question.jpeg, (question.width, question.height), question.xyxy)
         found = nearest(collection, session, vector, most=MOST_ALIKE, most_new=MOST_NEW)
     except VedetteError:

@@ -33,11 +33,10 @@ class Explained(NamedTuple):
     overlay: bytes
 
 
-def explain_box(manifest: ModelManifest, folder: Path, jpeg: bytes, picture: Size, label: str, xyxy: Xyxy) -> Explained:
+def explain_box(session: Session, jpeg: bytes, picture: Size, label: str, xyxy: Xyxy) -> Explained:
     """Where a detector sees `label` in the box, pixels of the camera's `picture`; raises ModelError, ContractError."""
-    session = Session.open(manifest, folder, OPTIONS)
     if label not in session.label_names:
-        raise ModelError(f"{manifest.id} knows no {label}")
+        raise ModelError(f"{session.manifest.id} knows no {label}")
     image = decode(jpeg, target=picture, picture=picture)
     return _explained(session, image, picture, label, xyxy)
 
