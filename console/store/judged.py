@@ -27,8 +27,8 @@ class JudgedAlert(NamedTuple):
     looked: Looked
 
 
-class _Traced(msgspec.Struct, frozen=True):
-    """What is read of an alert's body beside what it looked like."""
+class _Body(Looked, frozen=True, kw_only=True):
+    """What is read of an alert's body: also its rule's conditions."""
 
     trace: tuple[Condition, ...] = ()
 
@@ -48,6 +48,7 @@ class JudgedAlerts:
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(alerts.c.started_at_ms.desc()).limit(limit)).all()
+        bodies = [msgspec.json.decode(row.body, type=_Body) for row in rows]
         return [
             JudgedAlert(
                 rule=self._names.name(row.rule),
@@ -55,8 +56,8 @@ class JudgedAlerts:
                 started_at_ms=row.started_at_ms,
                 ended_at_ms=max(row.started_at_ms, row.ended_at_ms or row.at_ms),
                 verdict=JUDGED[row.verdict],
-                trace=msgspec.json.decode(row.body, type=_Traced).trace,
-                looked=msgspec.json.decode(row.body, type=Looked),
+                trace=body.trace,
+                looked=body,
             )
-            for row in reversed(rows)
+            for row, body in zip(reversed(rows), reversed(bodies), strict=True)
         ]
