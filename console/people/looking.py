@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from archive.people import FaceModels
@@ -98,10 +99,12 @@ class Looking:
         if self._copies is not None:
             with self._fetching:
                 self._copies.fetch()
-        cohort, vector = self._models.cohort, examined.candidate.vector[None]
+        sightings = self._search.find(query)
+        vectors = np.array([one.vector for one in sightings], np.float32).reshape(-1, len(query.vector))
+        alike = self._models.cohort.likeness(vectors, query.vector[None])[:, 0]
         found = [
-            _view(one, calibration.strangers(strength, float(cohort.likeness(one.vector[None], vector)[0, 0]), 1))
-            for one in self._search.find(query)
+            _view(one, calibration.strangers(strength, float(score), 1))
+            for one, score in zip(sightings, alike, strict=True)
         ]
         details = {
             "source": source_name(sought.source),
