@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stream.identity import Cohort
 from stream.identity.cohort import packed, unpacked
+from training.faces.embedder import centres
 from training.faces.people import read_people
 from training.faces.recipe import EmbedderRecipe
 from training.faces.tracks import Embed, Floats, embedded
@@ -25,9 +26,7 @@ def make_cohort(embed: Embed, recipe: EmbedderRecipe, data: Path) -> Cohort:
 
 def paired(vectors: Floats, persons: NDArray[np.int64]) -> Floats:
     """The middle [P/2,D] of every two people's middles, nearest with nearest; one who is left over is left out."""
-    sums = np.zeros((int(persons.max()) + 1, vectors.shape[1]), np.float32)
-    np.add.at(sums, persons, vectors)
-    middles = _unit(sums)
+    middles = centres(vectors, persons)
     cosines = middles @ middles.T
     np.fill_diagonal(cosines, -np.inf)
     free = np.ones(len(middles), np.bool_)
@@ -39,8 +38,4 @@ def paired(vectors: Floats, persons: NDArray[np.int64]) -> Floats:
         other = int(np.where(free, cosines[person], -np.inf).argmax())
         free[other] = False
         rows.append(middles[person] + middles[other])
-    return _unit(np.stack(rows))
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+    return np.asarray(np.stack(rows) / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
