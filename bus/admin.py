@@ -19,10 +19,9 @@ from confluent_kafka.admin import (
 )
 
 from bus.errors import BusError, bus_error
-from bus.settings import Aside, settings
+from bus.settings import ANSWER_S, Aside, settings
 from contracts.topics import TopicSpec
 
-ANSWER_S = 10.0
 POLL_S = 0.1
 
 

@@ -68,18 +68,21 @@ class SnoozeList(msgspec.Struct, frozen=True):
     snoozes: tuple[SnoozedRule, ...]
 
 
+OwnId = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9-]*$")]
+
+
 class Given(msgspec.Struct, frozen=True):
     """An answer to one alert. `id` (a UUID of one's own) makes it safe to send it again when no reply came."""
 
     answer: Action
-    id: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9-]*$")] = ""
+    id: OwnId = ""
 
 
 class GivenBox(msgspec.Struct, frozen=True):
     """What the alert's picture shows and nobody had said. `id` is as in an answer."""
 
     missed: Box
-    id: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9-]*$")] = ""
+    id: OwnId = ""
 
 
 class GivenToMany(msgspec.Struct, frozen=True):

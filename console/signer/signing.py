@@ -21,11 +21,11 @@ from contracts.access import agent_user
 from contracts.config import Config
 from contracts.enrolment import Pem, Short
 from contracts.errors import VedetteError
+from contracts.topics import DAY_MS
 from vault import Authority, Request, VaultError
 
 log = logging.getLogger(__name__)
 
-DAY_MS = 86_400_000
 ANSWER_S = 5.0
 MAX_LINE = 16 * 1024
 STOPS_WITHIN_S = 0.05
