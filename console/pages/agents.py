@@ -40,7 +40,7 @@ async def agents_page(visit: Visit) -> None:
 
     async def token(agent: str, valid_s: int) -> dict[str, Any]:
         if valid_s not in VALID_S:
-            raise Refused("a token is good for one of the offered times")
+            raise Refused(texts.AGENTS["token_needs"])
         secret = await blocking(agents.token, who, agent, valid_s * 1000)
         return {"agents": await look(), "commands": COMMANDS.format(token=secret, console=desk.parts.address)}
 

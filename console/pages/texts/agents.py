@@ -38,6 +38,7 @@ AGENTS = {
     "valid_3600": "1 hour",
     "valid_86400": "1 day",
     "valid_604800": "7 days",
+    "token_needs": "A token is good for one of the offered times",
     "make": "Make the token",
     "given": "The token",
     "given_for": "Enrol {agent}",
@@ -52,7 +53,7 @@ AGENTS = {
     "out_at": "It renews its certificate no more. Until that ends, {time} ({left}), it sends pictures as before.",
     "out_already": "Its certificate has ended ({time}): it is out already, and will not be let in by it again.",
     "out_once": "A connection that is open then is not cut. To have it out at once, take it out of edge.agents too and"
-    " apply the manifests: without its Kafka user it may do nothing.",
+    " delete its Kafka user, without which it may do nothing (applying the manifests deletes none).",
     "out_void": "A token that it has not used is void. It comes back only by a new one.",
     "out_passwords": "If its machine is in wrong hands, change the passwords of its cameras.",
 }
