@@ -105,7 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--files", type=Path, help="where a classifier's recipe has its weights (default: --data)")
     manifest, help_ = Path("models/detector.json"), "the detector that an appearance head is for, or to fine-tune"
     training.add_argument("--manifest", type=Path, default=manifest, help=help_)
-    training.add_argument("--collection", type=Path, metavar="DIR", help="what `vedette dataset collect` keeps")
+    training.add_argument(
+        "--collection",
+        type=Path,
+        metavar="DIR",
+        help="what `vedette dataset collect` keeps: to fine-tune on, or a classifier's data",
+    )
     training.add_argument("--gate", type=Path, metavar="FILE", help="frozen sets, whose pictures are not trained on")
     training.add_argument("--version", default="", metavar="ID", help="of the collection (default: the newest)")
     training.set_defaults(run=_train)

@@ -9,6 +9,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from archive.collection.attributes import asked
 from archive.collection.items import Box, Item, Kind, Sample, digest
 from archive.evidence import paths
 from archive.evidence.answers import Answered, MissedBox, answered
@@ -32,6 +33,8 @@ class Spoken(NamedTuple):
     kind: Kind
     by: str
     at_ms: int
+    alert: str
+    attributes: tuple[str, ...]
 
     def of(self, sample: Sample) -> list[Box]:
         """The sample's boxes that the answer is about, as it says."""
@@ -41,7 +44,8 @@ class Spoken(NamedTuple):
         ):
             return []
         about = [box for track, box in sorted(sample.tracks.items()) if track in self.tracks]
-        return [msgspec.structs.replace(box, kind=self.kind, by=self.by, confidence=1.0) for box in about]
+        said = {"kind": self.kind, "by": self.by, "alert": self.alert, "attributes": self.attributes}
+        return [msgspec.structs.replace(box, confidence=1.0, **said) for box in about]
 
 
 class Gathered(NamedTuple):
@@ -108,13 +112,14 @@ def _gathered(chain: ChainReader, place: Place, manifest: Entry, said: Answered,
     missed = [one for one in said.missed.values() if one.captured_at_ms == seen.evidence.captured_at_ms]
     if said.verdict is None and not missed:
         return Left(place.alert, "a better frame than the one with what was missed")
-    item = _item(place, seen, said, missed, jpeg, picture.shape[1], picture.shape[0])
-    return Gathered(item, jpeg, _spoken(chain, place, manifest, item))
+    told = chain.read(place, paths.ALERT, manifest)
+    alert = decode(told, Alert) if told is not None else None
+    attributes = asked(alert) if alert is not None else ()
+    item = _item(place, seen, said, missed, attributes, jpeg, picture.shape[1], picture.shape[0])
+    return Gathered(item, jpeg, _spoken(alert, attributes, item))
 
 
-def _spoken(chain: ChainReader, place: Place, manifest: Entry, item: Item) -> Spoken:
-    data = chain.read(place, paths.ALERT, manifest)
-    alert = decode(data, Alert) if data is not None else None
+def _spoken(alert: Alert | None, attributes: tuple[str, ...], item: Item) -> Spoken:
     judged = alert is not None and not alert.late and item.answer in KINDS
     tracks = frozenset(alert.track_ids if alert is not None and judged else ())
     first_ms, last_ms = (alert.started_at_ms, alert.at_ms) if alert is not None else (0, 0)
@@ -128,13 +133,22 @@ def _spoken(chain: ChainReader, place: Place, manifest: Entry, item: Item) -> Sp
         kind,
         item.answered_by,
         item.answered_at_ms,
+        item.alert,
+        attributes,
     )
 
 
 def _item(
-    place: Place, seen: Seen, said: Answered, missed: Sequence[MissedBox], jpeg: bytes, width: int, height: int
+    place: Place,
+    seen: Seen,
+    said: Answered,
+    missed: Sequence[MissedBox],
+    attributes: tuple[str, ...],
+    jpeg: bytes,
+    width: int,
+    height: int,
 ) -> Item:
-    boxes = list(_boxes(seen, said, missed, width, height))
+    boxes = list(_boxes(seen, said, missed, attributes, width, height))
     last = max(missed, key=lambda one: one.at_ms, default=None)
     by, at_ms = said.verdict_by, said.verdict_at_ms
     if last is not None and last.at_ms > at_ms:
@@ -161,13 +175,22 @@ def _item(
     )
 
 
-def _boxes(seen: Seen, said: Answered, missed: Sequence[MissedBox], width: int, height: int) -> Iterator[Box]:
+def _boxes(
+    seen: Seen, said: Answered, missed: Sequence[MissedBox], attributes: tuple[str, ...], width: int, height: int
+) -> Iterator[Box]:
     """What was judged, and what was missed, in the pixels of the JPEG."""
     judged = seen.evidence
     if said.verdict is not None and judged.xyxy is not None and seen.label:
         xyxy = within(scaled(judged.xyxy, width / judged.width, height / judged.height), width, height)
         if xyxy is not None:
-            yield Box(xyxy=xyxy, label=seen.label, kind=KINDS[said.verdict], by=said.verdict_by)
+            yield Box(
+                xyxy=xyxy,
+                label=seen.label,
+                kind=KINDS[said.verdict],
+                by=said.verdict_by,
+                alert=seen.alert,
+                attributes=attributes,
+            )
     for one in missed:
         xyxy = within(scaled(one.xyxy, width / one.width, height / one.height), width, height)
         if xyxy is not None:

@@ -20,13 +20,18 @@ SAME = 0.5
 
 
 class Box(msgspec.Struct, frozen=True, kw_only=True):
-    """A place in a picture: xyxy in its pixels; `by` is the operator, or the models, that said so."""
+    """A place in a picture: xyxy in its pixels; `by` is the operator, or the models, that said so.
+
+    Of an answer `alert` is what it was about, `attributes` (`name:value`) are those that the alert's rule asked for.
+    """
 
     xyxy: Xyxy
     label: str
     kind: Kind
     confidence: Share = 1.0
     by: str = ""
+    alert: str = ""
+    attributes: tuple[str, ...] = ()
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +69,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def learnt(self) -> tuple[Box, ...]:
-        """What counts: what a person said, and what models see where nobody said anything (nor labelled all of it)."""
-        said = [box for box in self.boxes if box.kind != "pseudo"]
+        """What counts: what a person said, and what models see where nobody said anything (nor labelled all of it).
+
+        Of several alerts about one box it counts once. Who denies an attribute ("no hat") denies nobody's being there.
+        """
+        words = [
+            one for one in self.boxes if one.kind == "confirmed" or (one.kind == "background" and not one.attributes)
+        ]
+        said = list(dict.fromkeys(msgspec.structs.replace(one, alert="", attributes=()) for one in words))
         if self.complete:
             return tuple(said)
         free = [

@@ -204,6 +204,7 @@ COLUMNS = {
     "complete": "BOOLEAN",
     "agreement": "DOUBLE",
     "identities": "MAP(VARCHAR, BOOLEAN)",
-    "boxes": 'STRUCT(xyxy DOUBLE[], label VARCHAR, kind VARCHAR, confidence DOUBLE, "by" VARCHAR)[]',
+    "boxes": 'STRUCT(xyxy DOUBLE[], label VARCHAR, kind VARCHAR, confidence DOUBLE, "by" VARCHAR, '
+    "alert VARCHAR, attributes VARCHAR[])[]",
 }
 """The columns of the Parquet index, as DuckDB writes them."""

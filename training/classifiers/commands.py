@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
+from archive.collection.store import Collection
+from archive.evidence.files import Folder
 from contracts.errors import ConfigError, ModelError
-from contracts.manifest import Attribute, ModelInput, ModelManifest, Provenance, load_manifest, model_bytes
+from contracts.manifest import (
+    Attribute,
+    DataReference,
+    Lineage,
+    ModelInput,
+    ModelManifest,
+    Provenance,
+    load_manifest,
+    model_bytes,
+)
 from training.bundle import write_manifest
+from training.classifiers.answers import answered
 from training.classifiers.card import card
 from training.classifiers.crops import load_crop_recipe, make_crops
 from training.classifiers.export import Variant, export_classifier, export_int8, run, timed
@@ -24,6 +38,7 @@ from training.classifiers.report import Measured, write_report
 from training.classifiers.train import read_data, train
 from training.classifiers.views import middle
 from training.dataset import Picture
+from training.gate.sets import frozen_pictures
 
 CHECKED = 100
 """Pictures on which ONNX is held against torch, and INT8 is calibrated."""
@@ -32,19 +47,49 @@ CHECKED = 100
 def train_classifier(options: argparse.Namespace) -> Path:
     """One command: train, export, measure; everything goes to `--out`. Returns the manifest's path.
 
-    `--data` is a folder or an index of pictures; the recipe's own paths are relative to `--files`.
+    `--data` is a folder or an index of pictures; the recipe's own paths are relative to `--files`. With `--collection`
+    the site's answers are learnt instead, and the recipe's paths are relative to `--data`.
     """
     if options.config is None:
         raise ConfigError("config", "is missing: a classifier has a recipe of its own")
     recipe = load_classifier_recipe(options.config)
-    files = options.files or options.data
-    pictures = read_data(recipe, files, options.data)
-    skipped = {item.name: item.reason for item in pictures.skipped}
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.collection is not None:
+        return _train_on_answers(recipe, options)
+    files = options.files or options.data
+    return _train_on(recipe, files, options.data, options, Lineage())
+
+
+def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace) -> Path:
+    """The crops are the site's pictures, with the site's retention: they go when the model is there, or another run
+    begins."""
+    collection = Collection(Folder(options.collection))
+    version = collection.load(options.version)
+    frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
+    crops_folder = options.out / "crops"
+    shutil.rmtree(crops_folder, ignore_errors=True)
+    try:
+        found = answered(recipe, collection, version, crops_folder, frozen)
+        for reason, count in found.left.items():
+            print(f"  left out: {count}, {reason}")
+        data = (DataReference(name="collection", sha256=version.about.id),)
+        written = _train_on(recipe, options.data, found.crops, options, Lineage(data=data))
+        written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in found.pictures))
+        return written
+    finally:
+        shutil.rmtree(crops_folder, ignore_errors=True)
+
+
+def _train_on(
+    recipe: ClassifierRecipe, files: Path, source: Path | Sequence[Labelled], options: argparse.Namespace, data: Lineage
+) -> Path:
+    pictures = read_data(recipe, files, source)
+    skipped = {item.name: item.reason for item in pictures.skipped}
     (options.out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
     print(f"pictures: {pictures.told}; left out {len(skipped)} (skipped.json)")
     trained = load_classifier(train(recipe, files, pictures, options.out))
-    return bundle(trained, pictures, options.out, str(options.config.name))
+    lineage = msgspec.structs.replace(data, recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest())
+    return bundle(trained, pictures, options.out, str(options.config.name), lineage)
 
 
 def crops(options: argparse.Namespace) -> None:
@@ -54,7 +99,7 @@ def crops(options: argparse.Namespace) -> None:
     print(make_crops(load_crop_recipe(options.config), options.data, options.out))
 
 
-def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str) -> Path:
+def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str, lineage: Lineage) -> Path:
     """Write `<name>.onnx`, its INT8 variant, manifest, card and report; returns the manifest's path.
 
     Raises ModelError when ONNX and torch disagree.
@@ -73,7 +118,7 @@ def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str) ->
     notes = f"Pictures: {pictures.told}. On pictures that had no part in training or in choosing when to stop."
     title = f"{recipe.name} {recipe.version}"
     metrics = write_report(title, trained.labels, [*measured, *small], more, notes, out / "report")
-    manifest = _manifest(trained, path, metrics, recipe_name)
+    manifest = msgspec.structs.replace(_manifest(trained, path, metrics, recipe_name), lineage=lineage)
     write_manifest(manifest, out / f"{recipe.name}.json")
     (out / f"{recipe.name}.md").write_text(card(manifest, recipe, pictures, measured, variants))
     return out / f"{recipe.name}.json"

@@ -33,7 +33,7 @@ PARTS: dict[str, Role] = {
 class Labelled:
     """One picture on disk, or the box `xyxy` (px) of one, and the label that it has; `group` stays together.
 
-    `old` are those of before, which are replayed.
+    `old` are those of before, which are replayed; below 1 `weight` says how far the label is to be believed.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class Labelled:
     xyxy: Xyxy | None = None
     group: str = ""
     old: bool = False
+    weight: float = 1.0
 
     def read(self) -> Picture:
         """The picture, or its part, as uint8[H,W,3] BGR; ValueError when it can't be decoded."""
@@ -74,13 +75,21 @@ class Pictures:
 
     @property
     def told(self) -> str:
-        """How many pictures there are of each part, in a line."""
-        return ", ".join(f"{len(self.of(part))} to {part}" for part in dict.fromkeys(PARTS.values()))
+        """How many pictures there are of each part, in a line, and how many of them have a label that is unsure."""
+        parts = ((part, self.of(part)) for part in dict.fromkeys(PARTS.values()))
+        counts = ((part, len(own), sum(one.weight < 1 for one in own)) for part, own in parts)
+        return ", ".join(
+            f"{all_} to {part}" + (f" ({unsure} unsure)" if unsure else "") for part, all_, unsure in counts
+        )
 
     @property
     def sha256(self) -> str:
         """A hash of what is learnt from and measured with: names, labels, parts and sizes of the files."""
-        lines = (f"{one.path.name}|{one.xyxy}|{one.label}|{one.part}|{one.path.stat().st_size}" for one in self.items)
+        lines = (
+            f"{one.path.name}|{one.xyxy}|{one.label}|{one.part}|{one.path.stat().st_size}"
+            + (f"|{one.weight}" if one.weight != 1 else "")
+            for one in self.items
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -97,7 +106,7 @@ def read_measured(source: Path, labels: Sequence[str]) -> Pictures:
 
 
 def read_pictures(
-    source: Path,
+    source: Path | Sequence[Labelled],
     labels: Sequence[str],
     *,
     hold_out: float,
@@ -105,13 +114,13 @@ def read_pictures(
     measure: float = 0.2,
     replay: Path | None = None,
 ) -> Pictures:
-    """Read a folder (`train/LABEL/*`, and `val` or `test`) or an index, and what of before is replayed.
+    """Read a folder (`train/LABEL/*`, and `val` or `test`) or an index, or take pictures; and what is replayed.
 
     Where only two parts are there, the second is for measuring, and `hold_out` of the training pictures are held out
     to stop by; where only one is there, `measure` of it are set apart first. Training pictures that are near
     duplicates of measured ones are left out. Raises ConfigError when a part, or a label's pictures, are missing.
     """
-    given = list(_read(source))
+    given = list(_read(source) if isinstance(source, Path) else source)
     given += [replace(one, old=True) for one in _read(replay)] if replay is not None else []
     names = tuple(labels) or tuple(sorted({one.label for one in given}))
     if unknown := {one.label for one in given} - set(names):

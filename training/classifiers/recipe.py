@@ -76,6 +76,17 @@ class ReplayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     share: Fraction = 0.3
 
 
+class AnswersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What of a collection is learnt: `drawn` says which labels that people drew mean which value.
+
+    What was not said of this very box counts `unsure`; of each value there must be `least` crops.
+    """
+
+    drawn: dict[str, str] = {}
+    unsure: Fraction = 0.5
+    least: Count = 20
+
+
 class ClassifierRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides a classifier's weights, but for the data's bytes.
 
@@ -98,6 +109,7 @@ class ClassifierRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     head: HeadConfig = HeadConfig()
     tune: TuneConfig | None = None
     replay: ReplayConfig | None = None
+    answers: AnswersConfig = AnswersConfig()
     threshold: Fraction = 0.7
     threads: Count = 2
     licence: str = "Apache-2.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +26,7 @@ from training.fit import Stop, Task, fit
 from training.place import Place, find_place
 
 
-def read_data(recipe: ClassifierRecipe, data: Path, source: Path) -> Pictures:
+def read_data(recipe: ClassifierRecipe, data: Path, source: Path | Sequence[Labelled]) -> Pictures:
     """The pictures that the recipe learns from and is measured with; paths of the recipe are under `data`."""
     replay = data / recipe.replay.pictures if recipe.replay is not None else None
     return read_pictures(
@@ -60,10 +60,12 @@ def train(recipe: ClassifierRecipe, data: Path, pictures: Pictures, out: Path) -
 
 
 def shares_of(recipe: ClassifierRecipe, items: Sequence[Labelled]) -> NDArray[np.float64]:
-    """How much each training picture counts [N]: as its class and, of those of before, the replay want it."""
-    counts = Counter((one.label, one.old) for one in items)
+    """How much each training picture counts [N]: as its weight, its class and, of those of before, the replay want."""
+    totals: dict[tuple[str, bool], float] = defaultdict(float)
+    for one in items:
+        totals[one.label, one.old] += one.weight
     balanced = recipe.class_weights == "balanced"
-    shares = np.array([1 / counts[one.label, one.old] if balanced else 1.0 for one in items])
+    shares = np.array([one.weight / (totals[one.label, one.old] if balanced else 1.0) for one in items])
     old = np.array([one.old for one in items])
     if recipe.replay is not None and old.any():
         shares[old] *= recipe.replay.share / shares[old].sum()

@@ -10,6 +10,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from archive.collection.items import Box, Item
+from archive.collection.splits import PASSAGE_MS
+from archive.collection.store import Collection
+from archive.evidence.files import Folder
+from tests.builders import jpeg_of
+from tests.evidence_tools import AT_MS
 from training.classifiers.recipe import ClassifierRecipe, HeadConfig, NetworkConfig, TuneConfig
 from training.recipe import ScheduleConfig
 
@@ -53,4 +59,44 @@ def small_recipe() -> ClassifierRecipe:
         tune=TuneConfig(schedule=schedule, validate_every=2, patience=9),
         hold_out=0.25,
         threads=1,
+    )
+
+
+SCENE = (320, 240)
+
+
+@pytest.fixture
+def answered_site(tmp_path: Path) -> Collection:
+    """Passages of one camera: things labelled `person`, whose `form` operators confirmed or denied."""
+    collection = Collection(Folder(tmp_path / "collection"))
+    items = [answer(collection, k, form, denied=k % 3 == 0) for k in range(20) for form in ("disc", "square")]
+    collection.commit(items, AT_MS)
+    return collection
+
+
+def answer(collection: Collection, k: int, form: str, *, denied: bool) -> Item:
+    """One answered alert of a passage of its own; one that was denied had asked for the other form."""
+    seed = 5000 * (form == "square") + k
+    picture = np.random.default_rng(seed).integers(0, 120, (SCENE[1], SCENE[0], 3), np.uint8)
+    picture[100 : 100 + SIDE, 140 : 140 + SIDE] = shape(form, seed)
+    asked = {"disc": "square", "square": "disc"}[form] if denied else form
+    xyxy = (140.0, 100.0, 140.0 + SIDE, 100.0 + SIDE)
+    said = Box(
+        xyxy=xyxy,
+        label="person",
+        kind="background" if denied else "confirmed",
+        alert=f"{form}-{k}",
+        attributes=(f"form:{asked}",),
+    )
+    seen = Box(xyxy=xyxy, label="person", kind="pseudo", confidence=0.8)
+    return Item(
+        sha256=collection.keep_picture(jpeg_of(picture)),
+        width=SCENE[0],
+        height=SCENE[1],
+        site="home",
+        camera="gate",
+        captured_at_ms=AT_MS + (2 * k + (form == "square")) * 10 * PASSAGE_MS,
+        source="alert",
+        answer="false" if denied else "true",
+        boxes=(said, seen),
     )
