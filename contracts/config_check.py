@@ -34,10 +34,13 @@ from contracts.config import (
 from contracts.config.periods import check_periods
 from contracts.console_check import check_console, console_secrets
 from contracts.errors import ConfigError
-from contracts.fields import Point
+from contracts.fields import QUESTION, Point
 
 MAX_CORNERS = 200
 """A zone is drawn by hand; the check for crossings looks at every pair of edges."""
+
+LEAST_SCORE = 0.01
+"""Detectors tell of no box below this (see training/export.py)."""
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 _SECRET = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -68,6 +71,8 @@ def check(config: Config) -> None:
             if other != name:
                 raise ConfigError(f"cameras.{name}.slot", f"camera `{other}` has slot {camera.slot} already")
     for name, rule in config.rules.items():
+        if name == QUESTION:
+            raise ConfigError(f"rules.{name}", "this name stands for questions (cameras.<name>.learning)")
         _rule(config, rule, f"rules.{name}")
     _brokers(config.kafka)
     check_agents(config)
@@ -169,6 +174,10 @@ def _camera(camera: Camera, path: str, *, bundled: bool) -> None:
         _labels((label,), f"{path}.objects.filters", bundled=bundled)
         if rule.min_area > rule.max_area:
             raise ConfigError(f"{path}.objects.filters.{label}.min_area", "is greater than max_area")
+        if 0 < rule.min_score <= camera.learning.ask_from:
+            raise ConfigError(f"{path}.learning.ask_from", f"`{label}` counts from {rule.min_score} on: ask from less")
+    if 0 < camera.learning.ask_from < LEAST_SCORE:
+        raise ConfigError(f"{path}.learning.ask_from", f"no detector tells of boxes below {LEAST_SCORE}")
 
 
 def _faces(config: Config, name: str) -> None:

@@ -37,4 +37,6 @@ Answer = Literal[
 # W3C Trace Context, 55 characters; "" where nothing is traced. What else stands there belongs to no trace.
 Traceparent = Annotated[str, Meta(max_length=55)]
 Verdict = Literal["true", "false", "nuisance"]
+QUESTION = "question"
+"""An alert's kind, and the name in its rule's place, where somebody is only asked whether something was there."""
 IdentityDecision = Literal["identified", "unknown", "unsure"]

@@ -11,7 +11,7 @@ from archive.collection.store import Collection
 from contracts.config import Learning
 from contracts.day_parts import PARTS
 from contracts.drift import DriftReport
-from contracts.fields import Count, Millis
+from contracts.fields import QUESTION, Count, Millis
 
 DAY_MS = 86_400_000
 LEARNT = "learnt"
@@ -94,5 +94,6 @@ def set_apart(items: Sequence[Item], since_ms: int) -> list[Item]:
 
 def _precision(items: Sequence[Item], camera: str) -> float | None:
     """The share of true among a camera's judged alerts; None for too few."""
-    judged = [item.answer == "true" for item in items if item.camera == camera and item.answer in ("true", "false")]
+    alerts = [item for item in items if item.camera == camera and item.rule != QUESTION]
+    judged = [item.answer == "true" for item in alerts if item.answer in ("true", "false")]
     return sum(judged) / len(judged) if len(judged) >= LEAST_ANSWERS else None

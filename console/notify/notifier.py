@@ -25,6 +25,7 @@ from console.store.store import Store
 from contracts import metrics
 from contracts.config import Channel, Config
 from contracts.errors import VedetteError
+from contracts.fields import QUESTION
 from contracts.metrics import Metrics
 from telemetry import Tracer
 
@@ -176,8 +177,8 @@ class Notifier:
         told = self._store.notifications.told(connection, ids)
         for one in pending:
             alert = alerts.get(one.alert)
-            if alert is None:
-                continue  # deleted since: nothing can be said of it any more
+            if alert is None or alert.kind == QUESTION:
+                continue  # deleted since: nothing can be said of it any more; and nobody is called for a question
             state, decisions = policy.step(state, _notice(one, alert, told.get(one.alert, frozenset())))
             for decision in decisions:
                 yield self._row(one, alert, decision)

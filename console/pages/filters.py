@@ -10,11 +10,12 @@ import msgspec
 from console.store.rows import Filter, Status
 from contracts.fields import Millis, Severity
 
-Shown = Literal["todo", "answered", "snoozed", "all"]
+Shown = Literal["todo", "questions", "answered", "snoozed", "all"]
 Last = Literal["", "1h", "8h", "24h", "7d"]
 
 STATUSES: dict[Shown, tuple[Status, ...]] = {
     "todo": ("open", "acknowledged"),
+    "questions": ("question",),
     "answered": ("answered",),
     "snoozed": ("snoozed",),
     "all": (),

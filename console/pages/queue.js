@@ -270,7 +270,7 @@ export default {
   <section class="queue" :aria-label="t.queue">
     <div class="filters" role="search" :aria-label="t.filters">
       <div class="segments" role="group" :aria-label="t.state">
-        <button v-for="name in ['todo', 'answered', 'snoozed', 'all']" :key="name" :aria-pressed="filter.status === name" @click="narrow({ status: name })">{{ t['state_' + name] }}</button>
+        <button v-for="name in start.states" :key="name" :aria-pressed="filter.status === name" @click="narrow({ status: name })">{{ t['state_' + name] }}</button>
       </div>
       <Ticks v-for="name in LISTED.filter((one) => one !== 'persons' || start.options.persons.length)" :key="name" :label="t['filter_' + name]" :any="t.any" :options="start.options[name]" :chosen="filter[name]" @change="(value) => narrow({ [name]: value })" />
       <details class="menu right"><summary :class="['button', 'small', timeLabel ? 'on' : '']">{{ t.filter_time }}<b v-if="timeLabel">{{ timeLabel }}</b><Icon name="down" style="width:14px;height:14px"/></summary>

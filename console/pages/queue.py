@@ -16,7 +16,7 @@ from console.missed import Box
 from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.detail import detail_of
-from console.pages.filters import Narrowed, from_address
+from console.pages.filters import STATUSES, Narrowed, Shown, from_address
 from console.pages.identity import identity_calls
 from console.pages.panel import Answer, Panel, Refused
 from console.store.find import lets_through
@@ -69,12 +69,14 @@ class AlertsPage:
         rows, more = await self._page(None)
         lookers = {row["id"]: list(self._desk.parts.hub.lookers(row["id"])) for row in rows}
         self._seeing = {alert: names for alert, names in lookers.items() if names}
+        config = await blocking(self._desk.parts.changes.config)
         start = {
             "rows": rows,
+            "states": self._states(config),
             "more": more,
             "filter": msgspec.to_builtins(self._narrowed),
             "chosen": chosen,
-            "options": await self._options(),
+            "options": await self._options(config),
             "operators": await self._operators(),
             "seeing": self._seeing,
         }
@@ -211,9 +213,14 @@ class AlertsPage:
         await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, msgspec.convert(box, Box))
         return await self._detail(id)
 
-    async def _options(self) -> dict[str, list[dict[str, str]]]:
+    def _states(self, config: Config) -> list[Shown]:
+        """The queue's tabs; that of questions where a camera asks any."""
+        asks = any(camera.learning.ask_from for camera in config.cameras.values())
+        return [one for one in STATUSES if one != "questions" or asks or self._narrowed.status == one]
+
+    async def _options(self, config: Config) -> dict[str, list[dict[str, str]]]:
         """What the filters offer; people to who answers alerts, which say their names too."""
-        options = _options(self._visit, await blocking(self._desk.parts.changes.config))
+        options = _options(self._visit, config)
         names = await blocking(self._desk.person_names) if self._visit.who.may("answer") else {}
         people = sorted(names.items(), key=lambda one: one[1].casefold())
         return options | {"persons": [{"value": person, "label": name} for person, name in people]}

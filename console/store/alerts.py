@@ -28,7 +28,7 @@ from console.store.rows import (
 )
 from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes, suppressions
 from console.store.words import MAX_WORDS, indexed, person_token, words_of
-from contracts.fields import Severity
+from contracts.fields import QUESTION, Severity
 from contracts.messages import Alert
 from contracts.naming import NameOf, mention, named, nameless, spoken
 
@@ -71,7 +71,8 @@ class Alerts:
                 continue
             if before is None:
                 snoozed = one.started_at_ms < quiet.get((one.rule, one.camera), 0)
-                number = self._insert(connection, one, received_at_ms, "snoozed" if snoozed else "open")
+                status: Status = "snoozed" if snoozed else "question" if one.kind == QUESTION else "open"
+                number = self._insert(connection, one, received_at_ms, status)
             else:
                 number = before[0]
                 connection.execute(update(alerts).where(alerts.c.number == number).values(self._told(one)))

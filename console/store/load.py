@@ -11,7 +11,7 @@ from console.store.database import Database
 from console.store.names import Names
 from console.store.rows import JUDGED, SEVERITIES, Judged
 from console.store.tables import alerts
-from contracts.fields import Severity
+from contracts.fields import QUESTION, Severity
 
 Dimension = Literal["camera", "zone", "rule", "kind", "label"]
 
@@ -124,7 +124,11 @@ class Load:
         return Waits(len(seconds), seconds[len(seconds) // 2], seconds[min(len(seconds) - 1, len(seconds) * 95 // 100)])
 
     def _between(self, since_ms: int, until_ms: int, cameras: frozenset[str] | None) -> list[ColumnElement[bool]]:
+        """Began then, and is no question: those are nobody's load, and no figure of how good alerts are."""
         conditions = [alerts.c.started_at_ms >= since_ms, alerts.c.started_at_ms < until_ms]
+        question = self._names.number(QUESTION)
+        if question is not None:
+            conditions.append(alerts.c.kind != question)
         if cameras is not None:
             numbers = [number for one in sorted(cameras) if (number := self._names.number(one)) is not None]
             conditions.append(alerts.c.camera.in_(numbers))

@@ -10,11 +10,11 @@ from msgspec import Meta
 from contracts.errors import VedetteError
 from contracts.fields import Answer, Severity, Verdict
 
-Status = Literal["open", "acknowledged", "answered", "snoozed"]
+Status = Literal["open", "acknowledged", "answered", "snoozed", "question"]
 Judged = Literal["", "true", "false", "nuisance"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "low", "medium", "high", "critical")
-STATUSES: tuple[Status, ...] = ("open", "acknowledged", "answered", "snoozed")
+STATUSES: tuple[Status, ...] = ("open", "acknowledged", "answered", "snoozed", "question")
 JUDGED: tuple[Judged, ...] = ("", "true", "false", "nuisance")
 """The place of a value in these is its number in the table."""
 

@@ -5,7 +5,7 @@ Frigate's nouns where it has them. Coordinates are 0-1 of the picture. `contract
 
 from contracts.config.accounts import Oidc, OidcRole, Role
 from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNegative, Origin, Period, Positive, Spec
-from contracts.config.cameras import Camera, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
+from contracts.config.cameras import Camera, CameraLearning, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
 from contracts.config.classifiers import Attribute, CameraClassifier, Classifier
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
 from contracts.config.faces import CameraFaces, FaceRetention, Faces, KeptClass, KeptGroup, Unknowns
@@ -86,6 +86,7 @@ __all__ = [
     "CameraClassifier",
     "CameraDown",
     "CameraFaces",
+    "CameraLearning",
     "Channel",
     "Classifier",
     "Clock",

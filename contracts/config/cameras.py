@@ -86,6 +86,16 @@ class Objects(Spec, frozen=True, kw_only=True):
     filters: dict[str, Filter] = {}
 
 
+class CameraLearning(Spec, frozen=True, kw_only=True):
+    """Questions about what the detector isn't sure of: from which confidence on (0: none), and how many an hour.
+
+    They are no alarms: nobody is notified, and they wait where they are asked for.
+    """
+
+    ask_from: Fraction = 0.0
+    questions_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 6
+
+
 class Camera(Spec, frozen=True, kw_only=True):
     """One camera: inputs, gate, masks, zones, lines and what is followed.
 
@@ -106,6 +116,7 @@ class Camera(Spec, frozen=True, kw_only=True):
     objects: Objects = Objects()
     faces: CameraFaces = CameraFaces()
     classifiers: dict[Attribute, CameraClassifier] = {}
+    learning: CameraLearning = CameraLearning()
     maintenance: bool = False
 
     def uses(self, classifier: str, *, everywhere: bool) -> bool:

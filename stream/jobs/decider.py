@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from contracts.attributes import KIND
-from contracts.config import Camera, Config
+from contracts.config import Camera, Config, Filter
 from contracts.controls import Control
 from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
 from contracts.people import Sighting
@@ -25,6 +25,8 @@ from stream.rules import (
     EngineState,
     People,
     PolicyState,
+    Questioner,
+    QuestionState,
     Rulebook,
     RuleEngine,
     Silencer,
@@ -53,6 +55,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     faces: FacesState = FacesState()
     votes: VoteState = VoteState()
     silence: SilenceState = SilenceState()
+    questions: QuestionState = QuestionState()
 
 
 class Decision(NamedTuple):
@@ -105,6 +108,7 @@ class Decider:
         faces, sightings = tell(faces, seen, objects)
         silence, heard = Silencer(rules).step(state.silence, events, engine, frame, alerts_of(state.policy))
         policy, alerts = AlertPolicy(rules).step(state.policy, heard.alerting, at_ms=frame.captured_at_ms, frame=frame)
+        questions, asked = self._questions(state.questions, frame, tracks, rules)
         after = msgspec.structs.replace(
             state,
             session=frame.session,
@@ -116,12 +120,22 @@ class Decider:
             faces=faces,
             votes=votes,
             silence=silence,
+            questions=questions,
         )
         told = _tracks(state, frame, _coloured(objects, tracks, boxes))
         ended = tuple(
             one for one in state.tracker.tracks if one.confirmed and (one.track_id, one.first_seen_at_ms) not in living
         )
-        return after, Decision(told, heard.events, alerts, sightings, tally, heard.silenced, ended)
+        return after, Decision(told, heard.events, (*alerts, *asked), sightings, tally, heard.silenced, ended)
+
+    def _questions(
+        self, state: QuestionState, frame: FrameDetections, tracks: Sequence[Track], rules: CameraRules
+    ) -> tuple[QuestionState, tuple[Alert, ...]]:
+        """What is asked about, where the camera asks at all."""
+        if not rules.spec.learning.ask_from or rules.maintenance:
+            return QuestionState(), ()
+        boxes = _boxes(frame, rules.spec, rules.spec.learning.ask_from)
+        return Questioner(rules).step(state, frame, _arrays(frame, boxes, rules.spec), tracks)
 
     def status(
         self, state: LaneState, status: EdgeStatus, controls: Sequence[Control] = ()
@@ -150,10 +164,10 @@ def _people(faces: FacesState, known: Known | None) -> People:
     return who_is(faces, known.enrolled.gallery) if known is not None else {}
 
 
-def _boxes(frame: FrameDetections, camera: Camera) -> list[Detection]:
-    """The boxes that this camera follows, one an object."""
+def _boxes(frame: FrameDetections, camera: Camera, least: float | None = None) -> list[Detection]:
+    """The boxes that this camera follows, one an object; from the confidence `least` on, if not from their label's."""
     picture = frame.width * frame.height
-    boxes = [box for box in frame.detections if _followed(box, camera, picture)]
+    boxes = [box for box in frame.detections if _followed(box, camera, picture, least)]
     xyxy = np.array([box.xyxy for box in boxes], dtype=np.float64).reshape(-1, 4)
     confidence = np.array([box.confidence for box in boxes], dtype=np.float64)
     return [boxes[place] for place in distinct(xyxy, confidence, [box.label for box in boxes])]
@@ -172,15 +186,14 @@ def _arrays(frame: FrameDetections, boxes: Sequence[Detection], camera: Camera) 
     )
 
 
-def _followed(box: Detection, camera: Camera, picture: int) -> bool:
+def _followed(box: Detection, camera: Camera, picture: int, least: float | None) -> bool:
     if box.label not in camera.objects.track:
         return False
-    limits = camera.objects.filters.get(box.label)
-    if limits is None:
-        return True
+    limits = camera.objects.filters.get(box.label, Filter())
     x1, y1, x2, y2 = box.xyxy
     area = (x2 - x1) * (y2 - y1) / picture
-    return box.confidence >= limits.min_score and limits.min_area <= area <= limits.max_area
+    wanted = limits.min_score if least is None else least
+    return box.confidence >= wanted and limits.min_area <= area <= limits.max_area
 
 
 def _certain(label: str, camera: Camera, frame: FrameDetections) -> float:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.config import RolloutBounds
-from contracts.fields import Stage
+from contracts.fields import QUESTION, Stage
 from contracts.messages import Alert, Feedback
 from contracts.model_reports import Compared, ModelReport
 
@@ -104,7 +104,7 @@ class RolloutGuard:
 
     def alert(self, state: GuardState, alert: Alert) -> tuple[GuardState, Verdict | None]:
         """An alert: a new one of the candidate counts against it, others are what is usual."""
-        if alert.state != "new" or alert.late:
+        if alert.state != "new" or alert.late or alert.kind == QUESTION:
             return state, None
         if state.trial is not None and alert.model == state.trial.model:
             return self._judged(state, replace(state.trial, alerts=state.trial.alerts + 1), None)
@@ -116,7 +116,7 @@ class RolloutGuard:
 
     def feedback(self, state: GuardState, answer: Feedback) -> tuple[GuardState, Verdict | None]:
         """An operator's answer: of an alert's the last counts."""
-        if answer.verdict is None:
+        if answer.verdict is None or answer.kind == QUESTION:
             return state, None
         unwanted = answer.verdict != "true"
         trial = state.trial

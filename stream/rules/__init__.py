@@ -5,6 +5,7 @@ from stream.rules.changes import Rulebook, due
 from stream.rules.engine import RuleEngine
 from stream.rules.habits import Habits
 from stream.rules.model import CameraRules, compile_rules
+from stream.rules.questions import Questioner, QuestionState
 from stream.rules.scene import People, Who
 from stream.rules.silencing import Silencer, SilenceState
 from stream.rules.state import EngineState
@@ -16,6 +17,8 @@ __all__ = [
     "Habits",
     "People",
     "PolicyState",
+    "QuestionState",
+    "Questioner",
     "RuleEngine",
     "Rulebook",
     "SilenceState",

@@ -76,6 +76,8 @@ def sentence(seen: Event | Alert, *, past: bool = False) -> str:  # noqa: C901  
             return "the agent was silent" if past else f"the agent has been silent for {span(round(seen.score))}"
         case "camera_down":
             return f"the camera {'was' if past else 'is'} {_got(seen.trace, 'state')}"
+        case "question":
+            return f"is this a {who}? The detector is {seen.score:.0%} sure"
         case "tamper":
             return f"the picture {'was' if past else 'is'} {_got(seen.trace, 'picture')}"
         case _:

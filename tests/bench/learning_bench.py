@@ -26,7 +26,7 @@ from tests.bench.lobby import CAMERA, PERSON
 from tests.bench.report import Row, at_least, at_most, missing
 
 STEPS = 40
-BUDGETS, SEEDS = (8, 24), (1, 2)
+BUDGETS, SEEDS = (8, 24, 48), (1, 2, 3)
 WRONG = 0.3
 RISE, LOST = 0.25, 0.015
 MAIN = "reviewed"
@@ -66,7 +66,7 @@ def alone(bench: Bench, part: str) -> None:
         "site": msgspec.structs.replace(free, sets=measured),
         "public": msgspec.structs.replace(free, sets=public + measured, site_weight=0.0),
     }
-    trained(bench, part, recipes[part], folder, version, bench.out / part)
+    trained(bench, part, recipes[part], folder, version, bench.out / part, bench.measured)
 
 
 def rows(results: Results) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,25 +96,33 @@ class Bench:
         return path
 
     def measured(self, manifest: Path) -> dict[str, Any]:
-        """Person AP50 by clip from each round on, on the last ones, and the mean AP50 on what was known before."""
-        detector = ExportedDetector(manifest.parent / load_manifest(manifest).file, self.recipe.schedule.threads)
-        found = {
-            name: [self._found(detector, shot) for clip in self.clips([name]) for shot in clip[::LOOKED]]
-            for name in ORDER
-        }
-        following = [
-            self._ap(
-                [one for name in (*(clip for later in ROUNDS[number:] for clip in later), *LAST) for one in found[name]]
-            )
-            for number in range(1, len(ROUNDS) + 1)
+        """Person AP50 on all clips that follow each round, and what `on_last` says."""
+        detector = self._opened(manifest)
+        found = {name: self._looked(detector, name) for name in ORDER}
+        after = [
+            (*(name for later in ROUNDS[number:] for name in later), *LAST) for number in range(1, len(ROUNDS) + 1)
         ]
+        following = [self._ap([one for name in names for one in found[name]]) for names in after]
+        return self._summed(detector, {name: found[name] for name in LAST}) | {"following": following}
+
+    def on_last(self, manifest: Path) -> dict[str, Any]:
+        """Person AP50 of the last clips, one by one too, and the mean AP50 on what was known before."""
+        detector = self._opened(manifest)
+        return self._summed(detector, {name: self._looked(detector, name) for name in LAST})
+
+    def _summed(self, detector: ExportedDetector, found: dict[str, list[Found]]) -> dict[str, Any]:
         return {
             "coco": self._known(detector, "coco-test", 1),
             "vtest": self._known(detector, "vtest", 8),
-            "following": following,
-            "last": following[-1],
-            "clips": {name: self._ap(found[name]) for name in LAST},
+            "last": self._ap([one for some in found.values() for one in some]),
+            "clips": {name: self._ap(some) for name, some in found.items()},
         }
+
+    def _opened(self, manifest: Path) -> ExportedDetector:
+        return ExportedDetector(manifest.parent / load_manifest(manifest).file, self.recipe.schedule.threads)
+
+    def _looked(self, detector: ExportedDetector, name: str) -> list[Found]:
+        return [self._found(detector, shot) for clip in self.clips([name]) for shot in clip[::LOOKED]]
 
     def _found(self, detector: ExportedDetector, shot: Shot) -> Found:
         picture = read_picture(shot.path)
@@ -149,7 +157,7 @@ def rounds(bench: Bench, part: str, labels: Sequence[int]) -> None:
             values = {"answers": told, "labels": sum(labels[:number])}
             if labels[number - 1] or any(told.values()):
                 version = collected(bench, folder, names, labels[number - 1])
-                trained(bench, name, bench.recipe, folder, version, work, values)
+                trained(bench, name, bench.recipe, folder, version, work, bench.measured, values)
             else:
                 bench.note(name, bench.measured(manifest) | values | {"chosen": None})
         manifest = written if written.exists() else manifest
@@ -162,6 +170,7 @@ def trained(
     folder: Path,
     version: Version,
     work: Path,
+    measured: Callable[[Path], dict[str, Any]],
     values: dict[str, Any] | None = None,
 ) -> None:
     """Fine-tune the start on a version, and note how good the candidate is.
@@ -172,7 +181,7 @@ def trained(
     written = finetune(recipe, bench.start(), Collection(Folder(folder / "collection")), version, bench.data, work)
     report = msgspec.json.decode((work / "finetune.json").read_bytes())
     more = {"pictures": version.about.pictures, "chosen": report["chosen"], "tried": report["tried"]}
-    bench.note(name, bench.measured(written) | more | (values or {}))
+    bench.note(name, measured(written) | more | (values or {}))
 
 
 def poisoned(bench: Bench, after: str, wrong: float) -> None:
@@ -188,7 +197,7 @@ def poisoned(bench: Bench, after: str, wrong: float) -> None:
     manifest = bench.out / after / f"round-{number - 1}" / "candidate" / "detector.json"
     told = answered(bench, folder, work, manifest, names, wrong)
     version = collected(bench, folder, names, labels, wrong)
-    trained(bench, f"poisoned-{number}", bench.recipe, folder, version, work, {"answers": told})
+    trained(bench, f"poisoned-{number}", bench.recipe, folder, version, work, bench.measured, {"answers": told})
 
 
 def collected(bench: Bench, folder: Path, names: Sequence[str], labels: int, wrong: float = 0.0) -> Version:
@@ -253,12 +262,12 @@ def budgets(bench: Bench, most: Sequence[int], seeds: Sequence[int]) -> None:
                 labelled = [_labelled(item, truth[item.sha256]) for item in items if item.sha256 in chosen]
                 version = collection.load(collection.commit(labelled, 0).id)
                 recipe = msgspec.structs.replace(bench.recipe, measured=0.0, seed=seed)
-                trained(bench, name, recipe, folder, version, folder / name)
+                trained(bench, name, recipe, folder, version, folder / name, bench.on_last)
 
 
 def _pool(bench: Bench, collection: Collection) -> tuple[list[Item], dict[str, Shot]]:
     """All frames of the rounds as items, with what the teachers see in them; looked at once."""
-    pool = [shot for names in ROUNDS for clip in bench.clips(names) for shot in clip[::3]]
+    pool = [shot for names in ROUNDS for clip in bench.clips(names) for shot in clip]
     jpegs = {digest(data): (shot, data) for shot in pool if (data := shot.path.read_bytes())}
     file = bench.out / "budgets" / "pool.json"
     if not file.exists():

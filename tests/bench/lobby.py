@@ -52,8 +52,8 @@ CLIP_MS = 3_600_000
 START_MS = 1_790_000_000_000
 PER_HOUR = 7200.0
 """Frames that the sampler may take: two a second, as the clips are seconds where a site has hours."""
-LEAST = 0.1
-"""The camera's `min_score`: a model that is nearly blind here must be heard, or nobody could answer anything."""
+LEARNING = {"ask_from": 0.1, "questions_per_hour": 20}
+"""The camera asks about what a model that is nearly blind here may see, or nobody could answer anything."""
 SAME = 0.5
 """What overlaps a person by so much, an operator takes for that person."""
 PERSON = "person"
@@ -129,8 +129,8 @@ class Lobby:
         self._chain = Chain(evidence, KEY, lambda: START_MS)
         self._collection = collection
         zone = {"hall": {"coordinates": [[0, 0], [1, 0], [1, 1], [0, 1]]}}
-        objects = {"track": [PERSON], "filters": {PERSON: {"min_score": LEAST}}}
-        camera = {"inputs": [{"url": "rtsp://127.0.0.1/none"}], "objects": objects, "zones": zone}
+        inputs, objects = [{"url": "rtsp://127.0.0.1/none"}], {"track": [PERSON]}
+        camera = {"inputs": inputs, "objects": objects, "zones": zone, "learning": LEARNING}
         rules = {
             "entry": {"kind": "zone_entry", "zone": "hall", "cooldown_s": 0.0},
             "stay": {"kind": "loitering", "zone": "hall", "after_s": 3.0, "cooldown_s": 0.0},
@@ -150,7 +150,7 @@ class Lobby:
             redact=as_sent,
         )
         for shot in clip:
-            seen = _seen(shot, detector, model)
+            seen = _seen(shot, detector, model, last=shot is clip[-1])
             state, decision = decider.frame(state, seen)
             for alert in decision.alerts:
                 writer.write(alert)
@@ -238,7 +238,7 @@ def _jpeg(path: Path) -> bytes:
     return jpeg_of(np.asarray(cv2.imread(str(path)), np.uint8))
 
 
-def _seen(shot: Shot, detector: ExportedDetector, model: str) -> FrameDetections:
+def _seen(shot: Shot, detector: ExportedDetector, model: str, *, last: bool) -> FrameDetections:
     picture = np.asarray(cv2.imread(str(shot.path)), np.uint8)
     boxes, scores, labels = detector.detect(picture)
     found = tuple(
@@ -261,6 +261,7 @@ def _seen(shot: Shot, detector: ExportedDetector, model: str) -> FrameDetections
         ref=FrameRef(TOPIC, 0, shot.offset),
         model=model,
         detections=found,
+        last=last,
     )
 
 

@@ -11,6 +11,7 @@ ALERTS = {
     "state_todo": "To do",
     "state_answered": "Answered",
     "state_snoozed": "Snoozed",
+    "state_questions": "Questions",
     "state_all": "All",
     "filter_severities": "Severity",
     "filter_cameras": "Camera",
@@ -45,6 +46,7 @@ ALERTS = {
     "none_todo": "Nothing to do",
     "none_answered": "Nothing answered yet",
     "none_snoozed": "Nothing is snoozed",
+    "none_questions": "No questions",
     "none_all": "No alerts yet",
     "none_hint": "New alerts appear here by themselves.",
     "none_filtered": "No alert matches these filters",
@@ -56,6 +58,7 @@ ALERTS = {
     "status_acknowledged": "Acknowledged",
     "status_answered": "Answered",
     "status_snoozed": "Snoozed",
+    "status_question": "Question",
     "silenced": "This answer silences what comes again like this (same place, size and look) until {until}, "
     "daily {hours}, as long as {model} looks.",
     "heat": "Why here",

@@ -5,6 +5,7 @@ import pytest
 from console.answers import Acknowledge, Verdict, answer
 from console.hub import Hub
 from console.rights import Who
+from console.store.rows import Filter
 from console.store.store import Store
 from tests.console_tools import AT_MS, alert_of, person, take
 
@@ -34,6 +35,19 @@ def test_counts_in_buckets_by_severity_and_camera(store):
     assert store.load.over_time(AT_MS, until_ms, MINUTE_MS) == [(AT_MS, "high", 2), (AT_MS + MINUTE_MS, "low", 1)]
     assert store.load.over_time(AT_MS, until_ms, MINUTE_MS, frozenset({"hall"})) == [(AT_MS, "high", 1)]
     assert store.load.over_time(AT_MS, until_ms, MINUTE_MS, frozenset()) == []
+
+
+def test_a_question_waits_apart_and_is_nobodys_load(store):
+    person(store, "anna")
+    take(store, alert_of(1, severity="info", kind="question", rule="question"), at_ms=AT_MS)
+    (row,) = store.alerts.page(Filter(statuses=("question",))).rows
+    assert not store.alerts.page(Filter(statuses=("open", "acknowledged"))).rows
+    assert sum(store.alerts.open_counts().values()) == 0
+    answer(store, Hub(), Who("anna", "operator"), row.id, Verdict("true"), at_ms=AT_MS + 10_000)
+    assert [one.verdict for one in store.alerts.page(Filter(statuses=("answered",))).rows] == ["true"]
+    until_ms = AT_MS + MINUTE_MS
+    assert store.load.over_time(AT_MS, until_ms, MINUTE_MS) == store.load.judged("rule", AT_MS, until_ms) == []
+    assert store.load.waits(AT_MS, until_ms) == (0, 0.0, 0.0)
 
 
 def test_verdicts_and_waits(store):

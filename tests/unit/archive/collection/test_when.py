@@ -19,8 +19,8 @@ from tests.evidence_tools import AT_MS
 DAY_MS = 86_400_000
 
 
-def answers(count: int, answer: str, at_ms: int) -> list[Item]:
-    return [item(f"{answer}{at_ms}{n}", answer=answer, answered_at_ms=at_ms + n) for n in range(count)]
+def answers(count: int, answer: str, at_ms: int, **more: str) -> list[Item]:
+    return [item(f"{answer}{at_ms}{n}", answer=answer, answered_at_ms=at_ms + n, **more) for n in range(count)]
 
 
 def learnt(**changes: Any) -> Learnt:
@@ -40,10 +40,21 @@ BEFORE = answers(20, "true", AT_MS - DAY_MS)
         (learnt(version="new"), answers(50, "true", AT_MS + 1), 0, ""),
         (learnt(), [*BEFORE, *answers(9, "false", AT_MS + 1)], 1, ""),
         (learnt(), [*BEFORE, *answers(10, "false", AT_MS + 1)], 1, "alerts of gate were right in 100%, now in 0%"),
+        (learnt(), [*BEFORE, *answers(10, "false", AT_MS + 1, rule="question")], 1, ""),
         (learnt(), [*BEFORE, *answers(1, "true", AT_MS + 1)], 7, "7 days since the last training"),
         (learnt(), BEFORE, 30, ""),
     ],
-    ids=["no answers", "too few", "enough", "learnt already", "too few to tell", "drift", "schedule", "nothing new"],
+    ids=[
+        "no answers",
+        "too few",
+        "enough",
+        "learnt already",
+        "too few to tell",
+        "drift",
+        "were only asked",
+        "schedule",
+        "nothing new",
+    ],
 )
 def test_when_it_is_time(before: Learnt | None, items: list[Item], days: int, why: str) -> None:
     assert due(before, "new", items, Learning(), AT_MS + days * DAY_MS) == why

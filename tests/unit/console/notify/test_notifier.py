@@ -114,6 +114,14 @@ def test_an_alert_is_told_once_whatever_becomes_of_it(store: Store, receiver: Ht
     assert w.metric("vedette_notifications_total", channel="hook", outcome="sent") == 1
 
 
+def test_nobody_is_called_for_a_question(store: Store, receiver: HttpReceiver, tmp_path: Path) -> None:
+    w = world(store, receiver, tmp_path)
+    w.happen(1, kind="question", severity="info")
+    w.happen(2)
+    w.go_on()
+    assert [row.alert for row in w.rows()] == ["alert-2"]
+
+
 def test_the_message_of_a_traced_alert_ends_its_trace(store: Store, receiver: HttpReceiver, tmp_path: Path) -> None:
     w = world(store, receiver, tmp_path)
     alert = first("home", "gate", 1, 1, AT_MS)

@@ -314,3 +314,27 @@ def test_a_rule_asks_for_what_a_classifier_says(red: float, alerts: int) -> None
         assert ("shade", "red") in [(c.name, c.wanted) for c in new[0].trace]
     last = [one for frame in tracks for track in frame.tracks for one in track.attributes][-1]
     assert (last.name, last.looks, last.value) == ("shade", 22, {0.97: "red", 0.6: "", 0.05: "blue"}[red])
+
+
+def unsure(frames: list[FrameDetections]) -> list[FrameDetections]:
+    """The same of a detector that is .2 sure."""
+    dim = [tuple(msgspec.structs.replace(box, confidence=0.2) for box in frame.detections) for frame in frames]
+    return [msgspec.structs.replace(frame, detections=boxes) for frame, boxes in zip(frames, dim, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("ask_from", "frames", "kinds"),
+    [
+        (0.0, unsure(walk(80)), []),
+        (0.15, unsure(walk(80)), ["question"]),
+        (0.15, walk(80), ["zone_entry"]),
+    ],
+)
+def test_a_camera_asks_about_what_no_rule_hears_of(ask_from: float, frames: list[FrameDetections], kinds: list) -> None:
+    asking = parse(CONFIG.replace("gate.mp4}]", f"gate.mp4}}]\n    learning: {{ask_from: {ask_from}}}"))
+    _, tracks, alerts = run(Decider(asking), frames)
+    assert [alert.kind for alert in alerts if alert.state == "new"] == kinds
+    _, without, silent = run(Decider(config()), frames)
+    assert tracks == without
+    told = [alert for alert in alerts if alert.kind != "question"]
+    assert [(one.id, one.state) for one in told] == [(one.id, one.state) for one in silent]

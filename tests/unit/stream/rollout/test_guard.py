@@ -145,7 +145,12 @@ def test_alerts(usual_an_hour, candidates, minutes, reason):
 
 @pytest.mark.parametrize(
     "other",
-    [alert(model="new@2", state="update"), alert(model="new@2", late=True), alert(model="old@1")],
+    [
+        alert(model="new@2", state="update"),
+        alert(model="new@2", late=True),
+        alert(model="new@2", kind="question"),
+        alert(model="old@1"),
+    ],
 )
 def test_only_new_live_alerts_of_the_candidate_count(other):
     state, _ = after(report(), other)
@@ -167,6 +172,12 @@ def test_answers(before, now, unwanted):
     newer = [answer(100 + number, verdict, "new@2") for number, verdict in enumerate(now)]
     _, verdicts = after(*answers, report(), *newer)
     assert [one.reason for one in verdicts] == (["answers"] if unwanted else [])
+
+
+def test_what_was_only_asked_says_nothing_of_alerts():
+    asked = [msgspec.structs.replace(answer(number, "false", "new@2"), kind="question") for number in range(9)]
+    state, _ = after(*(answer(number, "true") for number in range(8)), report(), *asked)
+    assert state.trial.answered == {}
 
 
 def test_the_last_answer_to_an_alert_counts():
