@@ -98,7 +98,7 @@ def features_of(looks: Looks, net: DetectorNet, size: int, seed: int, variation:
     found = []
     for sheet in sheets(looks, size, seed, variation):
         pixels = torch.from_numpy(sheet.picture).permute(2, 0, 1)[None].float()
-        _, stages = net.with_stages(pixels)
+        stages = net.look(pixels).stages
         boxes = torch.from_numpy(sheet.boxes)
         found.append(points(*stages, torch.cat((torch.zeros(len(boxes), 1), boxes), 1)).half())
     return torch.cat(found)
@@ -200,7 +200,7 @@ def backbone_key(net: DetectorNet) -> int:
 
 def _channels(net: DetectorNet) -> list[int]:
     with torch.no_grad():
-        return [stage.shape[1] for stage in net.with_stages(torch.zeros(1, 3, 32, 32))[1]]
+        return [stage.shape[1] for stage in net.look(torch.zeros(1, 3, 32, 32)).stages]
 
 
 def tells_apart(vectors: NDArray[np.float32], looks: Looks, batches: Batches, least_frames: int) -> float:

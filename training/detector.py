@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from training.batches import TrainingPictures, collate
 from training.dataset import DataSet, list_skipped, read_sets
 from training.fit import Task, blend, fit
 from training.loss import Targets, answered, detection_loss, distillation_loss
-from training.network import DetectorNet, anchor_points, load_yolox
+from training.network import DetectorNet, anchor_points, load_yolox, net_of
 from training.place import Place, find_place, first_alone, leave
 from training.recipe import DetectorRecipe
 from training.teachers import label_with_teachers
@@ -56,10 +57,10 @@ def fit_detector(
 
     `relative` is as in training.fit.Task.
     """
-    net = copy.deepcopy(start)
     start.to(place.device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
     pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
-    loss = DetectorLoss(start, recipe, place.device)
+    branch = start.branch
+    loss = DetectorLoss(start, recipe, place.device) if branch is None else BranchLoss(start, recipe, place.device)
     task = Task(
         NAME,
         msgspec.json.encode(recipe),
@@ -70,7 +71,11 @@ def fit_detector(
         collate=collate,
         relative=relative,
     )
-    return fit(net, task, place, out)
+    if branch is None:
+        return fit(copy.deepcopy(start), task, place, out)
+    net = copy.deepcopy(start)
+    net.branch = fit(copy.deepcopy(branch), task, place, out)
+    return net
 
 
 class DetectorLoss:
@@ -84,17 +89,51 @@ class DetectorLoss:
     def __call__(self, model: nn.Module, batch: tuple[Tensor, list[Targets]]) -> dict[str, Tensor]:
         """See the class."""
         pictures, targets = batch[0].float().contiguous(memory_format=torch.channels_last), batch[1]
-        predicted = model(pictures)
-        distil = torch.tensor([target.distil for target in targets], device=pictures.device)
-        if self._config.distil <= 0 or not bool(distil.any()):
-            return detection_loss(predicted, targets, self._points, self._strides, self._config)
         with torch.no_grad():
-            first = self._start(pictures[distil])
+            first = self._first(pictures, targets)
+        return self._parts(model(pictures), first, targets)
+
+    def _first(self, pictures: Tensor, targets: list[Targets]) -> Tensor | None:
+        """The start's answers on the pictures that are distilled, where there are any."""
+        distil = self._distil(targets)
+        return self._start(pictures[distil]) if bool(distil.any()) else None
+
+    def _distil(self, targets: list[Targets]) -> Tensor:
+        return torch.tensor([t.distil and self._config.distil > 0 for t in targets], device=self._points.device)
+
+    def _parts(self, predicted: Tensor, first: Tensor | None, targets: list[Targets]) -> dict[str, Tensor]:
+        """The loss's parts; `first` are the start's answers on the pictures that are distilled."""
+        if first is None:
+            return detection_loss(predicted, targets, self._points, self._strides, self._config)
+        distil = self._distil(targets)
         presence = torch.zeros_like(predicted[..., 4])
         presence[distil] = first[..., 4].sigmoid()
         parts = detection_loss(predicted, targets, self._points, self._strides, self._config, presence)
         said = answered(targets, self._points)[distil]
         return parts | {"distil": distillation_loss(predicted[distil], first, self._config, said)}
+
+
+class BranchLoss(DetectorLoss):
+    """The same for a branch alone: the model is the start's branch, and what it reads is computed without gradient.
+
+    A box of another label is an object to it, and none of its own.
+    """
+
+    def __init__(self, start: DetectorNet, recipe: DetectorRecipe, device: torch.device) -> None:
+        super().__init__(start, recipe, device)
+        assert start.branch is not None
+        own = start.branch.channels
+        self._column = torch.full((len(recipe.channels),), -1, device=device)
+        self._column[list(own)] = torch.arange(len(own), device=device)
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, list[Targets]]) -> dict[str, Tensor]:
+        """See the class."""
+        with torch.no_grad():
+            look = self._start.look(batch[0].float().contiguous(memory_format=torch.channels_last))
+        targets = [replace(target, channels=self._column[target.channels]) for target in batch[1]]
+        distil = self._distil(targets)
+        first = look.branch[distil] if look.branch is not None and bool(distil.any()) else None
+        return self._parts(model(look.seen), first, targets)
 
 
 def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
@@ -104,7 +143,9 @@ def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
         path = data / recipe.start
         if not path.exists():
             raise ConfigError("start", f"{recipe.start} is not in the data folder")
-        load_start(net, path, recipe)
+        net = load_start(path, recipe)
+    if recipe.branch and net.branch is None:
+        net.add_branch(recipe.branch_channels)
     return net
 
 
@@ -113,18 +154,17 @@ def save_weights(net: DetectorNet, recipe: DetectorRecipe, path: Path) -> None:
     checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": net.state_dict()}, path)
 
 
-def load_start(net: DetectorNet, path: Path, recipe: DetectorRecipe) -> None:
-    """Fill the network from a public YOLOX ONNX file or from the `weights.pt` of an earlier run."""
-    if path.suffix == ".onnx":
-        load_yolox(net, path, recipe.channels)
-        return
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["net"])
+def load_start(path: Path, recipe: DetectorRecipe) -> DetectorNet:
+    """The network of a public YOLOX ONNX file, or of the `weights.pt` of an earlier run."""
+    if path.suffix != ".onnx":
+        return net_of(torch.load(path, map_location="cpu", weights_only=True)["net"])
+    net = DetectorNet(len(recipe.channels), recipe.width)
+    load_yolox(net, path, recipe.channels)
+    return net
 
 
 def load_trained(path: Path) -> tuple[DetectorRecipe, DetectorNet]:
     """The recipe and network of a `weights.pt`."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     recipe = msgspec.json.decode(state["recipe"], type=DetectorRecipe)
-    net = DetectorNet(len(recipe.channels), recipe.width)
-    net.load_state_dict(state["net"])
-    return recipe, net.eval()
+    return recipe, net_of(state["net"])

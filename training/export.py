@@ -31,7 +31,8 @@ LEAST_LOOK_SCORE = 0.25
 class Exported(nn.Module):
     """The network with its pre-processing and decoding: uint8[N,S,S,3] to xyxy [N,A,4] and scores [N,A,L].
 
-    A label's score is objectness times the best of its channels' probabilities. The backbone's stages that the
+    A label's score is objectness times the best of its channels' probabilities. The cells of a branch follow the
+    network's: these are silent about the branch's labels, and those about all others. The backbone's stages that the
     appearance head reads come out too.
     """
 
@@ -39,12 +40,29 @@ class Exported(nn.Module):
         super().__init__()
         self.net = net
         self.groups = groups
+        order = {} if net.branch is None else {channel: column for column, channel in enumerate(net.branch.channels)}
+        self.network_groups = tuple(tuple(c for c in group if c not in order) for group in groups)
+        self.branch_groups = tuple(tuple(order[c] for c in group if c in order) for group in groups)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        raw, (stage2, stage3) = self.net.with_stages(images.permute(0, 3, 1, 2).float())
-        logits = raw[..., 5:]
-        labels = torch.cat([logits[..., list(group)].amax(-1, keepdim=True) for group in self.groups], -1)
-        return corners(raw), raw[..., 4:5].sigmoid() * labels.sigmoid(), stage2, stage3
+        look = self.net.look(images.permute(0, 3, 1, 2).float())
+        boxes, scores = _boxes_and_scores(look.cells, self.network_groups)
+        if look.branch is not None:
+            own_boxes, own_scores = _boxes_and_scores(look.branch, self.branch_groups)
+            boxes, scores = torch.cat((boxes, own_boxes), 1), torch.cat((scores, own_scores), 1)
+        return boxes, scores, *look.stages
+
+
+def _boxes_and_scores(raw: Tensor, groups: tuple[tuple[int, ...], ...]) -> tuple[Tensor, Tensor]:
+    """Predictions [N,A,5+C] as xyxy [N,A,4] and labels' scores [N,A,L], 0 for a label without channels."""
+    logits = raw[..., 5:]
+    labels = torch.cat([logits[..., list(g)].amax(-1, keepdim=True) if g else _silence(logits) for g in groups], -1)
+    return corners(raw), raw[..., 4:5].sigmoid() * labels.sigmoid()
+
+
+def _silence(logits: Tensor) -> Tensor:
+    """[...,1] logits whose sigmoid is 0."""
+    return torch.full_like(logits[..., :1], -torch.inf)
 
 
 def export_detector(
@@ -95,7 +113,7 @@ def _network(model: Exported, size: int) -> onnx.ModelProto:
 
 def _appearance(head: AppearanceNet, net: DetectorNet, size: int) -> onnx.ModelProto:
     """The head on K boxes of any pictures."""
-    _, stages = net.with_stages(torch.zeros(2, 3, size, size))
+    stages = net.look(torch.zeros(2, 3, size, size)).stages
     boxes = torch.tensor([[0, 1.0, 1, 50, 100], [1, 3, 3, 60, 120]])
     axes = {"stage2": {0: "batch"}, "stage3": {0: "batch"}, "looks": {0: "count"}, "vectors": {0: "count"}}
     return traced(
@@ -110,7 +128,7 @@ def traced(
     outputs: list[str],
     axes: dict[str, dict[int, str]],
 ) -> onnx.ModelProto:
-    """A module by torch's exporter (tracing: the graph has no branch)."""
+    """A module by torch's exporter (tracing: the graph forks nowhere), each weight under its parameter's name."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # torch asks for its newer exporter, which wants another package and names no axis `batch` by itself.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -126,8 +144,15 @@ def traced(
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
+            # Else torch makes one of two equal weights, as a branch and what it started from have, and a name is lost.
+            keep_initializers_as_inputs=True,
         )
-        return onnx.load(str(path))
+        traced = onnx.load(str(path))
+    weights = {tensor.name for tensor in traced.graph.initializer}
+    left = [value for value in traced.graph.input if value.name not in weights]
+    del traced.graph.input[:]
+    traced.graph.input.extend(left)
+    return traced
 
 
 def _looks(head: onnx.ModelProto) -> onnx.ModelProto:

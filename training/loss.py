@@ -17,7 +17,8 @@ TOP_OVERLAPS = 10
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """One picture's boxes: xyxy [N,4] in pixels, channels [N], weights [N] (0: ignored, below 0: nothing there).
+    """One picture's boxes: xyxy [N,4] in pixels, channels [N] (-1: of none that is trained, but an object), weights
+    [N] (0: ignored, below 0: nothing there).
 
     With `distil` the start's answers count beside the boxes. `partly`: only some of the picture is labelled, and what
     a person said (weight 1, or below 0) counts alone at its place.
@@ -70,7 +71,7 @@ def assign(predicted: Tensor, targets: Targets, points: Tensor, strides: Tensor)
     both = (inside & near)[candidates]
     overlaps = iou_pairs(corners(predicted[candidates, :4])[:, None], truth[None])
     score = (predicted[candidates, 4:5].sigmoid() * predicted[candidates, 5:].sigmoid()).sqrt()
-    wanted = functional.one_hot(targets.channels[learnt], predicted.shape[1] - 5).float()
+    wanted = _own(targets.channels[learnt], predicted.shape[1] - 5).float()
     class_cost = functional.binary_cross_entropy(
         score[:, None].expand(-1, len(truth), -1).clamp(1e-6, 1 - 1e-6),
         wanted[None].expand(len(candidates), -1, -1),
@@ -80,6 +81,11 @@ def assign(predicted: Tensor, targets: Targets, points: Tensor, strides: Tensor)
     matched = _cheapest(cost, overlaps)
     rows, columns = matched.nonzero(as_tuple=True)
     return Assignment(candidates[rows], learnt.nonzero()[:, 0][columns], overlaps[rows, columns], ignored)
+
+
+def _own(channels: Tensor, count: int) -> Tensor:
+    """[N] as one-hot rows [N,count]; zeros for -1, a box of a label that these predictions don't speak of."""
+    return functional.one_hot(channels + 1, count + 1)[:, 1:]
 
 
 def _inside(points: Tensor, xyxy: Tensor) -> Tensor:
@@ -135,7 +141,7 @@ def detection_loss(
         cells += float(weights.sum())
         overlap = iou_pairs(corners(raw[found.cells, :4]), target.xyxy[found.boxes])
         box = box + ((1 - overlap.square()) * weights).sum()
-        own = functional.one_hot(target.channels[found.boxes], raw.shape[1] - 5)
+        own = _own(target.channels[found.boxes], raw.shape[1] - 5)
         errors = functional.binary_cross_entropy_with_logits(
             raw[found.cells, 5:], own * found.overlaps[:, None], reduction="none"
         )

@@ -6,8 +6,9 @@ training and inference are the same function and a picture's result never depend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contracts.errors import ModelError
+from training.branch import Branch, Correction, Seen
+from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
-
-STRIDES = (8, 16, 32)
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -30,70 +31,6 @@ COCO_NAMES = (
     "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors", "teddy bear",
     "hair drier", "toothbrush",
 )  # fmt: skip
-
-
-class ConvAct(nn.Sequential):
-    """A convolution with bias that keeps the size (but for its stride), then SiLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        padding = (kernel - stride + 1) // 2 if kernel > 1 else 0
-        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.SiLU())
-
-
-class DepthwiseConv(nn.Sequential):
-    """A depthwise 3x3 convolution followed by a pointwise one."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__(ConvAct(inputs, inputs, 3, stride, groups=inputs), ConvAct(inputs, outputs, 1))
-
-
-class Bottleneck(nn.Module):
-    """Pointwise, then depthwise; with the input added where `shortcut`."""
-
-    def __init__(self, channels: int, shortcut: bool) -> None:
-        super().__init__()
-        self.reduce = ConvAct(channels, channels, 1)
-        self.conv = DepthwiseConv(channels, channels)
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv(self.reduce(x))
-        return y + x if self.shortcut else y
-
-
-class CspLayer(nn.Module):
-    """Cross stage partial layer: half the channels through the bottlenecks, half past them."""
-
-    def __init__(self, inputs: int, outputs: int, depth: int, shortcut: bool) -> None:
-        super().__init__()
-        hidden = outputs // 2
-        self.main = ConvAct(inputs, hidden, 1)
-        self.past = ConvAct(inputs, hidden, 1)
-        self.blocks = nn.Sequential(*(Bottleneck(hidden, shortcut) for _ in range(depth)))
-        self.merge = ConvAct(2 * hidden, outputs, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        past = self.past(x)
-        merged: Tensor = self.merge(torch.cat((self.blocks(self.main(x)), past), dim=1))
-        return merged
-
-
-class SpatialPyramid(nn.Module):
-    """Max pools of 5, 9 and 13 pixels beside the input (SPP)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.reduce = ConvAct(channels, channels // 2, 1)
-        self.merge = ConvAct(2 * channels, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.reduce(x)
-        # Two 5x5 pools in a row see 9x9, three see 13x13: the same maxima for a third of the work.
-        p5 = functional.max_pool2d(x, 5, 1, 2)
-        p9 = functional.max_pool2d(p5, 5, 1, 2)
-        p13 = functional.max_pool2d(p9, 5, 1, 2)
-        merged: Tensor = self.merge(torch.cat((x, p5, p9, p13), dim=1))
-        return merged
 
 
 class Backbone(nn.Module):
@@ -159,49 +96,61 @@ class LevelHead(nn.Module):
         return torch.cat((self.box(near_box), self.objectness(near_box), self.classes(self.class_tower(x))), 1)
 
 
+class Look(NamedTuple):
+    """What the network gives: its predictions, and those of its branch [N,A,5+K] for the channels that this speaks for.
+
+    `stages` are the backbone's features at strides 4 and 8, which the appearance head reads; a branch reads `seen`.
+    """
+
+    cells: Tensor
+    branch: Tensor | None
+    stages: tuple[Tensor, Tensor]
+    seen: Seen
+
+
 class DetectorNet(nn.Module):
     """Pixels [N,3,H,W] (BGR, 0-255; sides multiples of 32) to raw predictions [N,A,5+C].
 
     The columns are cx, cy, w, h in pixels, then the logits of objectness and of each class channel.
     """
 
+    branch: Branch | None
+
     def __init__(self, classes: int, width: int = 16) -> None:
         super().__init__()
+        self.width = width
         self.backbone = Backbone(width)
         self.neck = Neck(width)
         self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
+        self.branch = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.with_stages(x)[0]
+        return self.look(x).cells
 
-    def with_stages(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The predictions, and the backbone's features at strides 4 and 8, which the appearance head reads."""
+    def look(self, x: Tensor) -> Look:
+        """The predictions, those of the branch, and what they were made of."""
         c2, c3, c4, c5 = self.backbone(x)
-        outputs = []
-        for head, stride, level in zip(self.heads, STRIDES, self.neck(c3, c4, c5), strict=True):
-            raw = head(level)
-            outputs.append(_decode(raw, stride))
-        return torch.cat(outputs, 1), (c2, c3)
+        levels = self.neck(c3, c4, c5)
+        answers, cells = [], []
+        for head, stride, level in zip(self.heads, STRIDES, levels, strict=True):
+            answers.append(head(level))
+            cells.append(decode(answers[-1], stride))
+        whole, seen = torch.cat(cells, 1), Seen((c3, c4, c5), levels, tuple(answers))
+        return Look(whole, None if self.branch is None else self.branch(seen), (c2, c3), seen)
 
-
-def _decode(raw: Tensor, stride: int) -> Tensor:
-    """[N,5+C,h,w] offsets of one level as [N,h*w,5+C] with boxes in pixels."""
-    height, width = raw.shape[2:]
-    grid = _grid(height, width).to(raw)
-    flat = raw.flatten(2).transpose(1, 2)
-    centres = (flat[..., :2] + grid) * stride
-    sizes = flat[..., 2:4].exp() * stride
-    return torch.cat((centres, sizes, flat[..., 4:]), -1)
-
-
-def _grid(height: int, width: int) -> Tensor:
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    return torch.stack((x, y), -1).reshape(1, -1, 2)
+    def add_branch(self, channels: Sequence[int]) -> Branch:
+        """Give these class channels a branch, which at first says what the network says."""
+        self.branch = Branch(self.width, channels)
+        for correction, head in zip(self.branch.corrections, self.heads, strict=True):
+            assert isinstance(correction, Correction)
+            assert isinstance(head, LevelHead)
+            correction.start_from(head.stem, head.box_tower)
+        return self.branch
 
 
 def anchor_points(size: int) -> tuple[Tensor, Tensor]:
     """The cells' centres [A,2] and strides [A] of a square input, in pixels, in the order of the predictions."""
-    centres = [(_grid(size // s, size // s)[0] + 0.5) * s for s in STRIDES]
+    centres = [(grid_of(size // s, size // s)[0] + 0.5) * s for s in STRIDES]
     strides = [torch.full((len(c),), float(s)) for c, s in zip(centres, STRIDES, strict=True)]
     return torch.cat(centres), torch.cat(strides)
 
@@ -223,13 +172,19 @@ def load_yolox(network: DetectorNet, weights: Path, channels: Sequence[str]) -> 
 
 def load_exported(file: Path) -> DetectorNet:
     """The network of a detector that was exported here; ModelError when the file holds another."""
-    tensors = exported_tensors(file, "net.")
     try:
-        network = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
-        network.load_state_dict(tensors)
+        return net_of(exported_tensors(file, "net."))
     except (KeyError, RuntimeError) as error:
         raise ModelError(f"{file.name}: not a detector of this project: {error}") from error
-    return network.eval()
+
+
+def net_of(tensors: Mapping[str, Tensor]) -> DetectorNet:
+    """The network that these are the state of; KeyError or RuntimeError when they are another's."""
+    net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
+    if (columns := tensors.get("branch.columns")) is not None:
+        net.branch = Branch(net.width, [0] * (len(columns) - 5))
+    net.load_state_dict(tensors)
+    return net.eval()
 
 
 def _focus_to_conv6(weight: np.ndarray) -> np.ndarray:

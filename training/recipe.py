@@ -106,7 +106,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `size`: the same objects in less time. `labels` maps each label of the finished model to the channels that are
     trained for it; the label's score is its best channel's. `freeze` names parts of the network that keep the start's
     weights. `blend` is how much of the trained weights goes into the result, the rest being the start's (weight
-    interpolation, arXiv:2109.01903).
+    interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see training/branch.py.
     """
 
     name: str
@@ -125,6 +125,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     schedule: ScheduleConfig
     loss: LossConfig = LossConfig()
     freeze: tuple[str, ...] = ()
+    branch: tuple[str, ...] = ()
     blend: Fraction = 1.0
     threshold_precision: Fraction = 0.9
     licence: str = "Apache-2.0"
@@ -140,6 +141,11 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """For each label the indices of its channels."""
         order = self.channels
         return tuple(tuple(order.index(channel) for channel in group) for group in self.labels.values())
+
+    @property
+    def branch_channels(self) -> tuple[int, ...]:
+        """The channels of the labels that have a branch."""
+        return tuple(self.channels.index(channel) for label in self.branch for channel in self.labels[label])
 
 
 Recipe = TypeVar("Recipe", bound=DetectorRecipe)
@@ -160,6 +166,8 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
         raise ConfigError("size", f"{recipe.size} is less than 128, whose 336 cells the export's 300 best are taken of")
     if len(set(recipe.channels)) != len(recipe.channels):
         raise ConfigError("labels", "a channel is in two labels")
+    if unknown := set(recipe.branch) - set(recipe.labels):
+        raise ConfigError("branch", f"{', '.join(sorted(unknown))}: not among the labels")
     names = [item.name for item in recipe.sets]
     if len(set(names)) != len(names):
         raise ConfigError("sets", "two sets have the same name")

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from stream.vision.fusion import weighted_box_fusion
 from training.dataset import DataSet, Picture, Sample, letterbox, read_picture
-from training.network import COCO_NAMES, STRIDES
+from training.layers import STRIDES
+from training.network import COCO_NAMES
 from training.recipe import DetectorRecipe, TeacherConfig
 
 Floats = NDArray[np.float32]

@@ -17,7 +17,7 @@ from stream.vision.fusion import iou, weighted_box_fusion
 from training.dataset import DataSet, Picture, read_picture
 from training.faces.recipe import FaceTeacherConfig
 from training.faces.yunet import POINTS
-from training.network import STRIDES
+from training.layers import STRIDES
 from training.predict import open_session
 from training.teachers import suppress
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.network import STRIDES
+from training.layers import STRIDES
 from training.onnx_weights import load_convolutions
 
 WIDTH = 64

@@ -171,6 +171,6 @@ def test_a_file_without_a_head_or_of_another_network_is_refused(net: DetectorNet
 
 
 def test_the_grids_are_the_stages_that_the_network_gives(net: DetectorNet) -> None:
-    _, stages = net.with_stages(torch.zeros(1, 3, 128, 128))
+    stages = net.look(torch.zeros(1, 3, 128, 128)).stages
     assert [128 // stage.shape[2] for stage in stages] == [stride for stride, _, _ in GRIDS]
     assert AppearanceNet([stage.shape[1] for stage in stages]).vector.out_features == NUMBERS

@@ -33,6 +33,7 @@ def test_no_test_picture_is_trained_on_or_sets_a_threshold() -> None:
         (("size: 416", "size: 96"), "size: 96 is less than 128"),
         (("dog: [dog]", "dog: [cat]"), "labels: a channel is in two labels"),
         (("name: penn,", "name: vtest,"), "sets: two sets have the same name"),
+        (("seed: 1", "branch: [people]"), "branch: people: not among the labels"),
         (("seed: 1", "sead: 1"), "sead"),  # an unknown key
     ],
 )

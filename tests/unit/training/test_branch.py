@@ -1,0 +1,134 @@
+"""A branch for one label: it starts as the network, learns alone, and leaves the other labels as they are."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from training.detector import load_trained, start_net, train
+from training.export import Exported, export_detector
+from training.fit import blend
+from training.network import DetectorNet, load_exported
+from training.parity import compare
+from training.predict import open_session
+from training.recipe import DetectorRecipe, SetConfig
+
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
+
+GROUPS = ((0,), (1, 2), (3,))
+"""Of four channels; the branch is for the second label, which has two of them."""
+
+
+@pytest.fixture
+def net() -> DetectorNet:
+    """A small network that finds much."""
+    torch.manual_seed(4)
+    net = DetectorNet(4, width=4).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(1.9)
+    return net
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    return torch.randint(0, 255, (2, 128, 128, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def learnt(net: DetectorNet) -> DetectorNet:
+    """The network with a branch that says something of its own."""
+    branched = copy.deepcopy(net)
+    branch = branched.add_branch((1, 2))
+    with torch.no_grad():
+        for parameter in branch.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.3)
+    return branched
+
+
+def answers(net: DetectorNet, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        boxes, scores, *_ = Exported(net, GROUPS).eval()(pictures)
+    return boxes, scores
+
+
+def test_at_the_start_it_says_what_the_network_says(net: DetectorNet, pictures: Tensor) -> None:
+    boxes, scores = answers(net, pictures)
+    net.add_branch((1, 2))
+    both_boxes, both_scores = answers(net, pictures)
+    cells = boxes.shape[1]
+    torch.testing.assert_close(both_boxes[:, cells:], boxes, rtol=0, atol=0)
+    torch.testing.assert_close(both_scores[:, cells:, 1], scores[..., 1], rtol=0, atol=0)
+
+
+def test_the_other_labels_keep_their_answers_to_the_bit(net: DetectorNet, pictures: Tensor) -> None:
+    boxes, scores = answers(net, pictures)
+    both_boxes, both_scores = answers(learnt(net), pictures)
+    cells = boxes.shape[1]
+    assert torch.equal(both_boxes[:, :cells], boxes)
+    assert torch.equal(both_scores[:, :cells, [0, 2]], scores[..., [0, 2]])
+    assert not torch.equal(both_scores[:, cells:, 1], scores[..., 1])
+    # Of each half of the cells the other half's labels are silent.
+    assert not both_scores[:, :cells, 1].any()
+    assert not both_scores[:, cells:, [0, 2]].any()
+
+
+@pytest.mark.parametrize("known", ["nothing", "something"])
+def test_the_exported_file_says_the_same_and_gives_it_back(
+    net: DetectorNet, pictures: Tensor, tmp_path: Path, known: str
+) -> None:
+    # A branch that learnt nothing has weights that are equal to the head's, and to each other.
+    branched = learnt(net) if known == "something" else net
+    if branched.branch is None:
+        branched.add_branch((1, 2))
+    export_detector(branched, GROUPS, 128, tmp_path / "branched.onnx")
+    session = open_session(tmp_path / "branched.onnx", 1)
+    found = compare(Exported(branched, GROUPS).eval(), session, list(pictures.numpy()))
+    assert found.boxes > 10
+    assert found.unmatched == 0
+    assert found.box_px < 0.05
+    assert found.score < 1e-4
+    again = load_exported(tmp_path / "branched.onnx")
+    assert again.branch is not None
+    assert again.branch.channels == (1, 2)
+    torch.testing.assert_close(again.state_dict(), branched.state_dict(), rtol=0, atol=0)
+
+
+def test_only_the_branch_is_trained(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    branched = msgspec.structs.replace(recipe, branch=("square",), blend=0.5)
+    torch.manual_seed(branched.seed)
+    start = start_net(branched, squares)
+    _, net = load_trained(train(branched, squares, tmp_path))
+    first, last = start.state_dict(), net.state_dict()
+    changed = {name.partition(".")[0] for name, value in first.items() if not torch.equal(value, last[name])}
+    assert changed == {"branch"}
+
+
+def test_boxes_of_other_labels_teach_it_no_label_of_its_own(
+    recipe: DetectorRecipe, squares: Path, tmp_path: Path
+) -> None:
+    circles = SetConfig(
+        name="circles", role="train", format="yolo", pictures="pictures", labels="labels", names=("circle",)
+    )
+    schedule = msgspec.structs.replace(recipe.schedule, steps=30, learning_rate=1e-2, ema_decay=0.5)
+    branched = msgspec.structs.replace(recipe, branch=("square",), sets=(circles,), schedule=schedule)
+    torch.manual_seed(branched.seed)
+    start = start_net(branched, squares)
+    _, net = load_trained(train(branched, squares, tmp_path))
+    picture = torch.from_numpy(np.full((1, 96, 96, 3), 114, np.uint8))
+    with torch.no_grad():
+        before, after = (Exported(one, branched.groups).eval()(picture)[1][..., 0].max() for one in (start, net))
+    assert after < before
+
+
+def test_a_blend_of_a_branch_keeps_the_network(net: DetectorNet) -> None:
+    start, trained = copy.deepcopy(net), learnt(net)
+    start.add_branch((1, 2))
+    mixed = blend(start, trained, 0.3).state_dict()
+    assert all(torch.equal(value, mixed[name]) for name, value in net.state_dict().items())

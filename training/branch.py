@@ -1,0 +1,85 @@
+"""A branch of the detector for some labels: it corrects the frozen network's answers for these, and no others.
+
+What a site or a lobby teaches about people then can't cost dogs and bicycles: their answers stay as they are, to the
+bit. The branch has cells of its own, so that a label's boxes are its own too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.layers import STRIDES, DepthwiseConv, decode
+
+
+class Seen(NamedTuple):
+    """What the network has of a picture at each of its three levels.
+
+    `stages` and `levels` are the backbone's and the neck's features [N,C,h,w], `answers` the heads' [N,5+classes,h,w].
+    """
+
+    stages: tuple[Tensor, ...]
+    levels: tuple[Tensor, ...]
+    answers: tuple[Tensor, ...]
+
+
+class Correction(nn.Module):
+    """One level: features of backbone and neck [N,C,h,w] to what is added to the head's answers [N,outputs,h,w]."""
+
+    def __init__(self, stage: int, level: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        # One convolution of both, without copying them together first.
+        self.from_level = nn.Conv2d(level, hidden, 1)
+        self.from_stage = nn.Conv2d(stage, hidden, 1, bias=False)
+        self.tower = nn.Sequential(DepthwiseConv(hidden, hidden), DepthwiseConv(hidden, hidden))
+        self.change = nn.Conv2d(hidden, outputs, 1)
+
+    def forward(self, stage: Tensor, level: Tensor) -> Tensor:
+        changed: Tensor = self.change(self.tower(functional.silu(self.from_level(level) + self.from_stage(stage))))
+        return changed
+
+    @torch.no_grad()
+    def start_from(self, stem: nn.Module, box_tower: nn.Module) -> None:
+        """Correct nothing yet, and read the neck as this stem and tower of a head do, as far as the width goes."""
+        for silent in (*self.change.parameters(), *self.from_stage.parameters()):
+            silent.zero_()
+        _take(self.from_level, stem)
+        _take(self.tower, box_tower)
+
+
+def _take(ours: nn.Module, theirs: nn.Module) -> None:
+    """The first rows and columns of each of their weights."""
+    for mine, given in zip(ours.parameters(), theirs.parameters(), strict=True):
+        mine.copy_(given[tuple(slice(0, side) for side in mine.shape)])
+
+
+class Branch(nn.Module):
+    """What was seen to the branch's predictions [N,A,5+K] for its K class channels, as DetectorNet gives them.
+
+    `columns` [5+K] picks out of the heads' answers what is corrected; it goes with the weights into an exported file.
+    """
+
+    columns: Tensor
+
+    def __init__(self, width: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        # Half of a head's width: all of it would be a seventh of the whole network's time.
+        outputs = 5 + len(channels)
+        self.corrections = nn.ModuleList(Correction(width * m, width * m, 2 * width, outputs) for m in (4, 8, 16))
+        self.register_buffer("columns", torch.tensor([*range(5), *(5 + channel for channel in channels)]))
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The class channels that the branch speaks for."""
+        return tuple(int(column) - 5 for column in self.columns[5:])
+
+    def forward(self, seen: Seen) -> Tensor:
+        levels = zip(self.corrections, STRIDES, *seen, strict=True)
+        return torch.cat([self._cells(*level) for level in levels], 1)
+
+    def _cells(self, correction: nn.Module, stride: int, stage: Tensor, level: Tensor, answer: Tensor) -> Tensor:
+        return decode(answer.index_select(1, self.columns) + correction(stage, level), stride)
