@@ -218,6 +218,7 @@ def running(parts: Parts, reader: LiveReader) -> Iterator[None]:
         parts.notifier,
         parts.models,
         parts.people.feed,
+        parts.people.renewal,
         reader,
     )
     for one in threads:

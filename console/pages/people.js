@@ -48,6 +48,7 @@ export default {
       <button v-if="start.may_enrol && on" class="button primary" @click="enrolling = { source: null, picture: '' }"><Icon name="plus"/>{{ t.enrol }}</button></header>
     <section v-if="!on" class="card off" role="note"><h2>{{ t.off_title }}</h2>
       <template v-if="start.standing.fault.includes('vedette faces key')"><p>{{ t.off_why }}</p><p>{{ t.off_how }}</p><pre tabindex="0">{{ t.off_make }}</pre><p>{{ t.off_give }}</p><pre tabindex="0">{{ t.off_start }}</pre></template><p v-else>{{ filled(t.off_wrong, { fault: start.standing.fault }) }}</p></section>
+    <p v-if="on && start.standing.renewing" class="card" role="note">{{ filled(t.renewing, { count: start.standing.renewing }) }}</p>
     <template v-if="tab === 'enrolled'">
       <div v-if="groups.length > 1" class="row" role="group" :aria-label="t.group"><button class="button small" :aria-pressed="group === null" @click="group = null">{{ t.all_groups }}</button><button v-for="one in groups" :key="one" class="button small" :aria-pressed="group === one" @click="group = one">{{ one || t.no_group }}</button></div>
       <ul class="faces" :aria-label="t.tab_enrolled"><li v-for="one in shown" :key="one.id"><button :id="'person-' + one.id" :class="['face', { chosen: chosen?.person.id === one.id }]" @click="open(one.id)">

@@ -21,6 +21,7 @@ from console.people.feed import PeopleFeed, UnknownPeople
 from console.people.frames import Frames
 from console.people.looking import Looking
 from console.people.register import Register
+from console.people.renewal import Renewal
 from console.people.saying import Saying
 from console.people.sealing import HOW_TO, PersonKeys
 from console.people.sources import Sources
@@ -40,6 +41,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     Removed people match no more after `stops_within_s`; topics hold nothing of what was enrolled after
     `forgotten_within_s`; what cameras saw of anybody, of them too, is sealed and can't be read after `seen_days`.
+    `renewing` pictures are still to be looked at by another embedder, and are compared with nobody until then.
     """
 
     on: bool
@@ -47,6 +49,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     stops_within_s: float
     forgotten_within_s: float
     seen_days: float
+    renewing: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class PeopleParts:
     enrolling: Enrolling
     looking: Looking
     feed: PeopleFeed
+    renewal: Renewal
     frames: Frames
     faces: WholeFaces
     seen_days: float
@@ -77,6 +81,7 @@ class PeopleParts:
             stops_within_s=STOPS_WITHIN_S,
             forgotten_within_s=COMPACTED_WITHIN_MS / 1000,
             seen_days=self.seen_days,
+            renewing=self.renewal.waiting,
         )
 
     def step(self, now_ms: int) -> None:
@@ -119,6 +124,7 @@ def build_people(
         enrolling=Enrolling(register, sources, unknowns, clock_ms),
         looking=Looking(store, sources, faces, search, copies_of(config, sightings), clock_ms),
         feed=PeopleFeed(bootstrap, store, register, days, unknown, site, clock_ms, wake),
+        renewal=Renewal(store, register, keys, faces, config.faces.wanted_rate),
         frames=frames,
         faces=WholeFaces(models.localiser),
         seen_days=config.faces.keep_days,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -157,6 +157,21 @@ class Register:
         self._tell_person(connection, person)
         self._audit(connection, who.name, "add picture", person_id, source=source)
         return self._detail(connection, who, person_id)
+
+    def renew(self, person_id: str, seen: Mapping[str, Candidate], lost: int) -> int:
+        """What another embedder sees in pictures (by id) takes the place of what the one before saw; how many are still
+        there. `lost` are those in which it sees nothing. Raises NobodyError."""
+        with self._store.database.write() as connection:
+            person, key = self._person(connection, person_id), self._key(connection, person_id)
+            there = [row for row in self._store.people.faces(connection, person_id) if row.id in seen]
+            for row in there:
+                sealed, strength = sealed_face(key, row.id, seen[row.id]), seen[row.id].strength
+                model = self._models.manifest.id
+                self._store.people.renew_face(connection, replace(row, model=model, sealed=sealed, strength=strength))
+            self._tell_person(connection, self._changed(connection, person))
+            self._audit(connection, "", "renew pictures", person_id, renewed=len(there), lost=lost)
+        self._wake()
+        return len(there)
 
     def remove_picture(self, who: Who, person_id: str, face_id: str) -> PersonDetail:
         """One picture less; the last one can't go: then the person is to be removed. Raises NobodyError."""

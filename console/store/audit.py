@@ -79,6 +79,7 @@ AuditAction = (
         "remove picture",
         "remove token",
         "renew agent",
+        "renew pictures",
         "retention",
         "revoke agent",
         "search",

@@ -145,6 +145,15 @@ class People:
         """One more picture."""
         connection.execute(faces.insert().values(asdict(face)))
 
+    def renew_face(self, connection: Connection, face: FaceRow) -> None:
+        """A picture as another embedder sees it."""
+        connection.execute(update(faces).where(faces.c.id == face.id).values(asdict(face)))
+
+    def of_other_models(self, connection: Connection, model: str) -> dict[str, int]:
+        """How many pictures each person has that this embedder has not seen, of those who have any."""
+        query = select(faces.c.person, func.count()).where(faces.c.model != model).group_by(faces.c.person)
+        return {person: count for person, count in connection.execute(query.order_by(faces.c.person))}
+
     def remove_face(self, connection: Connection, face_id: str) -> None:
         """A picture is no more."""
         connection.execute(delete(faces).where(faces.c.id == face_id))

@@ -74,6 +74,7 @@ AUDIT_ACTIONS = {
     "remove picture": "Removed a picture of a person",
     "remove token": "Made an API token void",
     "renew agent": "An agent renewed its certificate",
+    "renew pictures": "Looked at a person's pictures anew, with another face model",
     "retention": "Old alerts were deleted",
     "revoke agent": "Took an agent out",
     "search": "Searched for a face",

@@ -18,6 +18,8 @@ PEOPLE = {
     "off_give": "Give it to Vedette and start it again:",
     "off_start": "export VEDETTE_MASTER_KEY='…'\nvedette up --config my.yaml",
     "off_wrong": "Give Vedette the key that this site was set up with: {fault}.",
+    "renewing": "The model for faces has changed: {count} enrolled pictures are still to be looked at anew. Until then "
+    "they are compared with nobody.",
     "empty_title": "Nobody is enrolled yet",
     "empty": "Enrol somebody with one clear picture of their face. Cameras that identify people (faces: identify) name "
     "them from then on; everybody else stays a stranger.",
