@@ -1,4 +1,4 @@
-"""How agents outside the cluster are let in: one-time tokens, certificates that are renewed, and an end to that."""
+"""The site's agents: who reads what; how those outside are let in, by one-time tokens, renew, and are taken out."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from console.auth.gate import Gate
+from console.live.fleet import Fleet, Heard
 from console.rights import Who
 from console.signer.signing import Signing
 from console.store.agents import AgentRow, AgentToken
 from console.store.audit import AuditAction
 from console.store.store import Store
+from contracts.assignment import agents_of, cameras_of
 from contracts.config import Config
 from contracts.enrolment import Enrol, Enrolled, Renew
 from contracts.errors import VedetteError
@@ -45,10 +47,17 @@ class RefusedError(VedetteError):
 class Agent(Struct, frozen=True, kw_only=True):
     """One agent; times are 0 until it has enrolled, `revoked_at_ms` while it may renew, `token_until_ms` without one.
 
-    `named`: it is in `edge.agents`, without which it neither enrols nor renews.
+    `named`: it is in `edge.agents`, without which it neither enrols nor renews. `cameras` are its own by the config,
+    `reads` those that it says it reads now; `runs` is the version that it said last, `heard_at_ms` when that was (0:
+    not since the console's start), `spool_bytes` what waited on its disk.
     """
 
     name: str
+    cameras: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    runs: str = ""
+    heard_at_ms: int = 0
+    spool_bytes: int = 0
     named: bool = True
     token_until_ms: int = 0
     enrolled_at_ms: int = 0
@@ -63,9 +72,17 @@ class AgentDesk:
     """Tokens, agents and their certificates. `signer` None: nobody enrols here."""
 
     def __init__(
-        self, config: Config, store: Store, gate: Gate, signer: Signing | None, clock_ms: Callable[[], int]
+        self,
+        config: Config,
+        in_force: Callable[[], Config],
+        store: Store,
+        fleet: Fleet,
+        gate: Gate,
+        signer: Signing | None,
+        clock_ms: Callable[[], int],
     ) -> None:
-        self._config, self._store, self._gate, self._signer, self._clock_ms = config, store, gate, signer, clock_ms
+        self._config, self._in_force, self._fleet = config, in_force, fleet
+        self._store, self._gate, self._signer, self._clock_ms = store, gate, signer, clock_ms
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,12 +95,24 @@ class AgentDesk:
         return self._signer is not None
 
     def agents(self, who: Who) -> tuple[Agent, ...]:
-        """All of the config, and who was enrolled before, by name. Raises ForbiddenError."""
+        """All of the config, who was enrolled before and who was heard, by name. Raises ForbiddenError."""
         who.need("manage_agents")
+        now_ms, config = self._clock_ms(), self._in_force()
         rows = {row.name: row for row in self._store.agents.all()}
-        tokens = {one.agent: one.expires_at_ms for one in self._store.agents.open_tokens(self._clock_ms())}
-        names = sorted({*self.names, *rows})
-        return tuple(_agent(name, name in self.names, tokens.get(name, 0), rows.get(name)) for name in names)
+        tokens = {one.agent: one.expires_at_ms for one in self._store.agents.open_tokens(now_ms)}
+        heard, known = self._fleet.agents(now_ms), agents_of(config)
+        agents = []
+        for name in sorted({*known, *rows, *heard}):
+            own = cameras_of(config, name) if name in known else ()
+            agent = Agent(name=name, cameras=own, named=name in self.names, token_until_ms=tokens.get(name, 0))
+            agents.append(_with_words(_with_row(agent, rows.get(name)), heard.get(name)))
+        return tuple(agents)
+
+    def readers(self, who: Who) -> dict[str, tuple[str, ...]]:
+        """Which agents say that they read each camera that is switched on: one should. Raises ForbiddenError."""
+        who.need("manage_agents")
+        found = self._fleet.readers(self._clock_ms())
+        return {name: found.get(name, ()) for name, camera in self._in_force().cameras.items() if camera.enabled}
 
     def token(self, who: Who, agent: str, valid_ms: int) -> str:
         """Make what lets `agent` enrol once; shown once, kept as a hash. Raises ForbiddenError, NoAgentError."""
@@ -197,12 +226,20 @@ class AgentDesk:
         self._store.audit.add(connection, at_ms=at_ms, who=who, action=action, subject=agent, details=details)
 
 
-def _agent(name: str, named: bool, token_until_ms: int, row: AgentRow | None) -> Agent:
-    agent = Agent(name=name, named=named, token_until_ms=token_until_ms)
+def _with_row(agent: Agent, row: AgentRow | None) -> Agent:
     if row is None:
         return agent
-    kept = {field: getattr(row, field) for field in AgentRow.__struct_fields__ if field != "certificate"}
-    return replace(agent, **kept)
+    return replace(
+        agent, **{field: getattr(row, field) for field in AgentRow.__struct_fields__ if field != "certificate"}
+    )
+
+
+def _with_words(agent: Agent, heard: Heard | None) -> Agent:
+    if heard is None:
+        return agent
+    return replace(
+        agent, reads=heard.cameras, runs=heard.version, heard_at_ms=heard.at_ms, spool_bytes=heard.spool_bytes
+    )
 
 
 def _signature(asked: Renew) -> bytes:

@@ -301,7 +301,7 @@ class Changes:
         if change := _change(key, body):
             self._tell_jobs(connection, change, now_ms)
         if key.kind == "camera":
-            told = RunCamera(camera=key.camera, spec=body) if isinstance(body, Camera) else None
+            told = RunCamera(camera=key.camera, spec=body, session=now_ms) if isinstance(body, Camera) else None
             self._tell_agent(connection, told or StopCamera(camera=key.camera))
         details = {"version": version.version, "note": note, "body": text}
         subject = "/".join(key)

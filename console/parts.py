@@ -19,6 +19,7 @@ from console.exchange import Exchange
 from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
+from console.live.fleet import Fleet
 from console.missed import Missed
 from console.models.desk import ModelDesk
 from console.notify.notifier import Notifier
@@ -52,6 +53,7 @@ class Parts:
     previews: Previews
     upkeep: Upkeep
     registry: CollectorRegistry
+    fleet: Fleet
     clock_ms: Callable[[], int]
     people: PeopleParts
     files: Files

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -49,6 +50,8 @@ from console.exchange import Exchange
 from console.explanations import Explanations
 from console.history import History
 from console.hub import Hub
+from console.live.figures import FleetFigures
+from console.live.fleet import Fleet
 from console.live.reader import LiveReader
 from console.live.veil import Veil
 from console.live.wall import Wall
@@ -129,6 +132,8 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     )
     site = config.site.name
     versions = registry_of(config.models, clock_ms)
+    fleet = Fleet(site)
+    registry.register(FleetFigures(fleet, changes.config, store.agents.certificates, version("vedette"), clock_ms))
     gate = Gate(store, config.console.session_hours)
     signer = SignerSocket(Path(config.console.agents.signer)) if config.console.agents.signer else None
     model_desk = ModelDesk(store, site, versions, changes.config, place.bootstrap, clock_ms, outbox.wake)
@@ -147,6 +152,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         notifier=notifier,
         upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step, model_desk.step)),
         registry=registry,
+        fleet=fleet,
         clock_ms=clock_ms,
         people=people,
         files=files,
@@ -155,7 +161,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         models=model_desk,
-        agents=AgentDesk(config, store, gate, signer, clock_ms),
+        agents=AgentDesk(config, changes.config, store, fleet, gate, signer, clock_ms),
         missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         snoozes=Snoozes(store, hub, clock_ms),
@@ -201,7 +207,7 @@ def application(parts: Parts, bootstrap: str) -> tuple[FastAPI, LiveReader]:
 
     parts.changes.listen(know)
     gallery = Follower(bootstrap, topics.GALLERY, watch_list.take) if config.faces.watch_lists else None
-    reader = LiveReader(bootstrap, config.site.name, wall, parts.clock_ms, gallery)
+    reader = LiveReader(bootstrap, config.site.name, wall, parts.fleet, parts.clock_ms, gallery)
     add_pages(app, Desk(parts, wall, reader, veil))
     return app, reader
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from contracts.config import Arming, Camera, Input, Line, Origin, Rule, Zone
-from contracts.fields import Id, Millis, Point, Share, Stage
+from contracts.fields import Count, Id, Millis, Point, Share, Stage
 from contracts.manifest import ModelManifest, Task
 from contracts.messages import Message
 from contracts.suppressions import Suppression
@@ -167,10 +167,15 @@ class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
 
 
 class RunCamera(msgspec.Struct, frozen=True, kw_only=True, tag="run_camera"):
-    """The agent reads this camera from now on, as it stands here and not as the agent's file has it."""
+    """Its agent (`spec.agent`) reads this camera from now on, as it stands here and not as the agent's file has it.
+
+    The frames from here on have this session or a higher one: whoever read it until now is behind, whatever it still
+    sends (edge/sessions.py).
+    """
 
     camera: Id
     spec: Camera
+    session: Count = 0
 
 
 class StopCamera(msgspec.Struct, frozen=True, kw_only=True, tag="stop_camera"):
@@ -180,18 +185,22 @@ class StopCamera(msgspec.Struct, frozen=True, kw_only=True, tag="stop_camera"):
 
 
 class ProbeCamera(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
-    """Open this input once and answer on `camera-probes`; after `until_ms` (broker's time) nobody waits any more."""
+    """Open this input once and answer on `camera-probes`; after `until_ms` (broker's time) nobody waits any more.
+
+    `agent` is who is asked; none: any that there is.
+    """
 
     id: Id
     source: Input
     until_ms: Millis
+    agent: str = ""
 
 
 EdgeChange = Budget | Masks | RunCamera | StopCamera | ProbeCamera
 
 
 class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
-    """A change for the agent of `site`."""
+    """A change for the agents of `site`."""
 
     site: Id
     change: EdgeChange

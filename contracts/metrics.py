@@ -155,6 +155,31 @@ VERDICTS = Metric("vedette_verdicts_total", "Operators' verdicts on alerts", "co
 IDENTITY_ANSWERS = Metric(
     "vedette_identity_answers_total", "Operators' word on who an alert is about", "counter", ("answer",)
 )
+AGENT_REPORTED = Metric(
+    "vedette_agent_report_timestamp_seconds",
+    "When the console last heard an agent (0: not since the console's start)",
+    "gauge",
+    ("agent",),
+)
+AGENT_CAMERAS = Metric("vedette_agent_cameras", "Cameras that an agent says it reads", "gauge", ("agent",))
+AGENT_SPOOL = Metric(
+    "vedette_agent_spool_bytes", "Bytes that wait in an agent's spool, as it says", "gauge", ("agent",)
+)
+AGENT_OUTDATED = Metric(
+    "vedette_agent_outdated", "1 while an agent runs another version than the console", "gauge", ("agent", "version")
+)
+AGENT_CERTIFICATE = Metric(
+    "vedette_agent_certificate_expires_timestamp_seconds",
+    "When the certificate ends that the console gave an agent",
+    "gauge",
+    ("agent",),
+)
+CAMERA_READERS = Metric(
+    "vedette_camera_readers",
+    "Agents that say they read a camera: one is right. `agent` is the one that the config names",
+    "gauge",
+    ("camera", "agent"),
+)
 CONSOLE_OUTBOX = Metric("vedette_console_outbox", "Records that wait for the broker", "gauge")
 NOTIFICATIONS = Metric(
     "vedette_notifications_total", "Notifications by what became of them", "counter", ("channel", "outcome")

@@ -1,4 +1,4 @@
-"""`python -m edge`: runs the agent of a site until SIGTERM or Ctrl-C, or replays recordings through the broker."""
+"""`python -m edge`: runs an agent of a site until SIGTERM or Ctrl-C, or replays recordings through the broker."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from contracts.config import Config, bootstrap_of
 from contracts.errors import ConfigError, VedetteError
 from edge import logs
 from edge.agent import Agent, Options
+from edge.config_watch import ConfigWatch
 from edge.identity import FOLDER, Identity
 from telemetry import Tracer, open_tracer
 
@@ -54,14 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(given: argparse.Namespace, config: Config, tracer: Tracer) -> Options:
     """An agent that has enrolled knows its broker from there; `--bootstrap` has the first word all the same."""
     identity = Identity(given.state / FOLDER)
-    enrolment = None if given.bootstrap else identity.enrolment
+    enrolled = identity.enrolment
+    enrolment = None if given.bootstrap else enrolled
     if enrolment is not None and enrolment.site != config.site.name:
         raise ConfigError("site.name", f"{given.state} enrolled for the site {enrolment.site}")
     return Options(
         bootstrap=bootstrap_of(config, given.bootstrap) if enrolment is None else str(identity.address(enrolment)),
         identity=identity if enrolment is not None else None,
         state=given.state,
-        name=given.name,
+        name=given.name or (enrolled.agent if enrolled is not None else platform.node() or "agent"),
         secrets=os.environ,
         now_ms=lambda: time.time_ns() // 1_000_000,
         replay_start_ms=given.replay_start_ms,
@@ -69,6 +71,7 @@ def _options(given: argparse.Namespace, config: Config, tracer: Tracer) -> Optio
         session=given.session,
         metrics_port=given.metrics_port,
         tracer=tracer,
+        news=ConfigWatch(given.config, config).news,
     )
 
 
@@ -91,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site's YAML file")
     parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="spool, session number, lock")
-    parser.add_argument("--name", default=platform.node() or "agent", help="what the agent calls itself (%(default)s)")
+    parser.add_argument("--name", default="", help="what the agent is called: as it enrolled, else as the machine")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="instead of edge.metrics_port; 0 = none")
     replay = parser.add_argument_group("replay", "files only, as fast as the broker takes them; ends when all is there")
     replay.add_argument("--replay-start-ms", type=int, metavar="MS", help="the time of each file's first picture")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.fields import Lane
-from edge.session import replace_file
+from edge.files import replace_file
 
 Place = tuple[int, int]
 

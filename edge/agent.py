@@ -1,4 +1,4 @@
-"""The agent of a site, wired: cameras publish, controls change them, and once a second each says how it is."""
+"""An agent of a site, wired: cameras publish, controls change them, and once a second each says how it is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edge.publisher import Publisher
 from edge.reader import Ends
 from edge.roster import Roster
 from edge.rotation import Rotation
-from edge.session import next_session
+from edge.sessions import Sessions
 from edge.settings import input_of, settings_of
 from edge.source import Timing
 from edge.spool import Spool
@@ -42,6 +42,8 @@ from telemetry import Tracer
 log = logging.getLogger(__name__)
 
 STATUS_S = 1.0
+CONTROLS_S = 2.0
+"""A broker that is there has told by then who reads which camera: one that was away may have lost some of its own."""
 CONNECT_S = 2.0
 """Cameras wait so long for a broker that is there, so that the first frames needn't take the late lane."""
 STOP_CAMERAS_S = 1.5
@@ -59,7 +61,8 @@ class AgentError(VedetteError):
 class Options:
     """How to run. `replay_start_ms` makes it a replay: files only, as fast as the broker takes them, no spool, no
     status, and captured_at_ms counts from there by the recording's own time. `every_frame` sends all pictures.
-    `session` overrides the persisted number. `identity` is that of an agent that has enrolled: it is renewed.
+    `session` overrides the persisted numbers. `identity` is that of an agent that has enrolled: it is renewed. `news`
+    is asked once a second what the config file says now (None: the same as before).
     """
 
     bootstrap: str
@@ -73,15 +76,17 @@ class Options:
     metrics_port: int | None = None
     identity: Identity | None = None
     tracer: Tracer = field(default_factory=Tracer)
+    news: Callable[[], Config | None] = lambda: None
 
 
 class Agent:
-    """All cameras of a config."""
+    """Its own cameras of a config."""
 
     def __init__(self, config: Config, options: Options, registry: CollectorRegistry) -> None:
         self._options = options
         self._replay = options.replay_start_ms is not None
-        self._roster = Roster(config, None if self._replay else options.state / "cameras")
+        self._roster = Roster(config, None if self._replay else options.state / "cameras", options.name)
+        self._sessions = Sessions(options.state / "sessions.json", options.session)
         self._slots = self._roster.slots()
         self._meters = Meters(Metrics(registry))
         self._publisher = Publisher(
@@ -115,7 +120,9 @@ class Agent:
         # Never changed in place: the main thread goes through it while a control makes another.
         self._cameras: dict[str, Camera] = {}
         self._next_index: dict[str, int] = {}
-        self._session = 0
+        self._reading = False
+        # Controls come on their own thread, the file's changes on the main one.
+        self._changing = threading.RLock()
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set, or until all recordings of a replay are delivered.
@@ -130,10 +137,9 @@ class Agent:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise AgentError(f"another agent uses {self._options.state}") from error
-            self._session = self._options.session or self._next_session()
+            self._sessions.load()
             self._roster.load()
             self._slots.update(self._roster.slots())
-            self._cameras = {name: self._camera(name) for name, c in self._config.cameras.items() if c.enabled}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
             host, registry = self._config.edge.metrics_host, self._meters.metrics.registry
             server = prometheus_client.start_http_server(port, host, registry) if port else None
@@ -157,35 +163,82 @@ class Agent:
         """Apply a control; raises ValueError for one that makes no sense."""
         match change:
             case ProbeCamera():
+                if change.agent not in ("", self._options.name):
+                    return
                 # The topic keeps the last question for ever; nobody waits for the answer to an old one.
                 if self._options.now_ms() - (self._publisher.clock_offset_ms or 0) < change.until_ms:
                     self._prober.ask(change)
                 return
             case RunCamera() | StopCamera():
-                if not self._roster.take(change):
-                    return
-                self._slots.update(self._roster.slots())
-                self._run_anew(change.camera)
+                with self._changing:
+                    if not self._take(change):
+                        return
             case Budget() | Masks():
                 camera = self._cameras.get(change.camera)
+                if camera is None and change.camera in self._config.cameras:
+                    return  # another agent's, or switched off
                 if camera is None:
                     raise ValueError(f"there is no camera `{change.camera}`")
                 camera.change(change)
         log.info("changed", extra={"camera": change.camera, "change": type(change).__name__.lower()})
 
+    def take_file(self, config: Config) -> None:
+        """The file says something else; raises OSError. What controls said of a camera stays in force."""
+        with self._changing:
+            before = self._roster.own()
+            self._roster.take_file(config)
+            self._slots.update(self._roster.slots())
+            for name in before.keys() | self._roster.own():
+                self._run_anew(name)
+        log.info("the config file's cameras are taken over", extra={"own": len(self._cameras)})
+
+    def _take(self, change: RunCamera | StopCamera) -> bool:
+        """Whether the control changed anything: the topic is read from its beginning each time."""
+        before = self._roster.own().keys()
+        changed = self._roster.take(change)
+        own = self._roster.own().keys()
+        if isinstance(change, RunCamera) and change.camera in own:
+            changed = self._sessions.raise_to(change.camera, change.session) or changed
+        if changed:
+            self._slots.update(self._roster.slots())
+            # Whose the others are may follow: who is named first is the only one until another is.
+            for name in {change.camera} | (before ^ own):
+                self._run_anew(name)
+        return changed
+
     def _run_anew(self, name: str) -> None:
         """Read the camera as the roster has it now: with new settings only, from new inputs, or not at all."""
-        spec = self._config.cameras.get(name)
         old = self._cameras.get(name)
         others = {other: camera for other, camera in self._cameras.items() if other != name}
-        if spec is None or not spec.enabled:
+        if name not in self._roster.own():
             self._cameras = others
             self._let_go(old)
+            self._sessions.give_up(name)
+            if old is not None:
+                self._meters.of(name).gone()
+        elif not self._reading:
             return
-        if old is not None and old.inputs == self._inputs(name):
-            old.take_over(settings_of(self._config, name))
-            return
-        self._let_go(old)
+        elif old is not None and old.inputs == self._inputs(name):
+            old.take_over(settings_of(self._config, name), self._session(name))
+        else:
+            self._let_go(old)
+            self._start(name, others)
+
+    def _session(self, name: str) -> int:
+        """The camera's session. Replays begin with 1: they are the same each time."""
+        return self._sessions.of(name, 0 if self._replay else self._options.now_ms())
+
+    def _begin(self) -> None:
+        """Read all that is this agent's."""
+        with self._changing:
+            self._reading = True
+            own = self._roster.own()
+            if not own:
+                log.warning("no camera of the site is this agent's", extra={"agent": self._options.name})
+            for name in own:
+                self._start(name, self._cameras)
+
+    def _start(self, name: str, others: dict[str, Camera]) -> None:
         camera = self._camera(name)
         self._cameras = others | {name: camera}
         camera.start()
@@ -198,25 +251,19 @@ class Agent:
             log.warning("its read hangs; it is left behind", extra={"camera": camera.name})
         self._next_index[camera.name] = camera.next_index
 
-    def _next_session(self) -> int:
-        try:
-            return next_session(self._options.state)
-        except ValueError as error:
-            raise AgentError(
-                f"{self._options.state / 'session'} is no number: write one there that is above every session so far"
-            ) from error
-
     def _run_live(self, stop: threading.Event) -> None:
-        if self._publisher.wait_connected(CONNECT_S):
-            self._report()
+        connected = self._publisher.wait_connected(CONNECT_S)
         self._controls.start()
+        if connected:
+            self._controls.wait_told(CONTROLS_S)
         if self._rotation is not None:
             self._rotation.start()
-        for camera in self._cameras.values():
-            camera.start()
+        self._begin()
         next_s = time.monotonic()
         while not stop.wait(max(next_s - time.monotonic(), 0.0)):
             next_s = max(next_s + STATUS_S, time.monotonic())
+            if (config := self._options.news()) is not None:
+                self.take_file(config)
             self._report()
             for camera in self._cameras.values():
                 # It was said in the status; what started the agent (`vedette up`, a service) starts it again.
@@ -225,8 +272,7 @@ class Agent:
                 camera.watch()
 
     def _run_replay(self, stop: threading.Event) -> None:
-        for camera in self._cameras.values():
-            camera.start()
+        self._begin()
         while not all(camera.ended for camera in self._cameras.values()):
             if stop.wait(0.2):
                 return
@@ -245,7 +291,6 @@ class Agent:
             self._publisher.send_status(
                 camera.status(
                     agent=self._options.name,
-                    session=self._session,
                     at_ms=self._options.now_ms(),
                     spool_bytes=self._publisher.spool_bytes,
                     clock_offset_ms=self._publisher.clock_offset_ms,
@@ -292,17 +337,17 @@ class Agent:
         return detect, detail if detail is not detect and not self._replay else None
 
     def _camera(self, name: str) -> Camera:
-        settings, inputs = settings_of(self._config, name), self._inputs(name)
+        settings, inputs, session = settings_of(self._config, name), self._inputs(name), self._session(name)
         if self._replay and not is_file(inputs[0].url):
             raise ConfigError(f"cameras.{name}.inputs", "only files can be replayed")
         ends = Ends(
             open_capture=OpenCvCapture,
             secrets=self._options.secrets,
             timing=Timing(self._options.now_ms, self._options.replay_start_ms),
-            chance=random.Random(f"{name}/{self._session}"),  # noqa: S311  jitter, no secret
+            chance=random.Random(f"{name}/{session}"),  # noqa: S311  jitter, no secret
         )
         pipeline = Pipeline(
-            self._session, settings, every_frame=self._options.every_frame, first_index=self._next_index.get(name, 0)
+            session, settings, every_frame=self._options.every_frame, first_index=self._next_index.get(name, 0)
         )
         return Camera(settings, inputs, ends, pipeline, self._publisher.publish, self._meters.of(name))
 

@@ -105,9 +105,9 @@ class Camera:
         if isinstance(change, Budget):
             self._budget = change
 
-    def take_over(self, base: CameraSettings) -> None:
-        """From the next picture on the camera is meant as `base` says; a budget goes on."""
-        self._base = base
+    def take_over(self, base: CameraSettings, session: int) -> None:
+        """From the next picture on the camera is meant as `base` says, in that session; a budget goes on."""
+        self._base, self._pipeline.session = base, session
         self._settings = base if self._budget is None else changed(base, base, self._budget)
 
     @property
@@ -126,9 +126,7 @@ class Camera:
         if self._detail is not None:
             self._detail.watch()
 
-    def status(
-        self, *, agent: str, session: int, at_ms: int, spool_bytes: int, clock_offset_ms: int | None
-    ) -> EdgeStatus:
+    def status(self, *, agent: str, at_ms: int, spool_bytes: int, clock_offset_ms: int | None) -> EdgeStatus:
         """The camera's state now; call it once a second."""
         now_s = time.monotonic()
         state = state_of(now_s, self._started_s, self._picture_s, ended=self.ended)
@@ -140,7 +138,7 @@ class Camera:
             site=self._settings.site,
             camera=self.name,
             agent=agent,
-            session=session,
+            session=self._pipeline.session,
             at_ms=at_ms,
             state=state,
             reason=self._reason(state),

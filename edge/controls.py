@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from bus.consuming import Record
 from bus.errors import BusError
 from bus.reader import Reader
 from contracts import metrics
@@ -42,6 +43,7 @@ class ControlFollower:
         self._dead_letter, self._now_ms, self._metrics = dead_letter, now_ms, made
         self._stop = threading.Event()
         self._again = threading.Event()
+        self._told = threading.Event()
         self._next = 0
         self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
 
@@ -56,6 +58,10 @@ class ControlFollower:
     def reconnect(self) -> None:
         """Read on over a new connection, with the credentials of now."""
         self._again.set()
+
+    def wait_told(self, timeout_s: float) -> bool:
+        """Whether all that the topic held was applied, waiting for it at most so long."""
+        return self._told.wait(timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Whether it ended within that time."""
@@ -92,15 +98,21 @@ class ControlFollower:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except BusError as error:
-                log.info("edge-controls can't be read", extra={"error": str(error)})
+            except (BusError, OSError) as error:  # OSError: what has to be kept of it can't be
+                log.info("edge-controls can't be followed", extra={"error": str(error)})
                 self._stop.wait(RETRY_S)
 
     def _follow(self) -> None:
         self._again.clear()
         with Reader(self._bootstrap, EDGE_CONTROLS) as reader:
+            for record in reader.held():
+                self._take(record)
+            self._told.set()
             while not (self._stop.is_set() or self._again.is_set()):
                 for record in reader.read(POLL_S):
-                    if record.offset >= self._next:  # else it was applied before the connection was lost
-                        self._next = record.offset + 1
-                        self.handle(record.value, record.partition, record.offset)
+                    self._take(record)
+
+    def _take(self, record: Record) -> None:
+        if record.offset >= self._next:  # else it was applied before the connection was lost
+            self.handle(record.value, record.partition, record.offset)
+            self._next = record.offset + 1

@@ -16,7 +16,7 @@ import msgspec
 from contracts.broker import BrokerAddress
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Enrolled, Renew
 from contracts.errors import ConfigError, VedetteError
-from edge.session import sync_folder
+from edge.files import sync_folder
 from vault import AgentKey, Certificate, write_private
 
 FOLDER = "identity"

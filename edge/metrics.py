@@ -61,6 +61,10 @@ class CameraMeter:
         """The camera is being opened again."""
         self._metrics.counter(metrics.CAMERA_RECONNECTS, self._camera).inc()
 
+    def gone(self) -> None:
+        """The camera is read here no more: it is neither up nor down."""
+        self._metrics.gauge(metrics.CAMERA_UP).remove(self._camera)
+
     def up(self, is_up: bool) -> None:
         """Whether the camera delivers."""
         self._metrics.gauge(metrics.CAMERA_UP, self._camera).set(1.0 if is_up else 0.0)

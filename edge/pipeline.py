@@ -32,7 +32,7 @@ class Pipeline:
     def __init__(
         self, session: int, settings: CameraSettings, *, every_frame: bool = False, first_index: int = 0
     ) -> None:
-        self._session = session
+        self.session = session
         self._every_frame = every_frame
         self._index = first_index - 1
         self._sampling = SamplerState()
@@ -119,7 +119,7 @@ class Pipeline:
         return Frame(
             site=settings.site,
             camera=settings.camera,
-            session=self._session,
+            session=self.session,
             index=self._index,
             captured_at_ms=captured_at_ms,
             width=width,
@@ -135,4 +135,4 @@ class Pipeline:
     def _traceparent(self, settings: CameraSettings, captured_at_ms: int) -> str:
         if not sampled(self._index, settings.traced_share):
             return ""
-        return first(settings.site, settings.camera, self._session, self._index, captured_at_ms)
+        return first(settings.site, settings.camera, self.session, self._index, captured_at_ms)

@@ -1,4 +1,4 @@
-"""Which cameras the agent reads: those of its file, as `edge-controls` have changed them since; kept on its disk.
+"""Which cameras the agent reads: its own of the file's, as `edge-controls` have changed them since; kept on its disk.
 
 So a start without a broker reads what was read before, and the topic's word comes again with the connection.
 """
@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from contracts.assignment import cameras_of
 from contracts.config import Camera, Config
 from contracts.config_check import check_camera, slots
 from contracts.controls import RunCamera, StopCamera
 from contracts.errors import ConfigError
-from edge.session import replace_file
+from edge.files import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,10 @@ _DECODER = msgspec.msgpack.Decoder(dict[str, Camera | None])
 
 
 class Roster:
-    """The file's cameras with the changes laid over them. `path` None keeps nothing: a replay."""
+    """The file's cameras with the changes laid over them, as `agent` has them. `path` None keeps nothing: a replay."""
 
-    def __init__(self, config: Config, path: Path | None) -> None:
-        self._file, self._path = config, path
+    def __init__(self, config: Config, path: Path | None, agent: str) -> None:
+        self._file, self._path, self._agent = config, path, agent
         self._changed: dict[str, Camera | None] = {}
 
     def load(self) -> None:
@@ -43,6 +44,15 @@ class Roster:
         """The config in force: cameras that were stopped are not in it."""
         cameras = {name: spec for name, spec in (self._file.cameras | self._changed).items() if spec is not None}
         return replace(self._file, cameras=cameras)
+
+    def own(self) -> dict[str, Camera]:
+        """The cameras that this agent is to read."""
+        config = self.config
+        return {name: config.cameras[name] for name in cameras_of(config, self._agent)}
+
+    def take_file(self, config: Config) -> None:
+        """The file says something else; what controls said stays over it."""
+        self._file = config
 
     def take(self, change: RunCamera | StopCamera) -> bool:
         """Keep a change; whether it changed anything. Raises ValueError for what makes no sense, or OSError."""

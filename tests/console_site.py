@@ -51,6 +51,7 @@ cameras:
   forecourt:
     friendly_name: Forecourt
     position: [0.3, 0.62]
+    agent: gatehouse
     inputs: [{url: forecourt.mp4}]
     zones:
       lawn: {coordinates: [[0.62, 0.2], [0.98, 0.25], [0.98, 0.6], [0.62, 0.55]], loitering_time: 4}
@@ -60,6 +61,7 @@ cameras:
   hall:
     friendly_name: Entrance hall
     position: [0.64, 0.34]
+    agent: quay
     inputs: [{url: hall.mp4}]
     zones:
       floor: {coordinates: [[0.2, 0.3], [0.8, 0.3], [0.9, 1.0], [0.1, 1.0]]}
@@ -135,7 +137,7 @@ class ConsoleSite:
     def __enter__(self) -> ConsoleSite:
         create_topics(self.bootstrap, topics.specs("harbour", 2))
         self.state.mkdir(parents=True)
-        more = "\n".join(f"  gate-{n:02d}: {{inputs: [{{url: gate.mp4}}]}}" for n in range(MORE_CAMERAS))
+        more = "\n".join(f"  gate-{n:02d}: {{agent: quay, inputs: [{{url: gate.mp4}}]}}" for n in range(MORE_CAMERAS))
         self.receiver = self._beside.enter_context(http_receiver())
         self.provider = self._beside.enter_context(provider())
         text = CONFIG.replace("CAMERAS", more).replace("RECEIVER", self.receiver.url)

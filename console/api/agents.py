@@ -1,4 +1,4 @@
-"""Agents outside the cluster: tokens for them, who is enrolled, and what agents themselves ask."""
+"""Agents: who reads what, tokens for those outside the cluster, who is enrolled, and what agents themselves ask."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ HOUR_S, WEEK_S = 3600, 7 * 86_400
 
 
 class AgentList(msgspec.Struct, frozen=True):
-    """All of the config, and who was enrolled before."""
+    """All of the config, who was enrolled before and who was heard; and who says of each camera that they read it."""
 
     agents: tuple[Agent, ...]
+    readers: dict[str, tuple[str, ...]]
 
 
 class NewToken(msgspec.Struct, frozen=True):
@@ -41,8 +42,8 @@ class AgentSecret(msgspec.Struct, frozen=True):
 
 @router.get("/api/agents", **spec(AgentList))
 def agents(parts: WithParts, who: Manager) -> Response:
-    """Who may enrol, and how long their certificates last."""
-    return reply(AgentList(parts.agents.agents(who)))
+    """Who reads which cameras, who may enrol, and how long their certificates last."""
+    return reply(AgentList(parts.agents.agents(who), parts.agents.readers(who)))
 
 
 @router.post("/api/agents/tokens", **spec(AgentSecret, takes=NewToken, status=201, errors=(404, 409)))

@@ -14,18 +14,23 @@ from console.api.objects import Editor, Viewer
 from console.api.versions import Note, Version, add_history
 from console.changes import ObjectView
 from console.store.objects import ObjectKey
-from contracts.config import Camera, Input, Name
+from contracts.assignment import agent_of
+from contracts.config import AgentName, Camera, Input, Name
 from contracts.messages import CameraProbe
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras, zones, rules"])
 
 
 class CameraView(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera as everybody may know it; where its pictures come from is in its object, for who may configure."""
+    """A camera as everybody may know it; where its pictures come from is in its object, for who may configure.
+
+    `agent` reads it; null: the site's only one.
+    """
 
     name: str
     friendly_name: str
     enabled: bool
+    agent: str | None
     maintenance: bool
     zones: tuple[str, ...]
     lines: tuple[str, ...]
@@ -47,10 +52,11 @@ class NewCamera(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """What to open once, and what the camera will be called."""
+    """What to open once, what the camera will be called, and who is to look (needed where there are several agents)."""
 
     source: Input
     camera: Name = "camera"
+    agent: AgentName | None = None
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,17 +93,19 @@ def _key(camera: str) -> ObjectKey:
 @router.get("", **spec(CameraList))
 def cameras(parts: WithParts, who: Viewer) -> Response:
     """The cameras that one may see."""
+    config = parts.changes.config()
     found = (
         CameraView(
             name=name,
             friendly_name=camera.friendly_name,
             enabled=camera.enabled,
+            agent=agent_of(config, name),
             maintenance=camera.maintenance,
             zones=tuple(camera.zones),
             lines=tuple(camera.lines),
             labels=camera.objects.track,
         )
-        for name, camera in parts.changes.config().cameras.items()
+        for name, camera in config.cameras.items()
         if who.sees(name)
     )
     return reply(CameraList(tuple(found)))
@@ -106,7 +114,7 @@ def cameras(parts: WithParts, who: Viewer) -> Response:
 @router.post("/try", **spec(Seen, takes=Address))
 def try_camera(parts: WithParts, who: Editor, given: Annotated[Address, Depends(body(Address))]) -> Response:
     """Have the agent open an address once; that it can't, or is silent, is an answer too."""
-    return reply(seen_of(parts.probes.ask(who, given.source, given.camera)))
+    return reply(seen_of(parts.probes.ask(who, given.source, given.camera, given.agent or "")))
 
 
 @router.put("/{camera}", **spec(ObjectView, takes=NewCamera, errors=(404, 409)))

@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Topic
 
 from bus.follower import Follower
 from bus.settings import Aside, settings
+from console.live.fleet import Fleet
 from console.live.wall import Wall
 from contracts import codec, topics
 from contracts.errors import ContractError
@@ -30,10 +31,16 @@ class LiveReader:
     """The thread; `start` and `stop` it, and with it `beside`. `watch` counts who looks at pictures."""
 
     def __init__(
-        self, bootstrap: str, site: str, wall: Wall, clock_ms: Callable[[], int], beside: Follower | None = None
+        self,
+        bootstrap: str,
+        site: str,
+        wall: Wall,
+        fleet: Fleet,
+        clock_ms: Callable[[], int],
+        beside: Follower | None = None,
     ) -> None:
-        self._bootstrap = bootstrap
-        self._wall = wall
+        self._bootstrap, self._site = bootstrap, site
+        self._wall, self._fleet = wall, fleet
         self._clock_ms = clock_ms
         self._beside = beside
         self._kinds: dict[str, type[Frame] | type[FrameTracks] | type[EdgeStatus]] = {
@@ -112,6 +119,10 @@ class LiveReader:
         partition, offset = message.partition(), message.offset()
         assert partition is not None
         assert offset is not None
+        if decoded.site != self._site:
+            return  # one topic has the words and tracks of all sites
+        if isinstance(decoded, EdgeStatus):
+            self._fleet.take(decoded, self._clock_ms())
         self._wall.take(decoded, self._clock_ms(), FrameRef(topic, partition, offset))
 
 

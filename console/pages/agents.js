@@ -1,29 +1,35 @@
-// Agents outside the cluster: how long their certificates last, one-time tokens for them, and taking one out.
+// Agents: who reads which cameras; of those outside how long certificates last, one-time tokens, and taking one out.
 import { Icon, Panel, Toasts } from "/assets/panel.js";
 
 const EVERY_MS = 5000;
 /** Certificates are renewed after half of their life: with a quarter left that has failed for long. */
 const LATE_SHARE = 0.25;
+/** Each says once a second how its cameras are. */
+const SILENT_MS = 10000;
 
 export default {
   mixins: [Panel],
   components: { Icon, Toasts },
-  data() { return { agents: this.start.agents, fresh: null, given: null, leaving: null }; },
+  data() { return { agents: this.start.agents, readers: this.start.readers, fresh: null, given: null, leaving: null }; },
   mounted() { this.polling = setInterval(() => this.look(), EVERY_MS); },
   unmounted() { clearInterval(this.polling); },
   computed: {
+    /** Cameras that nobody reads, and those that several read at once. */
+    unread() { return Object.keys(this.readers).filter((camera) => !this.readers[camera].length); },
+    twice() { return Object.keys(this.readers).filter((camera) => this.readers[camera].length > 1).map((camera) => `${camera} (${this.readers[camera].join(", ")})`); },
     /** Whether who the token is for has come with it, while it is still shown. */
     came() { return this.given && this.agents.some((one) => one.name === this.given.agent && one.enrolled_at_ms >= this.given.at_ms); },
   },
   methods: {
     async look() {
-      try { this.agents = await this.call("look", {}, { shows: false }); } catch { /* the bar says that the console is away */ }
+      try { this.take(await this.call("look", {}, { shows: false })); } catch { /* the bar says that the console is away */ }
     },
+    take({ agents, readers }) { this.agents = agents; this.readers = readers; },
     begin(agent) { this.fresh = { agent: agent.name, again: agent.enrolled_at_ms > 0, valid_s: this.start.valid_s[1] }; this.$nextTick(() => this.$refs.dialog.showModal()); },
     async make() {
       const { agent, valid_s } = this.fresh, at_ms = this.now();
       const answer = await this.call("token", { agent, valid_s });
-      this.agents = answer.agents;
+      this.take(answer);
       this.$refs.dialog.close();
       this.given = { agent, at_ms, commands: answer.commands, until_ms: this.one(agent).token_until_ms };
       this.$nextTick(() => this.$refs.given.showModal());
@@ -31,13 +37,17 @@ export default {
     ask(agent) { this.leaving = agent; this.$nextTick(() => this.$refs.leaving.showModal()); },
     async revoke() {
       const agent = this.leaving.name;
-      this.agents = await this.call("revoke", { agent });
+      this.take(await this.call("revoke", { agent }));
       this.$refs.leaving.close();
       this.say(this.filled(this.t.revoked, { agent }));
     },
     one(name) { return this.agents.find((one) => one.name === name); },
     ended(one) { return one.expires_at_ms <= this.clock; },
+    speaks(one) { return this.clock - one.heard_at_ms < SILENT_MS; },
+    missing(one) { return one.cameras.filter((camera) => !one.reads.includes(camera)); },
+    /** One beside the broker needs no certificate: it is well while it speaks. */
     state(one) {
+      if (!one.named && !one.enrolled_at_ms) return this.speaks(one) ? "here" : "away";
       if (!one.named) return "unnamed";
       if (one.revoked_at_ms) return "revoked";
       if (!one.enrolled_at_ms) return "new";
@@ -50,15 +60,18 @@ export default {
   template: `
 <div class="page">
   <header><h1>{{ t.title }}</h1></header>
+  <p v-if="unread.length" class="note bad" role="status">{{ filled(t.unread, { cameras: unread.join(', ') }) }}</p>
+  <p v-if="twice.length" class="note warn" role="status">{{ filled(t.twice, { cameras: twice.join(', ') }) }}</p>
   <p class="dim">{{ t.about }}</p>
-  <section v-if="!start.enrols || !agents.length" class="card note stack"><p>{{ start.enrols ? t.none_named : t.off }}</p><pre class="mono">{{ start.setting }}</pre></section>
-  <section v-if="agents.length" class="card scroll" tabindex="0" role="region" :aria-label="t.title"><table class="table agents"><thead><tr><th scope="col">{{ t.agent }}</th><th scope="col">{{ t.state }}</th><th scope="col">{{ t.ends }}</th><th scope="col">{{ t.renewed }}</th><th scope="col">{{ t.version }}</th><th scope="col">{{ t.address }}</th><th scope="col"><span class="sr">{{ t.actions }}</span></th></tr></thead>
+  <section v-if="agents.length" class="card scroll" tabindex="0" role="region" :aria-label="t.title"><table class="table agents"><thead><tr><th scope="col">{{ t.agent }}</th><th scope="col">{{ t.state }}</th><th scope="col">{{ t.cameras }}</th><th scope="col">{{ t.ends }}</th><th scope="col">{{ t.renewed }}</th><th scope="col">{{ t.version }}</th><th scope="col">{{ t.address }}</th><th scope="col"><span class="sr">{{ t.actions }}</span></th></tr></thead>
     <tbody><tr v-for="one in agents" :key="one.name"><td><b>{{ one.name }}</b></td>
-      <td class="how"><span :class="['badge', { well: 'good', late: 'warn', ended: 'bad', revoked: 'bad', unnamed: 'warn' }[state(one)]]">{{ t['state_' + state(one)] }}</span><div v-if="state(one) !== 'new' && state(one) !== 'well'" class="hint">{{ t['about_' + state(one)] }}</div><div v-if="one.token_until_ms > clock" class="hint">{{ filled(t.token_until, { time: at(one.token_until_ms, 'stamp') }) }}</div></td>
+      <td class="how"><span :class="['badge', { well: 'good', here: 'good', away: 'bad', late: 'warn', ended: 'bad', revoked: 'bad', unnamed: 'warn' }[state(one)]]">{{ t['state_' + state(one)] }}</span><div v-if="t['about_' + state(one)]" class="hint">{{ t['about_' + state(one)] }}</div><div v-if="one.token_until_ms > clock" class="hint">{{ filled(t.token_until, { time: at(one.token_until_ms, 'stamp') }) }}</div></td>
+      <td class="how">{{ one.reads.join(', ') || '–' }}<div v-if="missing(one).length" class="hint bad">{{ filled(t.missing, { cameras: missing(one).join(', ') }) }}</div><div v-if="!speaks(one) && (one.cameras.length || one.heard_at_ms)" class="hint">{{ one.heard_at_ms ? filled(t.heard_at, { time: at(one.heard_at_ms, 'stamp') }) : t.never_heard }}</div></td>
       <td>{{ at(one.expires_at_ms, 'stamp') }}<div v-if="one.expires_at_ms" :class="['hint', state(one) === 'late' || state(one) === 'ended' ? 'bad' : 'dim']">{{ left(one) }}</div></td>
       <td>{{ at(one.renewed_at_ms, 'stamp') }}<div v-if="one.enrolled_at_ms" class="hint dim">{{ filled(t.enrolled_at, { time: at(one.enrolled_at_ms, 'stamp') }) }}</div></td>
-      <td>{{ one.version || '–' }}</td><td>{{ one.address || '–' }}</td>
+      <td>{{ one.runs || one.version || '–' }}</td><td>{{ one.address || '–' }}</td>
       <td><span class="acts"><button v-if="start.enrols && one.named" class="button small" :aria-label="t.token + ' ' + one.name" @click="begin(one)"><Icon name="plus"/>{{ t.token }}</button><button v-if="one.enrolled_at_ms && !one.revoked_at_ms" class="button small danger" :aria-label="t.revoke + ' ' + one.name" @click="ask(one)">{{ t.revoke }}</button></span></td></tr></tbody></table></section>
+  <section v-if="!start.enrols || !start.named.length" class="card note stack"><p>{{ start.enrols ? t.none_named : t.off }}</p><pre class="mono">{{ start.setting }}</pre></section>
   <dialog ref="dialog" :aria-label="t.token" @close="fresh = null"><form v-if="fresh" @submit.prevent="make"><h2>{{ filled(t.token_for, { agent: fresh.agent }) }}</h2>
     <p class="dim">{{ t.token_hint }}</p><p v-if="fresh.again" class="note warn">{{ t.token_again }}</p>
     <label class="field">{{ t.good_for }}<select v-model.number="fresh.valid_s"><option v-for="valid_s in start.valid_s" :key="valid_s" :value="valid_s">{{ t['valid_' + valid_s] }}</option></select></label>

@@ -1,4 +1,4 @@
-"""The agents' page: who is enrolled and until when, one-time tokens for who shall be, and taking one out."""
+"""The agents' page: who reads which cameras; who is enrolled and until when, one-time tokens, and taking one out."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ async def agents_page(visit: Visit) -> None:
     desk, who = visit.desk, visit.who
     agents = desk.parts.agents
 
-    async def look() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = msgspec.to_builtins(await blocking(agents.agents, who))
-        return found
+    async def look() -> dict[str, Any]:
+        found, readers = await blocking(agents.agents, who), await blocking(agents.readers, who)
+        return {"agents": msgspec.to_builtins(found), "readers": readers}
 
     async def token(agent: str, valid_s: int) -> dict[str, Any]:
         if valid_s not in VALID_S:
             raise Refused(texts.AGENTS["token_needs"])
         secret = await blocking(agents.token, who, agent, valid_s * 1000)
-        return {"agents": await look(), "commands": COMMANDS.format(token=secret, console=desk.parts.address)}
+        return await look() | {"commands": COMMANDS.format(token=secret, console=desk.parts.address)}
 
-    async def revoke(agent: str) -> list[dict[str, Any]]:
+    async def revoke(agent: str) -> dict[str, Any]:
         await blocking(agents.revoke, who, agent)
         return await look()
 
     calls: dict[str, Answer] = {"look": look, "token": token, "revoke": revoke}
-    start = {"agents": await look(), "enrols": agents.enrols, "valid_s": VALID_S, "setting": SETTING}
+    start = await look() | {"enrols": agents.enrols, "named": agents.names, "valid_s": VALID_S, "setting": SETTING}
     Agents(calls, visit.check, visit.props(texts.AGENTS, start))

@@ -126,7 +126,7 @@ export default {
       delete masks[name];
       if (await this.run("save", { kind: "camera", camera, name: "", version: whole.version, body: { ...whole.body, masks } }, this.filled(this.t.removed, { name }), { kind: "camera", camera, name: "" })) { this.draft = null; this.chosen = ""; }
     },
-    attempt(source) { return this.call("try_camera", { camera: this.draft.camera, source }, { shows: false }); },
+    attempt(source) { return this.call("try_camera", { camera: this.draft.camera, source, agent: this.draft.body.agent ?? "" }, { shows: false }); },
     tryRule(hours) { return this.call("try_rule", { name: this.draft.name, rule: this.draft.body, hours }, { patience: 70000 }); },
     plan(text, remove) { return this.call("plan", { text, remove }); },
     applyPlan(text, digest, remove) { return this.call("apply", { text, digest, remove }); },
@@ -183,7 +183,7 @@ export default {
       <div v-if="!draft.fresh && object && object.origin === 'file'" class="note">{{ t.file_hint }} <button v-if="me.may_configure" type="button" class="button small" :disabled="busy" @click="adopt">{{ t.adopt }}</button></div>
       <p v-if="draft.kind === 'rule'" class="dim">{{ t['about_' + draft.body.kind] }}</p>
       <p v-if="draft.kind === 'mask'" class="dim">{{ t.about_mask }}</p>
-      <CameraForm v-if="draft.kind === 'camera'" :name="draft.camera" :body="draft.body" :t="t" :disabled="!editable" :attempt="attempt" @change="(body) => { remember(); draft = { ...draft, body }; }" />
+      <CameraForm v-if="draft.kind === 'camera'" :name="draft.camera" :body="draft.body" :t="t" :disabled="!editable" :attempt="attempt" :agents="start.agents" @change="(body) => { remember(); draft = { ...draft, body }; }" />
       <Field v-for="field in fields" :key="field.name" :field="field" :value="draft.body[field.name] === undefined ? null : draft.body[field.name]" :options="optionsOf(field)" :t="t" :disabled="!editable" @change="(value) => set(field.name, value)" />
       <TryRule v-if="draft.kind === 'rule' && me.may_configure" :key="draft.key" :t="t" :zone="zone" :attempt="tryRule" />
       <p v-if="usedBy.length" class="dim">{{ t.used_by }} {{ usedBy.map((one) => one.name).join(', ') }}</p>

@@ -18,6 +18,7 @@ from console.pages.preview import shown_preview
 from console.rights import Who
 from console.store.objects import Kind, ObjectKey
 from console.store.suppressions import SuppressionRow
+from contracts.assignment import agents_of
 from contracts.config import Arming, Input, Period, Rule
 
 SHOWN = ("camera", "zone", "line", "rule")
@@ -45,6 +46,7 @@ class SetupPage:
             "forms": forms(),
             "defaults": defaults(),
             "kinds": KINDS,
+            "agents": agents_of(self._changes.config()),
             "camera": query.get("camera", ""),
             "tab": query.get("tab", ""),
             "rule": query.get("rule", ""),
@@ -116,9 +118,10 @@ class SetupPage:
         await blocking(self._changes.undo, self._visit.who, _key(kind, camera, name))
         return await self._objects()
 
-    async def _try_camera(self, camera: str, source: dict[str, Any]) -> Any:
+    async def _try_camera(self, camera: str, source: dict[str, Any], agent: str) -> Any:
         asked = msgspec.convert(source, Input)
-        return msgspec.to_builtins(seen_of(await blocking(self._parts.probes.ask, self._visit.who, asked, camera)))
+        found = await blocking(self._parts.probes.ask, self._visit.who, asked, camera, agent)
+        return msgspec.to_builtins(seen_of(found))
 
     async def _try_rule(self, name: str, rule: dict[str, Any], hours: float) -> dict[str, Any]:
         given = {field: value for field, value in rule.items() if value is not None}

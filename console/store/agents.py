@@ -43,6 +43,10 @@ class AgentStore:
         with self._database.read() as connection:
             return [_agent(row) for row in connection.execute(select(agents).order_by(agents.c.name))]
 
+    def certificates(self) -> dict[str, int]:
+        """When the certificates end (ms) of those who may still renew them, by the agents' names."""
+        return {agent.name: agent.expires_at_ms for agent in self.all() if not agent.revoked_at_ms}
+
     def get(self, name: str) -> AgentRow | None:
         """One agent."""
         with self._database.read() as connection:

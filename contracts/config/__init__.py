@@ -4,7 +4,20 @@ Frigate's nouns where it has them. Coordinates are 0-1 of the picture. `contract
 """
 
 from contracts.config.accounts import Oidc, OidcRole, Role
-from contracts.config.base import LABELS, Clock, Day, Fps, Fraction, Name, NonNegative, Origin, Period, Positive, Spec
+from contracts.config.base import (
+    LABELS,
+    AgentName,
+    Clock,
+    Day,
+    Fps,
+    Fraction,
+    Name,
+    NonNegative,
+    Origin,
+    Period,
+    Positive,
+    Spec,
+)
 from contracts.config.cameras import Camera, CameraLearning, Detect, Filter, Input, Line, Mask, Motion, Objects, Zone
 from contracts.config.classifiers import Attribute, CameraClassifier, Classifier
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
@@ -74,6 +87,7 @@ __all__ = [
     "MOTION",
     "S3",
     "Absence",
+    "AgentName",
     "Agents",
     "AlertBudget",
     "AlertmanagerChannel",

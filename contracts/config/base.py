@@ -10,6 +10,8 @@ from msgspec import Meta
 # `$` alone would let a line feed follow, and names become topics and folders.
 _NAME = "a name of a-z, 0-9, - and _ (64 at most, - and _ not first or last)"
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?$(?!\n)", description=_NAME)]
+_AGENT = "a name of letters, 0-9, -, _ and . (128 at most), as machines have"
+AgentName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$(?!\n)", description=_AGENT)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 # Up to 1e9: 31 years in seconds. What is beyond is a slip of the keyboard.
 Positive = Annotated[float, Meta(gt=0, le=1e9)]

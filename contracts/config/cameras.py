@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from contracts.config.base import Fps, Fraction, Name, NonNegative, Positive, Spec
+from contracts.config.base import AgentName, Fps, Fraction, Name, NonNegative, Positive, Spec
 from contracts.config.classifiers import Attribute, CameraClassifier
 from contracts.config.faces import CameraFaces
 from contracts.fields import Point
@@ -99,10 +99,12 @@ class CameraLearning(Spec, frozen=True, kw_only=True):
 class Camera(Spec, frozen=True, kw_only=True):
     """One camera: inputs, gate, masks, zones, lines and what is followed.
 
-    `position` is where it stands on the site's plan: 0-1 of it, or, when any is beyond, in whatever unit all are in.
+    `agent` is the one that reads it, by name; none: the site's only one. `position` is where it stands on the site's
+    plan: 0-1 of it, or, when any is beyond, in whatever unit all are in.
     """
 
     inputs: tuple[Input, ...]
+    agent: AgentName | None = None
     enabled: bool = True
     friendly_name: str = ""
     slot: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None

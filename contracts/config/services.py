@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from contracts.config.accounts import Oidc
-from contracts.config.base import Fraction, Name, NonNegative, Period, Positive, Spec
+from contracts.config.base import AgentName, Fraction, Name, NonNegative, Period, Positive, Spec
 from contracts.config.notifications import Notifications
 
 
@@ -59,15 +59,18 @@ class Spool(Spec, frozen=True, kw_only=True):
 
 
 class Edge(Spec, frozen=True, kw_only=True):
-    """The agent. Its metrics are served on `metrics_host` (0.0.0.0: to all, as in a container).
+    """The agents. Their metrics are served on `metrics_host` (0.0.0.0: to all, as in a container).
 
     `traced_share` of the frames are followed from shutter to notification, by every part that is told of a collector
     (OTEL_EXPORTER_OTLP_ENDPOINT).
 
     `agents` are those outside the cluster: each enrols at the console and has a Kafka user of its own (docs/agents.md).
+    `local_agents` are those beside the broker, by what each is called (`--name`: as its pod, node or machine). Where
+    there are several, each camera names its own.
     """
 
     agents: tuple[Name, ...] = ()
+    local_agents: tuple[AgentName, ...] = ()
     spool: Spool = Spool()
     traced_share: Fraction = 0.0
     metrics_host: str = "127.0.0.1"

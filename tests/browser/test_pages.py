@@ -31,7 +31,9 @@ Shot = Callable[[Page, str], None]
 
 
 @contextmanager
-def camera_running(site: ConsoleSite, camera: str = "forecourt", state: str = "up") -> Iterator[threading.Event]:
+def camera_running(
+    site: ConsoleSite, camera: str = "forecourt", state: str = "up", agents: tuple[str, ...] = ("edge-1",)
+) -> Iterator[threading.Event]:
     """An agent's pictures and word, five times and once a second, until the event is set or the block ends."""
     stopped = threading.Event()
 
@@ -43,7 +45,8 @@ def camera_running(site: ConsoleSite, camera: str = "forecourt", state: str = "u
             site.send(topics.frames("harbour"), frame, camera)
             site.send(topics.TRACKS, tracks_of(frame), camera)
             if index % 5 == 0:
-                site.send(topics.EDGE_STATUS, status_of(camera, state), camera)
+                for agent in agents:
+                    site.send(topics.EDGE_STATUS, status_of(camera, state, agent=agent, version="0.1.0"), camera)
             stopped.wait(0.2)
 
     thread = threading.Thread(target=run)
@@ -305,8 +308,15 @@ def test_an_agent_is_let_in_by_a_token_and_taken_out(
     site: ConsoleSite, opened: Opened, shot: Shot, tmp_path: Path
 ) -> None:
     page = opened("/health", script="Object.defineProperty(navigator, 'clipboard', {})")  # as over plain HTTP
-    page.get_by_role("link", name="Certificates of agents").click()
+    page.locator(".page header").get_by_role("link", name="Agents").click()
     expect(page.get_by_role("row", name="quay")).to_contain_text("Not enrolled")
+    expect(page.get_by_role("row", name="quay")).to_contain_text("not read: gate-00, gate-01")
+    with camera_running(site, "hall", agents=("quay",)), camera_running(site, agents=("gatehouse", "edge-1")):
+        expect(page.get_by_text("Read by several agents at once: forecourt (edge-1, gatehouse)")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^Nobody reads: gate-00, gate-01,"))).to_be_visible()
+        expect(page.get_by_role("row", name="edge-1")).to_contain_text("At work")
+        assert findings(page) == []
+        shot(page, "agents-read")
     page.get_by_role("button", name="New token gatehouse").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_contain_text("lets this agent enrol once")

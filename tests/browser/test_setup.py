@@ -30,7 +30,7 @@ def clip(site: ConsoleSite, tmp_path: Path) -> Iterator[Path]:
     cameras = {"gate-00": {"inputs": [{"url": "none.mp4"}], "enabled": False}}
     config.write_text(json.dumps({"site": {"name": "harbour"}, "edge": {"metrics_port": 0}, "cameras": cameras}))
     path = write_clip(tmp_path / "porch.avi", 50, picture=lambda n: moving_square(n, 960, 540))
-    with RunningAgent(config, site.bootstrap, tmp_path / "edge"):
+    with RunningAgent(config, site.bootstrap, tmp_path / "edge", "--name=quay"):
         yield path
 
 
@@ -47,6 +47,7 @@ def test_a_camera_is_tried_added_masked_and_taken_back(
     page.get_by_role("button", name="New camera").click()
     page.get_by_label("Name").fill("Porch")
     page.keyboard.press("Enter")
+    page.get_by_label("Read by the agent").select_option("quay")
     address = page.get_by_label("Address")
     address.fill("rtsp://viewer:tapioca@192.168.1.20/1")
     page.get_by_role("button", name="Try it").click()
@@ -66,7 +67,7 @@ def test_a_camera_is_tried_added_masked_and_taken_back(
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").get_by_text("porch saved")).to_be_visible()
     (told,) = edge_controls(site, RunCamera)
-    assert (told.change.camera, told.change.spec.detect.fps) == ("porch", 4.0)
+    assert (told.change.camera, told.change.spec.agent, told.change.spec.detect.fps) == ("porch", "quay", 4.0)
 
     page.get_by_role("tab", name="Zones and lines").click()
     page.get_by_role("button", name="New mask").click()

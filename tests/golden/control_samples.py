@@ -129,6 +129,14 @@ CONTROLS: dict[str, Message] = {
     ),
     "edge_control_masks": EdgeControl(site="home", change=Masks(camera="gate", polygons={"window": SQUARE})),
     "edge_control_run": EdgeControl(site="home", change=RunCamera(camera="gate", spec=CAMERA)),
+    "edge_control_move": EdgeControl(
+        site="home",
+        change=RunCamera(camera="gate", spec=msgspec.structs.replace(CAMERA, agent="gate-box"), session=AT_MS),
+    ),
+    "edge_control_ask": EdgeControl(
+        site="home",
+        change=ProbeCamera(id="0b5c1f6f", source=CAMERA.inputs[0], until_ms=AT_MS, agent="gate-box"),
+    ),
     "edge_control_stop": EdgeControl(site="home", change=StopCamera(camera="gate")),
     "edge_control_probe": EdgeControl(
         site="home", change=ProbeCamera(id="0b5c1f6e", source=CAMERA.inputs[0], until_ms=AT_MS)

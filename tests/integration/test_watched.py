@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import Evidence, FrameRef
+from contracts.messages import EdgeStatus, Evidence, FrameRef
 from tests.console_tools import alert_of
 from tests.manifests.test_dashboards import BOARDS, expressions
 from tests.manifests.test_monitoring import ALERTS, PROMETHEUS, RULES
@@ -29,6 +29,8 @@ BACKLOG = 300
 NOT_PROVOKED = {
     "DiskFillsUp": "hours of growth; it may come here, by what the spool writes",
     "FaceVectorsDropped": "somebody enrolled, and a key that is gone",
+    "CameraUnread": "an agent whose site.yaml is an old one",
+    "AgentOutdated": "a day",
     "CameraDrifts": "32 blocks of 25 tracks, which are days",
 }
 """What is missing here, by what it would need: promtool's tests have these (deploy/prometheus/rules.test.yaml)."""
@@ -36,6 +38,7 @@ NOT_MEASURED = {
     r"container_|kubelet_": "Kubernetes",
     r"vedette[_:](face|faces|gallery|unknown|identity)_": "somebody enrolled (tests/jobs/test_faces.py)",
     r"vedette_drift_": "a reference",
+    r"vedette_agent_certificate": "an agent that has enrolled (tests/unit/console/live/test_fleet.py)",
     r"vedette_model_confidence_shift": "a candidate that sees the same things less surely",
     r"vedette_events_silenced": "the same thing again after a verdict (tests/jobs/test_rules.py)",
     r"vedette_evidence_deleted": "a day that has passed",
@@ -148,7 +151,9 @@ def _live_through_it(site: WatchedSite, watch: Watch) -> None:
     watch.until("DeadLetters", "LagHigh", "LatencyBudgetBurnsFast", "LatencyBudgetBurnsSlowly")
     watch.until("ModelFails", "ModelTakenBack")
     site.promote("bright_boxes", folder=site.folder / "nowhere", stage="canary", cameras=("gate",), share=1.0)
-    watch.until("ModelRefused")
+    another = EdgeStatus(site=SITE, camera="gate", agent="another", session=1, at_ms=now_ms(), state="up")
+    site.writer.put(topics.EDGE_STATUS, encode(another), "gate")
+    watch.until("ModelRefused", "CameraReadTwice")
     # Another candidate, which sees other things than the model in service: what is compared has its panels.
     site.promote("bright_blind", stage="canary", cameras=("gate",), share=1.0)
     site.wait("alerts", lambda: len(site.alerts()) >= 2)
@@ -169,4 +174,4 @@ def _live_through_it(site: WatchedSite, watch: Watch) -> None:
     watch.until_answered()
 
     site.end_agent()
-    watch.until("AgentSilent", "CertificateExpires")
+    watch.until("AgentSilent", "CertificateExpires", "AgentNotHeard")

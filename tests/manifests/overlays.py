@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,10 +29,20 @@ Object = dict[str, Any]
 @functools.cache
 def built(overlay: str) -> tuple[Object, ...]:
     """All objects of an overlay."""
+    return _built(K8S / "overlays" / overlay)
+
+
+def built_with(overlay: str, component: str, folder: Path) -> tuple[Object, ...]:
+    """All objects of an overlay with another component after its own; `folder` is an empty one."""
+    places = (K8S / "overlays" / overlay, K8S / "components" / component)
+    above, more = (os.path.relpath(place, folder) for place in places)
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [above], "components": [more]}))
+    return _built(folder)
+
+
+def _built(folder: Path) -> tuple[Object, ...]:
     kubectl = Path(sys.executable).with_name("kubectl")
-    done = subprocess.run(
-        [kubectl, "kustomize", K8S / "overlays" / overlay], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tuple(one for one in yaml.safe_load_all(done.stdout) if one)
 

@@ -14,6 +14,7 @@ import yaml
 from msgspec.structs import replace
 
 from contracts.access import of_agents, of_parts
+from contracts.assignment import agents_of
 from contracts.config import S3, CameraFaces, Console, Edge, Stream
 from contracts.config_file import load
 from contracts.face_models import identifying
@@ -23,6 +24,7 @@ from tests.manifests.overlays import (
     K8S,
     OVERLAYS,
     built,
+    built_with,
     containers,
     crd_schemas,
     faults_of,
@@ -385,3 +387,25 @@ def test_every_part_that_makes_spans_is_told_of_the_collector() -> None:
         if any(variable["name"] in ENDPOINTS for variable in container.get("env", []))
     }
     assert told == {"agent", "console", *jobs_of("prod")}
+
+
+def test_the_cluster_s_agents_are_those_that_cameras_name() -> None:
+    config = load(site_of("prod"))
+    (pods,) = (one for one in built("prod") if name_of(one) == "StatefulSet/agent")
+    assert config.edge.local_agents == tuple(f"agent-{number}" for number in range(pods["spec"]["replicas"]))
+    assert {camera.agent for camera in config.cameras.values()} == set(agents_of(config))
+
+
+def test_an_agent_a_node_is_called_as_the_node_and_has_what_the_site_s_one_has(tmp_path: Path) -> None:
+    objects = built_with("prod", "agent-per-node", tmp_path)
+    before = next(one for one in built("prod") if name_of(one) == "StatefulSet/agent")
+    assert "StatefulSet/agent" not in {name_of(one) for one in objects}
+    agents = next(one for one in objects if name_of(one) == "DaemonSet/agent")
+    assert faults_of(agents, {}) == []
+    (one,), (other,) = containers(agents), containers(before)
+    name, *rest = one["env"]
+    assert "--name=$(NAME)" in one["args"]
+    assert name == {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert {**one, "env": rest} == {**other, "env": other["env"][1:]}
+    mounted, there = {mount["name"] for mount in one["volumeMounts"]}, {volume["name"] for volume in volumes(agents)}
+    assert mounted == there

@@ -5,7 +5,7 @@ const LABELS = ["person", "bicycle", "car", "motorcycle", "bus", "truck", "bag",
 export const newCamera = () => ({ inputs: [{ url: "" }], enabled: true, friendly_name: "", detect: {}, objects: { track: ["person"] }, masks: {} });
 
 export const CameraForm = {
-  props: { name: String, body: Object, disabled: Boolean, t: Object, attempt: Function },
+  props: { name: String, body: Object, disabled: Boolean, t: Object, attempt: Function, agents: Array },
   emits: ["change"],
   components: { Icon },
   data: () => ({ seen: {}, trying: -1 }),
@@ -14,6 +14,7 @@ export const CameraForm = {
     detail() { return this.body.inputs.findIndex((one) => one.roles && !one.roles.includes("detect")); },
     secret() { return this.name.toUpperCase().replace(/[^A-Z0-9]+/g, "_") + "_PASSWORD"; },
     hint() { return this.t.url_hint.replaceAll("SECRET", this.secret); },
+    known() { return [...new Set([...this.agents, this.body.agent])].filter(Boolean); },
     masks() { return Object.keys(this.body.masks ?? {}); },
   },
   watch: { name() { this.seen = {}; } },
@@ -37,6 +38,7 @@ export const CameraForm = {
   },
   template: `
 <label class="field">{{ t.field_friendly_name }}<input type="text" :value="body.friendly_name ?? ''" :disabled="disabled" @input="put({ friendly_name: $event.target.value })"></label>
+<label v-if="agents.length > 1 || body.agent" class="field">{{ t.field_agent }}<select :value="body.agent ?? ''" required :disabled="disabled" @change="put({ agent: $event.target.value || null })"><option value="" disabled>{{ t.choose_agent }}</option><option v-for="one in known" :key="one" :value="one">{{ one }}</option></select></label>
 <fieldset v-for="(one, i) in body.inputs" :key="i" :disabled="disabled"><legend>{{ i === detail ? t.input_detail : detail < 0 ? t.input_only : t.input_detect }}</legend>
   <label class="field"><span class="sr">{{ t.url }}</span><input type="text" :value="one.url" required spellcheck="false" autocomplete="off" :placeholder="'rtsp://viewer:{' + secret + '}@192.168.1.20/stream2'" :aria-invalid="!!seen[i]?.error" :aria-describedby="'url-error-' + i + ' url-hint-' + i" @input="url(i, $event.target.value)"></label>
   <div role="status" aria-live="polite"><p v-if="seen[i]?.error" :id="'url-error-' + i" class="note bad">{{ seen[i].error }}</p></div>

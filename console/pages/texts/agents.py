@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 AGENTS = {
-    "title": "Agents outside the cluster",
-    "about": "An agent at another place comes to the broker by a certificate. It gets the first one for a one-time"
-    " token, and renews it by itself.",
-    "off": "Agents can't enrol at this console: the config names no signer (docs/agents.md). It would say:",
-    "none_named": "The config names no agents in edge.agents. It would say:",
+    "title": "Agents",
+    "about": "Which agent reads a camera stands with the camera. An agent at another place comes to the broker by a"
+    " certificate: it gets the first one for a one-time token, and renews it by itself.",
+    "off": "Agents at other places can't enrol at this console: the config names no signer (docs/agents.md). It would"
+    " say:",
+    "none_named": "The config names no agents of other places in edge.agents. It would say:",
+    "unread": "Nobody reads: {cameras}",
+    "twice": "Read by several agents at once: {cameras}. Only the frames of the one that got it last count.",
+    "cameras": "Reads",
+    "missing": "not read: {cameras}",
+    "heard_at": "last heard {time}",
+    "never_heard": "not heard since this console's start",
     "agent": "Agent",
     "state": "State",
+    "state_here": "At work",
+    "state_away": "Silent",
+    "about_away": "It is beside the broker, and says nothing of any camera.",
     "state_new": "Not enrolled",
     "state_well": "Enrolled",
     "state_late": "Renewal overdue",

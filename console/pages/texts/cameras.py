@@ -32,6 +32,8 @@ CAMERAS = FORMS | {
     "seen_by": "seen by",
     "of_site": "as the site",
     "field_friendly_name": "Name that is shown",
+    "field_agent": "Read by the agent",
+    "choose_agent": "Choose one",
     "field_fps": "Pictures a second",
     "field_height": "Height of pictures (pixels)",
     "field_track": "Objects to follow",

@@ -91,7 +91,7 @@ HEALTH = {
     "spool": "Spool",
     "clock": "Clock",
     "agent": "Agent",
-    "agents": "Certificates of agents",
+    "agents": "Agents",
     "agent_runs": "{agent} (version {version})",
     "delay": "To the decision",
     "parts": "Parts",

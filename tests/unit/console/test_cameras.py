@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 from msgspec.structs import replace
 
+from bus.consuming import Record
 from bus.errors import BusError
 from console.changes import ConflictError, NoObjectError
 from console.parts import Parts
@@ -15,17 +17,19 @@ from console.rights import ForbiddenError, Who
 from console.store.objects import ObjectKey
 from console.wiring import Place, build
 from contracts import topics
-from contracts.codec import decode
+from contracts.codec import decode, encode
 from contracts.config import Camera, Input, Objects, Zone, ZoneEntry
 from contracts.config_file import parse
-from contracts.controls import Control, EdgeControl, RunCamera, SetCamera, StopCamera
+from contracts.controls import Control, EdgeControl, ProbeCamera, RunCamera, SetCamera, StopCamera
 from contracts.errors import ConfigError
+from contracts.messages import CameraProbe
 from tests.console_process import CONFIG
 
 ADA = Who("ada", "administrator")
 PORCH = ObjectKey("camera", "porch", "")
 GATE = ObjectKey("camera", "gate", "")
 SPEC = Camera(inputs=(Input(url="rtsp://viewer:{PORCH_PASSWORD}@porch/1"),), friendly_name="Porch")
+OWNERS = {"gate": "box", "hall": "bridge"}
 TRIANGLE = Zone(coordinates=((0.1, 0.1), (0.9, 0.1), (0.9, 0.9)))
 
 
@@ -52,9 +56,24 @@ def test_an_added_camera_is_told_whole_to_its_agent_and_without_inputs_to_the_jo
     assert (view.origin, view.version) == ("console", 1)
     (job,), (edge,) = told(parts)
     placed = replace(SPEC, slot=2)  # gate and hall have 0 and 1
-    assert edge.change == RunCamera(camera="porch", spec=placed)
+    assert edge.change == RunCamera(camera="porch", spec=placed, session=edge.change.session)
+    assert edge.change.session == job.version > 0
     assert job.change == SetCamera(camera="porch", spec=replace(placed, inputs=()))
     assert heard == [{"gate", "hall"}, {"gate", "hall", "porch"}]
+
+
+def test_a_camera_goes_to_another_agent_in_a_session_above_all_of_the_one_before(parts: Parts) -> None:
+    for agent in ("box", "bridge"):
+        parts.changes.put_all(
+            ADA, [(ObjectKey("camera", name, ""), replace(SPEC, agent=agent)) for name in ("gate", "hall")], note=""
+        )
+    moved = [one.change for one in told(parts)[1] if one.change.camera == "gate"]
+    assert [one.spec.agent for one in moved if isinstance(one, RunCamera)] == ["box", "bridge"]
+    assert moved[0].session < moved[1].session
+    with pytest.raises(ConfigError, match=r"cameras\.gate\.agent: is missing: the site has several"):
+        parts.changes.put_all(
+            ADA, [(ObjectKey("camera", "gate", ""), SPEC), (PORCH, replace(SPEC, agent="b"))], note=""
+        )
 
 
 def test_a_camera_of_the_file_is_adopted_before_it_is_changed_and_keeps_zones_and_slot(parts: Parts) -> None:
@@ -119,6 +138,35 @@ def test_addresses_are_for_those_who_may_configure(parts: Parts) -> None:
             parts.probes.ask(who, SPEC.inputs[0])
     with pytest.raises(ConfigError, match="must not travel"):
         parts.probes.ask(ADA, Input(url="rtsp://viewer:plain@porch/1"))
+
+
+def test_of_several_agents_one_is_asked_to_open_an_address(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [(ObjectKey("camera", name, ""), replace(SPEC, agent=agent)) for name, agent in OWNERS.items()]
+    parts.changes.put_all(ADA, cameras, note="")
+    monkeypatch.setattr("console.probes.Reader", lambda *_: Answers(parts))
+    for camera, agent, asked in (("gate", "", "box"), ("gate", "bridge", "bridge"), ("porch", "box", "box")):
+        assert parts.probes.ask(ADA, SPEC.inputs[0], camera, agent).agent == asked
+    with pytest.raises(ConfigError, match=r"cameras\.porch\.agent: is missing: one of box, bridge is to open it"):
+        parts.probes.ask(ADA, SPEC.inputs[0], "porch")
+
+
+class Answers:
+    """Where answers are read: there is one of whoever was asked last."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, timeout_s: float) -> list[Record]:
+        asked = told(self._parts)[1][-1].change
+        assert isinstance(asked, ProbeCamera)
+        seen = CameraProbe(site="home", id=asked.id, agent=asked.agent, at_ms=1, took_s=1.0)
+        return [Record(topics.CAMERA_PROBES, 0, 0, 0, None, encode(seen))]
 
 
 def test_without_a_broker_the_answer_says_so(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,9 @@ MISTAKES = [
     ("edge", {"agents": ["north", "north"]}, "edge.agents[1]", "stands there already"),
     ("edge", {"agents": ["north_gate"]}, "edge.agents[0]", "have no _"),
     ("edge", {"agents": ["n" * 60]}, "edge.agents[0]", "more than 64"),
+    ("edge", {"agents": ["north"], "local_agents": ["north"]}, "edge.local_agents[0]", "an agent already"),
+    ("edge", {"local_agents": ["a", "a"]}, "edge.local_agents[1]", "an agent already"),
+    ("edge", {"agents": ["north"], "local_agents": ["agent-0"]}, "cameras.gate.agent", "several agents"),
     ("console", {"agents": {"bootstrap_servers": ["a"]}}, "console.agents.bootstrap_servers[0]", "host:port"),
     ("console", {"agents": {"signer": "/s"}}, "console.agents.bootstrap_servers", "told of a broker"),
     (
@@ -336,6 +339,34 @@ CLASSIFIED = {
     "classifiers": {"hard_hat": {"manifest": "hard-hat.json"}},
     "rules": {"bare": {"kind": "zone_entry", "zone": "yard", "attributes": {"hard_hat": "no"}}},
 }
+
+
+@pytest.mark.parametrize(
+    ("edge", "gate", "hall", "path", "words"),
+    [
+        ("agents: [box]", "agent: bix", "", "cameras.gate.agent", "`bix` is none of the site's agents: box"),
+        ("local_agents: [a, b]", "agent: a", "", "cameras.hall.agent", "is missing: the site has several agents, a, b"),
+        ("", "agent: a", "agent: b", "", ""),
+        ("", "agent: a, enabled: false", "agent: b", "", ""),
+        ("local_agents: [a, b]", "agent: a", "enabled: false", "", ""),
+        ("agents: [box]", "", "", "", ""),  # the site's only one
+        ("", "agent: 'two words'", "", "cameras.gate.agent", "a name of letters"),
+        ("", "agent: ''", "", "cameras.gate.agent", "a name of letters"),
+    ],
+)
+def test_each_camera_is_one_agent_s(edge: str, gate: str, hall: str, path: str, words: str) -> None:
+    text = f"""
+edge: {{{edge}}}
+cameras:
+  gate: {{inputs: [{{url: gate.mp4}}], {gate}}}
+  hall: {{inputs: [{{url: hall.mp4}}], {hall}}}
+"""
+    if not path:
+        assert list(parse(text).cameras) == ["gate", "hall"]
+        return
+    wrong = fault(text)
+    assert wrong.path == path
+    assert words in wrong.reason
 
 
 @pytest.mark.parametrize(

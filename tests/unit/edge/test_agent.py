@@ -1,20 +1,23 @@
-"""The agent ends when a camera can't be brought back otherwise, so that it is started again."""
+"""An agent ends when a camera can't be brought back otherwise, and reads the cameras that are its own by now."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.config import Input
-from contracts.config_file import parse
+from contracts.config_file import load, parse
 from edge import agent as module
 from edge import watched
 from edge.agent import Agent, AgentError, Options
+from edge.config_watch import ConfigWatch
 from edge.reader import Reader
+from tests.edge_tools import wait_until, write_clip
 
 CONFIG = {"cameras": {"gate": {"inputs": [{"url": "rtsp://host/x"}]}}, "edge": {"metrics_port": 0}}
 
@@ -45,3 +48,46 @@ def test_it_ends_with_the_camera_s_name_when_too_many_reads_hang(
     finally:
         timer.cancel()
         release.set()
+
+
+SHARED = """
+edge: {{metrics_port: 0}}
+cameras:
+  gate: {{inputs: [{{url: {clip}, loop: true}}], agent: {gate}}}
+  hall: {{inputs: [{{url: {clip}, loop: true}}], agent: bridge}}
+"""
+
+
+def test_a_camera_goes_to_another_agent_as_the_file_says_while_both_run(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.avi", 50)
+    file = tmp_path / "site.yaml"
+    file.write_text(SHARED.format(clip=clip, gate="box"))
+    stop, threads, read = threading.Event(), [], {}
+    for name in ("box", "bridge"):
+        config, read[name] = load(file), CollectorRegistry()
+        options = Options(
+            bootstrap="127.0.0.1:9", state=tmp_path / name, name=name, secrets={}, metrics_port=0,
+            now_ms=lambda: time.time_ns() // 1_000_000, news=ConfigWatch(file, config).news,
+        )  # fmt: skip
+        threads.append(threading.Thread(target=Agent(config, options, read[name]).run, args=(stop,)))
+
+    def reading(name: str) -> set[str]:
+        cameras = ("gate", "hall")
+        return {one for one in cameras if read[name].get_sample_value("vedette_camera_up", {"camera": one}) == 1}
+
+    def session(name: str) -> int:
+        kept = json.loads((tmp_path / name / "sessions.json").read_bytes())
+        return int(kept["gate"]["session"])
+
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: (reading("box"), reading("bridge")) == ({"gate"}, {"hall"}), 20, "each reads its own")
+        file.write_text("cameras: {gate: {inputs: [{url: x}], agent: [}}")  # somebody's editor
+        file.write_text(SHARED.format(clip=clip, gate="bridge"))
+        wait_until(lambda: (reading("box"), reading("bridge")) == (set(), {"gate", "hall"}), 20, "one reads both")
+        assert session("bridge") > session("box")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)

@@ -102,7 +102,7 @@ class Setup:
         Live.release.clear()
 
     def status(self) -> EdgeStatus:
-        return self.camera.status(agent="a", session=1, at_ms=1, spool_bytes=2, clock_offset_ms=3)
+        return self.camera.status(agent="a", at_ms=1, spool_bytes=2, clock_offset_ms=3)
 
 
 @pytest.mark.parametrize(
@@ -332,13 +332,14 @@ def test_changes_apply_while_it_runs() -> None:
 def test_what_the_console_says_of_a_camera_holds_at_once_and_a_budget_goes_on() -> None:
     with Setup(lambda source, url: Live(10_000)) as setup:
         setup.camera.change(Budget(camera="gate", detail_fps=0))
-        setup.camera.take_over(replace(SETTINGS, height=60))
+        setup.camera.take_over(replace(SETTINGS, height=60), 5)
         time.sleep(0.1)
         seen = len(setup.frames)
         wait_until(lambda: len(setup.frames) >= seen + 5, 10, "frames")
     for frame, _ in setup.frames[seen:]:
         assert cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR).shape[0] == 60
         assert not frame.detail
+        assert frame.session == 5
     assert setup.camera.next_index > setup.frames[-1][0].index
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.config import Camera, Input
 from contracts.config_file import parse
@@ -17,7 +18,7 @@ PORCH = Camera(inputs=(Input(url="rtsp://{USER}:{PASSWORD}@porch/1"),), slot=7)
 
 @pytest.fixture
 def roster(tmp_path: Path) -> Roster:
-    return Roster(FILE, tmp_path / "cameras")
+    return Roster(FILE, tmp_path / "cameras", "box")
 
 
 def test_cameras_come_change_and_go(roster: Roster) -> None:
@@ -32,9 +33,38 @@ def test_cameras_come_change_and_go(roster: Roster) -> None:
 def test_a_later_start_knows_what_was_said(roster: Roster, tmp_path: Path) -> None:
     roster.take(RunCamera(camera="porch", spec=PORCH))
     roster.take(StopCamera(camera="gate"))
-    later = Roster(FILE, tmp_path / "cameras")
+    later = Roster(FILE, tmp_path / "cameras", "box")
     later.load()
     assert later.config == roster.config
+
+
+TWO = parse("""
+edge: {local_agents: [box, bridge]}
+cameras:
+  gate: {inputs: [{url: gate.mp4}], agent: box}
+  hall: {inputs: [{url: hall.mp4}], agent: bridge}
+""")
+
+
+def test_an_agent_reads_its_own_and_all_count_slots_alike(tmp_path: Path) -> None:
+    box, bridge, another = (Roster(TWO, None, name) for name in ("box", "bridge", "another"))
+    assert [list(one.own()) for one in (box, bridge, another)] == [["gate"], ["hall"], []]
+    assert box.slots() == bridge.slots() == {"gate": 0, "hall": 1}
+    moved = RunCamera(camera="gate", spec=replace(TWO.cameras["gate"], agent="bridge"))
+    assert (box.take(moved), bridge.take(moved)) == (True, True)
+    assert (list(box.own()), list(bridge.own())) == ([], ["gate", "hall"])
+
+
+def test_a_site_s_only_agent_reads_all_whatever_it_is_called_unless_it_is_named() -> None:
+    assert list(Roster(FILE, None, "whoever").own()) == ["gate", "hall"]
+    named = replace(FILE, edge=replace(FILE.edge, agents=("box",)))
+    assert [list(Roster(named, None, name).own()) for name in ("box", "agent-0")] == [["gate", "hall"], []]
+
+
+def test_what_the_file_says_later_lies_under_what_controls_said(roster: Roster) -> None:
+    roster.take(StopCamera(camera="gate"))
+    roster.take_file(TWO)
+    assert (list(roster.own()), list(roster.config.cameras)) == ([], ["hall"])
 
 
 def test_a_file_that_can_t_be_read_is_left_to_the_topic(roster: Roster, tmp_path: Path) -> None:

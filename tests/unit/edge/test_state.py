@@ -15,24 +15,59 @@ from edge import logs
 from edge.acks import Acks
 from edge.clock import ClockOffset
 from edge.metrics import Meters
-from edge.session import next_session
+from edge.sessions import Sessions
+
+DAY_MS = 86_400_000
 
 
-def test_sessions_only_grow(tmp_path: Path) -> None:
-    assert [next_session(tmp_path / "state") for _ in range(3)] == [1, 2, 3]
+def started(state: Path) -> Sessions:
+    """The sessions of an agent's next start."""
+    sessions = Sessions(state / "sessions.json")
+    sessions.load()
+    return sessions
 
 
-@pytest.mark.parametrize("content", ["", "seven", "1.5"])
-def test_a_session_file_that_is_no_number_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "session").write_text(content)
-    with pytest.raises(ValueError, match="invalid literal"):
-        next_session(tmp_path)
+def test_a_camera_s_session_begins_with_the_clock_and_each_start_adds_one(tmp_path: Path) -> None:
+    assert [started(tmp_path).of("gate", DAY_MS + later_ms) for later_ms in (0, 5_000, -7 * DAY_MS)] == [
+        DAY_MS, DAY_MS + 1, DAY_MS + 2,
+    ]  # fmt: skip
+    one = started(tmp_path)
+    assert one.of("gate", 0) == one.of("gate", 2 * DAY_MS) == DAY_MS + 3  # one start is one session
+    assert one.of("hall", 2 * DAY_MS) == 2 * DAY_MS
 
 
-def test_a_half_written_session_doesn_t_count(tmp_path: Path) -> None:
-    assert next_session(tmp_path) == 1
-    (tmp_path / "session.new").write_text("9999")
-    assert next_session(tmp_path) == 2
+def test_who_gets_a_camera_is_ahead_of_who_had_it_however_often_that_one_starts(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for state in (before, after, tmp_path / "lost"):
+        state.mkdir()
+    started(before).of("gate", 0)
+    got = started(after).of("gate", DAY_MS)
+    assert [started(before).of("gate", 2 * DAY_MS) < got for _ in range(100)] == [True] * 100
+    told = started(before)
+    told.give_up("gate")
+    assert started(before).of("gate", 3 * DAY_MS) == 3 * DAY_MS  # given back
+    assert started(tmp_path / "lost").of("gate", 4 * DAY_MS) == 4 * DAY_MS  # and one whose disk was lost
+
+
+def test_the_console_s_word_raises_a_session_once(tmp_path: Path) -> None:
+    sessions = started(tmp_path)
+    sessions.of("gate", DAY_MS)
+    assert sessions.raise_to("gate", 2 * DAY_MS)
+    assert not sessions.raise_to("gate", 2 * DAY_MS)  # the topic is read from its beginning each time
+    assert sessions.of("gate", 3 * DAY_MS) == 2 * DAY_MS
+    assert not started(tmp_path).raise_to("gate", 2 * DAY_MS)
+    assert started(tmp_path).of("gate", 3 * DAY_MS) == 2 * DAY_MS + 1
+
+
+@pytest.mark.parametrize("content", ["", "seven", '{"gate": -'])
+def test_sessions_that_can_t_be_read_are_begun_by_the_clock(tmp_path: Path, content: str) -> None:
+    (tmp_path / "sessions.json").write_text(content)
+    assert started(tmp_path).of("gate", DAY_MS) == DAY_MS
+
+
+def test_a_replay_s_sessions_are_as_it_was_told(tmp_path: Path) -> None:
+    assert Sessions(tmp_path / "sessions.json", 7).of("gate", DAY_MS) == 7
+    assert not list(tmp_path.iterdir())
 
 
 def test_acknowledgements_are_kept_a_lane(tmp_path: Path) -> None:

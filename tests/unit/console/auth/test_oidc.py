@@ -64,7 +64,10 @@ def browser(parts: Parts) -> TestClient:
     """A browser at the console's door."""
     app, wall = api(parts), Wall({})
     desk = Desk(
-        parts, wall, LiveReader("127.0.0.1:1", "site", wall, now_ms), Veil(WatchList("site", {}), parts.people.faces)
+        parts,
+        wall,
+        LiveReader("127.0.0.1:1", "site", wall, parts.fleet, now_ms),
+        Veil(WatchList("site", {}), parts.people.faces),
     )
     for router in (login.routes(desk), oidc.routes(desk)):
         app.include_router(router)

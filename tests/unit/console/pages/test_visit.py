@@ -37,7 +37,7 @@ from tests.console_tools import AT_MS, alert_of, evidence_of, take
 def desk_of(parts: Parts) -> Desk:
     """The console's parts with a wall on which nothing is live."""
     wall = Wall({"gate": 5.0, "hall": 5.0})
-    reader = LiveReader("127.0.0.1:1", "home", wall, parts.clock_ms)
+    reader = LiveReader("127.0.0.1:1", "home", wall, parts.fleet, parts.clock_ms)
     return Desk(parts, wall, reader, Veil(WatchList("home", {}), parts.people.faces))
 
 

@@ -1,22 +1,9 @@
-"""The agent's start as a number that only grows: kept in the state folder, written through to the disk."""
+"""Files of the state folder that a crash at any moment leaves whole."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-
-
-def next_session(folder: Path) -> int:
-    """Return the number of this start (1 for the first) after it is safely on disk; raises OSError.
-
-    A file that can't be read as a number is refused with ValueError: a lower number would make every consumer drop
-    the new frames as already seen.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "session"
-    session = (int(path.read_text("ascii")) if path.exists() else 0) + 1
-    replace_file(path, str(session).encode("ascii"), sync=True)
-    return session
 
 
 def replace_file(path: Path, data: bytes, *, sync: bool) -> None:

@@ -1,0 +1,29 @@
+"""Which agent reads which camera."""
+
+from __future__ import annotations
+
+from contracts.config import Config
+
+
+def declared(config: Config) -> tuple[str, ...]:
+    """The agents that the config names as such."""
+    return (*config.edge.agents, *config.edge.local_agents)
+
+
+def agents_of(config: Config) -> tuple[str, ...]:
+    """All agents that are known by name: those declared, and those that cameras name."""
+    named = (camera.agent for camera in config.cameras.values() if camera.agent is not None)
+    return tuple(dict.fromkeys((*declared(config), *named)))
+
+
+def agent_of(config: Config, camera: str) -> str | None:
+    """The agent that reads `camera`; None: any of the site, which has only one."""
+    own, known = config.cameras[camera].agent, agents_of(config)
+    return known[0] if own is None and len(known) == 1 else own
+
+
+def cameras_of(config: Config, agent: str) -> tuple[str, ...]:
+    """The cameras that `agent` reads, of those that are switched on."""
+    return tuple(
+        name for name, camera in config.cameras.items() if camera.enabled and agent_of(config, name) in (None, agent)
+    )
