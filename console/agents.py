@@ -14,21 +14,26 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from console.auth.gate import Gate
+from console.auth.limits import Limit, network_of
 from console.live.fleet import Fleet, Heard
 from console.rights import Who
 from console.signer.signing import Signing
 from console.store.agents import AgentRow, AgentToken
 from console.store.audit import AuditAction
 from console.store.store import Store
+from contracts import metrics
 from contracts.assignment import agents_of, cameras_of
 from contracts.config import Config
 from contracts.enrolment import Enrol, Enrolled, Renew
 from contracts.errors import VedetteError
+from contracts.metrics import Metrics
 from vault import Certificate, Request, VaultError
 
 TOKEN_PREFIX = "vda_"  # noqa: S105  so that one is known where it stands by mistake
 FRESH_MS = 10 * 60_000
 """A request to renew that is older, or from so far ahead, is refused: the agent's clock is wrong, or it is a replay."""
+LINE_S, LINES_S = 60.0, 2.0
+"""A refusal stands in the audit once a minute of each network, and once in two seconds of all: an audit only grows."""
 VOID = "this token was used already, or is too old"
 
 
@@ -79,9 +84,11 @@ class AgentDesk:
         fleet: Fleet,
         gate: Gate,
         signer: Signing | None,
+        measured: Metrics,
         clock_ms: Callable[[], int],
     ) -> None:
-        self._config, self._in_force, self._fleet = config, in_force, fleet
+        self._config, self._in_force, self._fleet, self._metrics = config, in_force, fleet, measured
+        self._lines, self._all_lines, self._untold = Limit(1, 1 / LINE_S), Limit(20, 1 / LINES_S), 0
         self._store, self._gate, self._signer, self._clock_ms = store, gate, signer, clock_ms
 
     @property
@@ -127,6 +134,14 @@ class AgentDesk:
             self._audit(connection, who.name, "add agent token", agent, until_ms=token.expires_at_ms)
         return secret
 
+    def take_back(self, who: Who, agent: str) -> None:
+        """Make the token void that lets `agent` enrol. Raises ForbiddenError, NoAgentError."""
+        who.need("manage_agents")
+        with self._store.database.write() as connection:
+            if not self._store.agents.remove_token(connection, agent, self._clock_ms()):
+                raise NoAgentError(f"agent {agent!r} has no token that could be used")
+            self._audit(connection, who.name, "remove agent token", agent)
+
     def revoke(self, who: Who, agent: str) -> None:
         """Its certificate is renewed no more, its token void. Raises ForbiddenError, NoAgentError."""
         who.need("manage_agents")
@@ -141,7 +156,7 @@ class AgentDesk:
         self._gate.attempt(address, now_ms)
         token = self._store.agents.token(_digest(asked.token), now_ms)
         if token is None or token.agent not in self.names:
-            raise self._refused("", address, VOID)
+            raise self._refused(asked, "", address, VOID)
         self._request(asked, token.agent, address)
         # Signed before the token is used up, so that it outlives a signer that is away.
         made = Certificate(signer.issue(token.agent, asked.csr))
@@ -159,7 +174,7 @@ class AgentDesk:
                 self._store.agents.save(connection, agent)
                 self._audit(connection, "", "enrol agent", agent.name, serial=made.serial, address=address)
         if not taken:
-            raise self._refused(token.agent, address, VOID)
+            raise self._refused(asked, token.agent, address, VOID)
         return self._answer(agent)
 
     def renew(self, asked: Renew, address: str) -> Enrolled:
@@ -171,16 +186,17 @@ class AgentDesk:
         self._gate.attempt(address, now_ms)
         agent = self._store.agents.get(asked.agent)
         if agent is None or agent.revoked_at_ms or agent.name not in self.names:
-            raise self._refused(asked.agent, address, "it may not renew; it needs a new token")
+            known = asked.agent if agent is not None or asked.agent in self.names else ""
+            raise self._refused(asked, known, address, "it may not renew; it needs a new token")
         if agent.expires_at_ms <= now_ms:
-            raise self._refused(agent.name, address, "its certificate has ended; it needs a new token")
+            raise self._refused(asked, agent.name, address, "its certificate has ended; it needs a new token")
         request, current = self._request(asked, agent.name, address), Certificate(agent.certificate)
         if request.public == current.public:
             return self._answer(agent)
         if abs(asked.at_ms - now_ms) > FRESH_MS:
-            raise self._refused(agent.name, address, "its clock is minutes away from the console's")
+            raise self._refused(asked, agent.name, address, "its clock is minutes away from the console's")
         if not current.signed(asked.proof(), _signature(asked)):
-            raise self._refused(agent.name, address, "not signed by the certificate that is in use")
+            raise self._refused(asked, agent.name, address, "not signed by the certificate that is in use")
         made = Certificate(signer.issue(agent.name, asked.csr))
         last = {"renewed_at_ms": now_ms, "address": address, "version": asked.version}
         renewed = replace(agent, certificate=made.pem, expires_at_ms=made.expires_at_ms, **last)
@@ -188,7 +204,7 @@ class AgentDesk:
             if taken := self._store.agents.renew(connection, agent, renewed):
                 self._audit(connection, "", "renew agent", agent.name, serial=made.serial, address=address)
         if not taken:
-            raise self._refused(agent.name, address, "it was renewed or taken out meanwhile")
+            raise self._refused(asked, agent.name, address, "it was renewed or taken out meanwhile")
         return self._answer(renewed)
 
     def _on(self) -> Signing:
@@ -199,16 +215,26 @@ class AgentDesk:
     def _request(self, asked: Enrol | Renew, agent: str, address: str) -> Request:
         """What is to be signed, of an agent of this site."""
         if asked.site != self._config.site.name:
-            raise self._refused(agent, address, f"this console is of the site {self._config.site.name}")
+            raise self._refused(asked, agent, address, f"this console is of the site {self._config.site.name}")
         try:
             return Request(asked.csr)
         except VaultError as error:
-            raise self._refused(agent, address, str(error)) from error
+            raise self._refused(asked, agent, address, str(error)) from error
 
-    def _refused(self, agent: str, address: str, why: str) -> RefusedError:
-        """Remember it: two who have one key show by this."""
-        with self._store.database.write() as connection:
-            self._audit(connection, "", "refuse agent", agent, address=address, why=why)
+    def _refused(self, asked: Enrol | Renew, agent: str, address: str, why: str) -> RefusedError:
+        """Count it, and remember it where that doesn't help to fill the disk: two who have one key show by this.
+
+        `agent` is "" for nobody who is known: what somebody calls themselves isn't repeated.
+        """
+        self._metrics.counter(metrics.AGENTS_REFUSED, "enrol" if isinstance(asked, Enrol) else "renew").inc()
+        now_ms = self._clock_ms()
+        # An agent's refusals have room of their own, which nobody takes away by making up tokens.
+        if self._lines.wait_s(f"{network_of(address)} {agent}", now_ms) or self._all_lines.wait_s(agent, now_ms):
+            self._untold += 1
+        else:
+            untold, self._untold = self._untold, 0
+            with self._store.database.write() as connection:
+                self._audit(connection, "", "refuse agent", agent, address=address, why=why, untold=untold)
         return RefusedError(f"{agent or 'agent'}: {why}")
 
     def _answer(self, agent: AgentRow) -> Enrolled:

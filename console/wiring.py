@@ -161,7 +161,7 @@ def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
         history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
         plan=Plan(place.state, store),
         models=model_desk,
-        agents=AgentDesk(config, changes.config, store, fleet, gate, signer, clock_ms),
+        agents=AgentDesk(config, changes.config, store, fleet, gate, signer, measured, clock_ms),
         missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
         silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
         snoozes=Snoozes(store, hub, clock_ms),

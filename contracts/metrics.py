@@ -174,6 +174,9 @@ AGENT_CERTIFICATE = Metric(
     "gauge",
     ("agent",),
 )
+AGENTS_REFUSED = Metric(
+    "vedette_agents_refused_total", "Requests of agents for a certificate that were refused", "counter", ("asked",)
+)
 CAMERA_READERS = Metric(
     "vedette_camera_readers",
     "Agents that say they read a camera: one is right. `agent` is the one that the config names",

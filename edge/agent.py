@@ -140,6 +140,7 @@ class Agent:
             self._sessions.load()
             self._roster.load()
             self._slots.update(self._roster.slots())
+            self._cameras = {name: self._camera(name) for name in self._roster.own()}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
             host, registry = self._config.edge.metrics_host, self._meters.metrics.registry
             server = prometheus_client.start_http_server(port, host, registry) if port else None
@@ -216,8 +217,6 @@ class Agent:
             self._sessions.give_up(name)
             if old is not None:
                 self._meters.of(name).gone()
-        elif not self._reading:
-            return
         elif old is not None and old.inputs == self._inputs(name):
             old.take_over(settings_of(self._config, name), self._session(name))
         else:
@@ -229,22 +228,22 @@ class Agent:
         return self._sessions.of(name, 0 if self._replay else self._options.now_ms())
 
     def _begin(self) -> None:
-        """Read all that is this agent's."""
+        """Read all that is this agent's by now."""
         with self._changing:
             self._reading = True
-            own = self._roster.own()
-            if not own:
+            if not self._cameras:
                 log.warning("no camera of the site is this agent's", extra={"agent": self._options.name})
-            for name in own:
-                self._start(name, self._cameras)
+            for camera in self._cameras.values():
+                camera.start()
 
     def _start(self, name: str, others: dict[str, Camera]) -> None:
         camera = self._camera(name)
         self._cameras = others | {name: camera}
-        camera.start()
+        if self._reading:
+            camera.start()
 
     def _let_go(self, camera: Camera | None) -> None:
-        if camera is None:
+        if camera is None or not self._reading:
             return
         camera.stop()
         if not camera.join(STOP_ONE_S):
@@ -302,9 +301,10 @@ class Agent:
         if self._rotation is not None:
             self._rotation.stop()
         until_s = time.monotonic() + STOP_CAMERAS_S
-        for camera in self._cameras.values():
+        begun = self._cameras.values() if self._reading else ()
+        for camera in begun:
             camera.stop()
-        for camera in self._cameras.values():
+        for camera in begun:
             if not camera.join(max(until_s - time.monotonic(), 0.0)):
                 log.warning("its read hangs", extra={"camera": camera.name})
         if not self._publisher.close(STOP_PUBLISHER_S):

@@ -52,6 +52,13 @@ def token(parts: WithParts, who: Manager, given: Annotated[NewToken, Depends(bod
     return reply(AgentSecret(parts.agents.token(who, given.agent, given.valid_s * 1000)), 201)
 
 
+@router.delete("/api/agents/{name}/token", **spec(status=204, errors=(404,)))
+def take_back(name: str, parts: WithParts, who: Manager) -> Response:
+    """Make the token void that an agent has not used yet."""
+    parts.agents.take_back(who, name)
+    return Response(status_code=204)
+
+
 @router.delete("/api/agents/{name}", **spec(status=204, errors=(404,)))
 def revoke(name: str, parts: WithParts, who: Manager) -> Response:
     """Renew an agent's certificate no more; without its Kafka user it is out at once."""

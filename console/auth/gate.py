@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from console.auth import passwords
 from console.auth.identity import Identity, is_name
-from console.auth.limits import Limit
+from console.auth.limits import Limit, network_of
 from console.rights import SCOPES, Role, Scope, Who
 from console.store.accounts import Invitation, Session, Token, User
 from console.store.audit import AuditAction
@@ -263,8 +263,8 @@ class Gate:
         return removed
 
     def attempt(self, key: str, now_ms: int) -> None:
-        """Count one attempt of an address or name; raises TooOftenError."""
-        wait_s = self._attempts.wait_s(key, now_ms)
+        """Count one attempt of an address (its network) or a name; raises TooOftenError."""
+        wait_s = self._attempts.wait_s(network_of(key), now_ms)
         if wait_s:
             raise TooOftenError(wait_s)
 

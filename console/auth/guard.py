@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.auth.gate import Gate
-from console.auth.limits import Limit
+from console.auth.limits import Limit, network_of
 from console.rights import Who
 from console.store.accounts import Session
 
@@ -122,7 +122,7 @@ class Guard:
         most = _most(scope)
         if not length.isdecimal() or int(length) > most:
             return _problem(413, f"more than {most} bytes")
-        wait_s = self._rate.wait_s(address_of(scope), self._clock_ms())
+        wait_s = self._rate.wait_s(network_of(address_of(scope)), self._clock_ms())
         if wait_s:
             return _problem(429, "too many requests", {"retry-after": str(max(1, round(wait_s)))})
         return None

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import OrderedDict
 
 MAX_KNOWN = 10_000
 """Buckets kept: whoever was silent longest is forgotten, and has a full one again."""
+
+
+def network_of(address: str) -> str:
+    """Whose an address is, as limits count it: the /64 of IPv6, all of which one customer has; else what it is."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))
 
 
 class Limit:

@@ -34,6 +34,10 @@ export default {
       this.given = { agent, at_ms, commands: answer.commands, until_ms: this.one(agent).token_until_ms };
       this.$nextTick(() => this.$refs.given.showModal());
     },
+    async takeBack(one) {
+      this.take(await this.call("take_back", { agent: one.name }));
+      this.say(this.filled(this.t.taken_back, { agent: one.name }));
+    },
     ask(agent) { this.leaving = agent; this.$nextTick(() => this.$refs.leaving.showModal()); },
     async revoke() {
       const agent = this.leaving.name;
@@ -65,7 +69,7 @@ export default {
   <p class="dim">{{ t.about }}</p>
   <section v-if="agents.length" class="card scroll" tabindex="0" role="region" :aria-label="t.title"><table class="table agents"><thead><tr><th scope="col">{{ t.agent }}</th><th scope="col">{{ t.state }}</th><th scope="col">{{ t.cameras }}</th><th scope="col">{{ t.ends }}</th><th scope="col">{{ t.renewed }}</th><th scope="col">{{ t.version }}</th><th scope="col">{{ t.address }}</th><th scope="col"><span class="sr">{{ t.actions }}</span></th></tr></thead>
     <tbody><tr v-for="one in agents" :key="one.name"><td><b>{{ one.name }}</b></td>
-      <td class="how"><span :class="['badge', { well: 'good', here: 'good', away: 'bad', late: 'warn', ended: 'bad', revoked: 'bad', unnamed: 'warn' }[state(one)]]">{{ t['state_' + state(one)] }}</span><div v-if="t['about_' + state(one)]" class="hint">{{ t['about_' + state(one)] }}</div><div v-if="one.token_until_ms > clock" class="hint">{{ filled(t.token_until, { time: at(one.token_until_ms, 'stamp') }) }}</div></td>
+      <td class="how"><span :class="['badge', { well: 'good', here: 'good', away: 'bad', late: 'warn', ended: 'bad', revoked: 'bad', unnamed: 'warn' }[state(one)]]">{{ t['state_' + state(one)] }}</span><div v-if="t['about_' + state(one)]" class="hint">{{ t['about_' + state(one)] }}</div><div v-if="one.token_until_ms > clock" class="hint">{{ filled(t.token_until, { time: at(one.token_until_ms, 'stamp') }) }} <button class="button small quiet" :aria-label="t.take_back + ' ' + one.name" @click="takeBack(one)">{{ t.take_back }}</button></div></td>
       <td class="how">{{ one.reads.join(', ') || '–' }}<div v-if="missing(one).length" class="hint bad">{{ filled(t.missing, { cameras: missing(one).join(', ') }) }}</div><div v-if="!speaks(one) && (one.cameras.length || one.heard_at_ms)" class="hint">{{ one.heard_at_ms ? filled(t.heard_at, { time: at(one.heard_at_ms, 'stamp') }) : t.never_heard }}</div></td>
       <td>{{ at(one.expires_at_ms, 'stamp') }}<div v-if="one.expires_at_ms" :class="['hint', state(one) === 'late' || state(one) === 'ended' ? 'bad' : 'dim']">{{ left(one) }}</div></td>
       <td>{{ at(one.renewed_at_ms, 'stamp') }}<div v-if="one.enrolled_at_ms" class="hint dim">{{ filled(t.enrolled_at, { time: at(one.enrolled_at_ms, 'stamp') }) }}</div></td>

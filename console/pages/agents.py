@@ -48,6 +48,10 @@ async def agents_page(visit: Visit) -> None:
         await blocking(agents.revoke, who, agent)
         return await look()
 
-    calls: dict[str, Answer] = {"look": look, "token": token, "revoke": revoke}
+    async def take_back(agent: str) -> dict[str, Any]:
+        await blocking(agents.take_back, who, agent)
+        return await look()
+
+    calls: dict[str, Answer] = {"look": look, "token": token, "take_back": take_back, "revoke": revoke}
     start = await look() | {"enrols": agents.enrols, "named": agents.names, "valid_s": VALID_S, "setting": SETTING}
     Agents(calls, visit.check, visit.props(texts.AGENTS, start))

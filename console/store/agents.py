@@ -91,6 +91,11 @@ class AgentStore:
         """Use a token up; False when somebody was faster."""
         return bool(connection.execute(delete(agent_tokens).where(agent_tokens.c.secret == secret)).rowcount)
 
+    def remove_token(self, connection: Connection, agent: str, now_ms: int) -> bool:
+        """Make an agent's token void; False when it has none that is still good."""
+        good = (agent_tokens.c.agent == agent, agent_tokens.c.expires_at_ms > now_ms)
+        return bool(connection.execute(delete(agent_tokens).where(*good)).rowcount)
+
     def expire(self, now_ms: int) -> None:
         """Delete tokens whose time is over."""
         with self._database.write() as connection:

@@ -75,6 +75,7 @@ AuditAction = (
         "plan.replace",
         "refuse agent",
         "remove account",
+        "remove agent token",
         "remove person",
         "remove picture",
         "remove token",

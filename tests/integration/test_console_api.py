@@ -141,6 +141,7 @@ NEEDS: dict[tuple[str, str], Permission | None] = {
     ("GET", "/api/agents"): "manage_agents",
     ("POST", "/api/agents/tokens"): "manage_agents",
     ("DELETE", "/api/agents/{name}"): "manage_agents",
+    ("DELETE", "/api/agents/{name}/token"): "manage_agents",
     ("POST", "/api/agents/enrol"): None,
     ("POST", "/api/agents/renew"): None,
     ("GET", "/api/accounts"): "manage_accounts",

@@ -38,6 +38,7 @@ NOT_MEASURED = {
     r"container_|kubelet_": "Kubernetes",
     r"vedette[_:](face|faces|gallery|unknown|identity)_": "somebody enrolled (tests/jobs/test_faces.py)",
     r"vedette_drift_": "a reference",
+    r"vedette_agents_refused": "somebody with a token that is void (tests/unit/console/agents/test_enrol.py)",
     r"vedette_agent_certificate": "an agent that has enrolled (tests/unit/console/live/test_fleet.py)",
     r"vedette_model_confidence_shift": "a candidate that sees the same things less surely",
     r"vedette_events_silenced": "the same thing again after a verdict (tests/jobs/test_rules.py)",

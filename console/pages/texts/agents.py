@@ -40,6 +40,8 @@ AGENTS = {
     "actions": "Actions",
     "token": "New token",
     "token_until": "Token open until {time}",
+    "take_back": "Take back",
+    "taken_back": "The token for {agent} is void",
     "token_for": "A token for {agent}",
     "token_hint": "It lets this agent enrol once. A token that was made for it before is void.",
     "token_again": "It has a certificate. Once somebody enrols by the token, that one is renewed no more.",

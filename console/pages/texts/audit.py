@@ -70,6 +70,7 @@ AUDIT_ACTIONS = {
     "refuse agent": "An agent was refused",
     "release": "Let held evidence go",
     "remove account": "Removed an account",
+    "remove agent token": "Took back a token of an agent",
     "remove person": "Removed an enrolled person",
     "remove picture": "Removed a picture of a person",
     "remove token": "Made an API token void",

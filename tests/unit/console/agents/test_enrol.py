@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,6 +13,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from console.agents import RefusedError
+from console.auth.gate import TooOftenError
+from console.auth.limits import network_of
 from console.parts import Parts
 from console.signer.signing import Signer, SignerError, SignerSocket, serving
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Renew
@@ -55,6 +59,57 @@ def test_over_http_an_administrator_makes_tokens_and_takes_agents_out(parts: Par
     assert over_http(nobody, RENEW_PATH, asked) == 403
     guesses = [over_http(nobody, ENROL_PATH, Enrol(token="vda_x", site=SITE, csr=csr)) for _ in range(12)]
     assert (guesses[0], guesses[-1]) == (403, 429)
+
+
+def test_a_flood_of_made_up_tokens_is_counted_and_fills_no_audit(parts: Parts, clock: Clock, agent: Identity) -> None:
+    enrolment, csr = enrolled(parts, agent), AgentKey.new().request()
+    before = len(told(parts))
+    for second in range(600):
+        clock.now_ms += 1000
+        for host in range(8):  # of eight networks, each from another address every time
+            address = f"2001:db8:0:{host:x}::{second:x}"
+            with pytest.raises((RefusedError, TooOftenError)):
+                parts.agents.enrol(Enrol(token=f"vda_{second}", site=SITE, csr=csr), address)
+    lines = told(parts)[before:]
+    assert set(lines) == {("refuse agent", "")}
+    assert 8 * 9 <= len(lines) <= 8 * 11, "once a minute of each network"
+    refused = parts.registry.get_sample_value("vedette_agents_refused_total", {"asked": "enrol"})
+    assert refused is not None
+    assert 8 * 100 <= refused <= 8 * 115, "ten tries a minute of each"
+    details = [json.loads(one.details) for one in parts.store.audit.page() if one.action == "refuse agent"]
+    assert len(lines) + sum(one["untold"] for one in details) == pytest.approx(refused, abs=8 * 10)
+    clock.now_ms += 60_000
+    stolen = Renew(agent="north", site=SITE, csr=csr, at_ms=clock.now_ms, signature="-")
+    with pytest.raises(RefusedError):
+        parts.agents.renew(stolen, "2001:db8::1")
+    assert told(parts)[-1] == ("refuse agent", enrolment.agent)
+
+
+def test_a_token_that_nobody_used_can_be_taken_back(parts: Parts, ada: Browser, agent: Identity) -> None:
+    secret = token_for(parts)
+    assert signed_in(parts, ada, "sue", "supervisor").delete("/api/agents/north/token").status_code == 403
+    assert ada.delete("/api/agents/north/token").status_code == 204
+    assert ada.delete("/api/agents/north/token").status_code == 404
+    assert ada.get("/api/agents").json()["agents"][0]["token_until_ms"] == 0
+    with pytest.raises(EnrolmentError, match="used already"):
+        agent.enrol(asks(parts), secret, "https://console", "", SITE, "1.0")
+    assert ("remove agent token", "north") in told(parts)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.0.0.7", "10.0.0.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_limits_count_networks(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 @pytest.mark.parametrize("version", ["1.0\x1b[2J", "1.0\n", "\x00", "1" * 65], ids=["escape", "line", "nul", "long"])
