@@ -11,6 +11,7 @@ TRACKERS_PINS := tests/bench/trackers.txt
 # A process a core, whole files each: what a file prepares once is prepared once.
 TESTS := $(PY) -m pytest -n 2 --dist loadfile
 CYCLONEDX := 7.5.0
+AUDIT := $(PY) -m vedette.audit constraints.txt --stamp $(VENV)/audit.stamp
 
 # As if .venv were activated: Flink's JVM looks for its Python on PATH.
 export VIRTUAL_ENV := $(VENV)
@@ -40,11 +41,12 @@ demo: $(RUN) ## Run the whole system on the demo clip, alerts in the terminal; C
 
 test: check unit manifests jobs integration browser ## Check and test everything
 
-check: $(DEV) ## Format, lint, types, import rules
+check: $(DEV) ## Format, lint, types, import rules, known faults of packages where those can be looked up
 	$(PY) -m ruff format --check
 	$(PY) -m ruff check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+	@$(AUDIT)
 
 format: $(DEV) ## Format the code and mend what the linter can
 	$(PY) -m ruff format
@@ -86,8 +88,8 @@ sbom: $(DEV) ## What this environment is made of (CycloneDX) and its licences, i
 		--output-reproducible --of JSON --output-file build/sbom.cdx.json $(PY)
 	$(PY) -m vedette.sbom build/sbom.cdx.json --jars broker flink > build/licences.txt
 
-audit: $(DEV) ## Known faults of the pinned packages; asks PyPI's service, which mirrors don't have: fails where it can't
-	$(PY) -m uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+audit: $(DEV) ## Known faults of the pinned packages; fails where PyPI's list of them can't be reached
+	@$(AUDIT) --needed
 
 lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks
 	$(PY) -m vedette.jars lock

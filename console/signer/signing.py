@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from console.signer.alive import PROBE
 from contracts.access import agent_user
 from contracts.config import Config
 from contracts.enrolment import Pem, Short
@@ -107,8 +108,12 @@ def serving(signer: Signing, path: Path) -> Iterator[None]:
         timeout = ANSWER_S
 
         def handle(self) -> None:
+            line = self.rfile.readline(MAX_LINE)
+            if line == PROBE:
+                self.wfile.write(PROBE)
+                return
             try:
-                wanted = msgspec.json.decode(self.rfile.readline(MAX_LINE), type=Wanted)
+                wanted = msgspec.json.decode(line, type=Wanted)
                 answer = Answer(certificate=signer.issue(wanted.agent, wanted.csr))
             except (SignerError, msgspec.MsgspecError) as error:
                 log.warning("refused: %s", error)

@@ -409,3 +409,15 @@ def test_an_agent_a_node_is_called_as_the_node_and_has_what_the_site_s_one_has(t
     assert {**one, "env": rest} == {**other, "env": other["env"][1:]}
     mounted, there = {mount["name"] for mount in one["volumeMounts"]}, {volume["name"] for volume in volumes(agents)}
     assert mounted == there
+
+
+@every_overlay
+def test_what_runs_for_ever_is_started_again_when_it_hangs(overlay: str) -> None:
+    lasting = [one for one in built(overlay) if one["kind"] in ("Deployment", "StatefulSet")]
+    named = {f"{name_of(one)}: {box['name']}": box for one in lasting for box in containers(one)}
+    assert [name for name, box in named.items() if "livenessProbe" not in box] == []
+    for box in named.values():
+        command = box["livenessProbe"].get("exec", {}).get("command", [])
+        if command:
+            assert K8S.parent.joinpath(*command[2].split(".")).with_suffix(".py").is_file(), command
+            assert load(site_of(overlay)).console.agents.signer == command[3]

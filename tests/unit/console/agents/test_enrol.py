@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -192,6 +194,14 @@ def test_a_token_outlives_a_signer_that_is_away(
     with serving(signer, tmp_path / "s"):
         agent.enrol(ask, secret, "https://console", "", SITE, "1.0")
     assert agent.certificate.name == "agent-home.north"
+
+
+def test_a_probe_is_answered_by_a_signer_that_is_there(signer: Signer, running: ExitStack, tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "console.signer.alive", str(tmp_path / "s")]
+    assert subprocess.run(asked, check=False).returncode == 0
+    running.close()
+    gone = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (gone.returncode, "does not answer" in gone.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("name", ["admin", "detect", "agent-home", "north2", "", "north,CN=admin"])
