@@ -32,7 +32,7 @@ class NetDetector:
     """A network in torch, as a detector of whole pictures."""
 
     def __init__(self, net: DetectorNet, recipe: DetectorRecipe) -> None:
-        self._model = Exported(net, recipe.groups).eval()
+        self._model = Exported(net, recipe.groups, recipe.nms_iou).eval()
         self._size = recipe.size
 
     def detect(self, picture: Picture) -> Boxes:

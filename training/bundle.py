@@ -18,7 +18,7 @@ from training.appearance import NUMBERS, AppearanceNet, load_appearance
 from training.dataset import DataSet, letterbox, read_picture, read_sets
 from training.detector import load_trained
 from training.evaluate import evaluate_set, match, threshold_at_precision
-from training.export import NMS_IOU, Exported, export_detector
+from training.export import Exported, export_detector
 from training.parity import compare
 from training.predict import ExportedDetector, open_session
 from training.quantise import quantise
@@ -46,9 +46,10 @@ def bundle_detector(
     models.mkdir(parents=True, exist_ok=True)
     path = models / f"{recipe.name}.onnx"
     head = load_appearance(appearance, net) if appearance is not None else None
-    export_detector(net, recipe.groups, recipe.size, path, head)
+    export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
-    check_parity(Exported(net, recipe.groups).eval(), head, path, spread(sets, PARITY_PICTURES, recipe.size))
+    model = Exported(net, recipe.groups, recipe.nms_iou).eval()
+    check_parity(model, head, path, spread(sets, PARITY_PICTURES, recipe.size))
     if int8:
         train = [item for item in sets if item.config.role == "train"]
         quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), models / f"{recipe.name}.int8.onnx")
@@ -105,7 +106,7 @@ def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], 
         input=ModelInput(name="images", width=recipe.size, height=recipe.size),
         labels=tuple(recipe.labels),
         thresholds=thresholds,
-        nms_iou=NMS_IOU,
+        nms_iou=recipe.nms_iou,
         embedding=embedding,
         provenance=Provenance(
             licence=recipe.licence,

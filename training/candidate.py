@@ -30,9 +30,9 @@ def write_candidate(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{parent.name}.onnx"
     head = load_appearance(parent_file.parent / parent.file, net) if parent.embedding else None
-    export_detector(net, recipe.groups, recipe.size, path, head)
+    export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     pictures = spread(list(validate), PARITY_PICTURES // 4, recipe.size)
-    check_parity(Exported(net, recipe.groups).eval(), head, path, pictures)
+    check_parity(Exported(net, recipe.groups, recipe.nms_iou).eval(), head, path, pictures)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = msgspec.structs.replace(
         parent,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,10 @@ class Exported(nn.Module):
     appearance head reads come out too.
     """
 
-    def __init__(self, net: DetectorNet, groups: tuple[tuple[int, ...], ...]) -> None:
+    def __init__(self, net: DetectorNet, groups: tuple[tuple[int, ...], ...], nms_iou: float = NMS_IOU) -> None:
         super().__init__()
         self.net = net
-        self.groups = groups
+        self.nms_iou = nms_iou
         order = {} if net.branch is None else {channel: column for column, channel in enumerate(net.branch.channels)}
         self.network_groups = tuple(tuple(c for c in group if c not in order) for group in groups)
         self.branch_groups = tuple(tuple(order[c] for c in group if c in order) for group in groups)
@@ -55,14 +56,33 @@ class Exported(nn.Module):
 
 def _boxes_and_scores(raw: Tensor, groups: tuple[tuple[int, ...], ...]) -> tuple[Tensor, Tensor]:
     """Predictions [N,A,5+C] as xyxy [N,A,4] and labels' scores [N,A,L], 0 for a label without channels."""
-    logits = raw[..., 5:]
-    labels = torch.cat([logits[..., list(g)].amax(-1, keepdim=True) if g else _silence(logits) for g in groups], -1)
-    return corners(raw), raw[..., 4:5].sigmoid() * labels.sigmoid()
+    return corners(raw), raw[..., 4:5].sigmoid() * torch.cat(_labels(raw[..., 5:], groups), -1).sigmoid()
 
 
-def _silence(logits: Tensor) -> Tensor:
-    """[...,1] logits whose sigmoid is 0."""
-    return torch.full_like(logits[..., :1], -torch.inf)
+def _labels(logits: Tensor, groups: tuple[tuple[int, ...], ...]) -> list[Tensor]:
+    """The labels' logits, in pieces: neighbours that have one channel each are cut out together, which is quicker."""
+    pieces = []
+    for (size, _), run in groupby(enumerate(groups), _kind_of_run):
+        some = [group for _, group in run]
+        if size == 1:
+            pieces.append(logits[..., some[0][0] : some[-1][0] + 1])
+        elif size == 0:
+            pieces.append(logits[..., :1] + torch.full((len(some),), -torch.inf, device=logits.device))
+        else:
+            pieces += [_columns(logits, group).amax(-1, keepdim=True) for group in some]
+    return pieces
+
+
+def _kind_of_run(item: tuple[int, tuple[int, ...]]) -> tuple[int, int]:
+    """How many channels a label has, and, as the only one moves on with the label, how far it is ahead of it."""
+    label, group = item
+    return len(group), group[0] - label if group else 0
+
+
+def _columns(logits: Tensor, group: tuple[int, ...]) -> Tensor:
+    """Some channels; those that stand together as a slice, which costs a quarter of picking them out."""
+    together = group == tuple(range(group[0], group[0] + len(group)))
+    return logits[..., group[0] : group[-1] + 1] if together else logits[..., list(group)]
 
 
 def export_detector(
@@ -71,6 +91,7 @@ def export_detector(
     size: int,
     path: Path,
     appearance: AppearanceNet | None = None,
+    nms_iou: float = NMS_IOU,
 ) -> None:
     """Write the ONNX file: `images` uint8[N,S,S,3] to `boxes` f32[N,M,4], `scores` f32[N,M], `classes` i64[N,M].
 
@@ -79,7 +100,7 @@ def export_detector(
     """
     network = _network(Exported(net, groups).eval(), size)
     stages = ["stage2", "stage3"] if appearance is not None else []
-    whole = _joined(network, _suppression(len(groups)), ["boxes", "scores", "classes", *stages])
+    whole = _joined(network, _suppression(len(groups), nms_iou), ["boxes", "scores", "classes", *stages])
     if appearance is not None:
         looks = _looks(_appearance(appearance.eval(), net, size))
         whole = _joined(whole, looks, ["boxes", "scores", "classes", "embeddings"])
@@ -200,7 +221,7 @@ def _looks(head: onnx.ModelProto) -> onnx.ModelProto:
     return _joined(gathered, onnx.parser.parse_model(text), ["embeddings"])
 
 
-def _suppression(labels: int) -> onnx.ModelProto:
+def _suppression(labels: int, nms_iou: float) -> onnx.ModelProto:
     """The graph behind the network: best cells, NMS within each label, the hundred best that are left.
 
     NonMaxSuppression gives a list of (picture, label, cell); written as ones into a mask over all cells, it turns
@@ -242,7 +263,7 @@ def _suppression(labels: int) -> onnx.ModelProto:
         "box_shape": np.array([1, 1, 4]),
         "score_shape": np.array([1, 1, labels]),
         "most_per_label": np.array([MOST_BOXES]),
-        "nms_iou": np.array([NMS_IOU], np.float32),
+        "nms_iou": np.array([nms_iou], np.float32),
         "least_score": np.array([LEAST_SCORE], np.float32),
         "one": np.array([1.0], np.float32),
         "flat_shape": np.array([0, -1]),

@@ -99,7 +99,12 @@ def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, v
     if channels != len(recipe.channels):
         raise ConfigError("labels", f"{len(recipe.channels)} channels, {parent.id} has {channels}")
     return msgspec.structs.replace(
-        recipe, name=parent.name, size=parent.input.width, start=parent.id, collection=version.about.id
+        recipe,
+        name=parent.name,
+        size=parent.input.width,
+        nms_iou=parent.nms_iou,
+        start=parent.id,
+        collection=version.about.id,
     )
 
 

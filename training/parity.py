@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torchvision.ops import batched_nms
 
 from training.appearance import AppearanceNet
-from training.export import LEAST_LOOK_SCORE, LEAST_SCORE, MOST_BOXES, MOST_CELLS, NMS_IOU, Exported
+from training.export import LEAST_LOOK_SCORE, LEAST_SCORE, MOST_BOXES, MOST_CELLS, Exported
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +84,5 @@ def torch_detect(
     rows, labels = (scores[cells] > LEAST_SCORE).nonzero(as_tuple=True)
     rows = cells[rows]
     values = scores[rows, labels]
-    kept = batched_nms(boxes[rows], values, labels, NMS_IOU)[:MOST_BOXES]
+    kept = batched_nms(boxes[rows], values, labels, model.nms_iou)[:MOST_BOXES]
     return boxes[rows][kept].numpy(), values[kept].numpy(), labels[kept].numpy()

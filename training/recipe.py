@@ -107,6 +107,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     trained for it; the label's score is its best channel's. `freeze` names parts of the network that keep the start's
     weights. `blend` is how much of the trained weights goes into the result, the rest being the start's (weight
     interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see training/branch.py.
+    Of two boxes of a label that overlap by more than `nms_iou` the finished model gives the better one.
     """
 
     name: str
@@ -127,6 +128,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     freeze: tuple[str, ...] = ()
     branch: tuple[str, ...] = ()
     blend: Fraction = 1.0
+    nms_iou: Fraction = 0.65
     threshold_precision: Fraction = 0.9
     licence: str = "Apache-2.0"
     data_note: str = ""

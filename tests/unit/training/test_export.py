@@ -79,3 +79,12 @@ def test_a_disagreement_is_seen(net: DetectorNet, path: Path, pictures: np.ndarr
     other = Exported(net, ((1,), (0, 2))).eval()  # the labels' channels swapped
     found = compare(other, open_session(path, 1), list(pictures))
     assert found.unmatched > 0
+
+
+def test_the_recipes_overlap_decides_what_is_one_object(net: DetectorNet, pictures: np.ndarray, tmp_path: Path) -> None:
+    export_detector(net, GROUPS, 128, tmp_path / "strict.onnx", nms_iou=0.2)
+    session = open_session(tmp_path / "strict.onnx", 1)
+    strict = compare(Exported(net, GROUPS, 0.2).eval(), session, list(pictures))
+    usual = compare(Exported(net, GROUPS).eval(), session, list(pictures))
+    assert strict.unmatched == 0
+    assert usual.unmatched > 0
