@@ -9,9 +9,10 @@ from vault.errors import VaultError
 from vault.master import MasterKey, master_key, new_key
 from vault.private import write_private
 from vault.sealing import Key, opened, sealed
-from vault.signing import PublicKey, Signer, SigningKey, SiteKey, signing_key
+from vault.signing import MODELS_VARIABLE, PublicKey, Signer, SigningKey, SiteKey, signing_key
 
 __all__ = [
+    "MODELS_VARIABLE",
     "AgentKey",
     "Authority",
     "Certificate",

@@ -1,4 +1,4 @@
-"""The site's own signature: Ed25519 (RFC 8032), with a private key that never leaves the site."""
+"""The site's own signatures: Ed25519 (RFC 8032), with private keys that never leave the site, one a purpose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from cryptography.hazmat.primitives.serialization import (
 from vault.errors import VaultError
 from vault.private import write_private
 
-FILE_VARIABLE = "VEDETTE_SIGNING_KEY_FILE"
+EVIDENCE_VARIABLE = "VEDETTE_SIGNING_KEY_FILE"
+MODELS_VARIABLE = "VEDETTE_MODELS_KEY_FILE"
+"""Who signs evidence needs no say in which models the jobs take, and who trains none in what is evidence."""
 SIGNATURE_BYTES = 64
 PUBLIC_BYTES = 32
 _PREFIX = "ed25519:"
@@ -101,11 +103,10 @@ class Signer(Protocol):
 
 
 class SiteKey:
-    """The site's key as `signing_key` gives it, read or made at first use; that raises VaultError."""
+    """A key of the site as `signing_key` gives it, read or made at first use; that raises VaultError."""
 
-    def __init__(self, environment: Mapping[str, str], file: Path) -> None:
-        self._environment = environment
-        self._file = file
+    def __init__(self, environment: Mapping[str, str], file: Path, variable: str = EVIDENCE_VARIABLE) -> None:
+        self._environment, self._file, self._variable = environment, file, variable
 
     @property
     def public(self) -> PublicKey:
@@ -118,15 +119,15 @@ class SiteKey:
 
     @functools.cached_property
     def _key(self) -> SigningKey:
-        return signing_key(self._environment, self._file)
+        return signing_key(self._environment, self._file, self._variable)
 
 
-def signing_key(environment: Mapping[str, str], file: Path) -> SigningKey:
-    """The site's key: in the file that the environment names (mounted), else in `file`, made there at first use.
+def signing_key(environment: Mapping[str, str], file: Path, variable: str = EVIDENCE_VARIABLE) -> SigningKey:
+    """A key of the site: in the file that the environment names (mounted), else in `file`, made there at first use.
 
     Raises VaultError for a file that holds no Ed25519 key, can't be read, or that others than its owner can read.
     """
-    mounted = environment.get(FILE_VARIABLE)
+    mounted = environment.get(variable)
     if mounted:
         return _loaded(Path(mounted))
     if not file.exists():

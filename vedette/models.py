@@ -13,8 +13,7 @@ from typing import Any
 
 import msgspec
 
-from archive.evidence.files import KEY_FILE
-from archive.registry import Decision, Registry, Standing, Version, held, learn, missing, registry_of
+from archive.registry import KEY_FILE, Decision, Registry, Standing, Version, held, learn, missing, registry_of
 from archive.registry.log import SHARE
 from bus.errors import BusError
 from bus.producer import KafkaLink, deliver
@@ -31,7 +30,7 @@ from contracts.manifest import ModelManifest, load_manifest
 from training.gate.report import markdown
 from training.gate.run import run
 from training.gate.sets import SetEntry, read_set
-from vault import SiteKey
+from vault import MODELS_VARIABLE, SiteKey
 from vedette.errors import RefusedError
 from vedette.local import manifest_of, running_bootstrap
 
@@ -45,7 +44,7 @@ class Desk:
         self.config, self.config_file, self.state, self.now_ms = config, config_file, state, now_ms
         self.site = config.site.name
         self.by = f"command of {getpass.getuser()}"
-        self.key = SiteKey(os.environ, state / "archive" / KEY_FILE)
+        self.key = SiteKey(os.environ, state / "archive" / KEY_FILE, MODELS_VARIABLE)
         self.cache = state / "models"
 
     @cached_property

@@ -7,11 +7,12 @@ the decisions, each created once and never changed: what is in service is what t
 from archive.registry.errors import NoVersionError, RegistryError
 from archive.registry.log import EVERYWHERE, Candidate, Decision, Standing, standing
 from archive.registry.registry import Registry, Version, registry_of
-from archive.registry.signing import check_signature, signed, trusted_keys
+from archive.registry.signing import KEY_FILE, check_signature, signed, trusted_keys
 from archive.registry.telling import Held, held, learn, missing, take
 
 __all__ = [
     "EVERYWHERE",
+    "KEY_FILE",
     "Candidate",
     "Decision",
     "Held",

@@ -53,11 +53,15 @@ class Registry:
     """Threads and processes may share it: what two of them decide at once comes one after the other in the log."""
 
     def __init__(
-        self, files: Files, trusted: Sequence[PublicKey], clock_ms: Callable[[], int], signer: Signer | None = None
+        self,
+        files: Files,
+        trusted: Sequence[PublicKey] | None,
+        clock_ms: Callable[[], int],
+        signer: Signer | None = None,
     ) -> None:
-        """`signer` is for who registers; `trusted` are the keys that `verify` and `fetch` ask for, if any."""
+        """`signer` is for who registers; `trusted` are the keys that `verify` and `fetch` ask for (None: for none)."""
         self.files = files
-        self._trusted = tuple(trusted)
+        self._trusted = trusted
         self._clock_ms = clock_ms
         self._signer = signer
         self._read: tuple[Decision, ...] = ()
@@ -298,10 +302,10 @@ class Registry:
 def registry_of(models: Models, clock_ms: Callable[[], int], signer: Signer | None = None) -> Registry | None:
     """The registry that the config names, None where it names none; raises VaultError. Nothing is opened yet."""
     if models.s3 is not None:
-        return Registry(Bucket(models.s3), trusted_keys(models.trusted_keys), clock_ms, signer)
+        return Registry(Bucket(models.s3), trusted_keys(models), clock_ms, signer)
     if not models.folder:
         return None
-    return Registry(Folder(Path(models.folder).expanduser()), trusted_keys(models.trusted_keys), clock_ms, signer)
+    return Registry(Folder(Path(models.folder).expanduser()), trusted_keys(models), clock_ms, signer)
 
 
 def _parts(id: str) -> tuple[str, str]:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from contracts.config import Models
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, Signature, signed_bytes
 from vault import PublicKey, Signer
 
+KEY_FILE = "models.key"
+"""Beside the evidence's key in the state folder of who registers models."""
 
-def trusted_keys(texts: Iterable[str]) -> tuple[PublicKey, ...]:
-    """The keys of `models.trusted_keys`; raises VaultError."""
-    return tuple(PublicKey.parse(text) for text in texts)
+
+def trusted_keys(models: Models) -> tuple[PublicKey, ...] | None:
+    """Whose signatures count, None where none is asked for; raises VaultError."""
+    if not (models.signed_only or models.trusted_keys):
+        return None
+    return tuple(PublicKey.parse(text) for text in models.trusted_keys)
 
 
 def signed(manifest: ModelManifest, signer: Signer) -> ModelManifest:
@@ -24,13 +30,15 @@ def signed(manifest: ModelManifest, signer: Signer) -> ModelManifest:
     return replace(manifest, signature=Signature(key=str(signer.public), value=value))
 
 
-def check_signature(manifest: ModelManifest, trusted: Sequence[PublicKey]) -> None:
-    """Raise ModelError unless one of these keys vouches for all that the manifest says; without keys all are good."""
-    if not trusted:
+def check_signature(manifest: ModelManifest, trusted: Sequence[PublicKey] | None) -> None:
+    """Raise ModelError unless one of these keys vouches for all that the manifest says; None: all are good."""
+    if trusted is None:
         return
     signature = manifest.signature
     if signature is None:
-        raise ModelError(f"{manifest.id}: its manifest is not signed, and models.trusted_keys asks for that")
+        raise ModelError(
+            f"{manifest.id}: its manifest is not signed, and only what is signed with models.trusted_keys is taken"
+        )
     key = next((key for key in trusted if str(key) == signature.key), None)
     if key is None:
         raise ModelError(f"{manifest.id}: signed with {signature.key[:60]}, which is none of models.trusted_keys")

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
-from archive.evidence.files import KEY_FILE, Folder
-from archive.registry import Registry, held
+from archive.evidence.files import Folder
+from archive.registry import KEY_FILE, Registry, held
 from bus.reader import Reader
 from contracts import topics
 from contracts.controls import SetModel

@@ -116,7 +116,7 @@ def test_killed_at_any_moment_there_is_no_half_version_and_no_half_promotion(bro
 def site_in(folder: Path) -> tuple[list[str], str]:
     """A site of its own that starts with the tiny model: the arguments that say where it is, and its name."""
     name = f"models-{uuid.uuid4().hex[:8]}"
-    key = signing_key({}, folder / "state/archive/signing.key").public
+    key = signing_key({}, folder / "state/archive/models.key").public
     config = folder / "my.yaml"
     config.write_text(
         f"site: {{name: {name}}}\ncameras: {{gate: {{inputs: [{{url: clip.mp4}}]}}}}\n"

@@ -35,6 +35,7 @@ from tests.manifests.overlays import (
     volumes,
 )
 from vault.master import VARIABLE
+from vault.signing import EVIDENCE_VARIABLE, MODELS_VARIABLE
 from vedette.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_REFUSED, _parser
 from vedette.manifests import FOLDER, monitoring_texts, texts
 
@@ -421,3 +422,20 @@ def test_what_runs_for_ever_is_started_again_when_it_hangs(overlay: str) -> None
         if command:
             assert K8S.parent.joinpath(*command[2].split(".")).with_suffix(".py").is_file(), command
             assert load(site_of(overlay)).console.agents.signer == command[3]
+
+
+def test_evidence_and_models_are_signed_by_a_part_and_a_key_each() -> None:
+    signs = {EVIDENCE_VARIABLE: set[str](), MODELS_VARIABLE: set[str]()}
+    for one in built("prod"):
+        secrets = {volume["name"]: volume["secret"]["secretName"] for volume in volumes(one) if "secret" in volume}
+        for container in containers(one):
+            named = {entry["name"]: entry.get("value", "") for entry in container.get("env", [])}
+            for variable in signs.keys() & named:
+                (mount,) = (m for m in container["volumeMounts"] if named[variable].startswith(m["mountPath"] + "/"))
+                signs[variable].add(f"{name_of(one)}: {secrets[mount['name']]}")
+    assert signs == {
+        EVIDENCE_VARIABLE: {"Deployment/evidence: vedette-signing-key", "Deployment/console: vedette-signing-key"},
+        MODELS_VARIABLE: {"CronJob/training: vedette-models-key"},
+    }
+    models = load(site_of("prod")).models
+    assert (models.signed_only, models.trusted_keys) == (True, ())

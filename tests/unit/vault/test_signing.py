@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from vault.errors import VaultError
-from vault.signing import FILE_VARIABLE, PublicKey, signing_key
+from vault.signing import EVIDENCE_VARIABLE, MODELS_VARIABLE, PublicKey, SiteKey, signing_key
 
 
 def test_a_key_is_made_at_first_use_for_its_owner_only(tmp_path: Path) -> None:
@@ -25,8 +25,15 @@ def test_a_key_is_made_at_first_use_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_mounted_key_counts_first(tmp_path: Path) -> None:
     mounted = signing_key({}, tmp_path / "mounted").public
-    assert signing_key({FILE_VARIABLE: str(tmp_path / "mounted")}, tmp_path / "own").public == mounted
+    assert signing_key({EVIDENCE_VARIABLE: str(tmp_path / "mounted")}, tmp_path / "own").public == mounted
     assert not (tmp_path / "own").exists()
+
+
+def test_each_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
+    environment = {EVIDENCE_VARIABLE: str(tmp_path / "evidence"), MODELS_VARIABLE: str(tmp_path / "models")}
+    evidence, models = (signing_key({}, Path(file)).public for file in environment.values())
+    assert SiteKey(environment, tmp_path / "own").public == evidence
+    assert SiteKey(environment, tmp_path / "own", MODELS_VARIABLE).public == models != evidence
 
 
 def test_a_signature_is_good_for_these_bytes_only(tmp_path: Path) -> None:
@@ -62,7 +69,7 @@ def test_what_is_no_private_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="not Ed25519"):
         signing_key({}, file)
     with pytest.raises(VaultError, match="can't be read"):
-        signing_key({FILE_VARIABLE: str(tmp_path / "none")}, file)
+        signing_key({EVIDENCE_VARIABLE: str(tmp_path / "none")}, file)
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,27 @@ def test_what_came_with_vedette_needs_no_signature(source: ModelSource) -> None:
     assert source.starting(BUNDLED / "detector.json").name == "detector"
 
 
+def test_where_only_what_is_signed_is_taken_and_nobody_signs_yet_what_came_with_vedette_runs(
+    kept: ModelManifest, tmp_path: Path
+) -> None:
+    fresh = ModelSource(Models(folder=str(tmp_path / "registry"), signed_only=True), str(tmp_path / "cache"))
+    assert fresh.starting(BUNDLED / "detector.json").name == "detector"
+    with pytest.raises(ModelError, match=r"none of models\.trusted_keys"):
+        fresh.folder_of(kept, "")
+
+
+def test_a_key_that_is_replaced_counts_for_as_long_as_it_is_named(kept: ModelManifest, tmp_path: Path) -> None:
+    before, after = (signing_key({}, tmp_path / name).public for name in ("signing.key", "models.key"))
+    for keys, taken in (((before,), True), ((after, before), True), ((after,), False)):
+        models = Models(folder=str(tmp_path / "registry"), trusted_keys=tuple(str(key) for key in keys))
+        source = ModelSource(models, str(tmp_path / "cache"))
+        if taken:
+            assert load_manifest(source.folder_of(kept, "") / "manifest.json") == kept
+        else:
+            with pytest.raises(ModelError, match="none of"):
+                source.folder_of(kept, "")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
