@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
+from training.logs import Logs
 from training.place import Place
 from training.recipe import ScheduleConfig
 
@@ -84,7 +84,7 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
     path = out / f"{task.name}-checkpoint.pt"
     _resume(run, task, path)
     model = DistributedDataParallel(run.net) if place.world > 1 else run.net
-    writer = SummaryWriter(str(out / "logs" / task.name), purge_step=run.step) if place.rank == 0 else None
+    logs = Logs(task.name, out, run.step) if place.rank == 0 else None
     bar = tqdm(total=task.schedule.steps, initial=run.step, desc=task.name, unit="step", disable=place.rank != 0)
     if run.step == 0:
         _judge(run, task)
@@ -96,15 +96,14 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
         if task.stop is not None and run.step % task.stop.every == 0:
             _judge(run, task)
         bar.update()
-        if writer is not None:
-            for name, value in parts.items():
-                writer.add_scalar(f"loss/{name}", value, run.step)
+        if logs is not None:
+            logs.add(run.step, parts)
             bar.set_postfix({name: f"{value:.3f}" for name, value in parts.items()})
         if place.rank == 0 and (run.step % task.schedule.checkpoint_every == 0 or run.step == task.schedule.steps):
             _save(run, task, path)
     bar.close()
-    if writer is not None:
-        writer.close()
+    if logs is not None:
+        logs.close()
     if run.best is not None:
         run.average.load_state_dict(run.best)
     return run.average

@@ -15,6 +15,7 @@ import msgspec
 
 from archive.registry import KEY_FILE, Decision, Registry, Standing, Version, held, learn, missing, registry_of
 from archive.registry.log import SHARE
+from archive.registry.mlflow_mirror import MlflowMirror
 from bus.errors import BusError
 from bus.producer import KafkaLink, deliver
 from bus.reader import Reader
@@ -222,8 +223,13 @@ def rollback_(desk: Desk, given: argparse.Namespace) -> int:
 
 
 def sync_(desk: Desk, given: argparse.Namespace) -> int:
-    """Bring topic and log in line."""
-    broker = desk.broker(given.bootstrap)
+    """Bring topic and log in line, and MLflow's registry where one is named."""
+    broker, mlflow = desk.broker(given.bootstrap), given.mlflow or desk.config.models.mlflow
+    if mlflow:
+        counts = MlflowMirror(mlflow, desk.cache).sync(desk.registry, desk.site)
+        print(f"{mlflow}: {counts['new']} versions are new there, {counts['aliases']} aliases stand")
+        if not broker:
+            return 0
     if not broker:
         raise VedetteError("no broker runs here; say where one does with --bootstrap HOST:PORT")
     print(f"{desk.tell(broker)} records sent")

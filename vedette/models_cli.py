@@ -46,6 +46,9 @@ def add_commands(
     back = add("rollback", "Take a candidate back; without one, put what was in service before into service")
     back.add_argument("slot", nargs="?", default="detector", help="what it is in service as (default: detector)")
     sync = add("sync", "Tell the jobs what the log says, and the log what the jobs took back by themselves")
+    sync.add_argument(
+        "--mlflow", default="", metavar="URI", help="bring an MLflow server's model registry in line, too"
+    )
     for action in (register, back, sync):
         _add_why(action)
     for action in (back, sync):
