@@ -21,10 +21,11 @@ from contracts.config_file import load
 from contracts.errors import ConfigError
 from contracts.face_models import identifying
 from vedette import monitoring
+from vedette.scaling import advice
+from vedette.sizing import REPLICAS
 
 API = "kafka.strimzi.io/v1"
 CLUSTER = {"strimzi.io/cluster": "kafka"}
-REPLICAS = 3
 HEAD = "# Written by `python -m vedette.manifests`: change the config or contracts/, not this.\n"
 HEAD_MONITORING = "# Written by `python -m vedette.manifests --monitoring`: change deploy/, not this.\n"
 FOLDER = "generated"
@@ -165,7 +166,7 @@ _Plain.add_representer(str, _Plain.represent_str)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write for each overlay, or the monitoring; 2 for a wrong config."""
+    """Write for each overlay, or the monitoring, and say what its cameras need more; 2 for a wrong config."""
     parser = argparse.ArgumentParser(prog="python -m vedette.manifests", description=__doc__)
     parser.add_argument("overlays", nargs="*", type=Path, metavar="OVERLAY", help="a folder with site.yaml")
     parser.add_argument(
@@ -179,6 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
         for overlay in given.overlays:
             for path in write(overlay):
                 print(path)
+            config = load(overlay / "site.yaml")
+            for line in advice(len(config.cameras), config.kafka):
+                print(f"{overlay / 'site.yaml'}: {line}", file=sys.stderr)
     except (ConfigError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

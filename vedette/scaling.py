@@ -1,13 +1,15 @@
-"""What many cameras cost, by parts of the system: `python -m vedette.scaling > docs/scaling.md`."""
+"""What many cameras cost, by parts of the system, on paper; `vedette/scaling_page.py` writes it down."""
 
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vedette.manifests import REPLICAS
-from vedette.sizing import BUSY, FPS, FRAMES, Need, need
+from contracts.config import Kafka
+from contracts.config.services import PARTITIONS_MAX
+from vedette.prices import Prices
+from vedette.sizing import ALERTS_PER_HOUR, AWAY_MIN, BUSY, FPS, FRAMES, FRAMES_PER_CORE, REPLICAS, Need, need
 
 CAMERAS = (100, 1_000, 10_000)
 FRAMES_S = FRAMES.records_per_hour / 3600
@@ -47,6 +49,14 @@ class Bulk:
     awake: float
     a_frame_s: float
 
+    def wake_s(self, alone_s: float) -> float:
+        """What waking up once costs, where a frame alone costs `alone_s`."""
+        return alone_s - self.a_frame_s
+
+    def gather_s(self, alone_s: float) -> float:
+        """How long it sleeps between two looks, that waking up comes to `awake` cores."""
+        return self.wake_s(alone_s) * (1 / self.awake - 1)
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -84,22 +94,69 @@ COSTS = {
 """CPU seconds a second, as `python -m tests.bench scaling` prints them; evidence by alerts (0.19 s, with the clip),
 of which a camera has one an hour; what keeps the history awake by 10, 100 and 300 frames a second."""
 
+MEASURED = {1: 0.191, 2: 0.228, 4: 0.307, 8: 0.446, 16: 0.726}
+"""Cores of all parts by cameras that send MEASURED_FPS frames a second each, of one run of that bench."""
+MEASURED_FPS = 1.0
+
+
+def cores_measured_so(cameras: int) -> float:
+    """On paper, what that bench measures of so many cameras."""
+    return sum(cost.cores(cameras, MEASURED_FPS) for cost in COSTS.values())
+
+
+DETECT_S = 1 / FRAMES_PER_CORE
+"""A frame's time in a task of detect: one thread's."""
+DECIDE_S = COSTS["jobs"].a_frame_s - DETECT_S
+"""A frame's time in all other jobs; here it is decide's, which is the largest of them."""
+EVIDENCE_S = COSTS["evidence"].a_camera * 3600 / ALERTS_PER_HOUR
+"""An alert's time, with its clip."""
+KEY_GROUPS = 960
+"""`pipeline.max-parallelism` of k8s/base: as many tasks at most has a job whose state is kept by camera."""
+
 
 @dataclass(frozen=True)
-class Prices:
-    """Assumed, in euros: put yours here."""
+class Inference:
+    """What `python -m tests.bench inference` measured on a GPU: pictures a second by batch, and the CPU time beside it.
 
-    core_hour: float = 0.03
-    disk_gb_month: float = 0.08
-    bucket_gb_month: float = 0.02
+    `beside_s` is a picture's CPU time before and after the model: decoding, letterbox, boxes.
+    """
+
+    device: str
+    pictures_s: Mapping[int, float]
+    beside_s: float
+
+    def gpus(self, frames_s: float) -> int:
+        """For so many frames a second, each GPU as busy as it should be."""
+        return math.ceil(frames_s / (max(self.pictures_s.values()) * BUSY))
+
+    def cores(self, frames_s: float) -> int:
+        """Cores that decode for them."""
+        return math.ceil(frames_s * self.beside_s / BUSY)
 
 
-def euros_a_camera(cameras: int, prices: Prices = Prices()) -> float:
+GPU: Inference | None = None
+"""Nobody has measured one: put the last line of that bench here."""
+
+
+def euros_a_camera(cameras: int, prices: Prices) -> float:
     """A month, at mean load: cores as busy as they should be, disk twice the broker's, evidence in a bucket."""
     wanted = need(cameras)
     cores = sum(cost.cores(cameras) for cost in COSTS.values()) / BUSY
     disk = 2 * wanted.kafka_bytes / 1e9 * prices.disk_gb_month
-    return (cores * HOURS * prices.core_hour + disk + wanted.evidence_bytes / 1e9 * prices.bucket_gb_month) / cameras
+    bucket = wanted.evidence_bytes / 1e9 * prices.bucket_gb_month
+    return (cores * HOURS * prices.core_hour + disk + bucket) / cameras
+
+
+def euros_with_gpus(cameras: int, prices: Prices, gpu: Inference) -> float:
+    """The same with detect's model on GPUs, which are there for the peak."""
+    spared = cameras * FRAMES_S * (DETECT_S - gpu.beside_s) / BUSY * HOURS * prices.core_hour
+    added = gpu.gpus(cameras * FPS) * HOURS * prices.gpu_hour
+    return euros_a_camera(cameras, prices) + (added - spared) / cameras
+
+
+def tasks_of_decide(cameras: int) -> int:
+    """As many as the peak needs."""
+    return min(KEY_GROUPS, max(1, math.ceil(cameras * FPS * DECIDE_S / BUSY)))
 
 
 def brokers(wanted: Need) -> int:
@@ -107,98 +164,60 @@ def brokers(wanted: Need) -> int:
     return max(REPLICAS, math.ceil(wanted.peak_mbit * (REPLICAS + 1) / BROKER_MBIT))
 
 
-def first_full() -> tuple[str, float]:
-    """The part of one process that first takes a whole core, and at how many cameras.
+@dataclass(frozen=True)
+class Limit:
+    """What more machines don't help: the cameras of one site that it takes at mean load, and when all of them move."""
 
-    Not the agent: OpenCV decodes each camera in a thread that Python does not hold up.
-    """
-    alone = {name: cost.full_at() for name, cost in COSTS.items() if cost.alone and name != "agent"}
-    name = min(alone, key=lambda one: alone[one])
-    return name, alone[name]
-
-
-def page() -> str:
-    """docs/scaling.md."""
-    name, cameras = first_full()
-    return f"""# Scaling
-
-Written by `python -m vedette.scaling` from figures in `vedette/scaling.py` and `vedette/sizing.py`. Each part costs so
-much without cameras, so much a camera, so much a frame a second: straight lines, since no part looks at two cameras at
-once but `site`. `python -m tests.bench scaling` turns 1, 2, 4, 8 and 16 simulated cameras on and off in one running
-system, holds the CPU time that the parts use against this page (20 %), and those of 2 and 8 cameras against the line of
-the others. The figures below are of such a run, on two cores that others wanted too (load 12): 0.191, 0.228, 0.307,
-0.446 and 0.726 cores; the line of 1, 4 and 16 cameras met 2 and 8 within 1 %.
-
-## Cores
-
-{_table(("part", "idle", "a camera", "a frame a second"), [_cost_row(*one) for one in COSTS.items()])}
-
-{_table(("cameras", *COSTS, "all", "at the peak"), [_cores_row(count) for count in CAMERAS])}
-
-Mean: {FRAMES_S:g} frames a second and camera; peak: all cameras move, {FPS:g}. The agent's cost is decoding 10 pictures
-of 480x360 a second, larger ones cost more by their pixels. All on CPUs; how many frames a GPU takes was not measured.
-
-## What it takes
-
-{_table(NEED_HEAD, [_need_row(count) for count in CAMERAS])}
-
-A task manager of `detect` has 2 cores ({BUSY:.0%} busy). Network: the peak comes in, goes to {REPLICAS - 1} more
-replicas, and is read once. Brokers: {BROKER_MBIT:,.0f} Mbit/s each. Prices are assumed (`Prices`): a core
-{Prices().core_hour:g} an hour, {HOURS} hours a month, disk {Prices().disk_gb_month:g} and bucket
-{Prices().bucket_gb_month:g} a GB and month; agents' cores are in it.
-
-## Where the first bottleneck is
-
-- The brokers' network: {need(1_000).peak_mbit:,.0f} Mbit/s come in at 1,000 cameras when all move. More brokers help,
-  and agents lower their rates when the jobs are behind, so a peak costs pictures, not the cluster.
-- `detect` has as many tasks as `frames.SITE` has partitions: {need(10_000).partitions:,} at 10,000 cameras, all in one
-  topic. Sites of some hundred cameras keep that small.
-- `{name}` is one process a site, and full at about **{cameras:,.0f} cameras** of one site at mean load: the first that
-  more machines don't help. Beyond, split the site in two. (One frame alone costs it ten times as much as one of many:
-  the line of a few cameras would say 1,100. The bench reads 40,000 frames from a topic.)
-- The console reads alerts, not frames: an alert an hour of 10,000 cameras is 3 a second.
-"""
+    what: str
+    mean: float
+    peak: float
 
 
-NEED_HEAD = (
-    "cameras",
-    "partitions",
-    "task managers",
-    "brokers",
-    "network, peak",
-    "Kafka's disk",
-    "evidence",
-    "a camera",
-)
+def limits() -> tuple[Limit, ...]:
+    """The nearest first, by the mean."""
 
+    def tasks(what: str, most: int, frame_s: float) -> Limit:
+        frames_s = most * BUSY / frame_s
+        return Limit(what, frames_s / FRAMES_S, frames_s / FPS)
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
+    def process(name: str) -> Limit:
+        return Limit(f"`{name}` is one process", COSTS[name].full_at(), COSTS[name].full_at(FPS))
 
-
-def _cost_row(name: str, cost: Cost) -> tuple[str, ...]:
-    return name, f"{cost.idle:g}", f"{cost.a_camera:g}", f"{cost.a_frame_s:g}"
-
-
-def _cores_row(cameras: int) -> tuple[str, ...]:
-    parts = [cost.cores(cameras) for cost in COSTS.values()]
-    peak = sum(cost.cores(cameras, FPS) for cost in COSTS.values())
-    return f"{cameras:,}", *(f"{cores:,.1f}" for cores in parts), f"{sum(parts):,.0f}", f"{peak:,.0f}"
-
-
-def _need_row(cameras: int) -> tuple[str, ...]:
-    wanted = need(cameras)
-    return (
-        f"{cameras:,}",
-        f"{wanted.partitions:,}",
-        f"{math.ceil(wanted.cores / 2):,}",
-        f"{brokers(wanted):,}",
-        f"{wanted.peak_mbit * (REPLICAS + 1) / 1000:,.1f} Gbit/s",
-        f"{wanted.kafka_bytes / 1e12:,.2f} TB",
-        f"{wanted.evidence_bytes / 1e12:,.2f} TB",
-        f"{euros_a_camera(cameras):,.2f} € a month",
+    found = (
+        process("history"),
+        process("evidence"),
+        tasks(
+            f"`detect` on CPUs has a task a partition, of which there are {PARTITIONS_MAX:,} at most",
+            PARTITIONS_MAX,
+            DETECT_S,
+        ),
+        tasks(f"`decide` has {KEY_GROUPS:,} key groups", KEY_GROUPS, DECIDE_S),
     )
+    return tuple(sorted(found, key=lambda limit: limit.mean))
 
 
-if __name__ == "__main__":
-    sys.stdout.write(page())
+def sites(cameras: int) -> int:
+    """In how many sites so many cameras have to be split."""
+    return math.ceil(cameras / limits()[0].mean)
+
+
+def advice(cameras: int, kafka: Kafka) -> list[str]:
+    """What a site's cameras need more than its config says, a sentence each; empty where it is enough."""
+    wanted, most = need(cameras), limits()[0]
+    lines = []
+    if cameras > most.mean:
+        lines.append(
+            f"{cameras:,} cameras are more than one site takes ({most.mean:,.0f}: {most.what}): "
+            f"split it in {sites(cameras)}, as docs/scaling.md says"
+        )
+    if kafka.partitions < wanted.partitions:
+        lines.append(
+            f"kafka.partitions: {kafka.partitions} are as many tasks of detect; when all {cameras:,} cameras "
+            f"move it takes {wanted.partitions:,} on CPUs"
+        )
+    if kafka.frames_gib < wanted.frames_gib:
+        lines.append(
+            f"kafka.frames_gib: with {kafka.frames_gib:g} a job may not be away for {AWAY_MIN:g} minutes "
+            f"without losing frames; that takes {wanted.frames_gib:,.0f}"
+        )
+    return lines

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from contracts import topics
 from contracts.config.evidence import KeepDays
+from contracts.config.services import PARTITIONS_MAX
 from contracts.config.site import DETECT
 from contracts.topics import HOUR_MS, TopicSpec
-from vedette.manifests import REPLICAS
 
 CAMERAS = (1, 10, 100, 1000)
+REPLICAS = 3
+"""Of each topic on a cluster."""
 
 SMALL_FRAME = 62_300
 FULL_FRAME = 198_600
@@ -66,7 +68,10 @@ LOADS = {
 
 @dataclass(frozen=True)
 class Need:
-    """What so many cameras need. Rates in Mbit/s, disk in bytes, times in minutes."""
+    """What so many cameras need. Rates in Mbit/s, disk in bytes, times in minutes.
+
+    More tasks than a topic may have partitions find no work: then the peak waits.
+    """
 
     cameras: int
     partitions: int
@@ -83,7 +88,7 @@ class Need:
 def need(cameras: int) -> Need:
     """The need of so many cameras with the default config but for partitions."""
     peak_frames_s = cameras * FPS
-    cores = math.ceil(peak_frames_s / FRAMES_PER_CORE / BUSY)
+    cores = min(PARTITIONS_MAX, math.ceil(peak_frames_s / FRAMES_PER_CORE / BUSY))
     partitions = max(2, cores)
     specs = topics.specs("site", partitions)
     frames = next(spec for spec in specs if spec.name == topics.frames("site"))
@@ -115,7 +120,7 @@ camera, {DETAIL_FPS:g} of them at full size. Change those, not this page.
 
 ## What the topics keep
 
-{_table(TOPIC_HEAD, [_topic_row(spec) for spec in kept])}
+{table(TOPIC_HEAD, [_topic_row(spec) for spec in kept])}
 
 Kept for good, compacted, one partition, some KB each: {compacted}.
 `n` is `kafka.partitions`. Kafka deletes whole segments: of the frames topics up to
@@ -123,7 +128,7 @@ Kept for good, compacted, one partition, some KB each: {compacted}.
 
 ## By cameras
 
-{_table(NEED_HEAD, [_need_row(need(cameras)) for cameras in CAMERAS])}
+{table(NEED_HEAD, [_need_row(need(cameras)) for cameras in CAMERAS])}
 
 - *Cores of detect*: all cameras moving at once, {FRAMES_PER_CORE:g} frames/s a core, {BUSY:.0%} busy; a GPU takes more.
   A partition for each core.
@@ -152,7 +157,8 @@ NEED_HEAD = (
 )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """In Markdown."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
 
 

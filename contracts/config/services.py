@@ -37,6 +37,9 @@ class KafkaTls(Spec, frozen=True, kw_only=True):
     key: str = ""
 
 
+PARTITIONS_MAX = 1000
+
+
 class Kafka(Spec, frozen=True, kw_only=True):
     """The broker. Without `bootstrap_servers` the embedded one is started on `port` (null: any that is free).
 
@@ -46,7 +49,7 @@ class Kafka(Spec, frozen=True, kw_only=True):
     bootstrap_servers: tuple[str, ...] = ()
     tls: KafkaTls | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
-    partitions: Annotated[int, Meta(ge=1, le=1000)] = 2
+    partitions: Annotated[int, Meta(ge=1, le=PARTITIONS_MAX)] = 2
     frames_gib: Annotated[float, Meta(gt=0, le=1_048_576)] = 4.0
     heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
 
@@ -113,7 +116,10 @@ class Drift(Spec, frozen=True, kw_only=True):
 
 
 class Stream(Spec, frozen=True, kw_only=True):
-    """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's."""
+    """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's.
+
+    `parallelism` and `heap_mb` are of one machine: on a cluster each FlinkDeployment has its own.
+    """
 
     model: str = ""
     parallelism: Annotated[int, Meta(ge=1, le=256)] = 1

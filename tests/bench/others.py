@@ -19,6 +19,7 @@ from tests.bench import (
     faces_bench,
     faults_bench,
     history_bench,
+    inference_bench,
     newcomer_bench,
     replay_bench,
     rollout_bench,
@@ -190,6 +191,11 @@ def scaling(shared: Path, _python: Path | None, say: Say) -> list[Row]:
         return scaling_bench.scaling(Path(folder), clip, say)
 
 
+def inference(shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """Pictures a second by batch, on a GPU where there is one."""
+    return inference_bench.inference(shared, say)
+
+
 def faces(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
     """What faces cost, and a gallery that changes while the stream runs."""
     return faces_bench.bench(say)
@@ -231,6 +237,7 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "newcomer": newcomer,
     "sightings": sightings,
     "scaling": scaling,
+    "inference": inference,
     "faces": faces,
     "history": history,
     "classifiers": classifiers_bench.classifiers,
