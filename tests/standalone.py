@@ -26,10 +26,14 @@ REPORTER = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
 
 
 class Standalone:
-    """One application (`python -m MODULE ARGUMENTS`) in application mode. What it starts it ends."""
+    """One application (`python -m MODULE ARGUMENTS`) in application mode. What it starts it ends.
 
-    def __init__(self, folder: Path, module: str, arguments: Sequence[str]) -> None:
+    A task manager has as many slots as the job has parallelism.
+    """
+
+    def __init__(self, folder: Path, module: str, arguments: Sequence[str], parallelism: int = 1) -> None:
         self.folder = folder
+        self._parallelism = parallelism
         self._application = (
             *("--job-classname", PYTHON_DRIVER, "-pyclientexec", sys.executable, "-pyexec", sys.executable),
             *("-pym", module, *arguments),
@@ -71,9 +75,13 @@ class Standalone:
         job = self.job()
         return bool(job) and job["state"] == "RUNNING" and job["tasks"]["running"] == job["tasks"]["total"]
 
+    def parallelism(self) -> set[int]:
+        """How many tasks the job's parts have."""
+        return {vertex["parallelism"] for vertex in self._vertices()}
+
     def kill_busy_worker(self) -> None:
         """kill -9 of the task manager in which the job's tasks are."""
-        vertices = self._get(f"/jobs/{self.job()['jid']}")["vertices"]
+        vertices = self._vertices()
         tasks = self._get(f"/jobs/{self.job()['jid']}/vertices/{vertices[0]['id']}")["subtasks"]
         managers = {one["id"]: one for one in self._get("/taskmanagers")["taskmanagers"]}
         port = int(managers[tasks[0]["taskmanager-id"]]["path"].rsplit(":", 1)[1].split("/")[0])
@@ -104,6 +112,9 @@ class Standalone:
             f"--- {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.folder.glob("*.log")
         )
 
+    def _vertices(self) -> list[dict[str, Any]]:
+        return list(self._get(f"/jobs/{self.job()['jid']}")["vertices"])
+
     @property
     def _url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -130,7 +141,8 @@ class Standalone:
             "taskmanager.host": "127.0.0.1",
             "taskmanager.memory.process.size": "1200m",
             "taskmanager.memory.managed.size": "0m",
-            "taskmanager.numberOfTaskSlots": 1,
+            "taskmanager.numberOfTaskSlots": self._parallelism,
+            "parallelism.default": self._parallelism,
             "rest.port": self.port,
             "rest.address": "127.0.0.1",
             "heartbeat.interval": "1 s",

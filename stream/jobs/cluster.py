@@ -1,7 +1,7 @@
 """Jobs as Flink's application mode starts them: `python -m stream.jobs.cluster --config FILE --bootstrap ADDRESS ...`.
 
-The cluster has its own configuration (memory, checkpoints, high availability, where to go on from) and its own JVM,
-which waits for this program. The graph is the same as that of the mini cluster on one machine.
+The cluster has its own configuration (parallelism, memory, checkpoints, high availability, where to go on from) and its
+own JVM, which waits for this program. The graph is the same as that of the mini cluster on one machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     manifest = options.manifest or manifest_path(config, options.config)
     ModelSource(config.models).starting(manifest)
     jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
-    settings = FlinkSettings(config.stream.parallelism, config.stream.checkpoint_interval_s)
+    settings = FlinkSettings(None, config.stream.checkpoint_interval_s)
     env = environment(settings)
     faces, classifiers = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
     build(env, ends, config, manifest, jobs, watch=True, faces=faces, classifiers=classifiers)

@@ -19,10 +19,11 @@ log = logging.getLogger("vedette.jobs")
 class FlinkSettings:
     """What differs between runs. `state_dir` None leaves checkpoints and memory to the cluster's own configuration.
 
-    `rest_port` is where a mini cluster tells what its tasks do.
+    `parallelism` None does so too: who runs a cluster scales the job there. `rest_port` is where a mini cluster tells
+    what its tasks do.
     """
 
-    parallelism: int = 1
+    parallelism: int | None = 1
     checkpoint_interval_s: float = 1.0
     state_dir: Path | None = None
     rest_port: int = 0
@@ -44,7 +45,8 @@ def environment(settings: FlinkSettings) -> StreamExecutionEnvironment:
     for key, value in options.items():
         configuration.set_string(key, value)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
-    env.set_parallelism(settings.parallelism)
+    if settings.parallelism is not None:
+        env.set_parallelism(settings.parallelism)
     return env
 
 

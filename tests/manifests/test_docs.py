@@ -1,4 +1,4 @@
-"""Pages that say "shown by a test": the test is there, and links lead somewhere."""
+"""Pages that say "shown by a test": the test is there, links lead somewhere, and no secret is forgotten."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from tests.manifests.overlays import built
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -33,3 +35,26 @@ def test_every_threat_has_a_test_that_shows_what_stands_against_it() -> None:
     threats = [row for row in rows if not re.search(r"\| shown by \|$", row)]
     assert len(threats) > 20
     assert [row for row in threats if not TEST.search(row.rsplit("|", 2)[1])] == []
+
+
+def test_the_page_on_the_first_time_makes_every_secret_that_nobody_else_makes() -> None:
+    objects = built("prod")
+    users = {one["metadata"]["name"] for one in objects if one["kind"] == "KafkaUser"}
+    strimzis = users | {"kafka-cluster-ca-cert", "kafka-clients-ca", "kafka-clients-ca-cert"}
+    made = re.findall(r"create secret (?:generic|tls) (\S+)", (ROOT / "docs" / "cluster.md").read_text())
+    assert sorted(made) == sorted(_secrets(objects) - strimzis)
+
+
+def _secrets(value: object) -> set[str]:
+    """Names of all Secrets that stand somewhere in it."""
+    if isinstance(value, list | tuple):
+        return set().union(*map(_secrets, value))
+    if not isinstance(value, dict):
+        return set()
+    found = {value["secretName"]} if isinstance(value.get("secretName"), str) else set()
+    for reference in ("secretRef", "secretKeyRef", "secret"):
+        if isinstance(name := (value.get(reference) or {}).get("name"), str):
+            found.add(name)
+    if "token" in str(value.get("key", "")) and isinstance(value.get("name"), str):
+        found.add(value["name"])  # a monitor's credentials
+    return found.union(*map(_secrets, value.values()))
