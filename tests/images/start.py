@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +182,16 @@ def came_up_s(image: Image, program: Program, site: Site) -> float:
                 for process in running:
                     _end(process)
         except (StartError, subprocess.TimeoutExpired) as error:
-            ends = "\n".join(log.read_text(errors="replace")[-1500:] for log in logs)
+            ends = "\n".join(_told(log) for log in logs)
             raise StartError(f"{program.name}: {error}\n{ends}") from error
     return took_s
+
+
+def _told(log: Path) -> str:
+    """What it calls an error, with the line after it, and its last words."""
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line for before, line in pairwise(("", *lines)) if re.search("ERROR|FATAL", before + line)]
+    return "\n".join((*errors[:20], "...", *lines[-15:]))
 
 
 def _wait(image: Image, program: Program, running: list[subprocess.Popen[bytes]]) -> None:
