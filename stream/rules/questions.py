@@ -27,6 +27,8 @@ LOOKED_AT_MS = 5_000
 """What stays is asked about after so long: by then the detector has had its look, and somebody who waits has moved."""
 GAPS_MS = 1_000
 """A detector that is unsure misses more frames than it sees: what it begins to follow may be gone for so long."""
+LOOKS = 3
+"""So many boxes that are just sure enough are something: what shows in one frame alone is noise."""
 SAME_IOU = 0.5
 
 
@@ -66,6 +68,7 @@ class Questioner:
         self._tracker = Tracker(
             TrackerConfig(
                 low_confidence=self._config.ask_from,
+                confirm_evidence=LOOKS * self._config.ask_from,
                 moving_confidence=self._config.ask_from / 2,  # misses count as 0
                 still_confidence=self._config.ask_from / 2,
                 tentative_ms=GAPS_MS,
@@ -85,8 +88,7 @@ class Questioner:
         doubts = {one.track_id: one for one in state.doubts}
         for track in tracks:
             if track.detection is not None:
-                seen = evidence_of(track, frame)
-                seen = replace(seen, confidence=float(boxes.confidence[track.detection]))
+                seen = _look(track, track.detection, boxes, frame)
                 doubts[track.track_id] = _seen(doubts.get(track.track_id), track, seen, told)
         living = set() if frame.last else {one.track_id for one in tracker.tracks}
         asked = tuple(one for one in state.asked if 0 <= at_ms - one.at_ms < DAY_MS)
@@ -145,6 +147,12 @@ def _certain(boxes: Detections, certain: np.ndarray[tuple[int], np.dtype[np.floa
         picture=boxes.picture,
         certain=certain,
     )
+
+
+def _look(track: Track, detection: int, boxes: Detections, frame: FrameDetections) -> Evidence:
+    """The frame with the box as the detector saw it: what is answered is learnt of that place."""
+    x1, y1, x2, y2 = map(float, boxes.xyxy[detection])
+    return replace(evidence_of(track, frame), xyxy=(x1, y1, x2, y2), confidence=float(boxes.confidence[detection]))
 
 
 def _seen(known: Doubt | None, track: Track, seen: Evidence, told: Sequence[Track]) -> Doubt:

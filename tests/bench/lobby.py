@@ -52,7 +52,7 @@ CLIP_MS = 3_600_000
 START_MS = 1_790_000_000_000
 PER_HOUR = 7200.0
 """Frames that the sampler may take: two a second, as the clips are seconds where a site has hours."""
-LEARNING = {"ask_from": 0.1, "questions_per_hour": 20}
+LEARNING = {"ask_from": 0.05, "questions_per_hour": 20}
 """The camera asks about what a model that is nearly blind here may see, or nobody could answer anything."""
 SAME = 0.5
 """What overlaps a person by so much, an operator takes for that person."""
