@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
+import numpy as np
 
 from archive.collection.items import SAME, Box, Item, overlap
 from archive.collection.seeing import SEEN, SURE
 from contracts.day_parts import part_of_day
 from contracts.fields import Millis, Share
 
+PASSED_MS = 10_000
+"""Who was in a camera's picture has gone on after so long: a picture that is nearer to a chosen one shows less new."""
 REVIEWED = 0.2
 """Answers only ever see what was shown: so much of the queue is drawn at random, to find what was missed."""
 
@@ -48,12 +52,17 @@ def queue(
 
 
 def judged(item: Item, seen: set[tuple[str, str]]) -> dict[str, float]:
-    """The reasons for a label, with how much each is worth; `seen` are the labels that each camera has had before."""
+    """The reasons for a label, with how much each is worth; `seen` are the labels that each camera has had before.
+
+    A picture is as uncertain as it is likely that one of its boxes is wrongly believed, or wrongly not, each as likely
+    as its confidence says: a label is of the whole picture, and so all boxes count (the surest way to choose in Brust
+    et al., VISAPP 2019, sums over them too).
+    """
     found: dict[str, float] = {}
     if item.complete:
         return found
     pseudo = [box for box in item.boxes if box.kind == "pseudo" and box.confidence >= SEEN]
-    if doubt := max((1 - 2 * abs(box.confidence - 0.5) for box in pseudo), default=0.0):
+    if doubt := 1 - math.prod(max(box.confidence, 1 - box.confidence) for box in pseudo):
         found["uncertain"] = doubt
     if item.agreement < 1:
         found["models disagree"] = 1 - item.agreement
@@ -91,5 +100,19 @@ def _by_turns(wanted: Sequence[Wanted], most: int) -> list[Wanted]:
     groups: dict[tuple[str, str, int], list[Wanted]] = defaultdict(list)
     for one in sorted(wanted, key=lambda one: (-one.score, one.captured_at_ms, one.sha256)):
         groups[one.site, one.camera, part_of_day(one.captured_at_ms)].append(one)
-    ranks = [(place, -one.score, one.sha256, one) for group in groups.values() for place, one in enumerate(group)]
+    best = [_apart(group, most) for group in groups.values()]
+    ranks = [(place, -one.score, one.sha256, one) for group in best for place, one in enumerate(group)]
     return [one for *_, one in sorted(ranks, key=lambda rank: rank[:3])[: max(0, most)]]
+
+
+def _apart(group: Sequence[Wanted], most: int) -> list[Wanted]:
+    """The best `most` of a camera's, best first: each is worth less the nearer in time it is to one before it."""
+    at_ms = np.array([one.captured_at_ms for one in group], np.float64)
+    scores, new = np.array([one.score for one in group]), np.ones(len(group))
+    chosen: list[Wanted] = []
+    while len(chosen) < min(most, len(group)):
+        place = int((scores * new).argmax())
+        chosen.append(group[place])
+        new = np.minimum(new, np.abs(at_ms - at_ms[place]) / PASSED_MS)
+        new[place] = -1.0
+    return chosen

@@ -38,5 +38,20 @@ def test_the_queue_is_bounded_and_spread_over_cameras_and_hours() -> None:
     assert [one.reasons for one in wanted[8:]] == [("random review",)] * 2
 
 
+def test_pictures_of_one_passage_are_not_all_asked_for() -> None:
+    busy = [item(f"b{n}", AT_MS + 200 * n, box(confidence=0.5)) for n in range(20)]
+    later = [item(f"l{n}", AT_MS + 60_000 * (n + 1), box(confidence=0.4)) for n in range(3)]
+    asked = [one.sha256 for one in queue([*busy, *later], 5)][:4]
+    assert sorted(asked, reverse=True) == ["l2", "l1", "l0", "b0"]
+    (_, _, _, again) = [one.sha256 for one in queue([*busy, *later[:2]], 5)][:4]
+    assert again == "b19", "the farthest from what was chosen"
+
+
+def test_a_picture_of_many_doubts_comes_before_one_of_one() -> None:
+    many = item("m", AT_MS, *(box(40 * n, confidence=0.3) for n in range(4)))
+    one = item("o", AT_MS + 60_000, box(confidence=0.35))
+    assert [wanted.sha256 for wanted in queue([one, many], 2)] == ["m", "o"]
+
+
 def test_what_a_person_labelled_is_asked_for_no_more() -> None:
     assert queue([item("a", AT_MS, box(confidence=0.5), complete=True)], 10) == ()
