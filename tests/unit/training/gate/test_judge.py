@@ -45,7 +45,8 @@ def test_one_class_destroyed_for_one_camera_is_refused_by_name() -> None:
     assert report.overall is not None
     assert report.overall.low > 0, "over all it is still better"
     named = [(one.of, one.camera, one.label) for one in report.refusals]
-    assert named == [("place", "", "car"), ("place", "hall", "car")], "and neither gate nor yard"
+    assert named == [("place", "hall", "car")], "and neither gate nor yard"
+    assert [(one.camera, one.label) for one in report.doubts] == [("", "car")], "a third of all cars"
     assert "car at hall: AP50 0." in report.why
     assert "**car at hall" in markdown(report)
 
