@@ -34,7 +34,9 @@ class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_f
 
     `site_weight` is the site's share against the replay sets' weights, `measured` the share of the site's passages
     that is only measured with. Of `blends` the best is taken that loses no replay set more than `most_lost` of its
-    AP50. `start` and `labels` are those of the model in service, `collection` the version's id.
+    AP50. Trained is a branch for the labels that people spoke of, which leaves all others' answers as they are; the
+    `whole` network where that is wanted. `start` and `labels` are those of the model in service, `collection` the
+    version's id.
     """
 
     collection: str = ""
@@ -42,6 +44,7 @@ class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_f
     measured: Fraction = 0.2
     blends: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     most_lost: Fraction = 0.01
+    whole: bool = False
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -75,10 +78,11 @@ def finetune(
     parent = load_manifest(manifest_file)
     model_bytes(parent, manifest_file.parent)
     start = load_exported(manifest_file.parent / parent.file)
-    recipe = fitting(recipe, parent, start, version)
+    recipe = branched(fitting(recipe, parent, start, version), start, version)
     with first_alone(place):
         sets = _read(recipe, collection, version, data, out, frozen)
-    average = fit_detector(copy.deepcopy(start), (*sets.site, *sets.replay), recipe, place, out, relative=True).cpu()
+    whole = start.branch is None
+    average = fit_detector(copy.deepcopy(start), (*sets.site, *sets.replay), recipe, place, out, relative=whole).cpu()
     written = out / "candidate" / f"{parent.name}.json"
     if place.rank == 0:
         net = _best(start, average, recipe, sets, out)
@@ -106,6 +110,27 @@ def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, v
         start=parent.id,
         collection=version.about.id,
     )
+
+
+def branched(recipe: FinetuneRecipe, start: DetectorNet, version: Version) -> FinetuneRecipe:
+    """The recipe with the labels that get a branch: those that people spoke of. A start without one gets it here.
+
+    A start that has one keeps its labels: of others nothing is learnt. ConfigError where nobody spoke of any.
+    """
+    if recipe.whole:
+        return recipe
+    said = {box.label for item in version.items for box in item.boxes if box.kind != "pseudo"}
+    if start.branch is not None:
+        has = {recipe.channels[channel] for channel in start.branch.channels}
+        own = [label for label, group in recipe.labels.items() if {*group} <= has]
+    else:
+        own = [label for label in recipe.labels if label in said]
+    if not said & set(own):
+        raise ConfigError("collection", f"nobody spoke of {', '.join(own) or 'a label of this model'}")
+    recipe = msgspec.structs.replace(recipe, branch=tuple(own))
+    if start.branch is None:
+        start.add_branch(recipe.branch_channels)
+    return recipe
 
 
 class _Sets(NamedTuple):

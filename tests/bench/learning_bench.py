@@ -1,6 +1,6 @@
 """Does the learning loop learn: rounds of answers on a lobby's camera, against the model that stays as it is.
 
-    python -m tests.bench.learning_bench --shared DIR --out DIR [--part NAME ...] [--steps N]
+    python -m tests.bench.learning_bench --shared DIR --out DIR [--part NAME ...] [--steps N] [--recipe FILE]
 
 Each part can be killed at any moment and goes on when it is started again; what is measured stands in OUT/results.json,
 and the rows and the figure are made of it. `timeout 460 python -m ...` bounds a part.
@@ -21,11 +21,10 @@ import torch
 from archive.collection.store import Collection
 from archive.evidence.files import Folder
 from tests.bench.learning_gate import BROKEN, KNOWN, gate
-from tests.bench.learning_rounds import ROUNDS, Bench, Results, budgets, poisoned, rounds, trained
+from tests.bench.learning_rounds import RECIPE, ROUNDS, Bench, Results, budgets, poisoned, rounds, trained
 from tests.bench.lobby import CAMERA, PERSON
 from tests.bench.report import Row, at_least, at_most, missing
 
-STEPS = 40
 BUDGETS, SEEDS = (8, 24, 48), (1, 2, 3)
 WRONG = 0.3
 RISE, LOST = 0.25, 0.015
@@ -149,7 +148,7 @@ def learning(shared: Path, say: Callable[[str], None]) -> list[Row]:
     """For `python -m tests.bench learning`: everything that was not measured yet."""
     if not (shared / "data" / "tracking" / "CAVIAR").is_dir():
         return [missing("learning", "rounds", "needs the recorded clips")]
-    bench = Bench(shared, Path("build/learning"), STEPS)
+    bench = Bench(shared, Path("build/learning"))
     bench.out.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         say(f"learning: {part}")
@@ -163,11 +162,12 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="the folder with data/")
     parser.add_argument("--out", type=Path, default=Path("build/learning"), help="everything goes here")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each fine-tuning")
+    parser.add_argument("--steps", type=int, default=0, help="of each fine-tuning (0: the recipe's)")
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="of each fine-tuning")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    bench = Bench(options.shared.resolve(), options.out, options.steps)
+    bench = Bench(options.shared.resolve(), options.out, options.steps, options.recipe)
     for part in options.part:
         run(bench, part)
     figure(bench.results, options.out / "learning.png")

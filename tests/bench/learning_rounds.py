@@ -29,6 +29,7 @@ from training.predict import ExportedDetector
 from training.recipe import load_recipe, read_recipe
 
 RECIPES = Path("training/recipes")
+RECIPE = RECIPES / "finetune.yaml"
 ROUNDS = (ORDER[0:2], ORDER[2:4], ORDER[4:6], ORDER[6:8])
 """What is seen and answered between two trainings."""
 LAST = ORDER[8:]
@@ -41,11 +42,11 @@ Results = dict[str, dict[str, Any]]
 class Bench:
     """All that the parts share: the data, the start, the recipe, and what was measured already."""
 
-    def __init__(self, shared: Path, out: Path, steps: int) -> None:
+    def __init__(self, shared: Path, out: Path, steps: int = 0, recipe: Path = RECIPE) -> None:
         self.data, self.out = shared / "data", out
         self.cache = out / "clips"
-        base = read_recipe(RECIPES / "finetune.yaml", FinetuneRecipe)
-        schedule = msgspec.structs.replace(base.schedule, steps=steps, threads=1)
+        base = read_recipe(recipe, FinetuneRecipe)
+        schedule = msgspec.structs.replace(base.schedule, steps=steps or base.schedule.steps, threads=1)
         # A round is two passages: one held back to measure with would be half of what was said in it.
         self.recipe = msgspec.structs.replace(base, schedule=schedule, measured=0.0)
         self.detector = load_recipe(RECIPES / "detector.yaml")

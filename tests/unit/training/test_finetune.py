@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from archive.collection.items import Item
+from archive.collection.items import About, Item
 from archive.collection.store import Collection, Version
 from archive.evidence.files import Folder
 from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
 from tests.builders import jpeg_of
 from tests.collection_tools import box, item
+from tests.training_tools import in_service, tiny_tuning
 from training import fit
 from training.blends import Tried, answers_met, chosen, known_ap50
-from training.bundle import bundle_detector
 from training.collected import collected, site_sets
 from training.dataset import Sample
-from training.detector import save_weights, start_net
 from training.evaluate import Found, SetResult
-from training.finetune import FinetuneRecipe, Measured, finetune
+from training.finetune import FinetuneRecipe, Measured, branched, finetune
+from training.network import DetectorNet, load_exported
 from training.recipe import DetectorRecipe
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
@@ -50,26 +50,13 @@ def site(tmp_path: Path) -> tuple[Collection, Version]:
 @pytest.fixture
 def parent(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> Path:
     """The manifest of a detector in service, with random weights."""
-    torch.manual_seed(4)
-    sized = msgspec.structs.replace(recipe, size=128, crop=128)
-    net = start_net(sized, squares)
-    with torch.no_grad():
-        for parameter in net.parameters():
-            if parameter.ndim > 1:  # so that pixels reach the scores
-                parameter.mul_(1.9)
-    save_weights(net, sized, tmp_path / "weights.pt")
-    bundle_detector(tmp_path / "weights.pt", squares, tmp_path / "work", tmp_path / "models", int8=False)
-    return tmp_path / "models" / "squares.json"
+    return in_service(recipe, squares, tmp_path)
 
 
 @pytest.fixture
 def tuning(recipe: DetectorRecipe) -> FinetuneRecipe:
-    """Four steps on the site beside the squares, which are replayed and measured with."""
-    train = recipe.sets[0]
-    validate = msgspec.structs.replace(train, name="validate", role="validate")
-    values = {name: getattr(recipe, name) for name in recipe.__struct_fields__}
-    values |= {"crop": 128, "size": 128, "sets": (train, validate), "freeze": ("backbone.stem",), "blends": (0.5, 1.0)}
-    return FinetuneRecipe(**values, most_lost=1.0)
+    """See tests.training_tools.tiny_tuning."""
+    return tiny_tuning(recipe)
 
 
 def test_a_candidate_says_where_it_comes_from(
@@ -112,6 +99,54 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
             finetune(tuning, parent, *site, squares, tmp_path / "broken")
     again = load_manifest(finetune(tuning, parent, *site, squares, tmp_path / "broken"))
     assert again.sha256 == unbroken.sha256
+
+
+def test_only_what_people_spoke_of_gets_a_branch(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    before = load_exported(parent.parent / load_manifest(parent).file)
+    written = finetune(tuning, parent, *site, squares, tmp_path / "out")
+    after = load_exported(written.parent / load_manifest(written).file)
+    assert after.branch is not None
+    assert after.branch.channels == (tuning.channels.index("square"),)
+    weights = after.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in before.state_dict().items())
+
+
+def test_the_whole_network_is_trained_where_that_is_wanted(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    whole = msgspec.structs.replace(tuning, whole=True)
+    written = finetune(whole, parent, *site, squares, tmp_path / "out")
+    assert load_exported(written.parent / load_manifest(written).file).branch is None
+
+
+@pytest.mark.parametrize(
+    ("has", "said", "branch"),
+    [
+        ((), ("square",), ("square",)),
+        ((), ("square", "other", "elephant"), ("square", "other")),
+        (("square",), ("square", "other"), ("square",)),
+        (("square",), ("other",), "nobody spoke of square"),
+        ((), ("elephant",), "nobody spoke of a label"),
+    ],
+    ids=["one", "all that it knows", "what it has a branch for", "none of it", "none that it knows"],
+)
+def test_which_labels_are_learnt(
+    tuning: FinetuneRecipe, has: tuple[str, ...], said: tuple[str, ...], branch: tuple[str, ...] | str
+) -> None:
+    start = DetectorNet(len(tuning.channels), tuning.width)
+    if has:
+        start.add_branch([tuning.channels.index(label) for label in has])
+    pseudo = box(label="person")
+    items = (item("a", 0, pseudo, *(box(label=label, kind="confirmed") for label in said)),)
+    version = Version(About(id="v", number=1, made_at_ms=0, pictures=1, cameras={}, answers={}, files={}), items)
+    if isinstance(branch, str):
+        with pytest.raises(ConfigError, match=branch):
+            branched(tuning, start, version)
+        return
+    assert branched(tuning, start, version).branch == branch
+    assert start.branch is not None
 
 
 def test_a_recipe_for_other_labels_is_refused(

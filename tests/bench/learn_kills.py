@@ -1,0 +1,130 @@
+"""kill -9 at random moments of `vedette learn` and `vedette models promote`: what is left is always whole.
+
+python -m tests.bench.learn_kills [--kills 10]
+
+A tiny site with a real training of seconds. After each kill the data set is whole, every registered version is the file
+that its manifest names, and what is in service is the one from before or the one that was promoted. What is left of ten
+kills ends in the very candidate that an unbroken run makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from archive.collection.when import last_learnt
+from archive.registry import Registry, registry_of
+from contracts.config_file import load
+from contracts.errors import VedetteError
+from tests.bench.report import Row, at_most, table
+from tests.training_tools import TinySite
+
+KILLS = 10
+LIMITS = "limits: {resamples: 200, slowdown: 10}\n"
+SLOT = "detector"
+
+
+class Killed:
+    """A site whose commands are killed; counts what isn't as it must be afterwards."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.site, self._root = TinySite(root), root
+        frozen = self._python("models", "freeze", str(self.site.set))
+        (root / "gate.yaml").write_text(
+            subprocess.run(frozen, check=True, capture_output=True, text=True).stdout + LIMITS
+        )
+        self.learn = self._python("learn", "--why", "a bench", "--state", str(self.site.state))
+        self.cut = self.bad = 0
+
+    @property
+    def registry(self) -> Registry:
+        """What the site's folder holds at this moment."""
+        found = registry_of(load(self.site.config).models, lambda: time.time_ns() // 1_000_000)
+        assert found is not None
+        return found
+
+    def promote(self, id: str) -> list[str]:
+        """The command that brings a version everywhere, whatever the gate said."""
+        return self._python("models", "promote", id, "--stage", "everywhere", "--force", "a bench")
+
+    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> None:
+        """Begin a command, kill it after so long, and look at what is left; `allowed` may be in service then."""
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(after_s)
+        self.cut += running.poll() is None
+        running.kill()
+        running.wait()
+        self.bad += not self.is_whole(allowed)
+
+    def is_whole(self, allowed: frozenset[str]) -> bool:
+        """See the module."""
+        collection, registry = self.site.collection, self.registry
+        try:
+            if collection.versions():
+                items = collection.load().items
+                if any(collection.picture(item.sha256) is None for item in items):
+                    return False
+            for version in registry.versions():
+                registry.fetch(version.id, self._root / "fetched")
+        except (VedetteError, OSError, ValueError):
+            return False
+        learnt, known = last_learnt(collection), {version.id for version in registry.versions()}
+        standing = registry.standing("home").get(SLOT)
+        return (learnt is None or learnt.candidate in known) and (standing is None or standing.in_service in allowed)
+
+    def _python(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "vedette", *arguments, "--config", str(self.site.config)]
+
+
+def kills(count: int, say: Callable[[str], None]) -> list[Row]:
+    """Half of the kills while it learns, half while it promotes."""
+    with tempfile.TemporaryDirectory() as name:
+        unbroken, broken, drawn = Killed(Path(name) / "unbroken"), Killed(Path(name) / "broken"), random.Random(1)
+        whole_s = _timed(unbroken.learn)
+        first = frozenset({broken.site.model.id})
+        for kill in range(count - count // 2):
+            broken.once(broken.learn, whole_s * drawn.uniform(0.2, 1.0), first)
+            say(f"learn, kill {kill + 1}: {broken.cut} runs cut off, {broken.bad} not whole")
+        _timed(broken.learn)
+        candidates = [last_learnt(one.site.collection) for one in (unbroken, broken)]
+        made = [one.candidate if one is not None else "none" for one in candidates]
+        promote_s = _timed(unbroken.promote(made[0]))
+        for kill in range(count // 2):
+            broken.once(broken.promote(made[1]), promote_s * drawn.uniform(0.2, 1.0), first | {made[1]})
+            say(f"promote, kill {kill + 1}: {broken.cut} runs cut off, {broken.bad} not whole")
+        _timed(broken.promote(made[1]))
+        standing = broken.registry.standing("home").get(SLOT)
+        late = standing is None or standing.in_service != made[1]
+    return [
+        at_most(
+            "learning", f"not as it must be after {broken.cut} kill -9 of learn and promote", broken.bad, 0, digits=0
+        ),
+        at_most("learning", "candidates that differ from an unbroken run's", made[0] != made[1], 0, digits=0),
+        at_most("learning", "promotions that a last run left undone", late, 0, digits=0),
+    ]
+
+
+def _timed(command: Sequence[str]) -> float:
+    """How long a command takes, s; a candidate that the gate refuses (3) is one, too."""
+    began_s = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3):
+        raise VedetteError(f"{' '.join(command[2:5])} ended with {done.returncode}: {done.stderr[-500:]}")
+    return time.monotonic() - began_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=KILLS)
+    print(table(kills(parser.parse_args().kills, print)))
+
+
+if __name__ == "__main__":
+    main()
