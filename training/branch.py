@@ -11,39 +11,47 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from training.layers import STRIDES, ConvAct, DepthwiseConv, decode
+from training.layers import STRIDES, DepthwiseConv, decode
 
 
 class Seen(NamedTuple):
     """What the network has of a picture at each of its three levels.
 
-    `levels` are the neck's features [N,C,h,w], `answers` the heads' [N,5+classes,h,w].
+    `stages` and `levels` are the backbone's and the neck's features [N,C,h,w], `answers` the heads' [N,5+classes,h,w].
     """
 
+    stages: tuple[Tensor, ...]
     levels: tuple[Tensor, ...]
     answers: tuple[Tensor, ...]
 
 
 class Correction(nn.Module):
-    """One level: the neck's features [N,C,h,w] to what is added to the head's answers [N,outputs,h,w]."""
+    """One level: features of backbone and neck [N,C,h,w] to what is added to the head's answers [N,outputs,h,w].
 
-    def __init__(self, level: int, hidden: int, outputs: int) -> None:
+    With the neck alone a lobby's people were hardly learnt: AP50 .17 on a validation clip after 550 steps, with both
+    .77 after 600.
+    """
+
+    def __init__(self, stage: int, level: int, hidden: int, outputs: int) -> None:
         super().__init__()
-        self.stem = ConvAct(level, hidden, 1)
+        # One convolution of both, without copying them together first.
+        self.from_level = nn.Conv2d(level, hidden, 1)
+        self.from_stage = nn.Conv2d(stage, hidden, 1, bias=False)
         self.tower = nn.Sequential(DepthwiseConv(hidden, hidden), DepthwiseConv(hidden, hidden))
         self.change = nn.Conv2d(hidden, outputs, 1)
 
-    def forward(self, level: Tensor) -> Tensor:
-        changed: Tensor = self.change(self.tower(self.stem(level)))
+    def forward(self, stage: Tensor, level: Tensor) -> Tensor:
+        changed: Tensor = self.change(self.tower(functional.silu(self.from_level(level) + self.from_stage(stage))))
         return changed
 
     @torch.no_grad()
     def start_from(self, stem: nn.Module, box_tower: nn.Module) -> None:
         """Correct nothing yet, and read the neck as this stem and tower of a head do, as far as the width goes."""
-        for silent in self.change.parameters():
+        for silent in (*self.change.parameters(), *self.from_stage.parameters()):
             silent.zero_()
-        _take(self.stem, stem)
+        _take(self.from_level, stem)
         _take(self.tower, box_tower)
 
 
@@ -65,7 +73,7 @@ class Branch(nn.Module):
         super().__init__()
         # Half of a head's width: all of it would be a seventh of the whole network's time.
         outputs = 5 + len(channels)
-        self.corrections = nn.ModuleList(Correction(width * m, 2 * width, outputs) for m in (4, 8, 16))
+        self.corrections = nn.ModuleList(Correction(width * m, width * m, 2 * width, outputs) for m in (4, 8, 16))
         self.register_buffer("columns", torch.tensor([*range(5), *(5 + channel for channel in channels)]))
 
     @property
@@ -77,5 +85,5 @@ class Branch(nn.Module):
         levels = zip(self.corrections, STRIDES, *seen, strict=True)
         return torch.cat([self._cells(*level) for level in levels], 1)
 
-    def _cells(self, correction: nn.Module, stride: int, level: Tensor, answer: Tensor) -> Tensor:
-        return decode(answer.index_select(1, self.columns) + correction(level), stride)
+    def _cells(self, correction: nn.Module, stride: int, stage: Tensor, level: Tensor, answer: Tensor) -> Tensor:
+        return decode(answer.index_select(1, self.columns) + correction(stage, level), stride)

@@ -135,7 +135,7 @@ class DetectorNet(nn.Module):
         for head, stride, level in zip(self.heads, STRIDES, levels, strict=True):
             answers.append(head(level))
             cells.append(decode(answers[-1], stride))
-        whole, seen = torch.cat(cells, 1), Seen(levels, tuple(answers))
+        whole, seen = torch.cat(cells, 1), Seen((c3, c4, c5), levels, tuple(answers))
         return Look(whole, None if self.branch is None else self.branch(seen), (c2, c3), seen)
 
     def add_branch(self, channels: Sequence[int]) -> Branch:
