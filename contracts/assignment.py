@@ -1,8 +1,14 @@
-"""Which agent reads which camera."""
+"""Which agent reads which camera, and which frames can be of one that does."""
 
 from __future__ import annotations
 
 from contracts.config import Config
+from contracts.errors import ContractError
+from contracts.messages import Frame
+
+SESSION_AHEAD_MS = 3_600_000
+"""A camera's session begins as a time and grows by one a start (edge/sessions.py): it is behind its frames' times, but
+for clocks that differ. Whoever could have a higher one would be above the camera's agent for ever."""
 
 
 def declared(config: Config) -> tuple[str, ...]:
@@ -27,3 +33,9 @@ def cameras_of(config: Config, agent: str) -> tuple[str, ...]:
     return tuple(
         name for name, camera in config.cameras.items() if camera.enabled and agent_of(config, name) in (None, agent)
     )
+
+
+def check_session(frame: Frame) -> None:
+    """Raise ContractError for a session that no agent can have come to by the frame's time."""
+    if frame.session > frame.captured_at_ms + SESSION_AHEAD_MS:
+        raise ContractError(f"session {frame.session} is of a time that is to come")

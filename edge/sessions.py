@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.assignment import SESSION_AHEAD_MS
 from edge.files import replace_file
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class Sessions:
             return self._fixed
         if camera not in self._begun:
             kept = self._kept.get(camera, _NOTHING)
+            if kept.session > now_ms + SESSION_AHEAD_MS:
+                kept = _NOTHING  # of a clock that was wrong: no frame of it was taken
             self._keep(camera, _Kept(max(kept.session + 1, now_ms if kept.afresh else 0)))
             self._begun.add(camera)
         return self._kept[camera].session

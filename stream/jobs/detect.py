@@ -12,6 +12,7 @@ from pyflink.datastream import ProcessFunction, StreamExecutionEnvironment
 
 from contracts import metrics as names
 from contracts import topics, trace
+from contracts.assignment import check_session
 from contracts.codec import decode, encode
 from contracts.errors import ContractError
 from contracts.messages import Frame, FrameDetections, FrameRef
@@ -115,6 +116,7 @@ class Detect(ProcessFunction):
             raise ContractError(f"a frame of site {frame.site!r} in the topic of {self._config.site!r}")
         if hashlib.sha256(frame.jpeg).hexdigest() != frame.sha256:
             raise ContractError("the JPEG's sha256 is not the frame's")
+        check_session(frame)
         return frame
 
 

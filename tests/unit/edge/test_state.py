@@ -28,11 +28,11 @@ def started(state: Path) -> Sessions:
 
 
 def test_a_camera_s_session_begins_with_the_clock_and_each_start_adds_one(tmp_path: Path) -> None:
-    assert [started(tmp_path).of("gate", DAY_MS + later_ms) for later_ms in (0, 5_000, -7 * DAY_MS)] == [
+    assert [started(tmp_path).of("gate", DAY_MS + later_ms) for later_ms in (0, 5_000, -60_000)] == [
         DAY_MS, DAY_MS + 1, DAY_MS + 2,
     ]  # fmt: skip
     one = started(tmp_path)
-    assert one.of("gate", 0) == one.of("gate", 2 * DAY_MS) == DAY_MS + 3  # one start is one session
+    assert one.of("gate", DAY_MS) == one.of("gate", 2 * DAY_MS) == DAY_MS + 3  # one start is one session
     assert one.of("hall", 2 * DAY_MS) == 2 * DAY_MS
 
 
@@ -57,6 +57,11 @@ def test_the_console_s_word_raises_a_session_once(tmp_path: Path) -> None:
     assert sessions.of("gate", 3 * DAY_MS) == 2 * DAY_MS
     assert not started(tmp_path).raise_to("gate", 2 * DAY_MS)
     assert started(tmp_path).of("gate", 3 * DAY_MS) == 2 * DAY_MS + 1
+
+
+def test_a_clock_that_was_a_year_ahead_is_forgotten_with_its_session(tmp_path: Path) -> None:
+    started(tmp_path).of("gate", 366 * DAY_MS)
+    assert started(tmp_path).of("gate", DAY_MS) == DAY_MS
 
 
 @pytest.mark.parametrize("content", ["", "seven", '{"gate": -'])
