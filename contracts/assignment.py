@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 from contracts.config import Config
 from contracts.errors import ContractError
 from contracts.messages import Frame
@@ -9,6 +11,11 @@ from contracts.messages import Frame
 SESSION_AHEAD_MS = 3_600_000
 """A camera's session begins as a time and grows by one a start (edge/sessions.py): it is behind its frames' times, but
 for clocks that differ. Whoever could have a higher one would be above the camera's agent for ever."""
+
+
+def machine_name() -> str:
+    """What an agent is called that nobody gave a name."""
+    return platform.node() or "agent"
 
 
 def declared(config: Config) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import platform
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ import cv2
 from prometheus_client import CollectorRegistry
 
 from contracts import config_file
+from contracts.assignment import machine_name
 from contracts.config import Config, bootstrap_of
 from contracts.errors import ConfigError, VedetteError
 from edge import logs
@@ -63,7 +63,7 @@ def _options(given: argparse.Namespace, config: Config, tracer: Tracer) -> Optio
         bootstrap=bootstrap_of(config, given.bootstrap) if enrolment is None else str(identity.address(enrolment)),
         identity=identity if enrolment is not None else None,
         state=given.state,
-        name=given.name or (enrolled.agent if enrolled is not None else platform.node() or "agent"),
+        name=given.name or (enrolled.agent if enrolled is not None else machine_name()),
         secrets=os.environ,
         now_ms=lambda: time.time_ns() // 1_000_000,
         replay_start_ms=given.replay_start_ms,

@@ -85,7 +85,8 @@ class Agent:
     def __init__(self, config: Config, options: Options, registry: CollectorRegistry) -> None:
         self._options = options
         self._replay = options.replay_start_ms is not None
-        self._roster = Roster(config, None if self._replay else options.state / "cameras", options.name)
+        kept, reader = (None, None) if self._replay else (options.state / "cameras", options.name)
+        self._roster = Roster(config, kept, reader)
         self._sessions = Sessions(options.state / "sessions.json", options.session)
         self._slots = self._roster.slots()
         self._meters = Meters(Metrics(registry))

@@ -24,9 +24,12 @@ _DECODER = msgspec.msgpack.Decoder(dict[str, Camera | None])
 
 
 class Roster:
-    """The file's cameras with the changes laid over them, as `agent` has them. `path` None keeps nothing: a replay."""
+    """The file's cameras with the changes laid over them, as `agent` has them; None: a replay, which reads all.
 
-    def __init__(self, config: Config, path: Path | None, agent: str) -> None:
+    `path` None keeps nothing.
+    """
+
+    def __init__(self, config: Config, path: Path | None, agent: str | None) -> None:
         self._file, self._path, self._agent = config, path, agent
         self._changed: dict[str, Camera | None] = {}
 
@@ -48,6 +51,8 @@ class Roster:
     def own(self) -> dict[str, Camera]:
         """The cameras that this agent is to read."""
         config = self.config
+        if self._agent is None:
+            return {name: camera for name, camera in config.cameras.items() if camera.enabled}
         return {name: config.cameras[name] for name in cameras_of(config, self._agent)}
 
     def take_file(self, config: Config) -> None:

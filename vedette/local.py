@@ -17,6 +17,7 @@ import psutil
 
 from bus.admin import create_topics
 from contracts import topics
+from contracts.assignment import cameras_of, machine_name
 from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
 from contracts.face_models import identifying, manifest_path
@@ -107,7 +108,7 @@ class LocalSystem:
             create_topics(self.bootstrap, topics.specs_of(self.config, keep_forever=self.options.keep_forever))
             self.options.ready(self)
             if "agent" in self.options.parts:
-                self.say(f"starting the agent: {', '.join(self.config.cameras)}")
+                self.say(f"starting the agent: {self._read_here()}")
                 self._start("agent", "edge", *self.options.agent_arguments)
             # After the agent: every second of pictures counts, and these read what is kept.
             if "evidence" in self.options.parts:
@@ -124,6 +125,12 @@ class LocalSystem:
         except BaseException:
             self.stop()
             raise
+
+    def _read_here(self) -> str:
+        """The cameras that the agent of this machine reads: with several agents not all. A replay's reads all."""
+        if "console" not in self.options.parts:
+            return ", ".join(self.config.cameras)
+        return ", ".join(cameras_of(self.config, machine_name())) or f"no camera is that of {machine_name()}"
 
     @property
     def master(self) -> MasterKey | None:

@@ -49,6 +49,7 @@ cameras:
 def test_an_agent_reads_its_own_and_all_count_slots_alike(tmp_path: Path) -> None:
     box, bridge, another = (Roster(TWO, None, name) for name in ("box", "bridge", "another"))
     assert [list(one.own()) for one in (box, bridge, another)] == [["gate"], ["hall"], []]
+    assert list(Roster(TWO, None, None).own()) == ["gate", "hall"]  # a replay's
     assert box.slots() == bridge.slots() == {"gate": 0, "hall": 1}
     moved = RunCamera(camera="gate", spec=replace(TWO.cameras["gate"], agent="bridge"))
     assert (box.take(moved), bridge.take(moved)) == (True, True)
