@@ -22,7 +22,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser], 
     actions = agents.add_subparsers(required=True, metavar="ACTION")
     for name, run, text in (
         ("token", _token, "Print a token that lets an agent of edge.agents enrol once; one of before is void"),
-        ("list", _list, "List the agents, and how long their certificates last"),
+        ("list", _list, "List the agents: what they read, and how long their certificates last"),
         ("revoke", _revoke, "Renew an agent's certificate no more"),
     ):
         command = actions.add_parser(name, help=text, description=text + ".")
@@ -52,7 +52,9 @@ def _token(given: argparse.Namespace, console: ConsoleApi) -> int:
 
 def _list(given: argparse.Namespace, console: ConsoleApi) -> int:
     for one in console.ask("GET", AGENTS)["agents"]:
-        print(f"{one['name']:<24} {_state(one):<44} {one['version'] or '-':<12} {one['address'] or '-'}")
+        reads = ", ".join(one["reads"]) or "nothing"
+        version, address = one["runs"] or one["version"] or "-", one["address"] or "-"
+        print(f"{one['name']:<24} {_state(one):<44} {version:<12} {address:<16} reads {reads}")
     return 0
 
 
@@ -64,6 +66,6 @@ def _revoke(given: argparse.Namespace, console: ConsoleApi) -> int:
 
 def _state(one: dict[str, Any]) -> str:
     if not one["enrolled_at_ms"]:
-        return "has not enrolled"
+        return "has not enrolled" if one["named"] else "beside the broker"
     ends = dt.datetime.fromtimestamp(one["expires_at_ms"] / 1000, dt.UTC)
     return f"{'taken out, ' if one['revoked_at_ms'] else ''}certificate until {ends:%Y-%m-%d %H:%M} UTC"

@@ -43,7 +43,7 @@ def test_the_command_makes_tokens_lists_agents_and_takes_one_out(
     agent.enrol(asks(parts), capsys.readouterr().out.strip(), "https://console", "", SITE, "1.0")
     assert main(["agents", "list", *state]) == 0
     north, south = capsys.readouterr().out.splitlines()
-    assert re.match(r"north +certificate until .* UTC +1\.0 +10\.0\.0\.7", north)
+    assert re.match(r"north +certificate until .* UTC +1\.0 +10\.0\.0\.7 +reads nothing", north)
     assert re.match(r"south +has not enrolled", south)
     assert main(["agents", "revoke", "north", *state]) == 0
     assert main(["agents", "list", *state]) == 0
