@@ -6,6 +6,8 @@ const EVERY_MS = 5000;
 const LATE_SHARE = 0.25;
 /** Each says once a second how its cameras are. */
 const SILENT_MS = 10000;
+/** Of many cameras so many are named. */
+const NAMED = 5;
 
 export default {
   mixins: [Panel],
@@ -47,6 +49,10 @@ export default {
     },
     one(name) { return this.agents.find((one) => one.name === name); },
     ended(one) { return one.expires_at_ms <= this.clock; },
+    few(cameras) {
+      const named = cameras.slice(0, NAMED).join(", ");
+      return cameras.length > NAMED ? this.filled(this.t.and_more, { cameras: named, count: cameras.length - NAMED }) : named;
+    },
     speaks(one) { return this.clock - one.heard_at_ms < SILENT_MS; },
     missing(one) { return one.cameras.filter((camera) => !one.reads.includes(camera)); },
     /** One beside the broker needs no certificate: it is well while it speaks. */
@@ -64,13 +70,13 @@ export default {
   template: `
 <div class="page">
   <header><h1>{{ t.title }}</h1></header>
-  <p v-if="unread.length" class="note bad" role="status">{{ filled(t.unread, { cameras: unread.join(', ') }) }}</p>
-  <p v-if="twice.length" class="note warn" role="status">{{ filled(t.twice, { cameras: twice.join(', ') }) }}</p>
+  <p v-if="unread.length" class="note bad" role="status">{{ filled(t.unread, { cameras: few(unread) }) }}</p>
+  <p v-if="twice.length" class="note warn" role="status">{{ filled(t.twice, { cameras: few(twice) }) }}</p>
   <p class="dim">{{ t.about }}</p>
   <section v-if="agents.length" class="card scroll" tabindex="0" role="region" :aria-label="t.title"><table class="table agents"><thead><tr><th scope="col">{{ t.agent }}</th><th scope="col">{{ t.state }}</th><th scope="col">{{ t.cameras }}</th><th scope="col">{{ t.ends }}</th><th scope="col">{{ t.renewed }}</th><th scope="col">{{ t.version }}</th><th scope="col">{{ t.address }}</th><th scope="col"><span class="sr">{{ t.actions }}</span></th></tr></thead>
     <tbody><tr v-for="one in agents" :key="one.name"><td><b>{{ one.name }}</b></td>
       <td class="how"><span :class="['badge', { well: 'good', here: 'good', away: 'bad', late: 'warn', ended: 'bad', revoked: 'bad', unnamed: 'warn' }[state(one)]]">{{ t['state_' + state(one)] }}</span><div v-if="t['about_' + state(one)]" class="hint">{{ t['about_' + state(one)] }}</div><div v-if="one.token_until_ms > clock" class="hint">{{ filled(t.token_until, { time: at(one.token_until_ms, 'stamp') }) }} <button class="button small quiet" :aria-label="t.take_back + ' ' + one.name" @click="takeBack(one)">{{ t.take_back }}</button></div></td>
-      <td class="how">{{ one.reads.join(', ') || '–' }}<div v-if="missing(one).length" class="hint bad">{{ filled(t.missing, { cameras: missing(one).join(', ') }) }}</div><div v-if="!speaks(one) && (one.cameras.length || one.heard_at_ms)" class="hint">{{ one.heard_at_ms ? filled(t.heard_at, { time: at(one.heard_at_ms, 'stamp') }) : t.never_heard }}</div></td>
+      <td class="how">{{ few(one.reads) || '–' }}<div v-if="missing(one).length" class="hint bad">{{ filled(t.missing, { cameras: few(missing(one)) }) }}</div><div v-if="!speaks(one) && (one.cameras.length || one.heard_at_ms)" class="hint">{{ one.heard_at_ms ? filled(t.heard_at, { time: at(one.heard_at_ms, 'stamp') }) : t.never_heard }}</div></td>
       <td>{{ at(one.expires_at_ms, 'stamp') }}<div v-if="one.expires_at_ms" :class="['hint', state(one) === 'late' || state(one) === 'ended' ? 'bad' : 'dim']">{{ left(one) }}</div></td>
       <td>{{ at(one.renewed_at_ms, 'stamp') }}<div v-if="one.enrolled_at_ms" class="hint dim">{{ filled(t.enrolled_at, { time: at(one.enrolled_at_ms, 'stamp') }) }}</div></td>
       <td>{{ one.runs || one.version || '–' }}</td><td>{{ one.address || '–' }}</td>

@@ -12,6 +12,7 @@ AGENTS = {
     "unread": "Nobody reads: {cameras}",
     "twice": "Read by several agents at once: {cameras}. Only the frames of the one that got it last count.",
     "cameras": "Reads",
+    "and_more": "{cameras} and {count} more",
     "missing": "not read: {cameras}",
     "heard_at": "last heard {time}",
     "never_heard": "not heard since this console's start",
