@@ -14,6 +14,7 @@ from contracts.manifest import load_manifest
 from tests import edge_outage
 from tests.bench import (
     classifiers_bench,
+    compose_bench,
     console_bench,
     edge_bench,
     faces_bench,
@@ -191,6 +192,11 @@ def scaling(shared: Path, _python: Path | None, say: Say) -> list[Row]:
         return scaling_bench.scaling(Path(folder), clip, say)
 
 
+def compose(_shared: Path, _python: Path | None, say: Say) -> list[Row]:
+    """deploy/compose.yaml as Docker reads it, without Docker."""
+    return compose_bench.compose(say)
+
+
 def inference(shared: Path, _python: Path | None, say: Say) -> list[Row]:
     """Pictures a second by batch, on a GPU where there is one."""
     return inference_bench.inference(shared, say)
@@ -238,6 +244,7 @@ BENCHES: dict[str, Callable[[Path, Path | None, Say], Sequence[Row]]] = {
     "sightings": sightings,
     "scaling": scaling,
     "inference": inference,
+    "compose": compose,
     "faces": faces,
     "history": history,
     "classifiers": classifiers_bench.classifiers,
