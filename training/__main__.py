@@ -49,6 +49,9 @@ def _train(options: argparse.Namespace) -> None:
     if options.model_kind == "finetune":
         print(commands.finetune_detector(options))
         return
+    if options.model_kind == "student":
+        print(commands.train_student_detector(options))
+        return
     if options.model_kind != "detector":
         faces.train(options)
         return
@@ -100,10 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
     shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
     training = kinds.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
-    trained = (*KINDS, "appearance", "classifier", "finetune")
+    trained = (*KINDS, "appearance", "classifier", "finetune", "student")
     training.add_argument("model_kind", choices=trained, metavar="|".join(trained))
     training.add_argument("--files", type=Path, help="where a classifier's recipe has its weights (default: --data)")
-    manifest, help_ = Path("models/detector.json"), "the detector that an appearance head is for, or to fine-tune"
+    manifest, help_ = (
+        Path("models/detector.json"),
+        "the detector to fine-tune, that teaches a student, or that a head is for",
+    )
     training.add_argument("--manifest", type=Path, default=manifest, help=help_)
     training.add_argument(
         "--collection",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from archive.evidence.durable import replace
 from contracts.errors import ConfigError, ModelError
-from contracts.manifest import ModelInput, ModelManifest, Provenance
+from contracts.manifest import Lineage, ModelInput, ModelManifest, Provenance
 from training.appearance import NUMBERS, AppearanceNet, load_appearance
 from training.dataset import DataSet, letterbox, read_picture, read_sets
 from training.detector import load_trained
@@ -32,6 +33,8 @@ MOST_BOX_PX, MOST_SCORE, LEAST_COSINE = 0.5, 0.001, 0.9999
 UNCALIBRATED_THRESHOLD = 0.4
 # With fewer boxes one lucky or unlucky picture would set the threshold.
 LEAST_BOXES = 20
+# A student's start is a model that has a manifest; all others are files.
+MODEL_ID = re.compile(r"[^/@]+@[^/@]+")
 
 
 def bundle_detector(
@@ -40,7 +43,8 @@ def bundle_detector(
     """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
 
     `work` keeps the unpacked frames. Thresholds come from the recipe's `validate` sets, at its precision. `appearance`
-    is the `appearance.pt` of a head that was trained on these very weights.
+    is the `appearance.pt` of a head that was trained on these very weights. `int8` writes the quantised variant beside;
+    where the recipe asks for it, it is the file itself.
     """
     recipe, net = load_trained(weights)
     models.mkdir(parents=True, exist_ok=True)
@@ -50,9 +54,10 @@ def bundle_detector(
     sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
     model = Exported(net, recipe.groups, recipe.nms_iou).eval()
     check_parity(model, head, path, spread(sets, PARITY_PICTURES, recipe.size))
-    if int8:
+    if int8 or recipe.int8:
         train = [item for item in sets if item.config.role == "train"]
-        quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), models / f"{recipe.name}.int8.onnx")
+        beside = path if recipe.int8 else models / f"{recipe.name}.int8.onnx"
+        quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), beside, recipe.floats)
     validate = [item for item in sets if item.config.role == "validate"]
     manifest = _manifest(recipe, path, thresholds_of(path, validate, recipe), NUMBERS if head is not None else 0)
     write_manifest(manifest, models / f"{recipe.name}.json")
@@ -114,5 +119,6 @@ def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], 
             data=recipe.data_note,
             recipe=f"training/recipes/{recipe.name}.yaml",
         ),
+        lineage=Lineage(parent=recipe.start) if MODEL_ID.fullmatch(recipe.start) else None,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -1,4 +1,4 @@
-"""The commands of fine-tuning, the appearance head and tracking: what to read, what to run, where it goes."""
+"""The commands of fine-tuning, students, the appearance head and tracking: what to read, what to run, where it goes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from training.network import load_exported
 from training.predict import ExportedDetector
 from training.recipe import read_recipe
 from training.reid import ReidTeachers
+from training.student import StudentRecipe, train_student
 from training.tracking import Followed, measure, read_boxes, read_mot, table, write_report
 from training.tracklets import gather
 from training.yaml_file import read_yaml
@@ -23,6 +24,7 @@ from training.yaml_file import read_yaml
 RECIPES = Path(__file__).parent / "recipes"
 RECIPE = RECIPES / "appearance.yaml"
 FINETUNE = RECIPES / "finetune.yaml"
+STUDENT = RECIPES / "detector-int8.yaml"
 
 
 def train_appearance(options: argparse.Namespace) -> Path:
@@ -51,6 +53,12 @@ def finetune_detector(options: argparse.Namespace) -> str:
     version = collection.load(options.version)
     frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
     return str(finetune(recipe, options.manifest, collection, version, options.data, options.out, frozen))
+
+
+def train_student_detector(options: argparse.Namespace) -> Path:
+    """Train the recipe's smaller detector to do what the manifest's does."""
+    recipe = read_recipe(options.config or STUDENT, StudentRecipe)
+    return train_student(recipe, options.manifest, options.data, options.out)
 
 
 def evaluate_tracking(options: argparse.Namespace) -> None:

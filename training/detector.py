@@ -138,7 +138,7 @@ class BranchLoss(DetectorLoss):
 
 def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
     """The network before its first step, filled from the recipe's start; ConfigError where that is not there."""
-    net = DetectorNet(len(recipe.channels), recipe.width)
+    net = DetectorNet(len(recipe.channels), recipe.width, recipe.hinged)
     if recipe.start:
         path = data / recipe.start
         if not path.exists():

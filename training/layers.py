@@ -10,11 +10,26 @@ STRIDES = (8, 16, 32)
 
 
 class ConvAct(nn.Sequential):
-    """A convolution with bias that keeps the size (but for its stride), then SiLU."""
+    """A convolution with bias that keeps the size (but for its stride), then SiLU (or a hinge)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = (kernel - stride + 1) // 2 if kernel > 1 else 0
         super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups), nn.SiLU())
+
+
+class Hinge(nn.Module):
+    """The larger of x and one number, learnt for the whole layer.
+
+    In 8 bits it is free: the convolution's own saturation at the least value that its output's range has. With a number
+    below zero and the slope in the convolution it comes nearer to SiLU (whose least is -0.278) than ReLU does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least = nn.Parameter(torch.tensor(0.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.clamp(x, min=self.least)
 
 
 class DepthwiseConv(nn.Sequential):

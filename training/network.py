@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from contracts.errors import ModelError
 from training.branch import Branch, Correction, Seen
-from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, SpatialPyramid, decode, grid_of
+from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, Hinge, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
 
 COCO_NAMES = (
@@ -111,18 +111,22 @@ class Look(NamedTuple):
 class DetectorNet(nn.Module):
     """Pixels [N,3,H,W] (BGR, 0-255; sides multiples of 32) to raw predictions [N,A,5+C].
 
-    The columns are cx, cy, w, h in pixels, then the logits of objectness and of each class channel.
+    The columns are cx, cy, w, h in pixels, then the logits of objectness and of each class channel. The parts whose
+    names begin with one of `hinged` have a hinge for SiLU.
     """
 
     branch: Branch | None
 
-    def __init__(self, classes: int, width: int = 16) -> None:
+    def __init__(self, classes: int, width: int = 16, hinged: Sequence[str] = ()) -> None:
         super().__init__()
         self.width = width
         self.backbone = Backbone(width)
         self.neck = Neck(width)
         self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
         self.branch = None
+        for name, module in self.named_modules():
+            if isinstance(module, ConvAct) and name.startswith(tuple(hinged)):
+                module[1] = Hinge()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.look(x).cells
@@ -180,7 +184,8 @@ def load_exported(file: Path) -> DetectorNet:
 
 def net_of(tensors: Mapping[str, Tensor]) -> DetectorNet:
     """The network that these are the state of; KeyError or RuntimeError when they are another's."""
-    net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
+    hinged = [name.removesuffix(".1.least") for name in tensors if name.endswith(".1.least")]
+    net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]), hinged)
     if (columns := tensors.get("branch.columns")) is not None:
         net.branch = Branch(net.width, [0] * (len(columns) - 5))
     net.load_state_dict(tensors)

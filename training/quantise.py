@@ -27,23 +27,33 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is un
         return None if frame is None else {"images": frame[None]}
 
 
-def quantise(model: Path, frames: Sequence[NDArray[np.uint8]], out: Path) -> None:
-    """Write the INT8 variant of an exported model; frames are pictures uint8[S,S,3] as it gets them."""
+def quantise(model: Path, frames: Sequence[NDArray[np.uint8]], out: Path, floats: Sequence[str] = ()) -> None:
+    """Write the INT8 variant of an exported model; frames are pictures uint8[S,S,3] as it gets them.
+
+    Of a detector the convolutions whose names begin with one of `floats` stay as they are.
+    """
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+        whole = onnx.load(str(prepared))
         quantize_static(
             str(prepared),
             str(out),
             _Frames(frames),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=_behind_heads(onnx.load(str(prepared))),
+            nodes_to_exclude=_behind_heads(whole) + _convolutions(whole, floats),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
+
+
+def _convolutions(model: onnx.ModelProto, parts: Sequence[str]) -> list[str]:
+    """The convolutions of these parts of a detector, whose parameters export.py leaves their names."""
+    names = tuple(f"net.{part}." for part in parts)
+    return [node.name for node in model.graph.node if node.op_type == "Conv" and node.input[1].startswith(names)]
 
 
 def _behind_heads(model: onnx.ModelProto) -> list[str]:

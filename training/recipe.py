@@ -105,9 +105,11 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `size` is the side of the model's input. Training looks at windows of `crop` pixels out of pictures scaled for
     `size`: the same objects in less time. `labels` maps each label of the finished model to the channels that are
     trained for it; the label's score is its best channel's. `freeze` names parts of the network that keep the start's
-    weights. `blend` is how much of the trained weights goes into the result, the rest being the start's (weight
-    interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see training/branch.py.
-    Of two boxes of a label that overlap by more than `nms_iou` the finished model gives the better one.
+    weights. `hinged` names the parts with a hinge for SiLU. `int8` says that the bundled file is the quantised one, but
+    for the parts that `floats` names. `blend` is how much of the trained weights goes into the result, the rest being
+    the start's (weight interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see
+    training/branch.py. Of two boxes of a label that overlap by more than `nms_iou` the finished model gives the better
+    one.
     """
 
     name: str
@@ -127,6 +129,9 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     loss: LossConfig = LossConfig()
     freeze: tuple[str, ...] = ()
     branch: tuple[str, ...] = ()
+    hinged: tuple[str, ...] = ()
+    int8: bool = False
+    floats: tuple[str, ...] = ()
     blend: Fraction = 1.0
     nms_iou: Fraction = 0.65
     threshold_precision: Fraction = 0.9

@@ -1,0 +1,156 @@
+"""A student of a bundled detector: hinges that start near SiLU, stages that are held, and the 8-bit file in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch.nn import functional
+
+from contracts.errors import ConfigError
+from contracts.manifest import load_manifest, model_bytes
+from stream.vision import Session, SessionOptions
+from training import fit
+from training.bundle import bundle_detector
+from training.detector import load_trained, save_weights, start_net
+from training.export import Exported, export_detector
+from training.layers import Hinge
+from training.matching import hinge_fit, line_fit, match
+from training.network import DetectorNet
+from training.parity import compare
+from training.predict import open_session
+from training.quantise import quantise
+from training.recipe import DetectorRecipe
+from training.student import STAGES, StudentRecipe, distance, train_student, with_stages
+
+pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
+
+ALL = ("backbone", "neck", "heads")
+
+
+class Stopped(Exception):
+    """Stands for kill -9 between two steps."""
+
+
+def lively(net: DetectorNet) -> DetectorNet:
+    """Random weights under which pixels reach the scores."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(1.9)
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 255, (3, 128, 128, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def parent(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> Path:
+    """The manifest of a detector in service, with random weights."""
+    torch.manual_seed(4)
+    sized = msgspec.structs.replace(recipe, size=128, crop=128)
+    save_weights(lively(start_net(sized, squares)), sized, tmp_path / "weights.pt")
+    bundle_detector(tmp_path / "weights.pt", squares, tmp_path / "work", tmp_path / "models", int8=False)
+    return tmp_path / "models" / "squares.json"
+
+
+@pytest.fixture
+def student(recipe: DetectorRecipe) -> StudentRecipe:
+    values = {name: getattr(recipe, name) for name in recipe.__struct_fields__}
+    values |= {"name": "small", "crop": 128, "size": 128, "hinged": ALL, "int8": True}
+    values["schedule"] = msgspec.structs.replace(recipe.schedule, learning_rate=1e-3)
+    return StudentRecipe(**values, matching_pictures=2)
+
+
+def test_a_line_is_found_where_it_counts() -> None:
+    ours = torch.tensor([[0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0]])
+    theirs = torch.tensor([[1.0, 1.5, 2.0, 2.5], [9.0, 2.0, 4.0, 6.0]])
+    slope, shift = line_fit(ours, theirs, torch.tensor([[1.0, 1, 1, 1], [0.0, 1, 1, 1]]))
+    torch.testing.assert_close(slope, torch.tensor([0.5, 2.0]))
+    torch.testing.assert_close(shift, torch.tensor([1.0, 0.0]))
+
+
+def test_a_hinge_is_nearer_to_silu_than_relu_is() -> None:
+    x = torch.linspace(-4, 4, 400)[None]
+    wanted = functional.silu(x)
+    slope, shift, least = hinge_fit(x, wanted)
+    hinge = (slope * x + shift[0]).clamp(min=least)
+    assert least < 0
+    assert float((hinge - wanted).square().mean()) < 0.3 * float((x.relu() - wanted).square().mean())
+
+
+def test_a_matched_start_is_nearer(pictures: np.ndarray) -> None:
+    torch.manual_seed(4)
+    teacher, bare, matched = DetectorNet(3, width=4), DetectorNet(3, 4, ALL), DetectorNet(3, 4, ALL)
+    for net in (bare, matched):
+        net.load_state_dict(teacher.state_dict(), strict=False)
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    match(matched, teacher, x)
+    with torch.no_grad():
+        wanted, before, after = (with_stages(net, x)[1] for net in (teacher, bare, matched))
+    assert set(wanted) == set(STAGES)
+    apart = [[float(distance(stages[name], wanted[name])) for name in STAGES] for stages in (before, after)]
+    assert np.mean(apart[1]) < 0.3 * np.mean(apart[0])
+    assert any(float(hinge.least.detach()) < 0 for hinge in matched.modules() if isinstance(hinge, Hinge))
+
+
+def test_in_8_bits_hinges_are_gone_and_the_named_parts_are_not(pictures: np.ndarray, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    net = lively(DetectorNet(3, 4, ALL))
+    export_detector(net, ((0,), (1, 2)), 128, tmp_path / "whole.onnx")
+    found = compare(Exported(net, ((0,), (1, 2))).eval(), open_session(tmp_path / "whole.onnx", 1), list(pictures))
+    assert (found.unmatched, found.box_px < 0.05, found.score < 1e-4) == (0, True, True)
+    quantise(tmp_path / "whole.onnx", list(pictures), tmp_path / "int8.onnx", ["backbone.stem", "backbone.dark2.0"])
+    nodes = onnx.load(str(tmp_path / "int8.onnx")).graph.node
+    floats = {node.input[1] for node in nodes if node.op_type == "Conv" and node.input[1].endswith(".weight")}
+    wanted = ("stem.0", "dark2.0.0.0", "dark2.0.1.0")
+    assert floats == {f"net.backbone.{name}.weight" for name in wanted}
+    assert sum(node.op_type == "Clip" for node in nodes) == len(wanted)
+    boxes, scores, _ = open_session(tmp_path / "int8.onnx", 1).run(None, {"images": pictures})
+    assert np.isfinite(boxes).all()
+    assert (scores > 0).sum(1).min() > 3
+
+
+def test_a_student_becomes_a_model_that_the_stream_opens(
+    student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path
+) -> None:
+    train_student(student, parent, squares, tmp_path / "out")
+    made = bundle_detector(tmp_path / "out" / "weights.pt", squares, tmp_path / "out", tmp_path / "made", int8=False)
+    again = load_manifest(tmp_path / "made" / "small.json")
+    model_bytes(again, tmp_path / "made")
+    assert again.lineage is not None
+    assert (made.name, again.lineage.parent) == ("small", load_manifest(parent).id)
+    session = Session.open(again, tmp_path / "made", SessionOptions(device="cpu"))
+    assert len(session.infer([np.zeros((128, 128, 3), np.uint8)] * 2)) == 2
+
+
+def test_a_stopped_run_ends_where_an_unbroken_one_does(
+    student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, unbroken = load_trained(train_student(student, parent, squares, tmp_path / "unbroken"))
+    real, calls = fit._step, list[int]()
+
+    def stop_at_third(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 4:
+            raise Stopped
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "_step", stop_at_third)
+        with pytest.raises(Stopped):
+            train_student(student, parent, squares, tmp_path / "broken")
+    _, resumed = load_trained(train_student(student, parent, squares, tmp_path / "broken"))
+    torch.testing.assert_close(resumed.state_dict(), unbroken.state_dict(), rtol=0, atol=1e-6)
+
+
+def test_a_student_has_its_teachers_labels(student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(student, labels={"circle": ("circle",)})
+    with pytest.raises(ConfigError, match="labels"):
+        train_student(other, parent, squares, tmp_path)

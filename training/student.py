@@ -1,0 +1,166 @@
+"""A smaller detector out of a bundled one: its start, its lessons from every stage, no labels needed.
+
+The student has the teacher's layers with a cheaper activation in the parts that the recipe names. Its weights start as
+the teacher's, brought in line layer by layer in closed form (matching.py). Then all stages are held to the teacher's on
+the same pictures at once (FitNets, arXiv:1412.6550; blocks as in BRECQ, arXiv:2102.05426), and so are scores and boxes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from contracts.errors import ConfigError
+from contracts.manifest import load_manifest, model_bytes
+from training import checkpoint
+from training.appearance import backbone_key, load_appearance
+from training.batches import TrainingPictures, collate
+from training.bundle import spread
+from training.dataset import DataSet, list_skipped, read_sets
+from training.detector import load_start, save_weights
+from training.fit import Task, fit
+from training.loss import Targets, distillation_loss
+from training.matching import match
+from training.network import DetectorNet, load_exported
+from training.place import find_place, first_alone, leave
+from training.predict import ExportedDetector
+from training.recipe import Count, DetectorRecipe
+from training.student_head import adapted
+
+NAME = "student"
+"""Of the run's checkpoint and log."""
+
+# Where the student is held to the teacher: what leaves the backbone's and the neck's stages, and the heads' towers.
+STAGES = (
+    *("backbone.stem", "backbone.dark2", "backbone.dark3", "backbone.dark4", "backbone.dark5"),
+    *("neck.top4", "neck.top3", "neck.bottom4", "neck.bottom5"),
+    *(f"heads.{level}.{part}" for level in range(3) for part in ("stem", "class_tower", "box_tower")),
+)
+# A channel that hardly varies would else weigh as much as one that says something: of the stage's mean variance.
+LEAST_VARIANCE = 0.05
+
+
+class StudentRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A detector's recipe whose start is the manifest's model; `features` weighs the stages' loss.
+
+    The start is brought in line on `matching_pictures`, the appearance head is fitted on `head_pictures`.
+    `earlier` is the `weights.pt` of such a run, relative to `--data`, that this one goes on from instead.
+    """
+
+    features: float = 10.0
+    matching_pictures: Count = 16
+    head_pictures: Count = 400
+    earlier: str = ""
+
+
+def train_student(recipe: StudentRecipe, manifest_file: Path, data: Path, out: Path) -> Path:
+    """Train to the recipe's last step and write `out/weights.pt`; goes on from where an earlier run was stopped.
+
+    With a teacher that has an appearance head `out/appearance.pt` too. Raises ConfigError where the recipe's labels are
+    not the model's, or the data is not there.
+    """
+    place = find_place()
+    torch.set_num_threads(recipe.schedule.threads)
+    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    parent = load_manifest(manifest_file)
+    model_bytes(parent, manifest_file.parent)
+    if tuple(recipe.labels) != parent.labels:
+        raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
+    recipe = msgspec.structs.replace(recipe, start=parent.id, size=parent.input.width)
+    teacher = load_exported(manifest_file.parent / parent.file).requires_grad_(False)
+    if teacher.branch is not None:
+        raise ConfigError("manifest", f"{parent.id} has a branch, which no student learns")
+    with first_alone(place):
+        sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
+        print(f"training pictures: {sum(len(one.samples) for one in sets)}; skipped {list_skipped(sets, out)}")
+    pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
+    student = start_student(teacher, recipe, pictures, data)
+    teacher.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    lesson = Lesson(teacher, recipe)
+    task = Task(NAME, msgspec.json.encode(recipe), pictures, lesson, recipe.schedule, recipe.freeze, collate, True)
+    average = fit(student, task, place, out)
+    if place.rank == 0:
+        save_weights(average.cpu(), plain(recipe), out / "weights.pt")
+        if parent.embedding:
+            _write_head(average, teacher.cpu(), manifest_file.parent / parent.file, recipe, sets, out)
+    leave(place)
+    return out / "weights.pt"
+
+
+def plain(recipe: StudentRecipe) -> DetectorRecipe:
+    """What of the recipe the weights' bundle asks for: everything but how they were taught."""
+    return DetectorRecipe(**{name: getattr(recipe, name) for name in DetectorRecipe.__struct_fields__})
+
+
+def _write_head(
+    student: DetectorNet,
+    teacher: DetectorNet,
+    file: Path,
+    recipe: StudentRecipe,
+    sets: tuple[DataSet, ...],
+    out: Path,
+) -> None:
+    pictures = spread(sets, recipe.head_pictures, recipe.size)
+    head = adapted(load_appearance(file, teacher), (teacher, ExportedDetector(file)), student, pictures)
+    checkpoint.save({"net": head.state_dict(), "backbone": backbone_key(student)}, out / "appearance.pt")
+
+
+def start_student(teacher: DetectorNet, recipe: StudentRecipe, pictures: TrainingPictures, data: Path) -> DetectorNet:
+    """An earlier student, or the teacher's weights brought in line with the teacher on the first pictures."""
+    if recipe.earlier:
+        return load_start(data / recipe.earlier, recipe)
+    student = DetectorNet(len(recipe.channels), recipe.width, recipe.hinged)
+    student.load_state_dict(teacher.state_dict(), strict=False)  # the teacher has no hinges
+    count = min(recipe.matching_pictures, len(pictures))
+    match(student, teacher, torch.stack([pictures[index][0] for index in range(count)]).float())
+    return student
+
+
+class Lesson:
+    """The parts of the loss of pictures uint8[N,3,S,S] held to the teacher's stages and answers."""
+
+    def __init__(self, teacher: DetectorNet, recipe: StudentRecipe) -> None:
+        self._teacher = teacher
+        self._recipe = recipe
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, list[Targets]]) -> dict[str, Tensor]:
+        """See the class."""
+        pictures = batch[0].float().contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            wanted, shown = with_stages(self._teacher, pictures)
+        answer, stages = with_stages(model, pictures)
+        apart = torch.stack([distance(stages[name], shown[name]) for name in STAGES])
+        return {
+            "features": apart.mean() * self._recipe.features,
+            "distil": distillation_loss(answer, wanted, self._recipe.loss),
+        }
+
+
+def with_stages(model: nn.Module, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The network's predictions, and what left each of STAGES on the way."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            found[name] = output
+
+        handles.append(modules[name].register_forward_hook(hook))
+
+    modules = {name.removeprefix("module."): module for name, module in model.named_modules()}  # torchrun's wrapper
+    handles: list[torch.utils.hooks.RemovableHandle] = []
+    for name in STAGES:
+        keep(name)
+    predicted: Tensor = model(pictures)
+    for handle in handles:
+        handle.remove()
+    return predicted, found
+
+
+def distance(ours: Tensor, theirs: Tensor) -> Tensor:
+    """The squared error of a stage [N,C,h,w] in parts of each channel's variance, a mean over the channels."""
+    variance = theirs.var((0, 2, 3))
+    return ((ours - theirs).square().mean((0, 2, 3)) / (variance + LEAST_VARIANCE * variance.mean() + 1e-8)).mean()
