@@ -1,6 +1,6 @@
 """Tracking through `vedette replay` with the bundled model, against four other trackers on the boxes that it gave.
 
-    python -m tests.bench.replay_bench --shared DIR --trackers-python PY [--fps 5] [--out DIR]
+    python -m tests.bench.replay_bench --shared DIR --trackers-python PY [--model FILE] [--fps 5] [--out DIR]
 
 DIR and PY are as for `tracking_bench`. At `--fps` the replay's frames are thinned out and decided anew (no broker);
 otherwise the tracks are those that the replay wrote.
@@ -29,11 +29,14 @@ from vedette.replay import mot_lines
 CAMERA = "bench"
 
 
-def replay(clip: Clip, shared: Path, folder: Path) -> tuple[Config, Path, tuple[FrameDetections, ...]]:
+def replay(
+    clip: Clip, shared: Path, folder: Path, model: Path | None
+) -> tuple[Config, Path, tuple[FrameDetections, ...]]:
     """The config, the tracks' file and the detections of one clip."""
     config = folder / "config.yaml"
     camera = {"inputs": [{"url": "rtsp://127.0.0.1/none"}], "objects": {"track": ["person"]}}
-    config.write_text(yaml.safe_dump({"cameras": {CAMERA: camera}}))
+    stream = {"stream": {"model": str(model.resolve())}} if model is not None else {}
+    config.write_text(yaml.safe_dump({"cameras": {CAMERA: camera}, **stream}))
     mot, detections = folder / f"{clip.name}.txt", folder / f"{clip.name}.jsonl"
     command = [sys.executable, "-m", "vedette", "replay", f"{CAMERA}={shared / clip.video}", "--config", str(config)]
     subprocess.run([*command, "--mot", str(mot), "--detections", str(detections)], check=True)
@@ -52,11 +55,11 @@ def decided(config: Config, frames: Sequence[FrameDetections], folder: Path) -> 
     return path
 
 
-def followed(clip: Clip, shared: Path, fps: float | None) -> Followed:
+def followed(clip: Clip, shared: Path, fps: float | None, model: Path | None = None) -> Followed:
     """One clip as the replay followed it."""
     every = max(1, round(clip.fps / fps)) if fps else 1
     with tempfile.TemporaryDirectory() as name:
-        config, mot, frames = replay(clip, shared, Path(name))
+        config, mot, frames = replay(clip, shared, Path(name), model)
         again = decided(config, frames[::every], Path(name))
         tracks = read_mot(again, clip.scale)
         if every == 1 and not np.array_equal(tracks, read_mot(mot, clip.scale)):
@@ -69,11 +72,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True, help="folder with videos/ and tracking/")
     parser.add_argument("--trackers-python", type=Path, required=True, help="Python that has trackers==2.6.1")
+    parser.add_argument("--model", type=Path, help="another manifest than the default detector's")
     parser.add_argument("--fps", type=float, help="take only every so many frames as to come near this rate")
     parser.add_argument("--out", type=Path, help="metrics.json and report.md go here too")
     options = parser.parse_args()
     shared = options.shared.resolve()
-    figures = measure([followed(clip, shared, options.fps) for clip in CLIPS], options.trackers_python)
+    figures = measure([followed(clip, shared, options.fps, options.model) for clip in CLIPS], options.trackers_python)
     if options.out is not None:
         write_report(figures, options.out)
     print(table(figures))
