@@ -88,7 +88,7 @@ sbom: $(DEV) ## What this environment is made of (CycloneDX) and its licences, i
 		--output-reproducible --of JSON --output-file build/sbom.cdx.json $(PY)
 	$(PY) -m vedette.sbom build/sbom.cdx.json --jars broker flink > build/licences.txt
 
-audit: $(DEV) ## Known faults of the pinned packages; fails where PyPI's list of them can't be reached
+audit: $(DEV) ## Known faults of the pinned packages; fails where osv.dev can't be reached
 	@$(AUDIT) --needed
 
 lock: $(DEV) ## Resolve the Java libraries anew into vedette/locks

@@ -1,7 +1,6 @@
-"""Known faults of the pinned packages: `python -m vedette.audit` asks, where PyPI's list of them can be reached.
+"""Known faults of the pinned packages: `python -m vedette.audit` asks, where the list of them (osv.dev) can be reached.
 
-A mirror of packages has no such list, and a machine without a network no mirror: there it says that nothing was looked
-at, and is not taken for a fault unless `--needed` says so. What was well is not asked again for a day.
+Where it can't it says that nothing was looked at, and that is not taken for a fault unless `--needed` says so. What was well is not asked again for a day.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-LIST = "https://pypi.org/pypi/pip/24.0/json"
-"""Any package's page, on which `vulnerabilities` stands: pip-audit asks one like it for each."""
+LIST = "https://api.osv.dev/v1/vulns/GHSA-r9hx-vwmv-q579"
+"""Any known fault (this one is an old setuptools's): where it can be read, pip-audit can ask for the others."""
 WAIT_S = 3.0
 """For all of it, names of hosts too, which no socket's time-out bounds."""
 AGAIN_S = 86_400.0
@@ -32,7 +31,7 @@ def why_unreachable(url: str, wait_s: float = WAIT_S) -> str:
     def ask() -> None:
         try:
             with urllib.request.urlopen(url, timeout=wait_s) as answer:  # noqa: S310  a constant
-                said[0] = "" if "vulnerabilities" in json.load(answer) else "it answers as a mirror does"
+                said[0] = "" if "affected" in json.load(answer) else "something else answers"
         except (OSError, ValueError) as error:
             said[0] = str(error)
 
@@ -74,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _pip_audit(pins: Path) -> int:
     tool = [sys.executable, "-m", "uv", "tool", "run", "--from", PIP_AUDIT, "pip-audit"]
     return subprocess.run(
-        [*tool, "--strict", "--requirement", pins, "--no-deps", "--disable-pip"], check=False
+        [*tool, "--strict", "--vulnerability-service", "osv", "--requirement", pins, "--no-deps", "--disable-pip"],
+        check=False,
     ).returncode
 
 
