@@ -64,7 +64,7 @@ def test_where_nobody_could_look_that_is_said(
 
 
 @pytest.mark.parametrize(
-    ("page", "why"), [('{"vulnerabilities": []}', ""), ('{"name": "pip"}', "as a mirror does"), ("<html>", "Expecting")]
+    ("page", "why"), [('{"affected": []}', ""), ('{"name": "pip"}', "something else"), ("<html>", "Expecting")]
 )
 def test_a_page_is_the_list_s_where_it_speaks_of_faults(tmp_path: Path, page: str, why: str) -> None:
     (tmp_path / "page").write_text(page)
