@@ -1,6 +1,7 @@
 """Known faults of the pinned packages: `python -m vedette.audit` asks, where the list of them (osv.dev) can be reached.
 
-Where it can't it says that nothing was looked at, and that is not taken for a fault unless `--needed` says so. What was well is not asked again for a day.
+Where it can't it says that nothing was looked at, and that is not taken for a fault unless `--needed` says so. What was
+well is not asked again for a day.
 """
 
 from __future__ import annotations

@@ -138,9 +138,7 @@ def _bottlenecks() -> str:
 - `history` is full at **{limits()[0].mean:,.0f} cameras** of one site at mean load. (One frame alone costs it ten
   times as much as one of many: the line of a few cameras would say 1,100. The bench reads 40,000 frames from a topic.)
 - `decide` takes {1000 * DECIDE_S:.1f} ms a frame (all jobs but `detect` are counted to it). Its state lies in
-  {KEY_GROUPS} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later. **As
-  yet it runs as one task** (`stream/jobs/cluster.py`: its ticks let Flink refuse more), which is full at
-  {1 / DECIDE_S / FRAMES_S:.0f} cameras.
+  {KEY_GROUPS} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later.
 - An agent is full when its machine's cores are. A site may have several, and a camera goes from one to another while
   both run ([agents](agents.md#who-reads-which-camera)).
 - The console reads alerts, not frames: an alert an hour of 10,000 cameras is 3 a second."""

@@ -24,10 +24,6 @@ from stream.jobs.kafka import KafkaEnds
 from stream.jobs.model_source import ModelSource
 from stream.jobs.run import build, topics_of
 
-SCALED = frozenset({"detect", "analytics"})
-"""Jobs that have as many tasks as the cluster says. The others' ticks come from one task, which PyFlink chains forward
-to what is keyed behind it: Flink refuses such a graph with more."""
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Build the wanted jobs and run them until the cluster ends them; 1 for a fault, 2 for a wrong config."""
@@ -40,8 +36,7 @@ def _run(options: argparse.Namespace) -> int:
     manifest = options.manifest or manifest_path(config, options.config)
     ModelSource(config.models).starting(manifest)
     jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
-    parallelism = None if SCALED.issuperset(jobs) else config.stream.parallelism
-    settings = FlinkSettings(parallelism, config.stream.checkpoint_interval_s)
+    settings = FlinkSettings(None, config.stream.checkpoint_interval_s)
     env = environment(settings)
     faces, classifiers = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
     build(env, ends, config, manifest, jobs, watch=True, faces=faces, classifiers=classifiers)

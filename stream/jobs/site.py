@@ -304,7 +304,7 @@ def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: SiteConfig) 
     controls = controls_stream(env, ends, config.settings, "site-controls", letters=False)
     ticks = pulse(env, "site-pulse").process(Tick(config.config.site.name), sorted_type())
     unknowns = (
-        messages.union(ticks.name("site-ticks").uid("site-ticks").set_parallelism(1))
+        messages.union(ticks.name("site-ticks").uid("site-ticks"))
         .key_by(lambda row: row[0], Types.STRING())
         .connect(controls.broadcast(controls_state()))
         .process(SiteWide(config), keyed_type())

@@ -44,9 +44,13 @@ class Ticks(BroadcastProcessFunction):
 
 
 def ticks(env: StreamExecutionEnvironment, config: Config, controls: DataStream, uid: str) -> DataStream:
-    """Once a second a record for each camera of the config and of the controls."""
+    """Once a second a record for each camera of the config and of the controls.
+
+    The pulse comes from one task and goes by turns to those that make ticks of it. They are as many as the job has:
+    PyFlink chains its `key_by` to each stream of a union, and Flink refuses streams of different numbers of tasks.
+    """
     beat = pulse(env, f"{uid}-pulse").connect(controls.broadcast(controls_state()))
-    return beat.process(Ticks(config), sorted_type()).name(uid).uid(uid).set_parallelism(1)
+    return beat.process(Ticks(config), sorted_type()).name(uid).uid(uid)
 
 
 def pulse(env: StreamExecutionEnvironment, uid: str) -> DataStream:

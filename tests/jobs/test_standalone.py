@@ -24,7 +24,7 @@ def test_alerts_are_complete_over_a_dead_task_manager_and_an_upgrade(tmp_path: P
             *(f"--config={tmp_path / 'config.yaml'}", f"--bootstrap={site.system.bootstrap}"),
             *(f"--manifest={tmp_path / 'manifest.json'}", "--jobs", "detect", "decide", "analytics"),
         ]
-        with Standalone(tmp_path / "cluster", "stream.jobs.cluster", arguments) as cluster:
+        with Standalone(tmp_path / "cluster", "stream.jobs.cluster", arguments, parallelism=2) as cluster:
 
             def tracked(count: int) -> bool:
                 return len({one.index for one in site.messages(topics.TRACKS, FrameTracks)}) >= count
@@ -34,6 +34,7 @@ def test_alerts_are_complete_over_a_dead_task_manager_and_an_upgrade(tmp_path: P
 
             cluster.start(workers=2)
             wait("the job", cluster.runs)
+            assert max(cluster.parallelism()) == 2  # the cluster's, whatever the config says of one machine
             site.send(frames[: PART // 2])
             wait("the first frames", lambda: tracked(PART // 4))
             cluster.kill_busy_worker()
