@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,21 @@ from training.recipe import DetectorRecipe, SetConfig
 
 SITE, LABELLED = "site", "site-labelled"
 NOTHING = -1.0
+
+
+@contextmanager
+def borrowed(folder: Path, *, first: bool) -> Iterator[None]:
+    """The folder for the site's pictures while they are trained on: retention knows nothing of it, so it goes.
+
+    The `first` of several processes takes away what a kill left, which may be let go by now, and all in the end.
+    """
+    try:
+        if first:
+            shutil.rmtree(folder, ignore_errors=True)
+        yield
+    finally:
+        if first:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def site_sets(

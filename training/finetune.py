@@ -15,12 +15,12 @@ import torch
 
 from archive.collection.cleaning import found_before, words
 from archive.collection.splits import split, without
-from archive.collection.store import Collection, Version
+from archive.collection.store import PICTURES, Collection, Version
 from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from training.blends import Tried, chosen, tried_blend
 from training.candidate import write_candidate
-from training.collected import collected, site_sets
+from training.collected import borrowed, collected, site_sets
 from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import fit_detector, save_weights
 from training.fit import blend
@@ -79,13 +79,14 @@ def finetune(
     model_bytes(parent, manifest_file.parent)
     start = load_exported(manifest_file.parent / parent.file)
     recipe = branched(fitting(recipe, parent, start, version), start, version)
-    with first_alone(place):
-        sets = _read(recipe, collection, version, data, out, frozen)
-    whole = start.branch is None
-    average = fit_detector(copy.deepcopy(start), (*sets.site, *sets.replay), recipe, place, out, relative=whole).cpu()
-    written = out / "candidate" / f"{parent.name}.json"
-    if place.rank == 0:
-        net = _best(start, average, recipe, sets, out)
+    whole, written = start.branch is None, out / "candidate" / f"{parent.name}.json"
+    with borrowed(out / PICTURES, first=place.rank == 0):
+        with first_alone(place):
+            sets = _read(recipe, collection, version, data, out, frozen)
+        learnt = (*sets.site, *sets.replay)
+        average = fit_detector(copy.deepcopy(start), learnt, recipe, place, out, relative=whole).cpu()
+        net = _best(start, average, recipe, sets, out) if place.rank == 0 else None
+    if net is not None:
         written.parent.mkdir(parents=True, exist_ok=True)
         written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in sets.learnt))
         write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
@@ -151,8 +152,8 @@ def _read(
 ) -> _Sets:
     alike = words(found_before(collection).alike)
     sides = split(without(version.items, frozen, alike), recipe.measured, alike)
-    site = site_sets(collection, sides.train, recipe, out / "pictures", recipe.site_weight)
-    held = collected(collection, sides.measure, recipe, out / "pictures", 0.0)
+    site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
+    held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
     replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
     pictures = sum(len(one.samples) for one in site)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import hashlib
 import importlib.util
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 from archive.collection.items import About
+from archive.collection.store import PICTURES
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
 from archive.evidence.files import Folder
 from archive.registry import Registry, Standing
@@ -22,6 +26,7 @@ from contracts.controls import slot_of
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest
+from training.gate.sets import read_config
 from vedette.dataset import DataSets
 from vedette.errors import RefusedError, SetupError
 from vedette.local import manifest_of
@@ -29,7 +34,7 @@ from vedette.models import Desk, gate_, register_
 
 Finetune = Callable[[list[str]], int]
 """The command line of training, which returns its exit code."""
-MANIFEST = "manifest.json"
+MANIFEST, COPIED = "manifest.json", "copied"
 
 
 class Learning:
@@ -43,8 +48,13 @@ class Learning:
     def learn(self, why: str, finetune: Finetune) -> int:
         """Train where it is time, or `why` is given; a candidate that the gate refuses raises RefusedError.
 
-        What passes is registered and waits for its promotion: nothing goes into service here.
+        What passes is registered and waits for its promotion: nothing goes into service here. Raises SetupError where
+        another one runs.
         """
+        with self._alone():
+            return self._learn(why, finetune)
+
+    def _learn(self, why: str, finetune: Finetune) -> int:
         gate = self._path("gate", self._config.learning.gate)
         replay = self._path("replay", self._config.learning.replay)
         self._sets.collect(self._now_ms())
@@ -102,13 +112,14 @@ class Learning:
             raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
         _, folder = registry.fetch(oldest(registry, now.in_service), self._desk.cache)
         parent = load_manifest(folder / MANIFEST)
-        out = self._state / "learning" / f"{about.id[:12]}-{parent.sha256[:12]}"
+        recipe = self._config.learning.recipe
+        way = _way(self._recipe(), gate)
+        out = self._trainings / f"{about.id[:12]}-{parent.sha256[:12]}-{way[:12]}"
         candidate = out / "candidate" / f"{parent.name}.json"
         if not candidate.exists():
-            recipe = self._config.learning.recipe
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
-            arguments += ["--config", str(self._file.parent / recipe)] if recipe else []
+            arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
             with self._folder(about) as collection:
                 failed = finetune([*arguments, "--collection", str(collection)])
             if failed:
@@ -122,14 +133,40 @@ class Learning:
             return error
         return None
 
+    def _recipe(self) -> bytes:
+        """The recipe's file; raises ConfigError where it can't be read."""
+        named = self._config.learning.recipe
+        if not named:
+            return (resources.files("training") / "recipes" / "finetune.yaml").read_bytes()
+        try:
+            return self._path("recipe", named).read_bytes()
+        except OSError as error:
+            raise ConfigError("learning.recipe", f"{named}: {error.strerror}") from error
+
+    @property
+    def _trainings(self) -> Path:
+        return self._state / "learning"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The trainings' folder for ourselves. What a killed one left of the site's pictures may be let go by now."""
+        self._trainings.mkdir(parents=True, exist_ok=True)
+        with (self._trainings / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SetupError(f"Another `vedette learn` runs on {self._state}", "Wait until it has ended") from error
+            for left in (self._trainings / COPIED, *self._trainings.glob(f"*/{PICTURES}")):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
+
     @contextmanager
     def _folder(self, about: About) -> Iterator[Path]:
         """Where training reads the version: the collection's folder, or a copy out of its bucket that goes after it."""
         if self._config.learning.s3 is None:
             yield Path(self._sets.collection.files.place("")).resolve()
             return
-        copied = self._state / "learning" / "copied"
-        shutil.rmtree(copied, ignore_errors=True)  # a kill's: pictures in it may have been let go since
+        copied = self._trainings / COPIED
         try:
             self._sets.collection.copy(about, Folder(copied))
             yield copied.resolve()
@@ -151,6 +188,12 @@ def oldest(registry: Registry, id: str) -> str:
         known.remove(id)
         lineage = registry.manifest(id).lineage
     return id
+
+
+def _way(recipe: bytes, gate: Path) -> str:
+    """What decides a training beside version and start: its recipe, and the frozen sets that it may not learn."""
+    frozen = sorted(one.sha256 for one in read_config(gate).sets)
+    return hashlib.sha256("\n".join([hashlib.sha256(recipe).hexdigest(), *frozen]).encode()).hexdigest()
 
 
 def training(arguments: list[str]) -> int:

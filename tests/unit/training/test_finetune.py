@@ -74,6 +74,7 @@ def test_a_candidate_says_where_it_comes_from(
     learnt = written.with_suffix(".learnt").read_text().split()
     assert len(learnt) == report.site_pictures
     assert set(learnt) < {one.sha256 for one in site[1].items}
+    assert not (tmp_path / "out" / "pictures").exists(), "retention knows nothing of a copy"
 
 
 def test_a_stopped_run_ends_where_an_unbroken_one_does(

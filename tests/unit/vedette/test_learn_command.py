@@ -24,7 +24,7 @@ from tests.gate_tools import bright_set
 from tests.golden.samples import SAMPLES
 from tests.registry_tools import SITE, made, opened
 from vedette.cli import main
-from vedette.errors import RefusedError
+from vedette.errors import RefusedError, SetupError
 from vedette.learn import Finetune, Learning, oldest
 
 BLUE, BOTH = {"blue": "blue"}, {"blue": "blue", "red": "red"}
@@ -141,6 +141,33 @@ def test_after_a_kill_no_step_is_done_twice(
     assert (site.trained, site.registered()) == (1, ["detector@1", "detector@2"])
 
 
+def test_another_recipe_is_another_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    config, recipe = tmp_path / "my.yaml", tmp_path / "mine.yaml"
+    config.write_text(config.read_text().replace("replay: data", "replay: data, recipe: mine.yaml"))
+    for text, trained in (("seed: 1", 1), ("seed: 1", 1), ("seed: 2", 2)):
+        recipe.write_text(text)
+        assert site.loop.learn("by hand", site.training(BOTH)) == 0
+        assert site.trained == trained
+
+
+def test_one_at_a_time_learns_and_what_a_kill_left_of_pictures_goes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    left = tmp_path / "state" / "learning" / "killed" / "pictures"
+    left.mkdir(parents=True)
+
+    def again(_: list[str]) -> int:
+        site.loop.learn("by hand", site.training(BOTH))
+        return 0
+
+    with pytest.raises(SetupError, match="Another `vedette learn`"):
+        site.loop.learn("by hand", again)
+    assert not left.exists()
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+
+
 def test_drift_is_a_reason_and_a_broker_that_is_away_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,4 +239,12 @@ def test_what_it_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     config = tmp_path / "my.yaml"
     config.write_text(config.read_text().replace("gate: gate.yaml, ", ""))
     with pytest.raises(ConfigError, match="gate: is needed"):
+        site.loop.learn("by hand", site.training(BOTH))
+
+
+def test_a_recipe_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    config = tmp_path / "my.yaml"
+    config.write_text(config.read_text().replace("replay: data", "replay: data, recipe: mine.yaml"))
+    with pytest.raises(ConfigError, match=r"recipe: mine.yaml: No such file"):
         site.loop.learn("by hand", site.training(BOTH))
