@@ -112,6 +112,8 @@ EVIDENCE_S = COSTS["evidence"].a_camera * 3600 / ALERTS_PER_HOUR
 """An alert's time, with its clip."""
 KEY_GROUPS = 960
 """`pipeline.max-parallelism` of k8s/base: as many tasks at most has a job whose state is kept by camera."""
+DECIDE_TASKS = 2
+"""The parallelism of k8s/base/flink/decide.yaml: no autoscaler changes it."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,11 @@ def euros_with_gpus(cameras: int, prices: Prices, gpu: Inference) -> float:
 def tasks_of_decide(cameras: int) -> int:
     """As many as the peak needs."""
     return min(KEY_GROUPS, max(1, math.ceil(cameras * FPS * DECIDE_S / BUSY)))
+
+
+def cameras_of_decide(tasks: int) -> int:
+    """So many may move at once, that each task is as busy as it should be."""
+    return math.floor(tasks * BUSY / DECIDE_S / FPS)
 
 
 def brokers(wanted: Need) -> int:

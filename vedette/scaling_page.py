@@ -15,6 +15,7 @@ from vedette.scaling import (
     CAMERAS,
     COSTS,
     DECIDE_S,
+    DECIDE_TASKS,
     DETECT_S,
     FRAMES_S,
     GPU,
@@ -25,11 +26,13 @@ from vedette.scaling import (
     Inference,
     Limit,
     brokers,
+    cameras_of_decide,
     cores_measured_so,
     euros_a_camera,
     euros_with_gpus,
     limits,
     sites,
+    tasks_of_decide,
 )
 from vedette.simulated import Run
 from vedette.simulated import read as simulated
@@ -81,8 +84,11 @@ def _needs(prices: Prices) -> str:
 
 {table(NEED_HEAD, [_need_row(count, prices) for count in CAMERAS])}
 
-A task manager of `detect` has 2 cores ({BUSY:.0%} busy). A topic has {PARTITIONS_MAX:,} partitions at most
-(`kafka.partitions`). Network: the peak comes in, goes to {REPLICAS - 1} more replicas, and is read once. Brokers:
+Partitions, tasks and brokers are for the peak. A task manager of `detect` has 2 cores ({BUSY:.0%} busy); component
+`autoscaling` changes how many there are. A task of `decide` has one core; how many there are, {DECIDE_TASKS} for
+{cameras_of_decide(DECIDE_TASKS)} moving cameras, `k8s/base/flink/decide.yaml` says, and nothing changes it by itself.
+A topic has {PARTITIONS_MAX:,} partitions at most (`kafka.partitions`). Network: the peak comes in, goes to
+{REPLICAS - 1} more replicas, and is read once. Brokers:
 {BROKER_MBIT:,.0f} Mbit/s each. Prices are assumed: a core {prices.core_hour:g} an hour, {HOURS} hours a month, disk
 {prices.disk_gb_month:g} and bucket {prices.bucket_gb_month:g} a GB and month; agents' cores are in it."""
 
@@ -138,7 +144,9 @@ def _bottlenecks() -> str:
 - `history` is full at **{limits()[0].mean:,.0f} cameras** of one site at mean load. (One frame alone costs it ten
   times as much as one of many: the line of a few cameras would say 1,100. The bench reads 40,000 frames from a topic.)
 - `decide` takes {1000 * DECIDE_S:.1f} ms a frame (all jobs but `detect` are counted to it). Its state lies in
-  {KEY_GROUPS} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later.
+  {KEY_GROUPS} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later. Its tasks hand
+  each other what they read: one that dies takes all of them back to the last checkpoint, and the site waits meanwhile.
+- `site` is keyed by site, so one of its tasks does all. It gets who was seen, not frames.
 - An agent is full when its machine's cores are. A site may have several, and a camera goes from one to another while
   both run ([agents](agents.md#who-reads-which-camera)).
 - The console reads alerts, not frames: an alert an hour of 10,000 cameras is 3 a second."""
@@ -164,8 +172,8 @@ the site:
 
 
 NEED_HEAD = (
-    *("cameras", "partitions", "task managers", "brokers", "network, peak", "Kafka's disk", "evidence"),
-    "a camera, on CPUs",
+    *("cameras", "partitions", "task managers of detect", "tasks of decide", "brokers", "network, peak"),
+    *("Kafka's disk", "evidence", "a camera, on CPUs"),
 )
 GPU_HEAD = ("cameras", "GPUs", "cameras a GPU", "cores beside them", "a camera")
 RUN_HEAD = (
@@ -206,6 +214,7 @@ def _need_row(cameras: int, prices: Prices) -> tuple[str, ...]:
         f"{cameras:,}",
         f"{wanted.partitions:,}",
         f"{math.ceil(wanted.cores / 2):,}",
+        f"{tasks_of_decide(cameras):,}",
         f"{brokers(wanted):,}",
         f"{wanted.peak_mbit * (REPLICAS + 1) / 1000:,.1f} Gbit/s",
         f"{wanted.kafka_bytes / 1e12:,.2f} TB",

@@ -13,7 +13,7 @@ from contracts.config_file import load
 from tests.manifests.overlays import OVERLAYS, Object, built, name_of, site_of
 from tests.standalone import FLINK
 from vedette.java import child_environment, find_java
-from vedette.scaling import KEY_GROUPS
+from vedette.scaling import DECIDE_TASKS, KEY_GROUPS
 
 JOBS = [one for one in built("prod") if one["kind"] == "FlinkDeployment"]
 MIB = 1024**2
@@ -56,6 +56,12 @@ def _memory_mib(job: Object, part: str, folder: Path) -> tuple[float, float]:
         re.findall(r" {2,}([\w -]+): .*?(\d+) bytes", done.stdout)
     )  # of two `Task` the last, which is off-heap
     return int(sizes[heap]) / MIB, int(sizes[beside]) / MIB
+
+
+def test_decide_has_as_many_tasks_as_the_scaling_page_says() -> None:
+    (decide,) = (one["spec"] for one in JOBS if one["metadata"]["name"] == "decide")
+    assert decide["job"]["parallelism"] == DECIDE_TASKS
+    assert "taskmanager.numberOfTaskSlots" not in decide["flinkConfiguration"]  # one: a core each
 
 
 def test_keys_go_to_as_many_groups_as_the_scaling_page_says() -> None:

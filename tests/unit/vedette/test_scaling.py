@@ -22,6 +22,7 @@ from vedette.scaling import (
     Inference,
     advice,
     brokers,
+    cameras_of_decide,
     cores_measured_so,
     euros_a_camera,
     euros_with_gpus,
@@ -106,6 +107,12 @@ def test_no_job_has_more_tasks_than_its_state_has_key_groups() -> None:
     assert tasks_of_decide(1) == 1
     assert tasks_of_decide(1000) == pytest.approx(10_000 * DECIDE_S / 0.7, abs=1)
     assert tasks_of_decide(100_000) == KEY_GROUPS
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 50])
+def test_so_many_tasks_of_decide_take_as_many_cameras_and_no_more(tasks: int) -> None:
+    assert tasks_of_decide(cameras_of_decide(tasks)) == tasks
+    assert tasks_of_decide(cameras_of_decide(tasks) + 1) == tasks + 1
 
 
 def test_no_topic_gets_more_partitions_than_the_config_takes() -> None:
