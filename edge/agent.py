@@ -141,6 +141,7 @@ class Agent:
             self._sessions.load()
             self._roster.load()
             self._slots.update(self._roster.slots())
+            self._sessions.give_up_others(self._roster.own())
             self._cameras = {name: self._camera(name) for name in self._roster.own()}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
             host, registry = self._config.edge.metrics_host, self._meters.metrics.registry

@@ -9,6 +9,7 @@ with, and who had it before, away or not told yet, stays behind. One whose disk 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -66,6 +67,11 @@ class Sessions:
             return False
         self._keep(camera, _Kept(session, afresh=kept.afresh))
         return True
+
+    def give_up_others(self, own: Collection[str]) -> None:
+        """Cameras that became another's while the agent was away are read here no more either; raises OSError."""
+        for camera in self._kept.keys() - set(own):
+            self.give_up(camera)
 
     def give_up(self, camera: str) -> None:
         """The camera is read here no more; raises OSError."""

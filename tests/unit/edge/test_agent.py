@@ -91,3 +91,23 @@ def test_a_camera_goes_to_another_agent_as_the_file_says_while_both_run(tmp_path
         stop.set()
         for thread in threads:
             thread.join(10)
+
+
+def test_a_camera_that_was_moved_and_moved_back_between_starts_is_ahead_of_who_had_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_S", 0.1)
+    clip, stop = write_clip(tmp_path / "clip.avi", 2), threading.Event()
+    stop.set()
+
+    def session(name: str, owner: str, at_ms: int) -> int:
+        options = Options(
+            bootstrap="127.0.0.1:9", state=tmp_path / name, name=name, secrets={}, now_ms=lambda: at_ms, metrics_port=0
+        )
+        Agent(parse(SHARED.format(clip=clip, gate=owner)), options, CollectorRegistry()).run(stop)
+        return int(json.loads((tmp_path / name / "sessions.json").read_bytes())["gate"]["session"])
+
+    session("box", "box", 1_000)
+    session("box", "bridge", 2_000)
+    assert session("bridge", "bridge", 2_000) == 2_000
+    assert session("box", "box", 3_000) == 3_000

@@ -49,6 +49,14 @@ def test_who_gets_a_camera_is_ahead_of_who_had_it_however_often_that_one_starts(
     assert started(tmp_path / "lost").of("gate", 4 * DAY_MS) == 4 * DAY_MS  # and one whose disk was lost
 
 
+def test_a_camera_that_was_another_s_at_a_start_begins_with_the_clock_when_it_comes_back(tmp_path: Path) -> None:
+    first = started(tmp_path)
+    assert (first.of("gate", 0), first.of("hall", 0)) == (1, 1)
+    started(tmp_path).give_up_others({"hall"})
+    back = started(tmp_path)
+    assert (back.of("gate", DAY_MS), back.of("hall", DAY_MS)) == (DAY_MS, 2)
+
+
 def test_the_console_s_word_raises_a_session_once(tmp_path: Path) -> None:
     sessions = started(tmp_path)
     sessions.of("gate", DAY_MS)
