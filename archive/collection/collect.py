@@ -57,6 +57,7 @@ class Collector:
         """Make the next version; done again after a kill it ends the same."""
         left: Counter[str] = Counter()
         spoken: list[Spoken] = []
+        held = self._collection.held()
         found = [*self._answered(left, spoken)]
         found += self._sampled(now_ms, left, spoken)
         labels = self._collection.labels()
@@ -65,7 +66,7 @@ class Collector:
         about = self._collection.commit(items, now_ms, self._sees.ids, left)
         wanted = queue(items, self._queue_most, found_before(self._collection).doubts)
         self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
-        self._collection.sweep([item.sha256 for item in items])
+        self._collection.sweep([item.sha256 for item in items], held)
         return Collected(about, wanted)
 
     def _answered(self, left: Counter[str], spoken: list[Spoken]) -> Iterable[Item]:

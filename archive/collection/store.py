@@ -147,10 +147,17 @@ class Collection:
             if data is not None:  # a picture may be gone since
                 into.write(path, data)
 
-    def sweep(self, keep: Sequence[str]) -> int:
-        """Delete what is kept of pictures that nothing may hold any more, all but `keep`; and what a kill left half."""
+    def held(self) -> list[str]:
+        """Where pictures, and what is known of each, lie at this moment."""
+        return [path for folder in (PICTURES, LABELS, VECTORS) for path in self.files.paths(folder)]
+
+    def sweep(self, keep: Sequence[str], held: Sequence[str]) -> int:
+        """Delete what of `held` belongs to pictures that nothing may hold any more, all but `keep`, and half versions.
+
+        `held` is from before `keep` was made: what was sampled or drawn since is nobody's to delete.
+        """
         kept, gone = set(keep), 0
-        for path in (*self.files.paths(PICTURES), *self.files.paths(LABELS), *self.files.paths(VECTORS)):
+        for path in held:
             if path.rpartition("/")[2].partition(".")[0] not in kept:
                 self.files.delete(path)
                 gone += 1

@@ -12,8 +12,9 @@ import pytest
 
 from archive.collection.coco import coco
 from archive.collection.collect import QUEUE, merged
-from archive.collection.items import Item, Sample, index_of, items_of
+from archive.collection.items import Item, Sample, digest, index_of, items_of
 from archive.collection.queue import Wanted
+from archive.collection.seeing import Picture, Sight
 from archive.collection.store import COLUMNS, PARQUET, VERSIONS
 from archive.evidence import paths
 from archive.evidence.chain_check import check_day
@@ -120,6 +121,25 @@ def test_samples_go_when_they_are_too_old_and_labels_count_more_than_models(tmp_
     (labelled,) = site.collection.load(about.id).items
     assert (labelled.complete, [one.xyxy[0] for one in labelled.learnt], wanted) == (True, [60], ())
     assert msgspec.json.decode(site.collection.files.read(QUEUE) or b"", type=tuple[Wanted, ...]) == ()
+
+
+def test_what_is_sampled_and_drawn_while_it_is_collected_is_in_the_next_version(tmp_path: Path) -> None:
+    site = Answering(tmp_path)
+    site.alert("a", "true")
+    jpeg = jpeg_of(np.full((90, 160, 3), 200, np.uint8))
+    late = item(digest(jpeg), AT_MS, source="import")
+
+    class Meanwhile(Told):
+        """Somebody imports a labelled picture while models look."""
+
+        def __call__(self, picture: Picture) -> Sight:
+            site.collection.keep_sample(Sample(item=late), jpeg)
+            site.collection.keep_labels(late.sha256, [box(60, "confirmed", by="bea")], "bea", AT_MS)
+            return super().__call__(picture)
+
+    site.collector(Meanwhile()).collect(AT_MS)
+    about, _ = site.collector(Told()).collect(AT_MS)
+    assert late.sha256 in {one.sha256 for one in site.collection.load(about.id).items if one.complete}
 
 
 class Killed(Exception):

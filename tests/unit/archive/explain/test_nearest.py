@@ -79,7 +79,7 @@ def test_a_picture_is_looked_at_once_and_goes_with_all_that_was_made_of_it(data:
     data.collection.forget_picture(red)
     assert [path.rpartition("/")[2] for path in data.collection.files.paths("vectors")] == [f"{blue}.msgpack"]
     assert [one.picture for one in data.like(RED).examples] == [blue]
-    data.collection.sweep([])
+    data.collection.sweep([], data.collection.held())
     assert data.collection.files.paths("vectors") == []
 
 
