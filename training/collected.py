@@ -47,7 +47,7 @@ def site_sets(
     of either counts alike. Raises ConfigError where there is none.
     """
     whole = [item for item in items if item.complete]
-    judged = [item for item in items if not item.complete and any(box.kind != "pseudo" for box in item.boxes)]
+    judged = [item for item in items if not item.complete and any(box.kind != "pseudo" for box in item.learnt)]
     made = []
     for own, name in ((whole, LABELLED), (judged, SITE)):
         share = len(own) / max(1, len(whole) + len(judged))

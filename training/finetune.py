@@ -120,7 +120,7 @@ def branched(recipe: FinetuneRecipe, start: DetectorNet, version: Version) -> Fi
     """
     if recipe.whole:
         return recipe
-    said = {box.label for item in version.items for box in item.boxes if box.kind != "pseudo"}
+    said = {box.label for item in version.items for box in item.learnt if box.kind != "pseudo"}
     if start.branch is not None:
         has = {recipe.channels[channel] for channel in start.branch.channels}
         own = [label for label, group in recipe.labels.items() if {*group} <= has]

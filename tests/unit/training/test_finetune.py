@@ -139,8 +139,8 @@ def test_which_labels_are_learnt(
     start = DetectorNet(len(tuning.channels), tuning.width)
     if has:
         start.add_branch([tuning.channels.index(label) for label in has])
-    pseudo = box(label="person")
-    items = (item("a", 0, pseudo, *(box(label=label, kind="confirmed") for label in said)),)
+    pseudo, no_hat = box(label="person"), box(kind="background", label="other", attributes=("hard_hat:yes",))
+    items = (item("a", 0, pseudo, no_hat, *(box(label=label, kind="confirmed") for label in said)),)
     version = Version(About(id="v", number=1, made_at_ms=0, pictures=1, cameras={}, answers={}, files={}), items)
     if isinstance(branch, str):
         with pytest.raises(ConfigError, match=branch):
@@ -251,7 +251,9 @@ def test_only_what_people_judged_is_learnt_and_a_whole_picture_not_held_to_the_s
     for grey, complete in enumerate(whole):
         name = collection.keep_picture(jpeg_of(np.full((90, 160, 3), 40 * grey, np.uint8)))
         items.append(msgspec.structs.replace(item(name, grey, box(0, "confirmed")), complete=complete))
-    items.append(item(collection.keep_picture(jpeg_of(np.full((90, 160, 3), 250, np.uint8))), 9, box(0)))
+    no_hat = msgspec.structs.replace(box(0, "background"), attributes=("hard_hat:yes",))
+    for grey, nothing_said in ((250, box(0)), (220, no_hat)):
+        items.append(item(collection.keep_picture(jpeg_of(np.full((90, 160, 3), grey, np.uint8))), 9, nothing_said))
     made = site_sets(collection, items, people, tmp_path / "cache", 3.0)
     assert [(one.config.name, one.config.distil, one.config.weight) for one in made] == sets
 
