@@ -38,14 +38,17 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 def clean(collection: Collection, id: str = "") -> Found:
     """Look through a version and keep what is found, for the queue and for splits. Raises VedetteError."""
     about, items = collection.load(id)
-    pictures = {item.sha256: decoded(collection.picture(item.sha256) or b"") for item in items}
-    there = [item for item in items if pictures[item.sha256] is not None]
-    found = Found(
-        version=about.id,
-        broken={item.sha256: "gone, or damaged" for item in items if pictures[item.sha256] is None},
-        alike=tuple(near_duplicates(there, lambda item: pictures[item.sha256])),
-        doubts=doubts(there),
-    )
+    broken: dict[str, str] = {}
+
+    def picture_of(item: Item) -> Picture | None:
+        picture = decoded(collection.picture(item.sha256) or b"")
+        if picture is None:
+            broken[item.sha256] = "gone, or damaged"
+        return picture
+
+    alike = tuple(near_duplicates(items, picture_of))
+    there = [item for item in items if item.sha256 not in broken]
+    found = Found(version=about.id, broken=broken, alike=alike, doubts=doubts(there))
     collection.files.write(FOUND, msgspec.json.format(msgspec.json.encode(found), indent=1))
     return found
 
@@ -57,10 +60,13 @@ def found_before(collection: Collection) -> Found:
 
 
 def near_duplicates(items: Sequence[Item], picture_of: Callable[[Item], Picture | None]) -> list[tuple[str, ...]]:
-    """Groups of pictures that look alike and in which the same is labelled at the same places, two of them at least."""
-    pictures = [(item, picture) for item in items if (picture := picture_of(item)) is not None]
+    """Groups of pictures that look alike and in which the same is labelled at the same places, two of them at least.
+
+    Pictures are looked at one after the other: one has 6 MB, and a collection may have ten thousand.
+    """
+    seen = [(item, fingerprint(picture)) for item in items if (picture := picture_of(item)) is not None]
     alike: dict[int, list[Item]] = defaultdict(list)
-    for group, (item, _) in zip(groups(fingerprint(picture) for _, picture in pictures), pictures, strict=True):
+    for group, (item, _) in zip(groups(one for _, one in seen), seen, strict=True):
         alike[int(group)].append(item)
     found: list[tuple[str, ...]] = []
     for members in alike.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,16 @@ def test_what_was_found_is_kept_for_the_queue(tmp_path: Path) -> None:
     assert set(found.broken) == {"gone"}
     (wanted, *_) = queue([labelled], 5, found.doubts)
     assert (wanted.sha256, wanted.reasons) == (name, (OVERLOOKED,)) or OVERLOOKED in wanted.reasons
+
+
+def test_pictures_are_not_all_held_at_once() -> None:
+    held: list[weakref.ref[np.ndarray]] = []
+
+    def picture_of(_: Item) -> np.ndarray:
+        assert sum(one() is not None for one in held) <= 1
+        picture = ROOM.copy()
+        held.append(weakref.ref(picture))
+        return picture
+
+    assert len(near_duplicates([item(name) for name in "abcde"], picture_of)) == 1
+    assert len(held) == 5
