@@ -113,8 +113,9 @@ def _simulated() -> str:
 
 The same figures as queues (`tests/bench/site_queues.py`, SimPy): cameras whose gates open for 20 s at a time, brokers'
 network, a task a partition, key groups, history, evidence. Where nothing waits it says what the paper does; what it
-adds is who shares a partition. Keys find theirs by hash, so the fullest has two to three times the mean. Latency is
-from shutter to decision, in queues and at work: what Kafka's client adds is in `python -m tests.bench system --only
+adds is chance. Agents deal cameras to partitions by turns (`slots` in `contracts/config_check.py`), so there it is
+whose gates are open at once; `decide` finds its tasks by hash, so its fullest has more cameras than the mean. Latency
+is from shutter to decision, in queues and at work: what Kafka's client adds is in `python -m tests.bench system --only
 latency`.
 
 {table(RUN_HEAD, [_run_row(run) for run in steady])}
@@ -126,7 +127,7 @@ for another's.
 {table(FALL_HEAD, [_fall_row(run) for run in falls])}
 
 *Too old*: what the topic of the default 4 GiB would have deleted meanwhile; `kafka.frames_gib` as docs/sizing.md has it
-loses none. So what breaks first is what is kept of frames, then the fullest partition's latency."""
+loses none. So what breaks first is what is kept of frames."""
 
 
 def _bottlenecks() -> str:
@@ -135,10 +136,12 @@ def _bottlenecks() -> str:
 
 {table(head, [_limit_row(limit) for limit in limits()])}
 
-- In a site within those bounds it is the fullest partition of `frames.SITE`: one task takes {1 / DETECT_S:.0f} frames a
-  second, {1 / DETECT_S / FPS:.0f} cameras that all move. What comes in faster waits (nothing is dropped; nobody
-  lowers the agents' rates), and is worked off when they stand still. `LagHigh` says so. Ways out: fewer
-  `detect.fps`, GPUs.
+- In a site within those bounds it is the fullest task of `decide` when all move: {BUSY:.0%} is the mean of its tasks.
+  A higher parallelism helps.
+- With fewer partitions than above it is the fullest of `frames.SITE`: one task takes {1 / DETECT_S:.0f} frames a
+  second, {math.floor(1 / DETECT_S / FPS)} cameras that all move. What comes in faster waits (nothing is dropped;
+  nobody lowers the agents' rates), and is worked off when they stand still. `LagHigh` says so. Ways out:
+  `kafka.partitions`, fewer `detect.fps`, GPUs.
 - Then the brokers' network, since there are just as many as the peak needs: {need(1_000).peak_mbit:,.0f} Mbit/s come in
   at 1,000 cameras when all move. More brokers help.
 - `history` is full at **{limits()[0].mean:,.0f} cameras** of one site at mean load. (One frame alone costs it ten

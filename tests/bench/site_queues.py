@@ -2,7 +2,7 @@
 
 The stations cost what `vedette/scaling.py` says and nothing else, so where nothing waits the simulation says what the
 paper does. What it adds is chance: which cameras move at once, and which of them share a partition, a task, a key
-group. Keys find their partitions as Kafka's do (murmur2).
+group. Agents deal cameras to partitions by turns (contracts/config_check.py: slots); key groups are found by hash.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Site:
         wanted = need(plan.cameras)
         self._env, self._plan, self.tally = env, plan, _Tally()
         names = [f"camera-{number}".encode() for number in range(plan.cameras)]
-        self.partition_of = [murmur2(name, wanted.partitions) for name in names]
+        self.partition_of = [slot % wanted.partitions for slot in range(plan.cameras)]
         groups, decides = KEY_GROUPS, tasks_of_decide(plan.cameras)
         self._decide_of = [murmur2(name + b"/live", groups) * decides // groups for name in names]
         wire = Work(FRAME * 8 * (REPLICAS + 1) / 1e6 / BROKER_MBIT)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import simpy
 from msgspec.structs import asdict
 
+from contracts.config_check import slots
+from contracts.config_file import parse
 from tests.bench.simulate import made_with, plans, run_of
-from tests.bench.site_queues import Plan, Server, Work, _Frame, simulate
+from tests.bench.site_queues import Plan, Server, Site, Work, _Frame, simulate
 from vedette.manifests import REPLICAS
 from vedette.scaling import BROKER_MBIT, COSTS, DECIDE_S, DETECT_S, FRAMES_S, MEASURED, MEASURED_FPS
 from vedette.simulated import read
-from vedette.sizing import FPS, FRAME
+from vedette.sizing import FRAME, need
 
 AT_WORK_S = FRAME * 8e-6 * (REPLICAS + 1) / BROKER_MBIT + DETECT_S + DECIDE_S
 
@@ -37,9 +41,16 @@ def test_cores_of_many_are_those_on_paper() -> None:
     assert said["history"] / 2 < found.cores["history"] < said["history"]
 
 
+def test_cameras_find_their_partitions_as_agents_deal_them() -> None:
+    cameras = {f"camera-{number}": {"inputs": [{"url": "rtsp://host/x"}]} for number in range(300)}
+    dealt = slots(parse(json.dumps({"cameras": cameras}))).values()
+    partitions = need(300).partitions
+    assert Site(simpy.Environment(), Plan(300, 1.0)).partition_of == [slot % partitions for slot in dealt]
+
+
 def test_a_partition_that_gets_more_than_a_task_takes_is_the_first_bottleneck() -> None:
-    found = run_of("peak", plan := Plan(100, 20.0, bursts=False), simulate(plan))
-    assert found.cameras_of_fullest * FPS > 1 / DETECT_S
+    found = run_of("peak", plan := Plan(5, 20.0, fps=25.0, bursts=False), simulate(plan))
+    assert found.cameras_of_fullest * plan.fps > 1 / DETECT_S
     assert found.bottleneck == "detect"
     assert found.p95_s > 1
 
