@@ -57,7 +57,8 @@ class Learning:
     def _learn(self, why: str, finetune: Finetune) -> int:
         gate = self._path("gate", self._config.learning.gate)
         replay = self._path("replay", self._config.learning.replay)
-        self._sets.collect(self._now_ms())
+        collected_ms = self._now_ms()  # what is answered from here on, while it trains, is new the next time
+        self._sets.collect(collected_ms)
         about, items = self._sets.collection.load()
         before = last_learnt(self._sets.collection)
         drifted = self._drifted(before)
@@ -75,7 +76,7 @@ class Learning:
         answers = sum(about.answers.values())
         done = Learnt(
             version=about.id,
-            at_ms=self._now_ms(),
+            at_ms=collected_ms,
             answers=answers,
             candidate=id,
             passed=refused is None,

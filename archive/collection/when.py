@@ -20,7 +20,10 @@ LEAST_ANSWERS = 10
 
 
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
-    """One training that came to its end: on which version, what it gave and why it was time."""
+    """One training that came to its end: on which version, what it gave and why it was time.
+
+    `at_ms` is when its answers were collected.
+    """
 
     v: int = 1
     version: str

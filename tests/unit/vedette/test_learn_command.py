@@ -46,11 +46,11 @@ class Site:
         capsys.readouterr()
         main(["models", "freeze", str(tmp_path / "set.json"), "--config", str(self._config)])
         (tmp_path / "gate.yaml").write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
-        self.trained = 0
+        self.trained, self.now_ms = 0, AT_MS
 
     @property
     def loop(self) -> Learning:
-        return Learning(load(self._config), self._config, self._state, lambda: AT_MS)
+        return Learning(load(self._config), self._config, self._state, lambda: self.now_ms)
 
     def answers(self) -> Answering:
         return Answering(self._state / "archive")
@@ -92,6 +92,24 @@ def test_it_waits_for_answers_then_trains_and_lets_the_gate_judge(
     assert (learnt.candidate, learnt.passed, learnt.why) == ("detector@2", True, "2 new answers")
     assert site.loop.learn("", site.training(BOTH)) == 0
     assert site.trained == 1
+
+
+def test_what_is_answered_while_it_trains_is_new_the_next_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    train, site.now_ms = site.training(BOTH), AT_MS + 1000
+
+    def finetune(arguments: list[str]) -> int:
+        for id, grey in (("b", 90), ("c", 120)):
+            site.answers().alert(id, grey=grey)
+            site.answers().answer(id, at_ms=AT_MS + 2000, verdict="false")
+        site.now_ms = AT_MS + 3000
+        return train(arguments)
+
+    assert site.loop.learn("by hand", finetune) == 0
+    assert site.loop.learn("", train) == 0
+    assert ("training: 2 new answers" in capsys.readouterr().out, site.trained) == (True, 2)
 
 
 def test_a_worse_candidate_is_refused_and_stays_on_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
