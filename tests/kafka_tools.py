@@ -24,7 +24,7 @@ class Writer:
             "linger.ms": 0,
             # In order, as the agent sends: else a batch that a new topic's leader refuses comes after the next one.
             "enable.idempotence": True,
-            "message.timeout.ms": 20_000,
+            "message.timeout.ms": 90_000,  # 75 MB take that long where everybody else is busy too
             "partitioner": "murmur2_random",
         }
         self._producer = Producer({**settings(bootstrap, Aside()), **more})
@@ -69,7 +69,7 @@ class Writer:
 
     def flush(self) -> None:
         """Wait until all is written."""
-        left = self._producer.flush(30)
+        left = self._producer.flush(120)
         assert left == 0, f"{left} records were not written"
         assert not self._refused, self._refused
 

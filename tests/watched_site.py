@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from contracts import topics
 from contracts.codec import encode
 from contracts.config_file import parse
 from contracts.controls import Control, SetModel, key
+from contracts.face_models import BUNDLED
+from contracts.manifest import load_manifest
 from contracts.metrics import Metrics
 from edge.agent import Agent, Options
 from edge.identity import Enrolment, EnrolmentError, Identity
@@ -32,14 +34,21 @@ from stream.jobs.ports import free_port
 from tests.builders import DATA, jpeg_of, manifest_of, solid
 from tests.console_process import ConsoleProcess
 from tests.edge_tools import write_clip
-from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, LABELS, RED, WIDTH, frame_of
+from tests.face_tools import Enrolling, seen
+from tests.jobs.face_world import with_face
+from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, LABELS, RED, WIDTH, frame, frame_of
 from tests.kafka_tools import Writer
 from tests.secure_broker import SecureBroker
 from tests.standalone import Standalone, wait_for
+from vault import master_key
+from vault.master import VARIABLE
 
 SITE = "site"
-JOBS = ("detect", "decide", "analytics")
+JOBS = ("detect", "decide", "analytics", "site")
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+LEARNT = 8
+"""Blocks of two tracks in the drift's reference: the fewest against which one that differs wins at all."""
 
 
 def now_ms() -> int:
@@ -48,13 +57,14 @@ def now_ms() -> int:
 
 
 class WatchedSite:
-    """Two cameras, of which `yard` never delivers, at an agent whose clock is off and whose disk is small.
+    """Cameras of which only `gate` delivers by itself, at an agent whose clock is off and whose disk is small.
 
     What it starts it ends. `more` is of the config.
     """
 
-    def __init__(self, folder: Path, more: Mapping[str, Any], clock_off_ms: int) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, Any], clock_off_ms: int, master: str) -> None:
         self.folder = folder
+        self.master = master
         self.ports = {part: free_port() for part in ("agent", "stream", "evidence", "history")}
         self.disk_is_small = False
         self._clock_off_ms = clock_off_ms
@@ -122,6 +132,40 @@ class WatchedSite:
             self.writer.send(topics.frames(SITE), value, camera, at_ms=now_ms())
         self.writer.flush()
 
+    def send_visitors(self, camera: str, reds: Sequence[int]) -> None:
+        """Frames in which two people come for a second, again and again, as surely seen as their red is bright."""
+        begun_ms, gone = now_ms() - MINUTE_MS, jpeg_of(_two_people(0))
+        for visit, red in enumerate(reds):
+            there = jpeg_of(_two_people(red))
+            # Once they are away for longer than a track is waited for (3 s), it has ended.
+            for number, at_ms in enumerate((0, 200, 400, 600, 800, 4200)):
+                index, captured_at_ms = 6 * visit + number, begun_ms + 4400 * visit + at_ms
+                jpeg = gone if at_ms > 1000 else there
+                made = frame_of(camera, index, jpeg, WIDTH, HEIGHT, captured_at_ms=captured_at_ms)
+                self.writer.send(topics.frames(SITE), encode(made), camera, at_ms=now_ms())
+        self.writer.flush()
+
+    def send_faces(self, camera: str, first: int, ago_ms: int) -> None:
+        """Ten frames of full size in which somebody with the drawn face stands, and one after the track has ended."""
+        begun_ms = now_ms() - ago_ms
+        for number in range(11):
+            made = with_face(camera, first) if number < 10 else frame(camera, first)
+            at_ms = begun_ms + (100 * number if number < 10 else 5_000)
+            value = encode(replace(made, index=first + number, captured_at_ms=at_ms, detail=True))
+            self.writer.send(topics.frames(SITE), value, camera, at_ms=now_ms())
+        self.writer.flush()
+
+    def enrol(self, person: str) -> None:
+        """Somebody else than who is seen, as the console would tell it."""
+        master = master_key({VARIABLE: self.master})
+        assert master is not None
+        record = Enrolling(SITE, load_manifest(BUNDLED / "face-embedder.json").id, master).person(person, [seen(1)])
+        self.writer.put(record.topic, record.value, record.key)
+
+    def fill_disk(self, megabytes: int = 1) -> None:
+        """Others write to the agent's disk."""
+        (self.folder / "edge" / "of-others-too").write_bytes(bytes(megabytes * 1024 * 1024))
+
     def answer(self, alert: str, **answer: Any) -> None:
         """Give an operator's answer."""
         self.ada.post(f"/api/alerts/{alert}/answers", json={"answer": answer}).raise_for_status()
@@ -154,12 +198,19 @@ class WatchedSite:
             "gate": {"url": str(clip), "loop": True},
             "yard": {"url": "http://127.0.0.1:9/"},
             "annex": {"url": "http://127.0.0.1:9/"},
+            "hall": {"url": "http://127.0.0.1:9/"},
+            "door": {"url": "http://127.0.0.1:9/"},
         }
         cameras = {name: {**common, "inputs": [one]} for name, one in inputs.items()}
+        cameras["door"]["faces"] = {"identify": True, "purpose": "watch-list"}
         config = {
             **CONFIG,
             **more,
-            "stream": {"checkpoint_interval_s": 0.5, "metrics_port": self.ports["stream"]},
+            "stream": {
+                "checkpoint_interval_s": 0.5,
+                "metrics_port": self.ports["stream"],
+                "drift": {"tracks": 2, "apart_s": 0, "blocks": LEARNT, "odds": 1.3},
+            },
             "cameras": cameras,
             "motion": {"enabled": False},  # every frame is sent: the spool is to grow
             "edge": {"metrics_port": self.ports["agent"], "spool": {"max_mb": 1}, "traced_share": 0.2},
@@ -243,6 +294,14 @@ def small_disk(folder: Path, megabytes: int = 32) -> Iterator[bool]:
         yield True
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _two_people(red: int) -> np.ndarray:
+    """Outside of the left zone, so that no rule minds them; at 0 nobody is there."""
+    picture = solid(WIDTH, HEIGHT)
+    for row in (0, 2):
+        picture[row * CELL_H : (row + 1) * CELL_H, 2 * CELL_W : 3 * CELL_W] = (0, 0, red) if red else picture[0, 0]
+    return picture
 
 
 def _visitor(index: int) -> np.ndarray:
