@@ -35,7 +35,8 @@ NOT_PROVOKED = {
 """What is missing here, by what it would need: promtool's tests have these (deploy/prometheus/rules.test.yaml)."""
 NOT_MEASURED = {
     r"container_|kubelet_": "Kubernetes",
-    r"vedette_identity_answers": "somebody recognised (tests/jobs/test_faces.py), and an operator's word on it",
+    r"decision=\"identified\"": "somebody recognised (tests/jobs/test_faces.py)",
+    r"vedette_identity_answers": "somebody recognised, and an operator's word on it",
     r"vedette_agents_refused": "somebody with a token that is void (tests/unit/console/agents/test_enrol.py)",
     r"vedette_agent_certificate": "an agent that has enrolled (tests/unit/console/live/test_fleet.py)",
     r"vedette_model_confidence_shift": "a candidate that sees the same things less surely",
