@@ -93,7 +93,7 @@ class CameraLearning(Spec, frozen=True, kw_only=True):
     """
 
     ask_from: Fraction = 0.0
-    questions_per_hour: Annotated[int, Meta(ge=1, le=1000)] = 6
+    questions_per_hour: Annotated[int, Meta(ge=1, le=60)] = 6
 
 
 class Camera(Spec, frozen=True, kw_only=True):

@@ -7,12 +7,14 @@ together (Bonferroni's bound): of m places each at its own 95 %, m/20 would be l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from training.gate.measure import (
     Boxes,
@@ -36,10 +38,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided, for all places together.
 
     `calibration` is how much larger the calibration error may be, `slowdown` how many times as long a picture may take.
+    `resamples` is the least number of them: many places need more (`_resamples`).
     """
 
     tolerance: float = 0.02
-    confidence: float = 0.95
+    confidence: Annotated[float, Meta(ge=0.5, lt=1)] = 0.95
     calibration: float = 0.05
     slowdown: float = 1.25
     resamples: int = 500
@@ -102,6 +105,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Figures, ...] = ()
     calibration: tuple[float, float] = (0.0, 0.0)
     ms: tuple[float, float] = (0.0, 0.0)
+    resamples: int = 0
 
     @property
     def passed(self) -> bool:
@@ -120,7 +124,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence[FrozenSet], limits: Limits) -> Report:
     """Hold a candidate (`after`) against the model in service (`before`)."""
     labels = sorted({label for picture in pictures for label in picture.truth.labels})
-    weights = resampled([picture.camera for picture in pictures], limits.resamples, SEED)
+    times = _resamples(pictures, limits)
+    weights = resampled([picture.camera for picture in pictures], times, SEED)
     matches = [{label: match(pictures, seen.boxes, label) for label in labels} for seen in (before, after)]
     found = _Comparison(pictures, (matches[0], matches[1]), weights, limits.confidence)
     overall = found.over_labels(_precision, _precision)
@@ -147,12 +152,20 @@ def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence
         places=places,
         calibration=(errors[0], errors[1]),
         ms=(before.ms, after.ms),
+        resamples=times,
     )
 
 
 def refused(candidate: str, against: str, sets: Sequence[FrozenSet], limits: Limits, *reasons: Reason) -> Report:
     """A candidate that is not even looked at."""
     return Report(candidate=candidate, against=against, sets=tuple(sets), limits=limits, refusals=reasons)
+
+
+def _resamples(pictures: Sequence[Picture], limits: Limits) -> int:
+    """So many that the tail of a place has one of its own: each of m places is judged at (1 - confidence) / m."""
+    each = {(picture.camera, label) for picture in pictures for label in picture.truth.labels}
+    places = len(each) + len({label for _, label in each})
+    return max(limits.resamples, math.ceil(places / (1 - limits.confidence)))
 
 
 _OfLabel = Callable[[Matches, str, Floats], float]

@@ -51,6 +51,14 @@ def test_one_class_destroyed_for_one_camera_is_refused_by_name() -> None:
     assert "**car at hall" in markdown(report)
 
 
+def test_many_places_are_resampled_more_often() -> None:
+    same = seen(PICTURES, "detector@1", recall=0.7, seed=1)
+    report = judge(PICTURES, same, same, SETS, Limits(resamples=1))
+    # Each of m places is judged at .05 / m: a tail of one in 20 m.
+    assert report.resamples == 20 * len(report.places)
+    assert f"by {report.resamples} resamples" in markdown(report)
+
+
 def test_a_poisoned_candidate_is_refused_by_name() -> None:
     # 30 % of the answers were wrong: as many boxes are no longer seen, and as much background is.
     report = verdict(recall=0.8, poisoned=0.3)
