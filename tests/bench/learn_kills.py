@@ -2,9 +2,10 @@
 
 python -m tests.bench.learn_kills [--kills 10]
 
-A tiny site with a real training of seconds. After each kill the data set is whole, every registered version is the file
-that its manifest names, and what is in service is the one from before or the one that was promoted. What is left of ten
-kills ends in the very candidate that an unbroken run makes.
+Tiny sites with a real training of seconds. After each kill the data set is whole, every registered version is the file
+that its manifest names, and what is in service is the one from before or the one that was promoted. What is left of the
+kills ends in the very candidate that an unbroken run makes. A run that ended before its kill counts as none, and the
+next begins at a new site.
 """
 
 from __future__ import annotations
@@ -54,14 +55,24 @@ class Killed:
         """The command that brings a version everywhere, whatever the gate said."""
         return self._python("models", "promote", id, "--stage", "everywhere", "--force", "a bench")
 
-    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> None:
-        """Begin a command, kill it after so long, and look at what is left; `allowed` may be in service then."""
+    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> bool:
+        """Begin a command, kill it after so long, and look at what is left; `allowed` may be in service then.
+
+        Returns whether the kill cut it off.
+        """
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(after_s)
-        self.cut += running.poll() is None
+        cut = running.poll() is None
         running.kill()
         running.wait()
+        self.cut += cut
         self.bad += not self.is_whole(allowed)
+        return cut
+
+    def candidate(self) -> str:
+        """What its learning ended in."""
+        learnt = last_learnt(self.site.collection)
+        return learnt.candidate if learnt is not None else "none"
 
     def is_whole(self, allowed: frozenset[str]) -> bool:
         """See the module."""
@@ -86,29 +97,43 @@ class Killed:
 def kills(count: int, say: Callable[[str], None]) -> list[Row]:
     """Half of the kills while it learns, half while it promotes."""
     with tempfile.TemporaryDirectory() as name:
-        unbroken, broken, drawn = Killed(Path(name) / "unbroken"), Killed(Path(name) / "broken"), random.Random(1)
+        unbroken, drawn = Killed(Path(name) / "unbroken"), random.Random(1)
         whole_s = _timed(unbroken.learn)
-        first = frozenset({broken.site.model.id})
-        for kill in range(count - count // 2):
-            broken.once(broken.learn, whole_s * drawn.uniform(0.2, 1.0), first)
-            say(f"learn, kill {kill + 1}: {broken.cut} runs cut off, {broken.bad} not whole")
-        _timed(broken.learn)
-        candidates = [last_learnt(one.site.collection) for one in (unbroken, broken)]
-        made = [one.candidate if one is not None else "none" for one in candidates]
-        promote_s = _timed(unbroken.promote(made[0]))
+        made = unbroken.candidate()
+        learning = _learning(Path(name), count - count // 2, whole_s, drawn, say)
+        ended = [one.candidate() for one in learning]
+        promote_s, last = _timed(unbroken.promote(made)), learning[-1]
+        allowed = frozenset({last.site.model.id, ended[-1]})
         for kill in range(count // 2):
-            broken.once(broken.promote(made[1]), promote_s * drawn.uniform(0.2, 1.0), first | {made[1]})
-            say(f"promote, kill {kill + 1}: {broken.cut} runs cut off, {broken.bad} not whole")
-        _timed(broken.promote(made[1]))
-        standing = broken.registry.standing("home").get(SLOT)
-        late = standing is None or standing.in_service != made[1]
+            last.once(last.promote(ended[-1]), promote_s * drawn.uniform(0.2, 1.0), allowed)
+            say(f"promote, kill {kill + 1}: {last.cut} runs cut off at this site, {last.bad} not whole")
+        _timed(last.promote(ended[-1]))
+        standing = last.registry.standing("home").get(SLOT)
+        late = standing is None or standing.in_service != ended[-1]
+        cut, bad = sum(one.cut for one in learning), sum(one.bad for one in learning)
     return [
+        at_most("learning", f"not as it must be after {cut} kill -9 of learn and promote", bad, 0, digits=0),
         at_most(
-            "learning", f"not as it must be after {broken.cut} kill -9 of learn and promote", broken.bad, 0, digits=0
+            "learning", "candidates that differ from an unbroken run's", sum(o != made for o in ended), 0, digits=0
         ),
-        at_most("learning", "candidates that differ from an unbroken run's", made[0] != made[1], 0, digits=0),
         at_most("learning", "promotions that a last run left undone", late, 0, digits=0),
     ]
+
+
+def _learning(
+    folder: Path, count: int, whole_s: float, drawn: random.Random, say: Callable[[str], None]
+) -> list[Killed]:
+    """Sites at which so many runs of `vedette learn` were cut off in all; each was brought to its end afterwards."""
+    sites = [Killed(folder / "broken")]
+    while (cut := sum(one.cut for one in sites)) < count:
+        site = sites[-1]
+        first = frozenset({site.site.model.id})
+        if not site.once(site.learn, whole_s * drawn.uniform(0.2, 1.0), first):
+            sites.append(Killed(folder / f"broken-{len(sites)}"))
+        say(f"learn: {cut} runs cut off before at {len(sites)} sites, {sum(one.bad for one in sites)} not whole")
+    for site in sites:
+        _timed(site.learn)
+    return sites
 
 
 def _timed(command: Sequence[str]) -> float:
