@@ -33,10 +33,14 @@ PATIENCE_S = 240.0
 
 
 def picture(index: int) -> np.ndarray:
-    """640x480: a red square (a person, for the tests' model) is left for 2.5 s of every 8 s; noise keeps it moving."""
+    """640x480: a red square (a person, for the tests' model) goes down on the left for 2.5 s of every 8 s.
+
+    What stands still and comes again at its place would be the same thing, which alerts once.
+    """
     noise = np.random.default_rng(index).integers(0, 40, (480, 640, 3), dtype=np.uint8)
     if index % 80 < 25:
-        noise[160:320, 0:160] = (0, 0, 250)
+        top = 8 * (index % 80)
+        noise[top : top + 160, 0:160] = (0, 0, 250)
     return noise
 
 

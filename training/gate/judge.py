@@ -1,13 +1,11 @@
 """The verdict on a candidate, of what both models saw in the frozen pictures: pure.
 
 A place (a camera's boxes of one label) is lost when it got worse by more than the tolerance and not by chance; worse by
-that much, but maybe by chance, is a doubt, which is said and refuses nothing. What is chance is said of all places
-together (Bonferroni's bound): of m places each at its own 95 %, m/20 would be lost by a candidate that is as good.
+that much, but maybe by chance, is a doubt, which is said and refuses nothing: with many places some are always worse.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -35,10 +33,9 @@ SEED = 0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided, for all places together.
+    """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided.
 
     `calibration` is how much larger the calibration error may be, `slowdown` how many times as long a picture may take.
-    `resamples` is the least number of them: many places need more (`_resamples`).
     """
 
     tolerance: float = 0.02
@@ -105,7 +102,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Figures, ...] = ()
     calibration: tuple[float, float] = (0.0, 0.0)
     ms: tuple[float, float] = (0.0, 0.0)
-    resamples: int = 0
 
     @property
     def passed(self) -> bool:
@@ -124,13 +120,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence[FrozenSet], limits: Limits) -> Report:
     """Hold a candidate (`after`) against the model in service (`before`)."""
     labels = sorted({label for picture in pictures for label in picture.truth.labels})
-    times = _resamples(pictures, limits)
-    weights = resampled([picture.camera for picture in pictures], times, SEED)
+    weights = resampled([picture.camera for picture in pictures], limits.resamples, SEED)
     matches = [{label: match(pictures, seen.boxes, label) for label in labels} for seen in (before, after)]
     found = _Comparison(pictures, (matches[0], matches[1]), weights, limits.confidence)
     overall = found.over_labels(_precision, _precision)
     at_thresholds = found.over_labels(_f1_of(before), _f1_of(after))
-    places = found.places(labels)
+    places = tuple(found.place(camera, label) for camera in ("", *found.cameras) for label in labels)
+    places = tuple(one for one in places if one.boxes)
     errors = tuple(calibration_error(list(side.values())) for side in matches)
     lost = [_lost(one, limits) for one in places]
     refusals = (
@@ -152,20 +148,12 @@ def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence
         places=places,
         calibration=(errors[0], errors[1]),
         ms=(before.ms, after.ms),
-        resamples=times,
     )
 
 
 def refused(candidate: str, against: str, sets: Sequence[FrozenSet], limits: Limits, *reasons: Reason) -> Report:
     """A candidate that is not even looked at."""
     return Report(candidate=candidate, against=against, sets=tuple(sets), limits=limits, refusals=reasons)
-
-
-def _resamples(pictures: Sequence[Picture], limits: Limits) -> int:
-    """So many that the tail of a place has one of its own: each of m places is judged at (1 - confidence) / m."""
-    each = {(picture.camera, label) for picture in pictures for label in picture.truth.labels}
-    places = len(each) + len({label for _, label in each})
-    return max(limits.resamples, math.ceil(places / (1 - limits.confidence)))
 
 
 _OfLabel = Callable[[Matches, str, Floats], float]
@@ -207,29 +195,18 @@ class _Comparison:
         both = mean(first, of_before), mean(second, of_after)
         return _figures("", "", boxes, change(*both, self.weights, self.confidence))
 
-    def places(self, labels: Sequence[str]) -> tuple[Figures, ...]:
-        """AP50 of each label at all cameras and at each that has boxes of it; the bounds hold for all together."""
-        every = [(camera, label) for camera in ("", *self.cameras) for label in labels]
-        there = [(camera, label) for camera, label in every if (self._own(camera) * self._counts(label)).any()]
-        confidence = 1 - (1 - self.confidence) / max(1, len(there))
-        return tuple(self._place(camera, label, confidence) for camera, label in there)
-
-    def _own(self, camera: str) -> Floats:
-        """Which pictures [P] are the camera's (empty: all)."""
-        return np.array([camera in ("", picture.camera) for picture in self.pictures], float)
-
-    def _counts(self, label: str) -> Floats:
-        return self.matches[0][label].counts
-
-    def _place(self, camera: str, label: str, confidence: float) -> Figures:
-        own = self._own(camera)
-        boxes = int((own * self._counts(label)).sum())
+    def place(self, camera: str, label: str) -> Figures:
+        """AP50 of one label at one camera (empty: at all)."""
+        own = np.array([camera in ("", picture.camera) for picture in self.pictures])
+        first, second = self.matches[0][label], self.matches[1][label]
+        boxes = int((own * first.counts).sum())
+        if not boxes:
+            return _figures(camera, label, 0, Change(0.0, 0.0, 0.0, 0.0))
 
         def of(one: Matches) -> Figure:
             return lambda row: average_precision(one, row * own)
 
-        first, second = (side[label] for side in self.matches)
-        return _figures(camera, label, boxes, change(of(first), of(second), self.weights, confidence))
+        return _figures(camera, label, boxes, change(of(first), of(second), self.weights, self.confidence))
 
 
 def _figures(camera: str, label: str, boxes: int, found: Change) -> Figures:

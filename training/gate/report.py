@@ -26,11 +26,10 @@ def markdown(report: Report) -> str:
             "",
         ]
     limits = report.limits
-    times = report.resamples or limits.resamples
     parts.append(
-        f"Allowed: {limits.tolerance:g} less AP50 or F1 ({limits.confidence:.0%} confidence, of all classes and "
-        f"cameras together, by {times} resamples of the pictures), {limits.calibration:g} more calibration "
-        f"error, {limits.slowdown:g} times the time."
+        f"Allowed: {limits.tolerance:g} less AP50 or F1 (each bound with {limits.confidence:.0%} confidence, by "
+        f"{limits.resamples} resamples of the pictures), {limits.calibration:g} more calibration error, "
+        f"{limits.slowdown:g} times the time."
     )
     return "\n".join(parts) + "\n"
 
