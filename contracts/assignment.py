@@ -29,16 +29,22 @@ def agents_of(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*declared(config), *named)))
 
 
+def assigned(config: Config) -> dict[str, str | None]:
+    """The agent that reads each camera; None: any of the site, which has only one."""
+    known = agents_of(config)
+    only = known[0] if len(known) == 1 else None
+    return {name: only if camera.agent is None else camera.agent for name, camera in config.cameras.items()}
+
+
 def agent_of(config: Config, camera: str) -> str | None:
-    """The agent that reads `camera`; None: any of the site, which has only one."""
-    own, known = config.cameras[camera].agent, agents_of(config)
-    return known[0] if own is None and len(known) == 1 else own
+    """The one that reads `camera`, as in `assigned`."""
+    return assigned(config)[camera]
 
 
 def cameras_of(config: Config, agent: str) -> tuple[str, ...]:
     """The cameras that `agent` reads, of those that are switched on."""
     return tuple(
-        name for name, camera in config.cameras.items() if camera.enabled and agent_of(config, name) in (None, agent)
+        name for name, reader in assigned(config).items() if config.cameras[name].enabled and reader in (None, agent)
     )
 
 

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from console.live.fleet import Fleet
 from contracts import metrics
-from contracts.assignment import agent_of, agents_of, cameras_of
+from contracts.assignment import agents_of, assigned
 from contracts.config import Config
 
 
@@ -31,11 +31,12 @@ class FleetFigures(Collector):
         """See prometheus_client."""
         now_ms, config = self._clock_ms(), self._config()
         heard, readers = self._fleet.agents(now_ms), self._fleet.readers(now_ms)
+        own = {name: agent for name, agent in assigned(config).items() if config.cameras[name].enabled}
         # Nobody waits for a word of an agent that has no camera.
-        reported = {name: 0.0 for name in agents_of(config) if cameras_of(config, name)}
+        awaited = set(own.values())
+        reported = {name: 0.0 for name in agents_of(config) if not awaited.isdisjoint((name, None))}
         reported |= {name: one.at_ms / 1000 for name, one in heard.items()}
         outdated = [(name, one.version, float(one.version != self._version)) for name, one in heard.items()]
-        watched = [name for name, camera in config.cameras.items() if camera.enabled]
         yield _gauge(metrics.AGENT_REPORTED, reported.items())
         yield _gauge(metrics.AGENT_CAMERAS, [(name, len(one.cameras)) for name, one in heard.items()])
         yield _gauge(metrics.AGENT_SPOOL, [(name, one.spool_bytes) for name, one in heard.items()])
@@ -43,7 +44,7 @@ class FleetFigures(Collector):
         yield _gauge(metrics.AGENT_CERTIFICATE, [(name, ms / 1000) for name, ms in self._certificates().items()])
         yield _gauge(
             metrics.CAMERA_READERS,
-            [(name, agent_of(config, name) or "", len(readers.get(name, ()))) for name in watched],
+            [(name, agent or "", len(readers.get(name, ()))) for name, agent in own.items()],
         )
 
 
