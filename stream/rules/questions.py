@@ -7,6 +7,7 @@ which the detector was surest. Alarms are decided without any of this: with ques
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -84,7 +85,7 @@ class Questioner:
         """
         at_ms = frame.captured_at_ms
         certain = np.full(len(boxes), self._config.ask_from)
-        tracker, tracks = self._tracker.step(state.tracker, _certain(boxes, certain))
+        tracker, tracks = self._tracker.step(state.tracker, dataclasses.replace(boxes, certain=certain))
         doubts = {one.track_id: one for one in state.doubts}
         for track in tracks:
             if track.detection is not None:
@@ -135,18 +136,6 @@ class Questioner:
         alert = replace(alert, why=sentence(alert))
         over = replace(alert, revision=2, state="end", ended_at_ms=best.captured_at_ms, end_reason="over")
         return alert, over
-
-
-def _certain(boxes: Detections, certain: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Detections:
-    return Detections(
-        captured_at_ms=boxes.captured_at_ms,
-        xyxy=boxes.xyxy,
-        confidence=boxes.confidence,
-        labels=boxes.labels,
-        embeddings=boxes.embeddings,
-        picture=boxes.picture,
-        certain=certain,
-    )
 
 
 def _look(track: Track, detection: int, boxes: Detections, frame: FrameDetections) -> Evidence:
