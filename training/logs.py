@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from archive.registry.mlflow_client import HOW_TO, experiment_of, open_client
 from contracts.errors import ConfigError
 
 ADDRESS = "MLFLOW_TRACKING_URI"
@@ -47,15 +48,12 @@ class MlflowRun:
     """
 
     def __init__(self, name: str, kept: Path) -> None:
-        for variable, value in (PATIENCE | {"MLFLOW_DISABLE_TELEMETRY": "true"}).items():
+        for variable, value in PATIENCE.items():
             os.environ.setdefault(variable, value)
         try:
-            from mlflow import MlflowClient
+            self._client = open_client()
         except ImportError as error:
-            raise ConfigError(
-                ADDRESS, "is set, but MLflow's client is not there: pip install 'vedette[mlflow]'"
-            ) from error
-        self._client: Any = MlflowClient()
+            raise ConfigError(ADDRESS, f"is set, but {HOW_TO}") from error
         self._waiting: list[Any] = []
         self._run = ""
         self._told(lambda: self._begin(name, kept))
@@ -79,8 +77,7 @@ class MlflowRun:
         if kept.exists():
             self._run = kept.read_text().strip()
             return
-        found = self._client.get_experiment_by_name("vedette/training")
-        experiment = found.experiment_id if found is not None else self._client.create_experiment("vedette/training")
+        experiment = experiment_of(self._client, "vedette/training")
         self._run = self._client.create_run(experiment, run_name=f"{kept.parent.name}/{name}").info.run_id
         kept.write_text(self._run)
 

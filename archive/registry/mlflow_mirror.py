@@ -6,7 +6,6 @@ site's stages become aliases (`home-everywhere`). Done again, or after a kill, i
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from archive.registry.errors import RegistryError
 from archive.registry.log import EVERYWHERE, Standing
+from archive.registry.mlflow_client import HOW_TO, experiment_of, open_client
 from archive.registry.registry import CARD, Registry, Version
 from contracts.errors import VedetteError
 from contracts.fields import Stage
@@ -23,7 +23,6 @@ FILES = "model"
 """The folder of a run in which the version's files are."""
 ID, DIGEST, DONE = "vedette.id", "vedette.sha256", "vedette.mirrored"
 STAGES: tuple[Stage, ...] = ("shadow", "canary", EVERYWHERE)
-HOW_TO = "MLflow's client is not installed: pip install 'vedette[mlflow]'"
 _NO_WORD = re.compile(r"[^\w.\- /:]")
 
 
@@ -32,12 +31,10 @@ class MlflowMirror:
 
     def __init__(self, address: str, cache: Path) -> None:
         """`cache` is where versions out of a bucket are kept meanwhile. Raises RegistryError without the client."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # it would tell its makers of each use
         try:
-            from mlflow import MlflowClient
+            self._client = open_client(tracking_uri=address, registry_uri=address)
         except ImportError as error:
             raise RegistryError(HOW_TO) from error
-        self._client: Any = MlflowClient(tracking_uri=address, registry_uri=address)
         self._address, self._cache = address, cache
 
     def sync(self, registry: Registry, site: str) -> Counter[str]:
@@ -79,7 +76,7 @@ class MlflowMirror:
         """The run of a version, with all that is said of it and its files; what a kill left is completed."""
         from mlflow.entities import Metric, Param, RunTag
 
-        experiment = self._experiment(f"vedette/{manifest.name}")
+        experiment = experiment_of(self._client, f"vedette/{manifest.name}")
         found = self._client.search_runs([experiment], f"tags.`{ID}` = '{manifest.id}'", max_results=1)
         run = found[0] if found else self._client.create_run(experiment, tags={ID: manifest.id}, run_name=manifest.id)
         run_id = run.info.run_id
@@ -97,10 +94,6 @@ class MlflowMirror:
         self._client.log_batch(run_id, tags=[RunTag(DONE, manifest.sha256)])
         self._client.set_terminated(run_id)
         return run
-
-    def _experiment(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        return str(found.experiment_id if found is not None else self._client.create_experiment(name))
 
     def _created(self, manifest: ModelManifest, run: Any) -> str:
         if not self._client.search_registered_models(f"name = '{manifest.name}'"):
