@@ -62,21 +62,15 @@ def _boxes_and_scores(raw: Tensor, groups: tuple[tuple[int, ...], ...]) -> tuple
 def _labels(logits: Tensor, groups: tuple[tuple[int, ...], ...]) -> list[Tensor]:
     """The labels' logits, in pieces: neighbours that have one channel each are cut out together, which is quicker."""
     pieces = []
-    for (size, _), run in groupby(enumerate(groups), _kind_of_run):
-        some = [group for _, group in run]
+    for size, run in groupby(groups, len):
+        some = list(run)
         if size == 1:
-            pieces.append(logits[..., some[0][0] : some[-1][0] + 1])
+            pieces.append(_columns(logits, tuple(channel for group in some for channel in group)))
         elif size == 0:
             pieces.append(logits[..., :1] + torch.full((len(some),), -torch.inf, device=logits.device))
         else:
             pieces += [_columns(logits, group).amax(-1, keepdim=True) for group in some]
     return pieces
-
-
-def _kind_of_run(item: tuple[int, tuple[int, ...]]) -> tuple[int, int]:
-    """How many channels a label has, and, as the only one moves on with the label, how far it is ahead of it."""
-    label, group = item
-    return len(group), group[0] - label if group else 0
 
 
 def _columns(logits: Tensor, group: tuple[int, ...]) -> Tensor:
