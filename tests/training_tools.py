@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import msgspec
 import numpy as np
+import pytest
 import torch
 
 from archive.collection.store import Collection
 from contracts.manifest import ModelManifest, load_manifest
 from tests.collection_tools import Answering
+from training import fit
 from training.bundle import bundle_detector
 from training.detector import save_weights, start_net
 from training.finetune import FinetuneRecipe
@@ -20,6 +24,27 @@ from training.recipe import DetectorRecipe, ScheduleConfig, SetConfig
 
 SIZE = 24
 """Of each white square, px."""
+
+
+class Stopped(Exception):
+    """Stands for kill -9 between two steps."""
+
+
+@contextmanager
+def stopped_in_step(number: int) -> Iterator[None]:
+    """What is trained meanwhile is stopped in that step, and has to come so far."""
+    real, calls = fit._step, list[int]()
+
+    def step(*arguments: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == number:
+            raise Stopped
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "_step", step)
+        with pytest.raises(Stopped):
+            yield
 
 
 def squares_in(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from contracts.errors import ConfigError
+from tests.training_tools import stopped_in_step
 from training import checkpoint, fit
 from training.detector import load_trained, start_net, train
 from training.fit import Task, blend, learning_rate
@@ -27,31 +28,15 @@ pytestmark = [
 ]
 
 
-class Stopped(Exception):
-    """Stands for kill -9 between two steps."""
-
-
 def weights(path: Path) -> torch.Tensor:
     _, net = load_trained(path)
     return torch.cat([parameter.flatten() for parameter in net.parameters()])
 
 
-def test_a_stopped_run_ends_where_an_unbroken_one_does(
-    recipe: DetectorRecipe, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_run_ends_where_an_unbroken_one_does(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
     unbroken = weights(train(recipe, squares, tmp_path / "unbroken"))
-    real, calls = fit._step, []
-
-    def stop_at_third(*arguments: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) == 4:  # the checkpoint of step 2 is there, step 3 is done but lost
-            raise Stopped
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(fit, "_step", stop_at_third)
-    with pytest.raises(Stopped):
+    with stopped_in_step(4):  # the checkpoint of step 2 is there, step 3 is done but lost
         train(recipe, squares, tmp_path / "broken")
-    monkeypatch.setattr(fit, "_step", real)
     state = checkpoint.load(tmp_path / "broken" / "detector-checkpoint.pt")
     assert state is not None
     assert state["step"] == 2

@@ -17,8 +17,7 @@ from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
 from tests.builders import jpeg_of
 from tests.collection_tools import box, item
-from tests.training_tools import in_service, tiny_tuning
-from training import fit
+from tests.training_tools import in_service, stopped_in_step, tiny_tuning
 from training.blends import Tried, answers_met, chosen, known_ap50
 from training.collected import collected, site_sets
 from training.dataset import Sample
@@ -28,10 +27,6 @@ from training.network import DetectorNet, load_exported
 from training.recipe import DetectorRecipe
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
-
-
-class Stopped(Exception):
-    """Stands for kill -9 between two steps."""
 
 
 @pytest.fixture
@@ -83,21 +78,10 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     site: tuple[Collection, Version],
     squares: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unbroken = load_manifest(finetune(tuning, parent, *site, squares, tmp_path / "unbroken"))
-    real, calls = fit._step, list[int]()
-
-    def stop_at_third(*arguments: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) == 4:
-            raise Stopped
-        return real(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fit, "_step", stop_at_third)
-        with pytest.raises(Stopped):
-            finetune(tuning, parent, *site, squares, tmp_path / "broken")
+    with stopped_in_step(4):
+        finetune(tuning, parent, *site, squares, tmp_path / "broken")
     again = load_manifest(finetune(tuning, parent, *site, squares, tmp_path / "broken"))
     assert again.sha256 == unbroken.sha256
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
 from stream.vision import Session, SessionOptions
-from training import fit
+from tests.training_tools import stopped_in_step
 from training.bundle import bundle_detector
 from training.detector import load_trained, save_weights, start_net
 from training.export import Exported, export_detector
@@ -30,10 +30,6 @@ from training.student import STAGES, StudentRecipe, distance, train_student, wit
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
 
 ALL = ("backbone", "neck", "heads")
-
-
-class Stopped(Exception):
-    """Stands for kill -9 between two steps."""
 
 
 def lively(net: DetectorNet) -> DetectorNet:
@@ -131,21 +127,11 @@ def test_a_student_becomes_a_model_that_the_stream_opens(
 
 
 def test_a_stopped_run_ends_where_an_unbroken_one_does(
-    student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path
 ) -> None:
     _, unbroken = load_trained(train_student(student, parent, squares, tmp_path / "unbroken"))
-    real, calls = fit._step, list[int]()
-
-    def stop_at_third(*arguments: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) == 4:
-            raise Stopped
-        return real(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fit, "_step", stop_at_third)
-        with pytest.raises(Stopped):
-            train_student(student, parent, squares, tmp_path / "broken")
+    with stopped_in_step(4):
+        train_student(student, parent, squares, tmp_path / "broken")
     _, resumed = load_trained(train_student(student, parent, squares, tmp_path / "broken"))
     torch.testing.assert_close(resumed.state_dict(), unbroken.state_dict(), rtol=0, atol=1e-6)
 

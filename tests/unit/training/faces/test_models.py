@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training_tools import stopped_in_step
 from training import fit
 from training.faces import embedder
 from training.faces.bundle import LEAST_COSINE, compare_embedder, compare_localiser
@@ -32,10 +33,6 @@ pytestmark = [
     # tensorboard's event writer still asks for numpy names that went away in their old place
     pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*"),
 ]
-
-
-class Stopped(Exception):
-    """Stands for kill -9 between two steps."""
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +82,10 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def test_a_stopped_embedder_ends_where_an_unbroken_one_does(
-    recipe: EmbedderRecipe, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_embedder_ends_where_an_unbroken_one_does(recipe: EmbedderRecipe, data: Path, tmp_path: Path) -> None:
     _, unbroken = load_embedder(train_embedder(recipe, data, tmp_path / "unbroken"))
-    real, calls = fit._step, []
-
-    def stop_at_third(*arguments: object) -> dict[str, float]:
-        calls.append(1)
-        if len(calls) == 3:
-            raise Stopped
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(fit, "_step", stop_at_third)
-    with pytest.raises(Stopped):
+    with stopped_in_step(3):
         train_embedder(recipe, data, tmp_path / "broken")
-    monkeypatch.setattr(fit, "_step", real)
     _, resumed = load_embedder(train_embedder(recipe, data, tmp_path / "broken"))
     for (name, ours), other in zip(resumed.named_parameters(), unbroken.parameters(), strict=True):
         torch.testing.assert_close(ours, other, rtol=0, atol=1e-5, msg=name)
