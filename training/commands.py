@@ -8,11 +8,10 @@ from pathlib import Path
 from archive.collection.store import Collection
 from archive.evidence.files import Folder
 from contracts.errors import ConfigError
-from contracts.manifest import load_manifest, model_bytes
 from training.appearance import AppearanceRecipe, train
 from training.finetune import FinetuneRecipe, finetune
 from training.gate.sets import frozen_pictures
-from training.network import load_exported
+from training.network import open_detector
 from training.predict import ExportedDetector
 from training.recipe import read_recipe
 from training.reid import ReidTeachers
@@ -30,13 +29,12 @@ STUDENT = RECIPES / "detector-int8.yaml"
 def train_appearance(options: argparse.Namespace) -> Path:
     """Cut the looks out of the recipe's clips with a bundled detector, and train a head for it."""
     recipe = load_recipe(options.config or RECIPE)
-    manifest = load_manifest(options.manifest)
-    model_bytes(manifest, options.manifest.parent)
+    manifest, net = open_detector(options.manifest)
     file = options.manifest.parent / manifest.file
     teachers = ReidTeachers(recipe.teachers, options.data, recipe.threads)
     clips = tuple(clip for clip in recipe.clips if clip.role == "train")
     looks = gather(clips, ExportedDetector(file), manifest.labels, teachers, options.data, options.out / "cache")
-    return train(recipe, looks, load_exported(file), manifest.input.width, options.out)
+    return train(recipe, looks, net, manifest.input.width, options.out)
 
 
 def load_recipe(path: Path) -> AppearanceRecipe:

@@ -17,14 +17,14 @@ from archive.collection.cleaning import found_before, words
 from archive.collection.splits import split, without
 from archive.collection.store import PICTURES, Collection, Version
 from contracts.errors import ConfigError
-from contracts.manifest import ModelManifest, load_manifest, model_bytes
+from contracts.manifest import ModelManifest
 from training.blends import Tried, chosen, tried_blend
 from training.candidate import write_candidate
 from training.collected import borrowed, collected, site_sets
 from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import fit_detector, save_weights
 from training.fit import blend
-from training.network import DetectorNet, LevelHead, load_exported
+from training.network import DetectorNet, LevelHead, open_detector
 from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
 
@@ -75,9 +75,7 @@ def finetune(
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    parent = load_manifest(manifest_file)
-    model_bytes(parent, manifest_file.parent)
-    start = load_exported(manifest_file.parent / parent.file)
+    parent, start = open_detector(manifest_file)
     recipe = branched(fitting(recipe, parent, start, version), start, version)
     whole, written = start.branch is None, out / "candidate" / f"{parent.name}.json"
     with borrowed(out / PICTURES, first=place.rank == 0):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from contracts.errors import ModelError
+from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from training.branch import Branch, Correction, Seen
 from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, Hinge, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
@@ -172,6 +173,16 @@ def load_yolox(network: DetectorNet, weights: Path, channels: Sequence[str]) -> 
         return _pick_rows(module, weight, bias, rows) if name.endswith(".classes") else (weight, bias)
 
     load_convolutions(network, weights, fit)
+
+
+def open_detector(manifest_file: Path) -> tuple[ModelManifest, DetectorNet]:
+    """A detector's manifest and the network of its file.
+
+    Raises ModelError where a file is away, isn't the manifest's by its SHA-256, or holds another network.
+    """
+    manifest = load_manifest(manifest_file)
+    model_bytes(manifest, manifest_file.parent)
+    return manifest, load_exported(manifest_file.parent / manifest.file)
 
 
 def load_exported(file: Path) -> DetectorNet:

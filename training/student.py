@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from contracts.errors import ConfigError
-from contracts.manifest import load_manifest, model_bytes
 from training import checkpoint
 from training.appearance import backbone_key, load_appearance
 from training.batches import TrainingPictures, collate
@@ -24,7 +23,7 @@ from training.detector import load_start, save_weights
 from training.fit import Task, fit
 from training.loss import Targets, distillation_loss
 from training.matching import match
-from training.network import DetectorNet, load_exported
+from training.network import DetectorNet, open_detector
 from training.place import find_place, first_alone, leave
 from training.predict import ExportedDetector
 from training.recipe import Count, DetectorRecipe
@@ -66,12 +65,11 @@ def train_student(recipe: StudentRecipe, manifest_file: Path, data: Path, out: P
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    parent = load_manifest(manifest_file)
-    model_bytes(parent, manifest_file.parent)
+    parent, teacher = open_detector(manifest_file)
+    teacher.requires_grad_(False)
     if tuple(recipe.labels) != parent.labels:
         raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
     recipe = msgspec.structs.replace(recipe, start=parent.id, size=parent.input.width)
-    teacher = load_exported(manifest_file.parent / parent.file).requires_grad_(False)
     if teacher.branch is not None:
         raise ConfigError("manifest", f"{parent.id} has a branch, which no student learns")
     with first_alone(place):
