@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from bus.settings import CONNECT_S, Aside, settings
 from console.hub import Hub
 from console.store.alerts import unfit
 from console.store.store import Store
+from console.worker import Worker
 from contracts import metrics, topics
 from contracts.codec import decode
 from contracts.errors import ContractError
@@ -45,7 +45,7 @@ class Record(NamedTuple):
     value: bytes
 
 
-class AlertConsumer:
+class AlertConsumer(Worker):
     """One thread that reads `alerts` from where the store says that it is. `take` is its work without the broker."""
 
     def __init__(
@@ -58,6 +58,7 @@ class AlertConsumer:
         wake_outbox: Callable[[], None],
         tracer: Tracer,
     ) -> None:
+        super().__init__("alerts")
         self._bootstrap = bootstrap
         self._store = store
         self._hub = hub
@@ -65,20 +66,8 @@ class AlertConsumer:
         self._clock_ms = clock_ms
         self._wake_outbox = wake_outbox
         self._tracer = tracer
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self.alive_at_ms = 0
         """When the broker last gave it an answer."""
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the batch that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def take(self, cluster: str, records: Sequence[Record]) -> None:
         """Keep records' alerts, or what is wrong with them, and the places behind them; tell the hub."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +13,7 @@ from bus.reader import Reader
 from console.hub import Hub
 from console.store.audit import AuditAction
 from console.store.store import Store
+from console.worker import Worker
 from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
@@ -28,26 +28,15 @@ FRESH_MS = 60_000
 DELETED: AuditAction = "evidence deleted"
 
 
-class EvidenceNews:
+class EvidenceNews(Worker):
     """One thread that reads the topic `evidence` from its beginning; what is in the audit is not written again."""
 
     def __init__(self, bootstrap: str, store: Store, hub: Hub, clock_ms: Callable[[], int]) -> None:
+        super().__init__("evidence news")
         self._bootstrap = bootstrap
         self._store = store
         self._hub = hub
         self._clock_ms = clock_ms
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evidence news", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def take(self, notes: Sequence[EvidenceNote]) -> None:
         """Keep what is told; safe to be told again."""

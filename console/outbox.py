@@ -12,6 +12,7 @@ from bus.errors import BusError, RefusedError, WrongClockError
 from bus.producer import BY_KEY, KafkaLink, Link
 from console.store.answers import Waiting
 from console.store.store import Store
+from console.worker import WokenWorker
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,11 @@ RETRY_S = 1.0
 BATCH = 100
 
 
-class Outbox:
-    """One thread. At least once: a record whose acknowledgement was lost goes again, so readers keep one of each id."""
+class Outbox(WokenWorker):
+    """One thread. At least once: a record whose acknowledgement was lost goes again, so readers keep one of each id.
+
+    What is not acknowledged when it ends is sent after the next start.
+    """
 
     def __init__(
         self,
@@ -31,28 +35,11 @@ class Outbox:
         clock_ms: Callable[[], int],
         connect: Callable[[str], Link] = KafkaLink,
     ) -> None:
+        super().__init__("outbox")
         self._bootstrap = bootstrap
         self._store = store
         self._clock_ms = clock_ms
         self._connect = connect
-        self._woken = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There is something new."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End; what is not acknowledged by then is sent after the next start."""
-        self._stop.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import OperationalError
@@ -13,6 +12,7 @@ from console.answers import Escalate
 from console.hub import Change, Hub
 from console.store.rows import SEVERITIES, AlertRow
 from console.store.store import Store
+from console.worker import Worker
 from contracts import metrics
 from contracts.config import Console
 from contracts.fields import Severity
@@ -27,7 +27,7 @@ FORGET_MS = 60 * MINUTE_MS
 DAY_MS = 86_400_000
 
 
-class Upkeep:
+class Upkeep(Worker):
     """One thread that calls `step` every second. Each step is done again where the last was cut off.
 
     `chores` are what others do every second: what one raises keeps nothing else from being done.
@@ -42,6 +42,7 @@ class Upkeep:
         clock_ms: Callable[[], int],
         chores: Sequence[Callable[[int], None]] = (),
     ) -> None:
+        super().__init__("upkeep")
         self._store = store
         self._hub = hub
         self._config = config
@@ -50,18 +51,6 @@ class Upkeep:
         self._chores = chores
         self._counted_at_ms = clock_ms()
         self._forgot_at_ms = -FORGET_MS
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def step(self, now_ms: int) -> None:
         """Do what is due at `now_ms`."""

@@ -15,6 +15,7 @@ from bus.follower import Follower
 from bus.settings import Aside, settings
 from console.live.fleet import Fleet
 from console.live.wall import Wall
+from console.worker import Worker
 from contracts import codec, topics
 from contracts.errors import ContractError
 from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks
@@ -23,11 +24,12 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.05
 RETRY_S = 1.0
+ENDS_WITHIN_S = 2.0
 LINGER_S = 10.0
 """How long pictures go on being read when the last watcher went: changing pages is no reason to begin anew."""
 
 
-class LiveReader:
+class LiveReader(Worker):
     """The thread; `start` and `stop` it, and with it `beside`. `watch` counts who looks at pictures."""
 
     def __init__(
@@ -39,6 +41,7 @@ class LiveReader:
         clock_ms: Callable[[], int],
         beside: Follower | None = None,
     ) -> None:
+        super().__init__("live", ENDS_WITHIN_S)
         self._bootstrap, self._site = bootstrap, site
         self._wall, self._fleet = wall, fleet
         self._clock_ms = clock_ms
@@ -51,20 +54,16 @@ class LiveReader:
         self._watchers = 0
         self._left_at_ms = 0
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
-        self._thread.start()
+        super().start()
         if self._beside is not None:
             self._beside.begin()
 
     def stop(self) -> None:
-        """End within a second."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(2.0)
+        """End within seconds."""
+        super().stop()
         if self._beside is not None:
             self._beside.stop()
 
@@ -91,7 +90,7 @@ class LiveReader:
         consumer = Consumer(settings(self._bootstrap, aside) | group)
         reading: frozenset[str] = frozenset()
         try:
-            while not self._stopped.is_set():
+            while not self._stop.is_set():
                 try:
                     wanted = self._wanted()
                     if wanted != reading:
@@ -101,7 +100,7 @@ class LiveReader:
                 except KafkaException as error:
                     log.debug("live pictures wait for the broker: %s", aside.text or error)
                     reading = frozenset()
-                    self._stopped.wait(RETRY_S)
+                    self._stop.wait(RETRY_S)
                     continue
                 if message is not None and message.error() is None:
                     self._take(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from console.notify.senders import DeliveryError, Sender
 from console.secrets import Secrets
 from console.store.notifications import NotificationRow
 from console.store.store import Store
+from console.worker import WokenWorker
 from contracts import metrics
 from contracts.config import AlertmanagerChannel, AppriseChannel, Channel
 from contracts.errors import ConfigError
@@ -25,6 +25,8 @@ from telemetry import Tracer
 
 log = logging.getLogger(__name__)
 
+ENDS_WITHIN_S = 1.0
+"""One that hangs in a network call is left behind: what was not sent by then is sent after the next start."""
 LOOK_S = 0.5
 SOON_S = 0.1
 BACKOFF_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
@@ -63,7 +65,7 @@ def bundle(due: Sequence[NotificationRow], most: int | None) -> Sequence[Notific
     return alerts if together else alerts[:1]
 
 
-class Courier:
+class Courier(WokenWorker):
     """One thread for one channel: a channel that hangs or fails keeps no other waiting."""
 
     def __init__(
@@ -80,6 +82,7 @@ class Courier:
         tracer: Tracer,
         clock_ms: Callable[[], int],
     ) -> None:
+        super().__init__(f"notify {name}", ENDS_WITHIN_S)
         self.name = name
         self.channel = channel
         self.standing = Standing()
@@ -93,24 +96,6 @@ class Courier:
         self._tracer = tracer
         self._clock_ms = clock_ms
         self._repeat_at_ms = 0
-        self._woken = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"notify {name}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There is something new."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End; what was not sent by then is sent after the next start."""
-        self._stop.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(1.0)  # one that hangs in a network call is left behind: nothing is lost with it
 
     def step(self, now_ms: int) -> float:
         """Send the next message, if one is due; returns in how many seconds to look again."""

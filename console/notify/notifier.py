@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from console.secrets import Secrets
 from console.store.notifications import ChannelCount, NoticeRow, NotificationRow
 from console.store.rows import AlertRow
 from console.store.store import Store
+from console.worker import Worker
 from contracts import metrics
 from contracts.config import Channel, Config
 from contracts.errors import VedetteError
@@ -51,7 +51,7 @@ class ChannelView:
     count: ChannelCount
 
 
-class Notifier:
+class Notifier(Worker):
     """One thread that decides, and one a channel that sends. Without channels in the config it does nothing."""
 
     def __init__(
@@ -67,6 +67,7 @@ class Notifier:
         tracer: Tracer,
         clock_ms: Callable[[], int],
     ) -> None:
+        super().__init__("notifier")
         given = config.console.notifications
         site = config.site.friendly_name or config.site.name
         self._in_force = in_force
@@ -94,21 +95,17 @@ class Notifier:
             for name, channel in given.channels.items()
             if channel.enabled
         }
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         if self._channels:
-            self._thread.start()
+            super().start()
             for courier in self._couriers.values():
                 courier.start()
 
     def stop(self) -> None:
         """End after the step that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        super().stop()
         for courier in self._couriers.values():
             courier.stop()
 

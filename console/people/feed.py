@@ -20,6 +20,7 @@ from console.people.errors import NobodyError, PeopleOffError
 from console.people.register import Register
 from console.rights import Who
 from console.store.store import Store
+from console.worker import Worker
 from contracts import topics
 from contracts.codec import decode
 from contracts.errors import ContractError
@@ -71,7 +72,7 @@ class UnknownPeople:
         return shown
 
 
-class PeopleFeed:
+class PeopleFeed(Worker):
     """One thread: first it brings the topics in line with the database, then it follows `unknowns`."""
 
     def __init__(
@@ -85,6 +86,7 @@ class PeopleFeed:
         clock_ms: Callable[[], int],
         wake: Callable[[], None],
     ) -> None:
+        super().__init__("people")
         self._bootstrap = bootstrap
         self._store = store
         self._register = register
@@ -93,20 +95,12 @@ class PeopleFeed:
         self._site = site
         self._clock_ms = clock_ms
         self._wake = wake
-        self._stop = threading.Event()
         self._follower = Follower(bootstrap, topics.UNKNOWNS, self._take)
-        self._thread = threading.Thread(target=self._run, name="people", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End."""
-        self._stop.set()
+        super().stop()
         self._follower.stop()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def reconcile(self, told: dict[str, GalleryChange], keys: list[FaceKey]) -> None:
         """Tell the jobs what the topic `gallery` lacks (a new broker), and remove whom the database has not (a new

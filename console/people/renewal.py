@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from console.people.errors import NobodyError, PeopleOffError
 from console.people.register import Register
 from console.people.sealing import FaceSecret, PersonKeys, opened_face
 from console.store.store import Store
+from console.worker import Worker
 from contracts.errors import ModelError
 from vault import VaultError
 
@@ -25,28 +25,17 @@ TOLD_EVERY = 100
 RETRY_S = 5.0
 
 
-class Renewal:
+class Renewal(Worker):
     """One thread that ends when there is nothing left to do. Each person is a transaction: a kill costs one of them."""
 
     def __init__(self, store: Store, register: Register, keys: PersonKeys, models: FaceModels, rate: float) -> None:
+        super().__init__("face renewal")
         self._store = store
         self._register = register
         self._keys = keys
         self._models = models
         self._rate = rate
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="face renewal", daemon=True)
         self.waiting = 0
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the person that is being looked at."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
 
     def renew(self) -> Counter[str]:
         """Look at all pictures of other embedders; how many are `renewed`, and `lost`: without a picture, or a face.
