@@ -65,7 +65,13 @@ EVENTS_SILENCED = Metric(
     "vedette_events_silenced_total", "Events that an operator's answer keeps from being alerts", "counter", ("camera",)
 )
 ALERTS = Metric("vedette_alerts_total", "Alert revisions by state", "counter", ("camera", "severity", "state"))
-REPLAYED = Metric("vedette_frames_replayed_total", "Frames that decide had already seen", "counter")
+DECIDED = Metric("vedette_frames_decided_total", "Frames that decide took", "counter", ("camera",))
+REPLAYED = Metric(
+    "vedette_frames_replayed_total",
+    "Frames that decide passed over: their place is not above the last of their camera and lane",
+    "counter",
+    ("camera",),
+)
 DEAD_LETTERS = Metric("vedette_dead_letters_total", "Messages that could not be handled", "counter", ("source",))
 TASK_RESTARTS = Metric(
     "vedette_task_restarts_total", "Times that Flink opened a task again after a failure", "counter", ("task",)

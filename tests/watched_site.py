@@ -122,7 +122,10 @@ class WatchedSite:
         self.writer.put(topics.CONTROLS, encode(control), key(change))
 
     def send_backlog(self, camera: str, count: int) -> None:
-        """Frames (250 KB) of a camera that the agent hasn't got, a minute old; the last one is an hour older still."""
+        """Frames (250 KB) of a camera that the agent hasn't got, a minute old; the last one is an hour older still.
+
+        The same places each time: what is sent again counts no more.
+        """
         noise = np.random.default_rng(0).integers(0, 100, (HEIGHT, WIDTH, 3), np.uint8)
         picture = frame_of(camera, 0, jpeg_of(noise), WIDTH, HEIGHT, detail=False)
         begun_ms = now_ms() - MINUTE_MS

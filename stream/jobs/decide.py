@@ -69,7 +69,6 @@ class Decide(KeyedBroadcastProcessFunction):
         self._guard = Guard(NAME, self._process.metrics)
         self._outputs = Outputs(self._process.metrics)
         self._seconds = self._process.metrics.histogram(names.DECIDE)
-        self._replayed = self._process.metrics.counter(names.REPLAYED)
         self._lane = context.get_state(ValueStateDescriptor("lane", Types.PICKLED_BYTE_ARRAY()))
         self._drift = DriftKeeper(self._config.config.stream.drift, self._process.metrics, context)
         self._encoder = msgspec.msgpack.Encoder()
@@ -96,7 +95,7 @@ class Decide(KeyedBroadcastProcessFunction):
                 begun_ms, frame = now_ms(), decode(record[VALUE], FrameDetections)
                 lane, decision = self._decider.frame(self._load(), frame, controls, self._known())
             if decision.tracks is None:
-                self._replayed.inc()
+                self._process.metrics.counter(names.REPLAYED, frame.camera).inc()
                 return
             self._count(frame.camera, decision)
             yield from self._drift.ended(frame, decision.ended)
@@ -108,6 +107,7 @@ class Decide(KeyedBroadcastProcessFunction):
         yield from self._records(decision)
 
     def _count(self, camera: str, decision: Decision) -> None:
+        self._process.metrics.counter(names.DECIDED, camera).inc()
         for reason, count in decision.tally.dropped.items():
             self._process.metrics.counter(names.FACES_DROPPED, reason).inc(count)
         for verdict, count in decision.tally.tests.items():

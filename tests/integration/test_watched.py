@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -90,11 +90,12 @@ class Watch:
         answers = {place: self._asked.get("query", query=expression) for place, expression in self.waiting.items()}
         self.waiting = {place: self.waiting[place] for place, data in answers.items() if not data or not data["result"]}
 
-    def until(self, *alerts: str) -> None:
-        """Wait for alerts; fails with those that never came."""
+    def until(self, *alerts: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Wait for alerts, and do something again and again; fails with those that never came."""
         until = time.monotonic() + PATIENCE_S
         while not set(alerts) <= self.came:
             assert time.monotonic() < until, f"never came: {sorted(set(alerts) - self.came)}"
+            meanwhile()
             time.sleep(0.5)
             self.look()
 
@@ -160,7 +161,9 @@ def _live_through_it(site: WatchedSite, watch: Watch) -> None:
     site.promote("bright_boxes", folder=site.folder / "nowhere", stage="canary", cameras=("gate",), share=1.0)
     another = EdgeStatus(site=SITE, camera="gate", agent="another", session=1, at_ms=now_ms(), state="up")
     site.writer.put(topics.EDGE_STATUS, encode(another), "gate")
-    watch.until("ModelRefused", "CameraReadTwice")
+    # Frames whose places decide has seen, as of an agent that comes back with an old session.
+    again = lambda: site.send_backlog("annex", 5)  # noqa: E731
+    watch.until("ModelRefused", "CameraReadTwice", "CameraPassedOver", meanwhile=again)
     # Another candidate, which sees other things than the model in service: what is compared has its panels.
     site.promote("bright_blind", stage="canary", cameras=("gate",), share=1.0)
     site.wait("alerts", lambda: len(site.alerts()) >= 2)
