@@ -254,8 +254,7 @@ class Changes:
         if bare.slot is not None:
             return bare
         config = self._config(connection)
-        before = slots(config).get(name)
-        return replace(bare, slot=max(slots(config).values(), default=-1) + 1 if before is None else before)
+        return replace(bare, slot=slots(replace(config, cameras={name: bare, **config.cameras}))[name])
 
     def _parts(self, connection: Connection, key: ObjectKey) -> list[ObjectVersion]:
         """A camera's zones and lines that the console keeps: they go with it."""

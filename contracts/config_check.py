@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import zoneinfo
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from contracts.agents_check import check_agents
 from contracts.broker import is_server
@@ -102,10 +106,24 @@ def missing_secrets(config: Config, secrets: Mapping[str, str]) -> list[ConfigEr
 
 
 def slots(config: Config) -> dict[str, int]:
-    """Each camera's slot: as given, else the next free one in the file's order; slot % partitions is its partition."""
-    taken = {camera.slot for camera in config.cameras.values() if camera.slot is not None}
-    free = (number for number in range(len(config.cameras) + len(taken)) if number not in taken)
-    return {name: camera.slot if camera.slot is not None else next(free) for name, camera in config.cameras.items()}
+    """Each camera's slot: as given, else by its name; slot % partitions is its partition.
+
+    All parts that have the config find the same, in whatever order its lines stand. A name leads to a partition, or to
+    the next one that has not got its share yet: so no partition has more than one camera above the mean, and a camera
+    that comes or goes moves few others (consistent hashing with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2018).
+    """
+    partitions = config.kafka.partitions
+    found = {name: camera.slot for name, camera in config.cameras.items() if camera.slot is not None}
+    share = math.ceil(len(config.cameras) / partitions)
+    held = Counter(slot % partitions for slot in found.values())
+    taken = set(found.values())
+    for name in sorted(config.cameras.keys() - found.keys()):
+        home = crc32(name.encode())
+        partition = next(one for step in range(partitions) if held[one := (home + step) % partitions] < share)
+        held[partition] += 1
+        found[name] = next(slot for slot in itertools.count(partition, partitions) if slot not in taken)
+        taken.add(found[name])
+    return {name: found[name] for name in config.cameras}
 
 
 def polygon_is_simple(points: Sequence[Point]) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from contracts.config import Config, Input, detect_of, motion_of
-from contracts.config_check import slots
 from contracts.controls import Budget, Masks
 from contracts.fields import Point
 
@@ -16,11 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class CameraSettings:
-    """One camera's settings, all set. `masks` are polygons in 0-1 of the picture; `slot` chooses the partition."""
+    """One camera's settings, all set. `masks` are polygons in 0-1 of the picture."""
 
     site: str
     camera: str
-    slot: int
     fps: float
     detail_fps: float
     height: int
@@ -40,7 +38,6 @@ def settings_of(config: Config, camera: str) -> CameraSettings:
     return CameraSettings(
         site=config.site.name,
         camera=camera,
-        slot=slots(config)[camera],
         fps=_given(detect.fps),
         detail_fps=_given(detect.detail_fps),
         height=_given(detect.height),

@@ -2,7 +2,7 @@
 
 The stations cost what `vedette/scaling.py` says and nothing else, so where nothing waits the simulation says what the
 paper does. What it adds is chance: which cameras move at once, and which of them share a partition, a task, a key
-group. Agents deal cameras to partitions by turns (contracts/config_check.py: slots); key groups are found by hash.
+group. Partitions share cameras equally (contracts/config_check.py: slots); key groups are found by hash.
 """
 
 from __future__ import annotations

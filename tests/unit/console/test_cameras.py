@@ -19,6 +19,7 @@ from console.wiring import Place, build
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Camera, Input, Objects, Zone, ZoneEntry
+from contracts.config_check import slots
 from contracts.config_file import parse
 from contracts.controls import Control, EdgeControl, ProbeCamera, RunCamera, SetCamera, StopCamera
 from contracts.errors import ConfigError
@@ -55,7 +56,9 @@ def test_an_added_camera_is_told_whole_to_its_agent_and_without_inputs_to_the_jo
     view = parts.changes.put(ADA, PORCH, SPEC, expected=0)
     assert (view.origin, view.version) == ("console", 1)
     (job,), (edge,) = told(parts)
-    placed = replace(SPEC, slot=2)  # gate and hall have 0 and 1
+    in_force = slots(parts.changes.config())
+    assert len(set(in_force.values())) == 3
+    placed = replace(SPEC, slot=in_force["porch"])
     assert edge.change == RunCamera(camera="porch", spec=placed, session=edge.change.session)
     assert edge.change.session == job.version > 0
     assert job.change == SetCamera(camera="porch", spec=replace(placed, inputs=()))
@@ -79,10 +82,11 @@ def test_a_camera_goes_to_another_agent_in_a_session_above_all_of_the_one_before
 def test_a_camera_of_the_file_is_adopted_before_it_is_changed_and_keeps_zones_and_slot(parts: Parts) -> None:
     with pytest.raises(ConflictError, match="from the file: adopt it first"):
         parts.changes.put(ADA, GATE, SPEC)
+    slot = slots(parts.changes.config())["gate"]
     parts.changes.adopt(ADA, GATE)
     parts.changes.put(ADA, GATE, SPEC)
     gate = parts.changes.config().cameras["gate"]
-    assert (gate.friendly_name, set(gate.zones), gate.slot) == ("Porch", {"yard"}, 0)
+    assert (gate.friendly_name, set(gate.zones), gate.slot) == ("Porch", {"yard"}, slot)
     parts.changes.undo(ADA, GATE)
     assert parts.changes.config().cameras["gate"].friendly_name == ""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
-from contracts.config import ZoneEntry, detect_of, uses_classifier
+from contracts.config import Config, ZoneEntry, detect_of, uses_classifier
 from contracts.config_check import missing_secrets, polygon_is_simple, slots
 from contracts.config_file import load, parse
 from tests.unit.contracts.faults import EXAMPLE, SMALL, fault
@@ -42,7 +44,37 @@ def test_the_example_loads() -> None:
     assert isinstance(rule, ZoneEntry)
     assert (rule.schedule[0].from_, rule.schedule[0].until) == ("22:00", "06:00")
     assert (detect_of(config, "gate").fps, detect_of(config, "hall").fps) == (10, 5)
-    assert slots(config) == {"gate": 0, "hall": 1}
+    assert {slot % config.kafka.partitions for slot in slots(config).values()} == {0, 1}
+
+
+def _site(names: Iterable[str], partitions: int, **given: int) -> Config:
+    """Cameras in this order; `given` are slots that the file gives."""
+    cameras = {name: {"inputs": [{"url": "x.mp4"}], "slot": given.get(name)} for name in names}
+    return parse(json.dumps({"kafka": {"partitions": partitions}, "cameras": cameras}))
+
+
+NAMES = [f"camera-{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize("partitions", [1, 7, 25, 60, 100])
+def test_partitions_share_cameras_whatever_the_order_in_the_file(partitions: int) -> None:
+    found = slots(_site(NAMES, partitions))
+    assert found == slots(_site(reversed(NAMES), partitions))
+    assert len(set(found.values())) == len(NAMES)
+    assert max(Counter(slot % partitions for slot in found.values()).values()) == math.ceil(len(NAMES) / partitions)
+
+
+def test_a_camera_that_comes_or_goes_moves_few_others() -> None:
+    before = slots(_site(NAMES[1:], 25))
+    for names in (NAMES, NAMES[2:]):
+        after = slots(_site(names, 25))
+        assert sum(before[name] % 25 != after[name] % 25 for name in before.keys() & after) <= 10
+
+
+def test_a_given_slot_stays_and_counts_for_its_partition() -> None:
+    found = slots(_site(("a", "b", "c", "d"), 2, a=4, b=6))
+    assert (found["a"], found["b"]) == (4, 6)
+    assert {found["c"] % 2, found["d"] % 2} == {1}
 
 
 def test_the_smallest_config_loads() -> None:

@@ -32,7 +32,7 @@ from edge.watched import MAX_HANGING, WatchedReader
 from tests.edge_tools import moving_square, wait_until
 
 SETTINGS = CameraSettings(
-    site="yard", camera="gate", slot=0, fps=50, detail_fps=10, height=120, jpeg_quality=80, heartbeat_s=5, gate=False,
+    site="yard", camera="gate", fps=50, detail_fps=10, height=120, jpeg_quality=80, heartbeat_s=5, gate=False,
     motion_threshold=16, motion_area=0.0005, linger_s=3,
 )  # fmt: skip
 SUB, MAIN = Input(url="rtsp://user:{PASS}@sub/x"), Input(url="rtsp://user:{PASS}@main/x")
