@@ -113,7 +113,7 @@ EVIDENCE_S = COSTS["evidence"].a_camera * 3600 / ALERTS_PER_HOUR
 KEY_GROUPS = 960
 """`pipeline.max-parallelism` of k8s/base: as many tasks at most has a job whose state is kept by camera."""
 DECIDE_TASKS = 2
-"""The parallelism of k8s/base/flink/decide.yaml: no autoscaler changes it."""
+"""The parallelism of k8s/base/flink/decide.yaml: where component autoscaling begins, and all without it."""
 
 
 @dataclass(frozen=True)

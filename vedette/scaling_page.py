@@ -84,9 +84,10 @@ def _needs(prices: Prices) -> str:
 
 {table(NEED_HEAD, [_need_row(count, prices) for count in CAMERAS])}
 
-Partitions, tasks and brokers are for the peak. A task manager of `detect` has 2 cores ({BUSY:.0%} busy); component
-`autoscaling` changes how many there are. A task of `decide` has one core; how many there are, {DECIDE_TASKS} for
-{cameras_of_decide(DECIDE_TASKS)} moving cameras, `k8s/base/flink/decide.yaml` says, and nothing changes it by itself.
+Partitions, tasks and brokers are for the peak. A task manager of `detect` has 2 cores ({BUSY:.0%} busy), a task of
+`decide` one. Component `autoscaling` changes how many there are by lag and by how busy they are, within minutes; each
+change is a restart from a state, in which the site waits. Without it `k8s/base/flink` says how many: {DECIDE_TASKS} of
+`decide`, for {cameras_of_decide(DECIDE_TASKS)} moving cameras.
 A topic has {PARTITIONS_MAX:,} partitions at most (`kafka.partitions`). Network: the peak comes in, goes to
 {REPLICAS - 1} more replicas, and is read once. Brokers:
 {BROKER_MBIT:,.0f} Mbit/s each. Prices are assumed: a core {prices.core_hour:g} an hour, {HOURS} hours a month, disk
@@ -113,7 +114,7 @@ def _simulated() -> str:
 
 The same figures as queues (`tests/bench/site_queues.py`, SimPy): cameras whose gates open for 20 s at a time, brokers'
 network, a task a partition, key groups, history, evidence. Where nothing waits it says what the paper does; what it
-adds is chance. Agents deal cameras to partitions by turns (`slots` in `contracts/config_check.py`), so there it is
+adds is chance. Partitions share cameras equally (`slots` in `contracts/config_check.py`), so there it is
 whose gates are open at once; `decide` finds its tasks by hash, so its fullest has more cameras than the mean. Latency
 is from shutter to decision, in queues and at work: what Kafka's client adds is in `python -m tests.bench system --only
 latency`.
@@ -137,7 +138,7 @@ def _bottlenecks() -> str:
 {table(head, [_limit_row(limit) for limit in limits()])}
 
 - In a site within those bounds it is the fullest task of `decide` when all move: {BUSY:.0%} is the mean of its tasks.
-  A higher parallelism helps.
+  A higher parallelism helps: component `autoscaling`, or `spec.job.parallelism`.
 - With fewer partitions than above it is the fullest of `frames.SITE`: one task takes {1 / DETECT_S:.0f} frames a
   second, {math.floor(1 / DETECT_S / FPS)} cameras that all move. What comes in faster waits (nothing is dropped;
   nobody lowers the agents' rates), and is worked off when they stand still. `LagHigh` says so. Ways out:

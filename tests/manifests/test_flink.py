@@ -14,6 +14,7 @@ from tests.manifests.overlays import OVERLAYS, Object, built, name_of, site_of
 from tests.standalone import FLINK
 from vedette.java import child_environment, find_java
 from vedette.scaling import DECIDE_TASKS, KEY_GROUPS
+from vedette.sizing import BUSY
 
 JOBS = [one for one in built("prod") if one["kind"] == "FlinkDeployment"]
 MIB = 1024**2
@@ -62,6 +63,15 @@ def test_decide_has_as_many_tasks_as_the_scaling_page_says() -> None:
     (decide,) = (one["spec"] for one in JOBS if one["metadata"]["name"] == "decide")
     assert decide["job"]["parallelism"] == DECIDE_TASKS
     assert "taskmanager.numberOfTaskSlots" not in decide["flinkConfiguration"]  # one: a core each
+
+
+def test_jobs_that_grow_with_cameras_are_scaled_as_the_scaling_page_says() -> None:
+    settings = {one["metadata"]["name"]: one["spec"]["flinkConfiguration"] for one in JOBS}
+    scaled = {name for name, one in settings.items() if one.get("job.autoscaler.enabled") == "true"}
+    assert scaled == {"detect", "decide"}
+    for name in scaled:
+        assert float(settings[name]["job.autoscaler.utilization.target"]) == BUSY
+        assert int(settings[name]["job.autoscaler.vertex.max-parallelism"]) == KEY_GROUPS
 
 
 def test_keys_go_to_as_many_groups_as_the_scaling_page_says() -> None:
