@@ -58,6 +58,13 @@ class Standalone:
         self.manager = self._spawn("standalone-job.sh", *begin, *self._application)
         self.workers = [self._spawn("taskmanager.sh") for _ in range(workers)]
 
+    def restart_manager(self) -> None:
+        """kill -9 of the job manager, and the same once more: as a container that is started again."""
+        assert self.manager is not None
+        self.manager.kill()
+        self.manager.wait()
+        self.manager = self._spawn("standalone-job.sh", *self._application)
+
     def add_worker(self) -> None:
         """One more task manager."""
         self.workers.append(self._spawn("taskmanager.sh"))

@@ -48,19 +48,34 @@ def fault_of(folder: Path) -> str | None:
     jvm = get_gateway().jvm
     try:
         data = jvm.java.nio.file.Files.readAllBytes(jvm.java.io.File(str(folder / "_metadata")).toPath())
-        metadata = jvm.org.apache.flink.runtime.checkpoint.Checkpoints.loadCheckpointMetadata(
-            jvm.java.io.DataInputStream(jvm.java.io.ByteArrayInputStream(data)),
-            jvm.Thread.currentThread().getContextClassLoader(),
-            folder.as_uri(),
-        )
+        metadata = metadata_of(jvm.java.io.ByteArrayInputStream(data), folder.as_uri())
         for path, size in _files(metadata):
             found = path.stat().st_size if path.is_file() else None
             if found != size:
                 return f"{path.name} has {found} bytes instead of {size}" if found is not None else f"no {path.name}"
     except Py4JError as error:
-        cause = getattr(error, "java_exception", None)
-        return str(cause.toString() if cause is not None else error)
+        return cause_of(error)
     return None
+
+
+def metadata_of(stream: Any, uri: str) -> Any:
+    """What Flink's reader makes of a checkpoint's metadata, which `stream` (Java's) gives; closes it.
+
+    Raises Py4JError.
+    """
+    jvm = get_gateway().jvm
+    loader = jvm.Thread.currentThread().getContextClassLoader()
+    try:
+        data = jvm.java.io.DataInputStream(stream)
+        return jvm.org.apache.flink.runtime.checkpoint.Checkpoints.loadCheckpointMetadata(data, loader, uri)
+    finally:
+        stream.close()
+
+
+def cause_of(error: Py4JError) -> str:
+    """Java's own word on it."""
+    cause = getattr(error, "java_exception", None)
+    return str(cause.toString() if cause is not None else error)
 
 
 def _files(metadata: Any) -> Iterator[tuple[Path, int]]:

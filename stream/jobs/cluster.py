@@ -20,6 +20,7 @@ from stream.jobs.classifiers import classifiers_in_service
 from stream.jobs.environment import FlinkSettings, environment
 from stream.jobs.exits import exit_code
 from stream.jobs.face_process import faces_in_service
+from stream.jobs.going_on import go_on
 from stream.jobs.kafka import KafkaEnds
 from stream.jobs.model_source import ModelSource
 from stream.jobs.run import build, topics_of
@@ -35,9 +36,14 @@ def _run(options: argparse.Namespace) -> int:
     config = load(options.config)
     manifest = options.manifest or manifest_path(config, options.config)
     ModelSource(config.models).starting(manifest)
-    jobs, ends = tuple(options.jobs), KafkaEnds(bootstrap_of(config, options.bootstrap))
+    jobs, ends = (
+        tuple(options.jobs),
+        KafkaEnds(bootstrap_of(config, options.bootstrap), new_partitions_s=options.new_partitions_s),
+    )
     settings = FlinkSettings(None, config.stream.checkpoint_interval_s)
     env = environment(settings)
+    if options.go_on:
+        go_on(env)
     faces, classifiers = faces_in_service(config, options.config), classifiers_in_service(config, options.config)
     build(env, ends, config, manifest, jobs, watch=True, faces=faces, classifiers=classifiers)
     wait_for_topics(ends.bootstrap, topics_of(config, jobs), threading.Event())
@@ -51,6 +57,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bootstrap", default="", metavar="ADDRESS", help="the broker, instead of the config's kafka")
     parser.add_argument("--manifest", type=Path, help="the detector's, instead of the config's or the bundled one")
     parser.add_argument("--jobs", nargs="+", choices=JOBS, required=True)
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="from the newest checkpoint or savepoint: for clusters without high availability",
+    )
+    parser.add_argument(
+        "--new-partitions-s",
+        type=int,
+        default=60,
+        metavar="SECONDS",
+        help="how often the topics' partitions are looked at",
+    )
     return parser
 
 

@@ -24,17 +24,25 @@ from stream.jobs.kafka_source import record_stream
 FILE_PROVIDER = "org.apache.flink.kafka.shaded.org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 """Kafka's own reader of files named in properties, as the connector's jar holds it."""
 
+AWAY_MS = 300_000
+"""For so long the broker may be away before a job is started again."""
+
 KEY, VALUE, TOPIC, PARTITION, OFFSET = range(5)
 """The fields of a source record."""
 
 
 @dataclass(frozen=True)
 class KafkaEnds:
-    """Where the topics are: `bootstrap` as in contracts/broker.py. `prefix` sets a run's topics apart."""
+    """Where the topics are: `bootstrap` as in contracts/broker.py. `prefix` sets a run's topics apart.
+
+    Every `new_partitions_s` sources look whether their topics have got more partitions; 0: at a start only, as on one
+    machine, where the broker's number of partitions changes with a start of everything.
+    """
 
     bootstrap: str
     prefix: str = ""
     group: str = "vedette"
+    new_partitions_s: int = 0
 
     def connection(self) -> dict[str, str]:
         """Kafka's own properties of a connection; raises ConfigError."""
@@ -50,8 +58,11 @@ class KafkaEnds:
             # A record waits for nothing: the broker answers as soon as one byte is there.
             "properties.fetch.min.bytes": "1",
             "scan.startup.mode": "earliest-offset",
-            "scan.topic-partition-discovery.interval": "0",
+            "scan.topic-partition-discovery.interval": f"{self.new_partitions_s} s",
         }
+        if self.new_partitions_s:
+            # A look that fails ends the job: it waits for a broker that is away for as long as the sinks do.
+            options["properties.default.api.timeout.ms"] = str(AWAY_MS)
         connection = {f"properties.{key}": value for key, value in self.connection().items()}
         return record_stream(env, options | connection, f"{name}-source")
 
@@ -72,9 +83,9 @@ class KafkaEnds:
             .set_property("max.request.size", str(MAX_MESSAGE_BYTES))
             .set_property("buffer.memory", str(2 * MAX_MESSAGE_BYTES))
             .set_property("enable.idempotence", "true")
-            # The broker may be away for a minute: wait, rather than fail the task and start it again and again.
-            .set_property("delivery.timeout.ms", "300000")
-            .set_property("max.block.ms", "300000")
+            # The broker may be away for a while: wait, rather than fail the task and start it again and again.
+            .set_property("delivery.timeout.ms", str(AWAY_MS))
+            .set_property("max.block.ms", str(AWAY_MS))
             .set_property("reconnect.backoff.max.ms", "1000")
         )
         for key, value in self.connection().items():

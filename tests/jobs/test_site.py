@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -34,19 +36,22 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-def config() -> dict[str, object]:
+def config(rules: Mapping[str, object] = MappingProxyType({})) -> dict[str, object]:
+    """Two cameras that identify, the rule about who comes again, and `rules`."""
     faces = {"identify": True, "purpose": "who comes again"}
     cameras = {name: camera | {"faces": faces} for name, camera in CONFIG["cameras"].items()}  # type: ignore[attr-defined]
     rule = {"kind": "returning_unknown", "times": 3, "days": 7}
-    return CONFIG | {"cameras": cameras, "rules": {"again": rule}}
+    return CONFIG | {"cameras": cameras, "rules": {"again": rule, **rules}}
 
 
 class UnknownsUnderTest(SiteUnderTest):
-    """The site job alone: the test is decide and console."""
+    """The site job alone, unless `parts` are others: the test is decide and console."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, config())
-        self.system.options = LocalOptions(("jobs",), keep_forever=True, jobs_arguments=("--jobs", "site"))
+    def __init__(
+        self, folder: Path, rules: Mapping[str, object] = MappingProxyType({}), parts: tuple[str, ...] = ("jobs",)
+    ) -> None:
+        super().__init__(folder, config(rules))
+        self.system.options = LocalOptions(parts, keep_forever=True, jobs_arguments=("--jobs", "site"))
         self.keys = DayKeys(SITE)
 
     def __enter__(self) -> UnknownsUnderTest:

@@ -75,7 +75,9 @@ def test_the_jobs_are_all_jobs_started_as_on_a_cluster() -> None:
     head, name, driver, *arguments = SERVICES["jobmanager"]["command"]
     assert (head, name, driver) == ("standalone-job", "--job-classname", job["entryClass"])
     jobs = importlib.import_module("stream.jobs").JOBS
-    assert arguments == [*job["args"][:-1], *jobs]
+    *common, jobs_follow = job["args"][:-1]
+    # Kubernetes' operator knows what to go on from; here the program looks.
+    assert arguments == [*common, "--go-on", jobs_follow, *jobs]
 
 
 def test_the_broker_takes_what_the_code_sends() -> None:
