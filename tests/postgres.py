@@ -24,8 +24,8 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Start one; yields the URL of its database, ends and deletes it."""
+def postgres(*, durable: bool = True) -> Iterator[str]:
+    """Start one; yields the URL of its database, ends and deletes it. One that isn't `durable` waits for no disk."""
     folder = binaries()
     assert folder is not None, MISSING
     # It refuses to run as root.
@@ -43,6 +43,7 @@ def postgres() -> Iterator[str]:
 
     run(folder / "initdb", "-D", data, "-U", "vedette", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
     options = f"-p {port} -h 127.0.0.1 -k {home} -c shared_buffers=256MB -c max_connections=50"
+    options += "" if durable else " -c fsync=off"
     run(folder / "pg_ctl", "-D", data, "-w", "-l", home / "log", "-o", options, "start")
     try:
         yield f"postgresql+psycopg://vedette@127.0.0.1:{port}/postgres"

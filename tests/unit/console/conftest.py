@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 from console.parts import Parts
 from console.store.store import Store
@@ -20,12 +20,30 @@ from tests.postgres import MISSING, binaries, postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """One server for the session."""
+def postgres_server() -> Iterator[Engine]:
+    """One server for the session, whose database `migrated` is empty and of today's form."""
     if binaries() is None:
         pytest.skip(MISSING)
-    with postgres() as url:
-        yield url
+    with postgres(durable=False) as url:
+        server = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        _say(server, "CREATE DATABASE migrated")
+        store = Store(server.url.set(database="migrated"))
+        store.open()
+        store.close()
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Engine) -> Iterator[str]:
+    """A database of the test's own: a copy is there in a tenth of the time that migrations take."""
+    _say(postgres_server, "CREATE DATABASE own TEMPLATE migrated")
+    yield postgres_server.url.set(database="own").render_as_string(hide_password=False)
+    _say(postgres_server, "DROP DATABASE own WITH (FORCE)")
+
+
+def _say(server: Engine, statement: str) -> None:
+    with server.connect() as connection:
+        connection.execute(text(statement))
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +66,7 @@ def database(tmp_path: Path, migrated: Path) -> str:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """An empty store."""
-    if request.param == "sqlite":
-        store = Store(request.getfixturevalue("database"))
-    else:
-        store = Store(request.getfixturevalue("postgres_url"))
-        with store.database.write() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
+    store = Store(request.getfixturevalue("database" if request.param == "sqlite" else "postgres_url"))
     store.open()
     yield store
     store.close()

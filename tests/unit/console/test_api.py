@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from archive.evidence import paths
@@ -303,9 +302,6 @@ def test_zero_bytes_which_postgresql_takes_nowhere_break_nothing(
     postgres_url: str, tmp_path: Path, clock: Clock
 ) -> None:
     parts = build(parse(CONFIG), Place("127.0.0.1:1", tmp_path, postgres_url, "http://testserver"), clock)
-    with parts.store.database.write() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
     parts.store.open()
     secret = parts.gate.first_link(clock.now_ms)
     assert secret is not None

@@ -34,7 +34,7 @@ def lived(request: pytest.FixtureRequest, tmp_path: Path, master: MasterKey) -> 
         return
     if binaries() is None:
         pytest.skip(MISSING)
-    with postgres() as url:
+    with postgres(durable=False) as url:
         yield from _lived(tmp_path, master, url)
 
 
