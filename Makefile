@@ -8,8 +8,8 @@ DEV := $(VENV)/dev.stamp
 # Other trackers to measure against: beside .venv, since they bring an OpenCV with a window system.
 TRACKERS := $(CURDIR)/.venv-trackers
 TRACKERS_PINS := tests/bench/trackers.txt
-# A process a core, whole files each: what a file prepares once is prepared once.
-TESTS := $(PY) -m pytest -n 2 --dist loadfile
+# A process a core, whole files each: what a file prepares once is prepared once. Which come first says tests/conftest.py.
+TESTS := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 CYCLONEDX := 7.5.0
 AUDIT := $(PY) -m vedette.audit constraints.txt --stamp $(VENV)/audit.stamp
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,28 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs the recorded data, or torch, where it is not."""
+    """Put first what may take longest; skip what needs the recorded data, or torch, where it is not."""
+    _longest_first(items)
     for item in items:
         if not SHARED.is_dir() and item.get_closest_marker("shared"):
             item.add_marker(pytest.mark.skip(reason="needs the recorded data in ../shared"))
         if not TORCH and item.get_closest_marker("training"):
             item.add_marker(pytest.mark.skip(reason="needs the extra `training`"))
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Order files by the longest time limit in them, then by how many tests they have.
+
+    Processes take one file after the other (`--dist loadfile`). With one test of minutes among the last, one process
+    is at work and the others wait for it.
+    """
+    counts = Counter(item.path for item in items)
+    limits: dict[Path, float] = {}
+    for item in items:
+        limits[item.path] = max(limits.get(item.path, 0.0), _limit_s(item))
+    items.sort(key=lambda item: (limits[item.path], counts[item.path]), reverse=True)
+
+
+def _limit_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] if marker else item.config.getini("timeout"))
