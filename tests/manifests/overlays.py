@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -14,14 +15,19 @@ from typing import Any
 
 import jsonschema
 import kubernetes_validate
+import pytest
 import yaml
 
+from contracts.config_file import load
+from contracts.face_models import identifying
 from vedette.cli import _parser
 
 K8S = Path(__file__).parents[2] / "k8s"
 OVERLAYS = ("dev", "prod")
 KUBERNETES = "1.35"
 CRDS = ("strimzi-1.2.0", "flink-operator-1.15.0", "keda-2.20.2", "prometheus-operator-0.93.0")
+
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
 Object = dict[str, Any]
 
@@ -154,3 +160,14 @@ def not_taken(module: str, arguments: Iterable[str]) -> list[str]:
     source = program.read_text() + (K8S.parent / "archive" / "process.py").read_text()
     options = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
     return [option for option in options if not re.search(rf'"{re.escape(option)}"', source)]
+
+
+def jobs_of(overlay: str) -> tuple[str, ...]:
+    """The jobs that have something to do there."""
+    config = load(site_of(overlay))
+    return tuple(job for job in importlib.import_module("stream.jobs").JOBS if job != "site" or identifying(config))
+
+
+def mounted_at(path: Path, mounts: Iterable[str]) -> str:
+    """The mount that a path is on."""
+    return max((mount for mount in mounts if path.is_relative_to(mount)), key=len)

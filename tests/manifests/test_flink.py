@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from contracts.config_file import load
-from tests.manifests.overlays import OVERLAYS, Object, built, name_of, site_of
+from tests.manifests.overlays import Object, built, every_overlay, name_of, site_of
 from tests.standalone import FLINK
 from vedette.java import child_environment, find_java
 from vedette.scaling import DECIDE_TASKS, KEY_GROUPS
@@ -78,7 +78,7 @@ def test_keys_go_to_as_many_groups_as_the_scaling_page_says() -> None:
     assert {one["spec"]["flinkConfiguration"]["pipeline.max-parallelism"] for one in JOBS} == {str(KEY_GROUPS)}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@every_overlay
 def test_no_job_has_more_tasks_than_there_are_partitions(overlay: str) -> None:
     partitions = load(site_of(overlay)).kafka.partitions
     tasks = {
