@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.attributes import TrackAttribute
 from contracts.config import (
     Camera,
     Detect,
@@ -42,3 +43,4 @@ CAMERA = Camera(
     masks={"window": Mask(coordinates=SQUARE)},
     objects=Objects(track=("person",), filters={"person": Filter(min_score=0.5, min_area=0.25, max_area=0.5)}),
 )
+ATTRIBUTE = TrackAttribute(name="hard_hat", value="no", confidence=0.9375, looks=4, model="hard-hat@1")

@@ -9,16 +9,10 @@ import msgspec
 
 from contracts.attributes import TrackAttribute
 from contracts.drift import DriftReport, Signal
+from contracts.edge_messages import CameraCounters, CameraProbe, EdgeStatus
 from contracts.messages import (
-    Alert,
-    CameraCounters,
-    CameraProbe,
     DeadLetter,
     Detection,
-    EdgeStatus,
-    Event,
-    EvidenceNote,
-    Feedback,
     Frame,
     FrameDetections,
     FrameTracks,
@@ -28,12 +22,12 @@ from contracts.messages import (
     WindowStats,
 )
 from contracts.model_reports import Compared, ModelReport, Served
-from tests.golden.common import AT_MS, EMBEDDED, EVIDENCE, LOOK, REF, SHA256, SQUARE, TRACE
+from tests.golden.alert_samples import ALERTS
+from tests.golden.common import AT_MS, ATTRIBUTE, LOOK, REF, SHA256
 from tests.golden.control_samples import CONTROLS
 from tests.golden.people_samples import PEOPLE
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-ATTRIBUTE = TrackAttribute(name="hard_hat", value="no", confidence=0.9375, looks=4, model="hard-hat@1")
 
 OTHERS: dict[str, Message] = {
     "frame": Frame(
@@ -132,100 +126,6 @@ OTHERS: dict[str, Message] = {
             ),
         ),
         last=True,
-    ),
-    "event": Event(
-        id="event-1",
-        site="home",
-        camera="gate",
-        lane="live",
-        kind="zone_entry",
-        rule="yard",
-        rule_version=2,
-        at_ms=AT_MS,
-        ended=True,
-        opened_by="event-0",
-        track_ids=(12, 13),
-        label="person",
-        zone="yard",
-        score=4.5,
-        trace=TRACE,
-        area=SQUARE,
-        trail=((10.5, 20.5), (11.0, 21.0)),
-        evidence=EVIDENCE,
-    ),
-    "alert": Alert(
-        id="alert-1",
-        revision=3,
-        state="end",
-        site="home",
-        camera="gate",
-        rule="yard",
-        rule_version=2,
-        kind="zone_entry",
-        severity="critical",
-        started_at_ms=AT_MS - 9000,
-        at_ms=AT_MS,
-        ended_at_ms=AT_MS,
-        end_reason="left the zone",
-        label="person",
-        zone="yard",
-        track_ids=(12,),
-        score=4.5,
-        why="A person came into the yard (über den Zaun)",
-        instructions="Call the guard",
-        trace=TRACE,
-        area=SQUARE,
-        trail=((10.5, 20.5),),
-        evidence=EVIDENCE,
-        model="vedette-nano@3",
-        config_version="c7",
-        late=True,
-        decided_at_ms=AT_MS + 40,
-    ),
-    "feedback": Feedback(
-        id="answer-1",
-        site="home",
-        camera="gate",
-        alert="alert-1",
-        revision=3,
-        action="verdict",
-        operator="wächter",
-        at_ms=AT_MS + 9000,
-        verdict="nuisance",
-        to="supervisor",
-        text="a bush, not a person",
-        until_ms=AT_MS + 3_600_000,
-        rule="yard",
-        rule_version=2,
-        kind="zone_entry",
-        label="person",
-        zone="yard",
-        score=4.5,
-        track_ids=(12,),
-        evidence=EVIDENCE,
-        model="vedette-nano@3",
-        config_version="c7",
-    ),
-    "feedback_hold": Feedback(
-        id="answer-2",
-        site="home",
-        camera="gate",
-        alert="alert-1",
-        revision=3,
-        action="hold",
-        operator="wächter",
-        at_ms=AT_MS + 9500,
-        text="the police asked for it",
-        case="2026-17 bicycle",
-        started_at_ms=AT_MS - 5000,
-    ),
-    "evidence_note": EvidenceNote(
-        site="home",
-        camera="gate",
-        alert="alert-1",
-        at_ms=AT_MS + 12_000,
-        kind="deleted",
-        why="false_alarm: 7 days",
     ),
     "edge_status": EdgeStatus(
         site="home",
@@ -380,77 +280,11 @@ OTHERS: dict[str, Message] = {
             ),
         ),
     ),
-    "event_attributes": Event(
-        id="event-3",
-        site="home",
-        camera="gate",
-        lane="live",
-        kind="zone_entry",
-        rule="bare-heads",
-        rule_version=7,
-        at_ms=AT_MS,
-        attributes=(ATTRIBUTE,),
-    ),
-    "alert_attributes": Alert(
-        id="alert-3",
-        revision=1,
-        state="new",
-        site="home",
-        camera="gate",
-        rule="bare-heads",
-        rule_version=7,
-        kind="zone_entry",
-        severity="medium",
-        started_at_ms=AT_MS,
-        at_ms=AT_MS,
-        attributes=(ATTRIBUTE,),
-    ),
-    "event_suppressed": Event(
-        id="event-2",
-        site="home",
-        camera="gate",
-        lane="live",
-        kind="zone_entry",
-        rule="yard",
-        rule_version=2,
-        at_ms=AT_MS,
-        track_ids=(12,),
-        label="person",
-        zone="yard",
-        score=0.75,
-        evidence=EMBEDDED,
-        suppressed_by="answer-1",
-    ),
-    "feedback_embedded": Feedback(
-        id="answer-3",
-        site="home",
-        camera="gate",
-        alert="alert-1",
-        revision=3,
-        action="verdict",
-        operator="olga",
-        at_ms=AT_MS + 9000,
-        verdict="false",
-        evidence=EMBEDDED,
-    ),
-    "feedback_missed": Feedback(
-        id="answer-4",
-        site="home",
-        camera="gate",
-        alert="answer-4",
-        revision=0,
-        action="missed",
-        operator="olga",
-        at_ms=AT_MS + 9000,
-        started_at_ms=AT_MS,
-        label="dog",
-        evidence=EVIDENCE,
-    ),
 }
 
 TRACED: dict[str, Message] = {
-    f"{name}_traced": msgspec.structs.replace(OTHERS[name], traceparent=TRACEPARENT)
+    f"{name}_traced": msgspec.structs.replace((OTHERS | ALERTS)[name], traceparent=TRACEPARENT)
     for name in ("frame", "frame_detections", "alert")
 }
 
-SAMPLES: dict[str, Message] = OTHERS | TRACED | CONTROLS | PEOPLE
+SAMPLES: dict[str, Message] = OTHERS | ALERTS | TRACED | CONTROLS | PEOPLE
