@@ -22,8 +22,8 @@ from contracts.codec import decode, encode
 from contracts.config import Config, Input
 from contracts.config_check import check_input
 from contracts.controls import EdgeControl, ProbeCamera, edge_key
+from contracts.edge_messages import CameraProbe
 from contracts.errors import ConfigError, ContractError
-from contracts.messages import CameraProbe
 
 WAIT_S = 13.0
 """An agent answers within 11 s whatever hangs (edge/probe.py); the rest is the way there and back."""

@@ -9,12 +9,11 @@ import msgspec
 
 from contracts.controls import Control, EdgeControl
 from contracts.drift import DriftReport
+from contracts.edge_messages import CameraProbe, EdgeStatus
 from contracts.errors import ContractError
 from contracts.messages import (
     Alert,
-    CameraProbe,
     DeadLetter,
-    EdgeStatus,
     Event,
     EvidenceNote,
     Feedback,

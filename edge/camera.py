@@ -8,7 +8,8 @@ from typing import Literal
 
 from contracts.config import Input
 from contracts.controls import Budget, Masks
-from contracts.messages import EdgeStatus, Frame
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame
 from edge.detail import DetailReader
 from edge.metrics import CameraMeter
 from edge.pipeline import Pipeline

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from contracts import metrics
+from contracts.edge_messages import CameraCounters
 from contracts.fields import Lane
-from contracts.messages import CameraCounters
 from contracts.metrics import Metrics
 from contracts.trace import exemplar
 

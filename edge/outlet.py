@@ -12,8 +12,9 @@ from bus.errors import BusError, RefusedError
 from bus.producer import BY_KEY, Acked, Link
 from contracts import topics
 from contracts.codec import encode
+from contracts.edge_messages import CameraProbe, EdgeStatus
 from contracts.fields import Lane
-from contracts.messages import CameraProbe, DeadLetter, EdgeStatus
+from contracts.messages import DeadLetter
 from edge.clock import ClockOffset
 from edge.spool import Record
 

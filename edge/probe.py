@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from contracts.config import Input
 from contracts.controls import ProbeCamera
+from contracts.edge_messages import CameraProbe
 from contracts.errors import CameraError
-from contracts.messages import CameraProbe
 from edge.capture import Capture, OpenCapture, set_up_thread
 from edge.encode import encode_jpeg
 from edge.explain import why_no_picture

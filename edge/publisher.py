@@ -33,8 +33,9 @@ from bus.errors import BusError, RefusedError
 from bus.producer import Link
 from contracts import metrics
 from contracts.codec import encode
+from contracts.edge_messages import CameraProbe, EdgeStatus
 from contracts.fields import Lane
-from contracts.messages import CameraProbe, DeadLetter, EdgeStatus, Frame
+from contracts.messages import DeadLetter, Frame
 from edge.lanes import Disk, Lanes
 from edge.metrics import Meters
 from edge.outlet import Outlet

@@ -13,12 +13,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from contracts.edge_messages import EdgeStatus
 from contracts.fields import Point, Xyxy
 from contracts.identity import TrackIdentity
 from contracts.messages import (
     Alert,
     Condition,
-    EdgeStatus,
     Evidence,
     Frame,
     FrameRef,

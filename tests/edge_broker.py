@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from bus.errors import BusError
 from bus.producer import Acked
 from contracts.codec import decode
-from contracts.messages import EdgeStatus, Frame
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame
 from contracts.metrics import Metrics
 from contracts.trace import Span
 from edge.acks import Acks

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from bus.admin import create_topics
-from contracts.messages import EdgeStatus, Frame
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame
 from contracts.topics import specs
 from edge.spool import Spool
 from tests.edge_tools import RunningAgent, as_decide_takes_them, frames_of, statuses_of, wait_until, write_clip

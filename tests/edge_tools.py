@@ -20,7 +20,8 @@ from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
-from contracts.messages import EdgeStatus, Frame, Message
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame, Message
 
 M = TypeVar("M", bound=Message)
 

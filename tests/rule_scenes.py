@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from contracts.config import Config
-from contracts.messages import Detection, EdgeStatus, Event, FrameDetections, FrameRef
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Detection, Event, FrameDetections, FrameRef
 from stream.rules import (
     AlertPolicy,
     CameraRules,

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 
 from contracts import topics
 from contracts.codec import decode
+from contracts.edge_messages import EdgeStatus
 from contracts.errors import ContractError
-from contracts.messages import EdgeStatus, FrameTracks
+from contracts.messages import FrameTracks
 from vedette.feed import follow
 
 CAUGHT_UP_S = 2.0

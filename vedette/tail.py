@@ -13,12 +13,11 @@ from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control, EdgeControl
 from contracts.drift import DriftReport
+from contracts.edge_messages import CameraProbe, EdgeStatus
 from contracts.errors import ContractError, VedetteError
 from contracts.messages import (
     Alert,
-    CameraProbe,
     DeadLetter,
-    EdgeStatus,
     Event,
     EvidenceNote,
     Feedback,

@@ -16,7 +16,7 @@ from console.changes import ObjectView
 from console.store.objects import ObjectKey
 from contracts.assignment import agent_of
 from contracts.config import AgentName, Camera, Input, Name
-from contracts.messages import CameraProbe
+from contracts.edge_messages import CameraProbe
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras, zones, rules"])
 

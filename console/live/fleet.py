@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from contracts.config import AgentName
-from contracts.messages import EdgeStatus
+from contracts.edge_messages import EdgeStatus
 
 READING_MS = 5_000
 """An agent says once a second how each of its cameras is: silent for so long, it doesn't read the camera."""

@@ -17,8 +17,9 @@ from console.live.fleet import Fleet
 from console.live.wall import Wall
 from console.worker import Worker
 from contracts import codec, topics
+from contracts.edge_messages import EdgeStatus
 from contracts.errors import ContractError
-from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks
+from contracts.messages import Frame, FrameRef, FrameTracks
 
 log = logging.getLogger(__name__)
 

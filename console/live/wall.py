@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame, FrameRef, FrameTracks
 
 Standing = Literal["live", "old", "down", "silent", "ended", "waiting"]
 

@@ -10,7 +10,7 @@ from console.pages import parts
 from console.pages.desk import Visit, blocking
 from console.pages.texts import HEALTH, LIVE
 from console.pages.times import delayed, lasting, stamp
-from contracts.messages import EdgeStatus
+from contracts.edge_messages import EdgeStatus
 
 EVERY_S = 2.0
 QUIET_MS = 10_000

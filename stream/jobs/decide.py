@@ -16,7 +16,8 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config
 from contracts.controls import Control
-from contracts.messages import EdgeStatus, FrameDetections
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import FrameDetections
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.clock import now_ms
 from stream.jobs.decider import Decider, Decision, LaneState

@@ -16,7 +16,8 @@ import numpy as np
 from contracts.attributes import KIND
 from contracts.config import Camera, Config, Filter
 from contracts.controls import Control
-from contracts.messages import Alert, Detection, EdgeStatus, Event, FrameDetections, FrameTracks, TrackedObject
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Alert, Detection, Event, FrameDetections, FrameTracks, TrackedObject
 from contracts.people import Sighting
 from stream.jobs.recognition import FacesState, Known, Recogniser, Seen, Tally, tell, who_is
 from stream.rules import (

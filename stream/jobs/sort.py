@@ -13,8 +13,9 @@ from pyflink.datastream import ProcessFunction
 from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control
+from contracts.edge_messages import EdgeStatus
 from contracts.errors import ContractError
-from contracts.messages import Alert, EdgeStatus, Feedback, FrameDetections, FrameTracks, Message
+from contracts.messages import Alert, Feedback, FrameDetections, FrameTracks, Message
 from contracts.model_reports import ModelReport
 from contracts.people import PeopleCommand, Sighting
 from stream.jobs.guard import Guard

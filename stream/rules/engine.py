@@ -19,8 +19,9 @@ from contracts.config import (
     WrongWay,
     ZoneEntry,
 )
+from contracts.edge_messages import EdgeStatus
 from contracts.identity import TrackIdentity
-from contracts.messages import EdgeStatus, Event, Evidence, FrameDetections, TrackedObject
+from contracts.messages import Event, Evidence, FrameDetections, TrackedObject
 from stream.rules import health, left, motion, people, presence
 from stream.rules.habits import Habits
 from stream.rules.model import ActiveRule, CameraRules

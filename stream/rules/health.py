@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contracts.config import CameraDown, TamperRule
-from contracts.messages import Condition, EdgeStatus
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Condition
 from stream.rules.model import ActiveRule
 from stream.rules.scene import Reading
 from stream.rules.state import Health

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bus.admin import create_topics
-from contracts.messages import EdgeStatus
+from contracts.edge_messages import EdgeStatus
 from contracts.topics import specs
 from tests.edge_tools import RunningAgent, frames_of, moving_square, statuses_of, wait_until, write_clip
 from vedette.broker import Broker

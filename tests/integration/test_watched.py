@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from contracts import topics
 from contracts.codec import encode
-from contracts.messages import EdgeStatus, Evidence, FrameRef
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Evidence, FrameRef
 from tests.console_tools import alert_of
 from tests.manifests.test_dashboards import BOARDS, expressions
 from tests.manifests.test_monitoring import ALERTS, PROMETHEUS, RULES

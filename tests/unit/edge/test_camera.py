@@ -16,8 +16,9 @@ from prometheus_client import CollectorRegistry
 
 from contracts.config import Input
 from contracts.controls import Budget, Masks
+from contracts.edge_messages import EdgeStatus
 from contracts.errors import CameraError
-from contracts.messages import EdgeStatus, Frame
+from contracts.messages import Frame
 from contracts.metrics import Metrics
 from edge import camera as module
 from edge import detail as detail_module

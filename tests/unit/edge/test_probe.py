@@ -15,7 +15,7 @@ import pytest
 
 from contracts.config import Input
 from contracts.controls import ProbeCamera
-from contracts.messages import CameraProbe
+from contracts.edge_messages import CameraProbe
 from edge.capture import Capture, OpenCapture, OpenCvCapture
 from edge.explain import why_no_picture
 from edge.probe import MAX_OPEN, ProbeEnds, Prober

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contracts.edge_messages import EdgeStatus
 from contracts.fields import Lane
-from contracts.messages import EdgeStatus, FrameRef, FrameTracks
+from contracts.messages import FrameRef, FrameTracks
 from vedette.camera_watch import CameraWatch
 
 T0_MS = 1_767_225_600_000

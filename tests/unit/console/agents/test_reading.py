@@ -6,7 +6,7 @@ import pytest
 
 from console.parts import Parts
 from console.rights import ForbiddenError, Who
-from contracts.messages import EdgeStatus
+from contracts.edge_messages import EdgeStatus
 from tests.agent_tools import ADA, SITE
 
 

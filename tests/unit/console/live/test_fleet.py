@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from console.live.figures import FleetFigures
 from console.live.fleet import MOST, READING_MS, Fleet, Heard
 from contracts.config_file import parse
-from contracts.messages import EdgeStatus
+from contracts.edge_messages import EdgeStatus
 
 AT_MS = 1_767_571_200_000
 CONFIG = parse("""

@@ -3,7 +3,8 @@
 import pytest
 
 from console.live.wall import GRACE_MS, PATIENCE_MS, STATUS_MS, Wall, standing_of
-from contracts.messages import EdgeStatus, Frame, FrameRef, FrameTracks, TrackedObject
+from contracts.edge_messages import EdgeStatus
+from contracts.messages import Frame, FrameRef, FrameTracks, TrackedObject
 
 AT_MS = 1_767_571_200_000
 

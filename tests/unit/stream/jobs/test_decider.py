@@ -9,8 +9,9 @@ import pytest
 from contracts.config import Camera, Config, Objects, Period, ZoneEntry
 from contracts.config_file import parse
 from contracts.controls import Change, Control, Removed, SetCamera, SetRule, SetSuppressions, SetZone
+from contracts.edge_messages import EdgeStatus
 from contracts.errors import ContractError
-from contracts.messages import Detection, EdgeStatus, FrameDetections, FrameRef, Look
+from contracts.messages import Detection, FrameDetections, FrameRef, Look
 from contracts.suppressions import Suppression
 from stream.jobs.decider import Decider, LaneState
 from stream.rules import Rulebook
