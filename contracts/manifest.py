@@ -71,13 +71,33 @@ class DataReference(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+LEARNT = "learnt.txt"
+"""The data set of a lineage that is the list, kept with the version, of the pictures that it was trained on."""
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """What people said of a camera's label that is new in a version, and how much of it is contradicted: by whom it was
+    said, so many each.
+    """
+
+    camera: str
+    label: str
+    words: int
+    contradicted: int
+    by: dict[str, int] = {}
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version was made of: the version it began from, the data it was trained on, the code and the recipe."""
+    """What a version was made of: the version it began from, the data it was trained on, the code and the recipe.
+
+    `words` are those that it learnt beside what the version in service knew: see archive/collection/words.py.
+    """
 
     parent: str = ""
     data: tuple[DataReference, ...] = ()
     code: str = ""
     recipe_sha256: str = ""
+    words: tuple[Words, ...] = ()
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--gate", type=Path, metavar="FILE", help="frozen sets, whose pictures are not trained on")
     training.add_argument("--version", default="", metavar="ID", help="of the collection (default: the newest)")
+    since = "what people said later (ms) is held against what the fine-tuned detector sees (default: all)"
+    training.add_argument("--since", type=int, default=0, metavar="MS", help=since)
     training.set_defaults(run=_train)
     bundle = kinds.add_parser("bundle", parents=[shared], help="export a run's weights, with thresholds and manifest")
     bundle.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))

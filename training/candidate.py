@@ -5,11 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from archive.collection.items import About
-from contracts.manifest import DataReference, Lineage, ModelManifest, Provenance, load_manifest
+from contracts.manifest import (
+    LEARNT,
+    DataReference,
+    Lineage,
+    ModelManifest,
+    Provenance,
+    Words,
+    load_manifest,
+)
 from training.appearance import load_appearance
 from training.bundle import PARITY_PICTURES, check_parity, spread, thresholds_of, write_manifest
 from training.dataset import DataSet
@@ -18,21 +27,36 @@ from training.network import DetectorNet
 from training.recipe import DetectorRecipe
 
 
+class MadeOf(NamedTuple):
+    """What of a collection a candidate learnt: the version, the SHA-256 of the pictures, and what was said of them."""
+
+    about: About
+    pictures: tuple[str, ...]
+    words: tuple[Words, ...]
+
+
 def write_candidate(
-    net: DetectorNet, recipe: DetectorRecipe, parent_file: Path, about: About, validate: Sequence[DataSet], folder: Path
+    net: DetectorNet,
+    recipe: DetectorRecipe,
+    parent_file: Path,
+    made_of: MadeOf,
+    validate: Sequence[DataSet],
+    folder: Path,
 ) -> ModelManifest:
-    """Write `<name>.onnx` and `<name>.json` to `folder`; raises ModelError when ONNX and torch disagree.
+    """Write `<name>.onnx`, `.learnt` and `.json` to `folder`; raises ModelError when ONNX and torch disagree.
 
     The start's appearance head stays: the stages that it reads have kept their weights. Thresholds are calibrated anew
     on the `validate` sets. The version is the start's, the collection's number and the file's digest.
     """
-    parent = load_manifest(parent_file)
+    parent, about = load_manifest(parent_file), made_of.about
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{parent.name}.onnx"
     head = load_appearance(parent_file.parent / parent.file, net) if parent.embedding else None
     export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     pictures = spread(list(validate), PARITY_PICTURES // 4, recipe.size)
     check_parity(Exported(net, recipe.groups, recipe.nms_iou).eval(), head, path, pictures)
+    learnt = "".join(f"{one}\n" for one in made_of.pictures).encode()
+    path.with_suffix(".learnt").write_bytes(learnt)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = msgspec.structs.replace(
         parent,
@@ -50,8 +74,12 @@ def write_candidate(
         ),
         lineage=Lineage(
             parent=parent.id,
-            data=(DataReference(name="collection", sha256=about.id),),
+            data=(
+                DataReference(name="collection", sha256=about.id),
+                DataReference(name=LEARNT, sha256=hashlib.sha256(learnt).hexdigest()),
+            ),
             recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest(),
+            words=made_of.words,
         ),
     )
     write_manifest(manifest, folder / f"{parent.name}.json")

@@ -13,8 +13,10 @@ import numpy as np
 
 from archive.collection.items import Box, Item
 from archive.collection.store import Collection
+from archive.collection.words import Word, words
 from contracts.errors import ConfigError
-from training.dataset import DataSet, Sample
+from training.dataset import DataSet, Sample, read_picture
+from training.predict import Detects
 from training.readers import Skipped
 from training.recipe import DetectorRecipe, SetConfig
 
@@ -77,6 +79,26 @@ def collected(
             samples.append(_sample(item, path, channels, recipe))
     config = SetConfig(name=SITE, role="train", format="folder", pictures="", weight=weight)
     return DataSet(config, tuple(samples), tuple(skipped))
+
+
+def told(
+    detector: Detects, recipe: DetectorRecipe, site: Sequence[DataSet], items: Sequence[Item], since_ms: int
+) -> list[Word]:
+    """What people said later than that in the pictures that were trained on, and whether the detector contradicts it.
+
+    Of the labels of the branch, or all; `items` are all of the version.
+    """
+    names = tuple(recipe.labels)
+    paths = {sample.path.stem: sample.path for one in site for sample in one.samples}
+
+    def sees(item: Item) -> list[Box]:
+        boxes, scores, found = detector.detect(read_picture(paths[item.sha256]))
+        return [
+            Box(xyxy=(x1, y1, x2, y2), label=names[label], kind="pseudo", confidence=float(score))
+            for (x1, y1, x2, y2), score, label in zip(boxes.tolist(), scores, found, strict=True)
+        ]
+
+    return words(items, paths, sees, recipe.branch or names, since_ms)
 
 
 def _picture(collection: Collection, item: Item, cache: Path) -> Path | None:

@@ -50,7 +50,8 @@ def finetune_detector(options: argparse.Namespace) -> str:
     recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
     version = collection.load(options.version)
     frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
-    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out, frozen))
+    since_ms = options.since
+    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out, frozen, since_ms))
 
 
 def train_student_detector(options: argparse.Namespace) -> Path:

@@ -13,14 +13,16 @@ from typing import NamedTuple
 import msgspec
 import torch
 
-from archive.collection.cleaning import found_before, words
+from archive.collection.cleaning import found_before
+from archive.collection.cleaning import words as words_of
 from archive.collection.splits import split, without
 from archive.collection.store import PICTURES, Collection, Version
+from archive.collection.words import DOUBTS, counted, doubts
 from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest
-from training.blends import Tried, chosen, tried_blend
-from training.candidate import write_candidate
-from training.collected import borrowed, collected, site_sets
+from training.blends import NetDetector, Tried, chosen, tried_blend
+from training.candidate import MadeOf, write_candidate
+from training.collected import borrowed, collected, site_sets, told
 from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import fit_detector, save_weights
 from training.fit import blend
@@ -64,10 +66,12 @@ def finetune(
     data: Path,
     out: Path,
     frozen: frozenset[str] = frozenset(),
+    since_ms: int = 0,
 ) -> Path:
     """Fine-tune and write a candidate; returns its manifest. Goes on where it was stopped, also with torchrun.
 
-    No passage with one of the `frozen` pictures (SHA-256) is trained on: they are what the gate judges with.
+    No passage with one of the `frozen` pictures (SHA-256) is trained on: they are what the gate judges with. What
+    people said later than `since_ms` is held against what the candidate sees; pictures in doubt are written beside it.
 
     Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
     """
@@ -83,11 +87,14 @@ def finetune(
             sets = _read(recipe, collection, version, data, out, frozen)
         learnt = (*sets.site, *sets.replay)
         average = fit_detector(copy.deepcopy(start), learnt, recipe, place, out, relative=whole).cpu()
-        net = _best(start, average, recipe, sets, out) if place.rank == 0 else None
-    if net is not None:
+        if place.rank == 0:
+            net = _best(start, average, recipe, sets, out)
+            words = told(NetDetector(net, recipe), recipe, sets.site, version.items, since_ms)
+    if place.rank == 0:
         written.parent.mkdir(parents=True, exist_ok=True)
-        written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in sets.learnt))
-        write_candidate(net, recipe, manifest_file, version.about, sets.validate, written.parent)
+        written.with_suffix(DOUBTS).write_bytes(msgspec.json.encode(doubts(words)))
+        made_of = MadeOf(version.about, sets.learnt, counted(words))
+        write_candidate(net, recipe, manifest_file, made_of, sets.validate, written.parent)
     leave(place)
     return written
 
@@ -148,7 +155,7 @@ class _Sets(NamedTuple):
 def _read(
     recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: frozenset[str]
 ) -> _Sets:
-    alike = words(found_before(collection).alike)
+    alike = words_of(found_before(collection).alike)
     sides = split(without(version.items, frozen, alike), recipe.measured, alike)
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)

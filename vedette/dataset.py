@@ -24,9 +24,11 @@ from archive.evidence.files import files_of
 from contracts.config import Config
 from contracts.errors import VedetteError
 from contracts.face_models import manifest_path
+from vedette.alone import alone
 from vedette.export import in_force
 
 Format = Literal["cvat", "label-studio"]
+LOCK = "collecting.lock"
 ANNOTATIONS: dict[Format, str] = {"cvat": "annotations.xml", "label-studio": "tasks.json"}
 
 
@@ -40,7 +42,11 @@ class DataSets:
         self.collection = Collection(collection_files(self._config.learning, state / "archive"))
 
     def collect(self, now_ms: int) -> int:
-        """Make the next version."""
+        """Make the next version. Raises SetupError where another does: each would clear the other's half one."""
+        with alone(self._state / "archive" / LOCK, f"Another collecting runs on {self._state}"):
+            return self._collect(now_ms)
+
+    def _collect(self, now_ms: int) -> int:
         learning, cameras = self._config.learning, self._config.cameras
         teachers = [self._config_file.parent / path for path in learning.teachers]
         collector = Collector(

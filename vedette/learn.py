@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import importlib.util
 import shutil
@@ -12,9 +11,12 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from archive.collection.items import About
 from archive.collection.store import PICTURES
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
+from archive.collection.words import DOUBTS
 from archive.evidence.files import Folder
 from archive.registry import Registry, Standing
 from bus.errors import BusError
@@ -27,6 +29,7 @@ from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest
 from training.gate.sets import read_config
+from vedette.alone import alone
 from vedette.dataset import DataSets
 from vedette.errors import RefusedError, SetupError
 from vedette.local import manifest_of
@@ -35,6 +38,8 @@ from vedette.models import Desk, gate_, register_
 Finetune = Callable[[list[str]], int]
 """The command line of training, which returns its exit code."""
 MANIFEST, COPIED = "manifest.json", "copied"
+WRONG_INPUT = 2
+"""What training ends with where what it was given is wrong."""
 
 
 class Learning:
@@ -81,6 +86,7 @@ class Learning:
             candidate=id,
             passed=refused is None,
             why=reason,
+            doubts=_doubts(candidate),
         )
         keep_learnt(self._sets.collection, done)
         if refused is not None:
@@ -121,8 +127,12 @@ class Learning:
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
             arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
+            learnt = last_learnt(self._sets.collection, now.in_service)
+            arguments += ["--since", str(learnt.at_ms if learnt is not None else 0)]
             with self._folder(about) as collection:
                 failed = finetune([*arguments, "--collection", str(collection)])
+            if failed == WRONG_INPUT:
+                raise ConfigError("learning", "its recipe, replay or model, or the collection can't be used: see above")
             if failed:
                 raise VedetteError("the fine-tuning failed: see above")
         return candidate
@@ -151,12 +161,7 @@ class Learning:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """The trainings' folder for ourselves. What a killed one left of the site's pictures may be let go by now."""
-        self._trainings.mkdir(parents=True, exist_ok=True)
-        with (self._trainings / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise SetupError(f"Another `vedette learn` runs on {self._state}", "Wait until it has ended") from error
+        with alone(self._trainings / "lock", f"Another `vedette learn` runs on {self._state}"):
             for left in (self._trainings / COPIED, *self._trainings.glob(f"*/{PICTURES}")):
                 shutil.rmtree(left, ignore_errors=True)
             yield
@@ -189,6 +194,12 @@ def oldest(registry: Registry, id: str) -> str:
         known.remove(id)
         lineage = registry.manifest(id).lineage
     return id
+
+
+def _doubts(candidate: Path) -> dict[str, dict[str, float]]:
+    """The pictures that a person should look at again, as the training found them."""
+    beside = candidate.with_suffix(DOUBTS)
+    return msgspec.json.decode(beside.read_bytes(), type=dict[str, dict[str, float]]) if beside.exists() else {}
 
 
 def _way(recipe: bytes, gate: Path) -> str:

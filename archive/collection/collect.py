@@ -14,6 +14,7 @@ from archive.collection.items import About, Box, Item, Labels, Sample
 from archive.collection.queue import Wanted, queue
 from archive.collection.seeing import SEEN, Sees, decoded
 from archive.collection.store import Collection
+from archive.collection.when import last_learnt
 from archive.evidence.files import Files
 from contracts.errors import VedetteError
 from contracts.fields import Xyxy
@@ -64,7 +65,7 @@ class Collector:
         before = self._before()
         items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
         about = self._collection.commit(items, now_ms, self._sees.ids, left)
-        wanted = queue(items, self._queue_most, found_before(self._collection).doubts)
+        wanted = queue(items, self._queue_most, self._doubts(items))
         self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
         self._collection.sweep([item.sha256 for item in items], held)
         return Collected(about, wanted)
@@ -89,6 +90,14 @@ class Collector:
                 self._collection.forget_sample(sample)
                 continue
             yield told(sample, spoken)
+
+    def _doubts(self, items: Sequence[Item]) -> dict[str, dict[str, float]]:
+        """Why pictures are in doubt: as cleaning found them, and the last training, until somebody looked again."""
+        doubts, learnt = dict(found_before(self._collection).doubts), last_learnt(self._collection)
+        for item in items:
+            if learnt is not None and item.sha256 in learnt.doubts and item.answered_at_ms <= learnt.at_ms:
+                doubts[item.sha256] = doubts.get(item.sha256, {}) | learnt.doubts[item.sha256]
+        return doubts
 
     def _before(self) -> dict[str, Item]:
         """What the same models have seen already."""

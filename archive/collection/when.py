@@ -22,7 +22,7 @@ LEAST_ANSWERS = 10
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     """One training that came to its end: on which version, what it gave and why it was time.
 
-    `at_ms` is when its answers were collected.
+    `at_ms` is when its answers were collected. `doubts` are the pictures that a person should look at again, and why.
     """
 
     v: int = 1
@@ -32,13 +32,14 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     candidate: str
     passed: bool
     why: str
+    doubts: dict[str, dict[str, float]] = {}
 
 
-def last_learnt(collection: Collection) -> Learnt | None:
-    """The newest training that came to its end."""
+def last_learnt(collection: Collection, candidate: str = "") -> Learnt | None:
+    """The newest training that came to its end, or the newest that gave this candidate."""
     found = [collection.files.read(path) for path in collection.files.paths(LEARNT)]
     known = [msgspec.json.decode(data, type=Learnt) for data in found if data is not None]
-    return max(known, key=lambda one: one.at_ms, default=None)
+    return max((one for one in known if candidate in ("", one.candidate)), key=lambda one: one.at_ms, default=None)
 
 
 def keep_learnt(collection: Collection, learnt: Learnt) -> None:
@@ -53,7 +54,7 @@ def due(
 
     `drifted` says of which cameras something is no longer as it was: a reason once there is an answer to learn from.
     """
-    answered = [item for item in items if item.answer or item.complete]
+    answered = [item for item in items if _teaches(item)]
     if not answered or (before is not None and before.version == id):
         return ""
     since_ms = before.at_ms if before is not None else 0
@@ -88,6 +89,11 @@ def _drift(report: DriftReport) -> Iterator[str]:
             yield f"{where}: confidence was {report.usual_confidence:.2f}, now is {report.confidence:.2f}"
         elif one.drifted:
             yield f"{where}: things look otherwise, {one.distance / max(one.usual, 1e-6):.1f} times as far as usual"
+
+
+def _teaches(item: Item) -> bool:
+    """Whether something of it would be trained on: who denies an attribute alone teaches its classifier."""
+    return item.complete or (bool(item.answer) and any(box.kind != "pseudo" for box in item.learnt))
 
 
 def set_apart(items: Sequence[Item], since_ms: int) -> list[Item]:

@@ -20,10 +20,10 @@ from contracts.config import Models
 from contracts.controls import slot_of
 from contracts.errors import ModelError
 from contracts.fields import Stage
-from contracts.manifest import ModelManifest, Task, files_of, load_manifest, model_bytes
+from contracts.manifest import LEARNT, ModelManifest, Task, files_of, load_manifest, model_bytes
 from vault import PublicKey, Signer
 
-MANIFEST, CARD, LEARNT, LOG = "manifest.json", "card.md", "learnt.txt", "_log"
+MANIFEST, CARD, LOG = "manifest.json", "card.md", "_log"
 BESIDE = {".md": CARD, ".learnt": LEARNT}
 """What may lie beside a manifest under its name, and as what it is kept: see `register`."""
 CHANGED_WHILE_RUNNING: tuple[Task, ...] = ("detector", "classifier")
@@ -132,8 +132,16 @@ class Registry:
         return self._text("/".join((*_parts(id), CARD)))
 
     def learnt(self, id: str) -> frozenset[str]:
-        """The SHA-256 of the pictures that a version was trained on, empty where that is not known."""
-        return frozenset(self._text("/".join((*_parts(id), LEARNT))).split())
+        """The SHA-256 of the pictures that a version was trained on, empty where that is not known.
+
+        Raises ModelError where the list is not the one that the manifest names, and with it signs.
+        """
+        path = "/".join((*_parts(id), LEARNT))
+        data, lineage = self.files.read(path) or b"", self.manifest(id).lineage
+        named = [one.sha256 for one in (lineage.data if lineage is not None else ()) if one.name == LEARNT]
+        if named and named != [hashlib.sha256(data).hexdigest()]:
+            raise ModelError(f"{id}: {self.files.place(path)} is not the list that the manifest names")
+        return frozenset(data.decode(errors="replace").split())
 
     def report(self, decision: Decision) -> str:
         """The report of a gate, for people."""

@@ -99,6 +99,7 @@ class Renewal(Worker):
                 self.renew()
             except (PeopleOffError, VaultError, ModelError) as error:
                 log.info("enrolled pictures are left as they are: %s", error)
+                self.waiting = 0  # for nothing, until the next start
             except OperationalError as error:
                 log.warning("enrolled pictures can't be looked at anew, again: %s", error)
                 self._stop.wait(RETRY_S)

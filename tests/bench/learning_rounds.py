@@ -17,7 +17,7 @@ from archive.collection.seeing import decoded
 from archive.collection.store import Collection, Version
 from archive.evidence.files import Folder
 from contracts.manifest import ModelInput, ModelManifest, Provenance, load_manifest
-from tests.bench.lobby import ORDER, PERSON, Ensemble, Lobby, Shot, drawn, item_of, shots
+from tests.bench.lobby import CLIP_MS, ORDER, PERSON, START_MS, Ensemble, Lobby, Shot, drawn, item_of, shots
 from training.bundle import write_manifest
 from training.dataset import Sample as Truth
 from training.dataset import read_picture, read_sets
@@ -42,13 +42,13 @@ Results = dict[str, dict[str, Any]]
 class Bench:
     """All that the parts share: the data, the start, the recipe, and what was measured already."""
 
-    def __init__(self, shared: Path, out: Path, steps: int = 0, recipe: Path = RECIPE) -> None:
+    def __init__(self, shared: Path, out: Path, steps: int = 0, recipe: Path = RECIPE, seed: int = 0) -> None:
         self.data, self.out = shared / "data", out
         self.cache = out / "clips"
         base = read_recipe(recipe, FinetuneRecipe)
         schedule = msgspec.structs.replace(base.schedule, steps=steps or base.schedule.steps, threads=1)
         # A round is two passages: one held back to measure with would be half of what was said in it.
-        self.recipe = msgspec.structs.replace(base, schedule=schedule, measured=0.0)
+        self.recipe = msgspec.structs.replace(base, schedule=schedule, measured=0.0, seed=seed or base.seed)
         self.detector = load_recipe(RECIPES / "detector.yaml")
         self._file = out / "results.json"
 
@@ -158,7 +158,7 @@ def rounds(bench: Bench, part: str, labels: Sequence[int]) -> None:
             values = {"answers": told, "labels": sum(labels[:number])}
             if labels[number - 1] or any(told.values()):
                 version = collected(bench, folder, names, labels[number - 1])
-                trained(bench, name, bench.recipe, folder, version, work, bench.measured, values)
+                trained(bench, name, bench.recipe, folder, version, work, bench.measured, values, began_ms(names))
             else:
                 bench.note(name, bench.measured(manifest) | values | {"chosen": None})
         manifest = written if written.exists() else manifest
@@ -173,16 +173,25 @@ def trained(
     work: Path,
     measured: Callable[[Path], dict[str, Any]],
     values: dict[str, Any] | None = None,
+    since_ms: int = 0,
 ) -> None:
-    """Fine-tune the start on a version, and note how good the candidate is.
+    """Fine-tune the start on a version, and note how good the candidate is, and what it makes of words since then.
 
     Each training begins with the start, as `vedette learn` begins with the oldest ancestor: what rounds forget doesn't
     add up.
     """
-    written = finetune(recipe, bench.start(), Collection(Folder(folder / "collection")), version, bench.data, work)
+    collection = Collection(Folder(folder / "collection"))
+    written = finetune(recipe, bench.start(), collection, version, bench.data, work, since_ms=since_ms)
+    lineage = load_manifest(written).lineage
     report = msgspec.json.decode((work / "finetune.json").read_bytes())
     more = {"pictures": version.about.pictures, "chosen": report["chosen"], "tried": report["tried"]}
+    more["words"] = [[one.contradicted, one.words] for one in (lineage.words if lineage is not None else ())]
     bench.note(name, measured(written) | more | (values or {}))
+
+
+def began_ms(names: Sequence[str]) -> int:
+    """Before the first of these clips: all that is said of them is later."""
+    return START_MS + ORDER.index(names[0]) * CLIP_MS - 1
 
 
 def poisoned(bench: Bench, after: str, wrong: float) -> None:
@@ -198,7 +207,8 @@ def poisoned(bench: Bench, after: str, wrong: float) -> None:
     manifest = bench.out / after / f"round-{number - 1}" / "candidate" / "detector.json"
     told = answered(bench, folder, work, manifest, names, wrong)
     version = collected(bench, folder, names, labels, wrong)
-    trained(bench, f"poisoned-{number}", bench.recipe, folder, version, work, bench.measured, {"answers": told})
+    values, since_ms = {"answers": told}, began_ms(names)
+    trained(bench, f"poisoned-{number}", bench.recipe, folder, version, work, bench.measured, values, since_ms)
 
 
 def collected(bench: Bench, folder: Path, names: Sequence[str], labels: int, wrong: float = 0.0) -> Version:

@@ -36,12 +36,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided.
 
     `calibration` is how much larger the calibration error may be, `slowdown` how many times as long a picture may take.
+    `contradicted` is the share of people's new words that may be wrong: in well-known sets 3 % are, in the worst of
+    them 10 % (arXiv:2103.14749).
     """
 
     tolerance: float = 0.02
     confidence: Annotated[float, Meta(ge=0.5, lt=1)] = 0.95
     calibration: float = 0.05
     slowdown: float = 1.25
+    contradicted: float = 0.1
     resamples: int = 500
 
 
@@ -74,7 +77,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why a candidate is refused, or what speaks against it without refusing it."""
 
-    of: Literal["overall", "place", "thresholds", "calibration", "speed", "data"]
+    of: Literal["overall", "place", "thresholds", "calibration", "speed", "data", "words"]
     text: str
     camera: str = ""
     label: str = ""

@@ -29,7 +29,7 @@ def markdown(report: Report) -> str:
     parts.append(
         f"Allowed: {limits.tolerance:g} less AP50 or F1 (each bound with {limits.confidence:.0%} confidence, by "
         f"{limits.resamples} resamples of the pictures), {limits.calibration:g} more calibration error, "
-        f"{limits.slowdown:g} times the time."
+        f"{limits.slowdown:g} times the time, {limits.contradicted:.0%} of people's new words contradicted."
     )
     return "\n".join(parts) + "\n"
 

@@ -1,13 +1,16 @@
-"""One candidate before the gate: the sets are as frozen, it was not trained on them, and it sees more."""
+"""One candidate before the gate: the sets are as frozen, it was not trained on them, it sees more, and believes us."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from contracts.manifest import ModelManifest
 from training.gate.judge import Reason, Report, judge, refused
 from training.gate.predict import Model, see
 from training.gate.sets import GateSet, read_config, read_sets
+from training.gate.words import contradicted
 
 
 def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[str] = frozenset()) -> Report:
@@ -24,7 +27,14 @@ def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[s
         return refused(candidate[0].id, against[0].id, frozen, config.limits, reason)
     pictures = [picture for one in sets for picture in one.pictures]
     before, after = see((against, candidate), pictures, [file for one in sets for file in one.files])
-    return judge(pictures, before, after, frozen, config.limits)
+    report = judge(pictures, before, after, frozen, config.limits)
+    lineage = candidate[0].lineage
+    told = list(contradicted(lineage.words if lineage is not None else (), config.limits))
+    return msgspec.structs.replace(
+        report,
+        refusals=(*report.refusals, *(reason for refuses, reason in told if refuses)),
+        doubts=(*report.doubts, *(reason for refuses, reason in told if not refuses)),
+    )
 
 
 def _trained_on(candidate: ModelManifest, learnt: frozenset[str], sets: tuple[GateSet, ...]) -> Reason | None:

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.config_file import load
 from tests.builders import jpeg_of
 from tests.collection_tools import Answering, Told, box
 from tests.evidence_tools import AT_MS
 from vedette import dataset
+from vedette.alone import alone
+from vedette.errors import SetupError
 
 
 def test_pictures_go_out_and_come_back_labelled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,3 +53,14 @@ def test_a_version_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Captu
         "gate: 1 of 1 answered",
     ):
         assert part in said
+
+
+def test_one_at_a_time_collects(tmp_path: Path) -> None:
+    config_file, state = tmp_path / "my.yaml", tmp_path / "state"
+    config_file.write_text(
+        "site: {name: home}\ncameras: {gate: {inputs: [{url: clip.mp4}]}}\nconsole: {enabled: false}\n"
+    )
+    sets = dataset.DataSets(load(config_file), config_file, state)
+    with alone(state / "archive" / dataset.LOCK, "another"), pytest.raises(SetupError, match="Another collecting"):
+        sets.collect(AT_MS)
+    assert sets.collect(AT_MS) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from archive.collection.store import Collection
 from archive.collection.when import last_learnt
 from archive.evidence.files import Folder
-from archive.registry import registry_of
+from archive.registry import Registry, registry_of
 from bus.consuming import Record
 from bus.errors import BusError
 from contracts.codec import encode
@@ -24,6 +25,7 @@ from tests.gate_tools import bright_set
 from tests.golden.samples import SAMPLES
 from tests.registry_tools import SITE, made, opened
 from vedette.cli import main
+from vedette.dataset import DataSets
 from vedette.errors import RefusedError, SetupError
 from vedette.learn import Finetune, Learning, oldest
 
@@ -36,26 +38,27 @@ class Site:
     def __init__(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, in_service: dict[str, str]) -> None:
         self._root, self._state = tmp_path, tmp_path / "state"
         Answering(self._state / "archive").alert("a", "true")
-        self._config = tmp_path / "my.yaml"
-        self._config.write_text(
+        self.config = tmp_path / "my.yaml"
+        self.config.write_text(
             f"site: {{name: {SITE}}}\ncameras: {{gate: {{inputs: [{{url: clip.mp4}}]}}}}\nconsole: {{enabled: false}}\n"
             f"models: {{folder: {tmp_path}/registry}}\nstream: {{model: {made(tmp_path, '1', label_map=in_service)}}}\n"
             "learning: {replay: data, gate: gate.yaml, after_answers: 2}\n"
         )
         bright_set(tmp_path)
         capsys.readouterr()
-        main(["models", "freeze", str(tmp_path / "set.json"), "--config", str(self._config)])
+        main(["models", "freeze", str(tmp_path / "set.json"), "--config", str(self.config)])
         (tmp_path / "gate.yaml").write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
         self.trained, self.now_ms = 0, AT_MS
+        self.doubts, self.since_ms = dict[str, dict[str, float]](), list[int]()
 
     @property
     def loop(self) -> Learning:
-        return Learning(load(self._config), self._config, self._state, lambda: self.now_ms)
+        return Learning(load(self.config), self.config, self._state, lambda: self.now_ms)
 
     def answers(self) -> Answering:
         return Answering(self._state / "archive")
 
-    def training(self, sees: dict[str, str]) -> Finetune:
+    def training(self, sees: dict[str, str], version: str = "2") -> Finetune:
         """Stands for minutes of torch: it gives a model that sees these labels."""
 
         def finetune(arguments: list[str]) -> int:
@@ -63,18 +66,24 @@ class Site:
             given = dict(zip(arguments[2::2], arguments[3::2], strict=True))
             candidate = Path(given["--out"]) / "candidate"
             candidate.mkdir(parents=True)
-            model = made(self._root, "2", label_map=sees)
+            model = made(self._root, version, label_map=sees)
             for file in model.parent.glob("*.onnx"):
                 shutil.copy(file, candidate)
             shutil.copy(model, candidate / "detector.json")
+            (candidate / "detector.doubts").write_text(json.dumps(self.doubts))
+            self.since_ms.append(int(given["--since"]))
             return 0
 
         return finetune
 
-    def registered(self) -> list[str]:
-        found = registry_of(load(self._config).models, lambda: AT_MS)
+    @property
+    def registry(self) -> Registry:
+        found = registry_of(load(self.config).models, lambda: AT_MS)
         assert found is not None
-        return [version.id for version in found.versions()]
+        return found
+
+    def registered(self) -> list[str]:
+        return [version.id for version in self.registry.versions()]
 
 
 def test_it_waits_for_answers_then_trains_and_lets_the_gate_judge(
@@ -238,6 +247,48 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
     (copied,) = seen
     assert copied != collection.files.root
     assert not copied.exists()
+
+
+def test_what_a_training_doubts_waits_for_a_label_until_somebody_looked_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    sets, collection = DataSets(load(site.config), site.config, tmp_path / "state"), site.answers().collection
+    sets.collect(AT_MS)
+    (answered,) = collection.load().items
+    collection.keep_labels(answered.sha256, [], "bea", AT_MS)
+    site.doubts, site.now_ms = {answered.sha256: {"contradicted": 1.0}}, AT_MS + 1000
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    sets.collect(AT_MS + 2000)
+    assert [(one.sha256, one.reasons) for one in sets.queue()] == [(answered.sha256, ("contradicted",))]
+    collection.keep_labels(answered.sha256, [], "bea", AT_MS + 3000)
+    sets.collect(AT_MS + 4000)
+    assert sets.queue() == ()
+
+
+def test_only_words_since_the_model_in_service_are_held_against_the_candidate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    site.now_ms = AT_MS + 1000
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    site.registry.promote("detector@2", SITE, "everywhere", by="bea")
+    for number, now_ms in enumerate((2000, 3000), 3):
+        site.answers().alert(f"more{number}", "true", grey=30 * number)
+        site.now_ms = AT_MS + now_ms
+        with pytest.raises(RefusedError):
+            site.loop.learn("by hand", site.training(BLUE, version=str(number)))
+    assert site.since_ms == [0, AT_MS + 1000, AT_MS + 1000]
+
+
+@pytest.mark.parametrize(("code", "error"), [(2, ConfigError), (1, VedetteError)], ids=["wrong input", "anything else"])
+def test_how_a_training_failed_is_not_lost(
+    code: int, error: type[VedetteError], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    with pytest.raises(VedetteError, match="see above") as raised:
+        site.loop.learn("by hand", lambda _: code)
+    assert type(raised.value) is error
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,23 @@ from typing import Any
 
 import pytest
 
-from archive.collection.items import Item
+from archive.collection.items import Box, Item
 from archive.collection.store import Collection
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
 from archive.evidence.files import Folder
 from contracts.config import Learning
 from contracts.drift import DriftReport, Signal
-from tests.collection_tools import item
+from tests.collection_tools import box, item
 from tests.evidence_tools import AT_MS
 
 DAY_MS = 86_400_000
+PERSON, NO_HAT = box(kind="confirmed"), box(kind="background", attributes=("hard_hat:yes",))
 
 
-def answers(count: int, answer: str, at_ms: int, **more: str) -> list[Item]:
-    return [item(f"{answer}{at_ms}{n}", answer=answer, answered_at_ms=at_ms + n, **more) for n in range(count)]
+def answers(count: int, answer: str, at_ms: int, *, of: Box = PERSON, **more: str) -> list[Item]:
+    return [
+        item(f"{answer}{at_ms}{n}", AT_MS, of, answer=answer, answered_at_ms=at_ms + n, **more) for n in range(count)
+    ]
 
 
 def learnt(**changes: Any) -> Learnt:
@@ -37,6 +40,7 @@ BEFORE = answers(20, "true", AT_MS - DAY_MS)
         (None, [item()], 0, ""),
         (None, answers(49, "true", AT_MS), 0, ""),
         (None, answers(50, "true", AT_MS), 0, "50 new answers"),
+        (None, answers(50, "false", AT_MS, of=NO_HAT), 0, ""),
         (learnt(version="new"), answers(50, "true", AT_MS + 1), 0, ""),
         (learnt(), [*BEFORE, *answers(9, "false", AT_MS + 1)], 1, ""),
         (learnt(), [*BEFORE, *answers(10, "false", AT_MS + 1)], 1, "alerts of gate were right in 100%, now in 0%"),
@@ -48,6 +52,7 @@ BEFORE = answers(20, "true", AT_MS - DAY_MS)
         "no answers",
         "too few",
         "enough",
+        "of attributes, which teach another model",
         "learnt already",
         "too few to tell",
         "drift",
@@ -104,3 +109,5 @@ def test_the_last_training_is_known(tmp_path: Path) -> None:
     for one in (learnt(version="b", at_ms=AT_MS + 1), learnt(version="a")):
         keep_learnt(collection, one)
     assert last_learnt(collection) == learnt(version="b", at_ms=AT_MS + 1)
+    keep_learnt(collection, learnt(version="c", at_ms=AT_MS + 2, candidate="d@3"))
+    assert last_learnt(collection, "d@2") == learnt(version="b", at_ms=AT_MS + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from archive.evidence.files import Folder
 from archive.registry import Candidate, Registry, RegistryError, Standing, check_signature, signed
 from contracts.errors import ModelError
 from contracts.face_models import BUNDLED
-from contracts.manifest import Attribute, DataReference, Lineage, ModelManifest, load_manifest, signed_bytes
+from contracts.manifest import LEARNT, Attribute, DataReference, Lineage, ModelManifest, load_manifest, signed_bytes
 from stream.identity import cohort_of
 from tests.registry_tools import AT_MS, SITE, made, opened, pass_gate
 from vault import signing_key
@@ -85,6 +86,17 @@ def test_a_changed_manifest_is_refused(registry: Registry, tmp_path: Path) -> No
     file.write_bytes(file.read_bytes().replace(b'"low_threshold":0.5', b'"low_threshold":0.9'))
     with pytest.raises(ModelError, match="was changed after it was signed"):
         opened(tmp_path).verify("detector@2")
+
+
+def test_a_list_of_learnt_pictures_that_was_changed_is_no_list(registry: Registry, tmp_path: Path) -> None:
+    first = made(tmp_path, "2")
+    digest = hashlib.sha256(first.with_suffix(".learnt").read_bytes()).hexdigest()
+    lineage = Lineage(data=(DataReference(name=LEARNT, sha256=digest),))
+    registry.register(made(tmp_path, "2", lineage=lineage), by="bea")
+    assert registry.learnt("detector@2") == {"0" * 64, "1" * 64}
+    (tmp_path / "registry/detector/2" / LEARNT).write_text("")
+    with pytest.raises(ModelError, match="is not the list that the manifest names"):
+        registry.learnt("detector@2")
 
 
 def test_a_signature_is_of_a_trusted_key_and_of_all_that_is_said(tmp_path: Path) -> None:

@@ -125,3 +125,4 @@ def test_a_thread_that_cannot_ends_and_says_why(
     parts.people.renewal._thread.join(20)
     assert not parts.people.renewal._thread.is_alive()
     assert f"left as they are: {fault}" in caplog.text
+    assert parts.people.standing().renewing == 0, "nobody waits for what has ended"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import ConfigError
-from contracts.manifest import DataReference, Lineage
+from contracts.manifest import DataReference, Lineage, Words
 from tests.builders import DATA, manifest_of, shade_manifest
 from tests.gate_tools import bright_set
 from training.gate.predict import Model
@@ -76,6 +76,22 @@ def test_a_candidate_that_learnt_some_of_its_pictures_is_refused_unseen(gate: Pa
     learnt = [hashlib.sha256((gate.parent / f"{number}.jpg").read_bytes()).hexdigest() for number in (3, 4)]
     report = run(model("2"), model("1", **BLIND), gate, frozenset((*learnt, "0" * 64)))
     assert report.why == "it was trained on 2 pictures of the frozen set bright"
+
+
+@pytest.mark.parametrize(
+    ("contradicted", "of", "refused", "doubted"),
+    [(1, 24, False, False), (5, 21, True, False), (2, 5, False, True), (0, 0, False, False)],
+    ids=["as usual", "poisoned", "too few to tell", "nothing new"],
+)
+def test_a_candidate_that_contradicts_what_it_learnt_is_refused_by_name(
+    gate: Path, contradicted: int, of: int, refused: bool, doubted: bool
+) -> None:
+    words = Words(camera="hall", label="red", words=of, contradicted=contradicted, by={"anna": contradicted})
+    report = run(model("2", lineage=Lineage(words=(words,))), model("1", **BLIND), gate)
+    for reasons, there in ((report.refusals, refused), (report.doubts, doubted)):
+        assert [(one.of, one.camera, one.label) for one in reasons] == [("words", "hall", "red")] * there
+        said = f"{contradicted} of {of} new answers and labelled pictures are contradicted by what else is known"
+        assert all(f"{said} ({contradicted} by anna)" in one.text for one in reasons)
 
 
 @pytest.mark.parametrize("changed", ["0.jpg", "set.json"])
