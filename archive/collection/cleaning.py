@@ -136,20 +136,20 @@ def _predictions(boxes: Sequence[Box], labels: Sequence[str]) -> object:
 
 
 def _same_boxes(items: Sequence[Item]) -> list[list[Item]]:
-    found: list[list[Item]] = []
+    """Each picture comes to the first of those that look alike in which the same is at the same places."""
+    found: dict[tuple[tuple[str, bool], ...], list[tuple[tuple[Box, ...], list[Item]]]] = defaultdict(list)
     for item in items:
-        for group in found:
-            if _alike(item.learnt, group[0].learnt):
-                group.append(item)
-                break
+        boxes = item.learnt
+        alike = found[tuple(sorted((box.label, box.kind == "background") for box in boxes))]
+        group = next((group for others, group in alike if _alike(boxes, others)), None)
+        if group is None:
+            alike.append((boxes, [item]))
         else:
-            found.append([item])
-    return found
+            group.append(item)
+    return [group for alike in found.values() for _, group in alike]
 
 
 def _alike(ones: Sequence[Box], others: Sequence[Box]) -> bool:
-    if len(ones) != len(others):
-        return False
     return all(any(_is(one, other) for other in others) for one in ones)
 
 

@@ -42,6 +42,7 @@ from contracts.manifest import (
     ScoreLevel,
     ScoreTail,
     Signature,
+    Words,
 )
 from contracts.messages import (
     Message,
@@ -87,6 +88,13 @@ SIGNED = msgspec.structs.replace(
         recipe_sha256=SHA256,
     ),
     signature=Signature(key="ed25519:a2V5", value="c2lnbmVk"),
+)
+TOLD = msgspec.structs.replace(
+    MANIFEST,
+    lineage=Lineage(
+        parent="vedette-nano@2",
+        words=(Words(camera="gate", label="person", words=21, contradicted=6, by={"anna": 4, "bea": 2}),),
+    ),
 )
 EMBEDDER = ModelManifest(
     name="faces",
@@ -185,6 +193,7 @@ CONTROLS: dict[str, Message] = {
     ),
     "control_model_calibrated": _control(SetModel(manifest=EMBEDDER, folder="/models/faces/2")),
     "control_model_signed": _control(SetModel(manifest=SIGNED, folder="")),
+    "control_model_told": _control(SetModel(manifest=TOLD, folder="")),
     "control_model": _control(SetModel(manifest=MANIFEST, folder="/models/vedette-nano/3")),
     "control_model_canary": _control(
         SetModel(manifest=MANIFEST, folder="/models/vedette-nano/4", stage="canary", cameras=("gate",), share=0.5)

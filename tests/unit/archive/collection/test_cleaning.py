@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from archive.collection.cleaning import BADLY_PLACED, OVERLOOKED, clean, doubts, found_before, near_duplicates, words
+from archive.collection.duplicates import groups
 from archive.collection.items import Item
 from archive.collection.queue import queue
 from archive.collection.splits import split
@@ -32,6 +33,21 @@ def test_near_duplicates_look_alike_and_show_the_same() -> None:
         item("e", AT_MS, box(20, "background")),
     ]
     assert near_duplicates(items, lambda one: shown[one.sha256]) == [("a", "b")]
+
+
+def test_who_is_alike_is_a_group_whatever_the_order_and_the_size_of_it() -> None:
+    draw = np.random.default_rng(3)
+    scenes = draw.integers(0, 2**63, 20, dtype=np.uint64)[draw.integers(0, 20, 400)]
+    prints = scenes ^ (np.uint64(1) << draw.integers(0, 64, 400).astype(np.uint64))
+    given = ["" if n % 10 else f"passage {n % 3}" for n in range(400)]
+    near = np.bitwise_count(prints[:, None] ^ prints[None]) <= 1
+    told = np.array(given)
+    near |= (told[:, None] == told[None]) & (told != "")[None]
+    expected = np.arange(400)
+    for _ in range(400):
+        expected = np.where(near, expected[None], 400).min(1)
+    assert groups(prints, most_bits=1, given=given).tolist() == expected.tolist()
+    assert len(set(expected.tolist())) > 20
 
 
 def test_near_duplicates_of_different_days_are_never_on_both_sides() -> None:
