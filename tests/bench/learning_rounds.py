@@ -97,14 +97,18 @@ class Bench:
         return path
 
     def measured(self, manifest: Path) -> dict[str, Any]:
-        """Person AP50 on all clips that follow each round, and what `on_last` says."""
+        """Person AP50 on all clips that follow each round, and what `on_last` says.
+
+        `later` is without the last clips: what of a recipe is chosen, is chosen by that.
+        """
         detector = self._opened(manifest)
         found = {name: self._looked(detector, name) for name in ORDER}
-        after = [
-            (*(name for later in ROUNDS[number:] for name in later), *LAST) for number in range(1, len(ROUNDS) + 1)
-        ]
-        following = [self._ap([one for name in names for one in found[name]]) for names in after]
-        return self._summed(detector, {name: found[name] for name in LAST}) | {"following": following}
+        after = [[name for later in ROUNDS[number:] for name in later] for number in range(1, len(ROUNDS) + 1)]
+        following, later = (
+            [self._ap([one for name in (*names, *last) for one in found[name]]) for names in after]
+            for last in (LAST, ())
+        )
+        return self._summed(detector, {name: found[name] for name in LAST}) | {"following": following, "later": later}
 
     def on_last(self, manifest: Path) -> dict[str, Any]:
         """Person AP50 of the last clips, one by one too, and the mean AP50 on what was known before."""
