@@ -263,9 +263,9 @@ def budgets(bench: Bench, most: Sequence[int], seeds: Sequence[int]) -> None:
     folder = bench.out / "budgets"
     collection = Collection(Folder(folder / "collection"))
     items, truth = _pool(bench, collection)
-    for budget in most:
-        for seed in seeds:
-            order = np.random.default_rng(seed).permutation(len(items))
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(len(items))
+        for budget in most:
             sides = {
                 "hard": {one.sha256 for one in queue(items, budget)},
                 "random": {items[place].sha256 for place in order[:budget]},
@@ -276,7 +276,7 @@ def budgets(bench: Bench, most: Sequence[int], seeds: Sequence[int]) -> None:
                     continue
                 labelled = [_labelled(item, truth[item.sha256]) for item in items if item.sha256 in chosen]
                 version = collection.load(collection.commit(labelled, 0).id)
-                recipe = msgspec.structs.replace(bench.recipe, measured=0.0, seed=seed)
+                recipe = msgspec.structs.replace(bench.recipe, seed=seed)
                 trained(bench, name, recipe, folder, version, folder / name, bench.on_last)
 
 

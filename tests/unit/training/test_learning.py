@@ -34,4 +34,6 @@ def test_answers_become_a_candidate_that_the_gate_has_judged(
     lineage = registry.manifest(learnt.candidate).lineage
     assert lineage is not None
     assert (lineage.parent, lineage.data[0].sha256) == (site.model.id, learnt.version)
+    assert [(one.camera, one.label, one.words) for one in lineage.words] == [("gate", "person", 6)]
+    assert registry.learnt(learnt.candidate)
     assert registry.standing("home")["detector"].in_service == site.model.id
