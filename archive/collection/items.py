@@ -15,6 +15,8 @@ Kind = Literal["confirmed", "pseudo", "background"]
 Source = Literal["alert", "sample", "import"]
 """Evidence (of an alert, or a picture in which something was missed), a frame worth a look, or a labelling tool."""
 
+AGAIN = "looked at again"
+"""The reason of a picture that was labelled after somebody's words about it had been doubted."""
 SAME = 0.5
 """Boxes that overlap (IoU) by so much are of the same thing."""
 

@@ -35,11 +35,17 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     doubts: dict[str, dict[str, float]] = {}
 
 
-def last_learnt(collection: Collection, candidate: str = "") -> Learnt | None:
-    """The newest training that came to its end, or the newest that gave this candidate."""
+def trainings(collection: Collection) -> list[Learnt]:
+    """All that came to their end, the oldest first."""
     found = [collection.files.read(path) for path in collection.files.paths(LEARNT)]
     known = [msgspec.json.decode(data, type=Learnt) for data in found if data is not None]
-    return max((one for one in known if candidate in ("", one.candidate)), key=lambda one: one.at_ms, default=None)
+    return sorted(known, key=lambda one: one.at_ms)
+
+
+def last_learnt(collection: Collection, candidate: str = "") -> Learnt | None:
+    """The newest training that came to its end, or the newest that gave this candidate."""
+    fitting = [one for one in trainings(collection) if candidate in ("", one.candidate)]
+    return fitting[-1] if fitting else None
 
 
 def keep_learnt(collection: Collection, learnt: Learnt) -> None:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from archive.collection.items import SAME, Box, Item, overlap
+from archive.collection.items import AGAIN, SAME, Box, Item, overlap
 from archive.collection.queue import PASSED_MS
 from archive.collection.seeing import SEEN, SURE
 from contracts.manifest import Words
@@ -47,7 +47,7 @@ def words(
 ) -> list[Word]:
     """The words of later than `since_ms` about these labels in the pictures (SHA-256) that a model `learnt`.
 
-    `sees` is that model, `items` are all of the collection.
+    `sees` is that model, `items` are all of the collection. Who looked again and says the same is believed.
     """
     there, at_ms = _Confirmed(items), _told_at_ms(items)
     about: dict[tuple[str, str, str, str], dict[str, bool]] = defaultdict(dict)
@@ -58,7 +58,7 @@ def words(
         for label in labels:
             boxes = [box for box in seen if box.label == label]
             if whole:
-                wrong = _overlooked(item, label, boxes, there)
+                wrong = AGAIN not in item.reasons and _overlooked(item, label, boxes, there)
                 about[item.camera, label, item.answered_by, item.sha256][item.sha256] = wrong
             for said in (box for box in answers if box.label == label):
                 about[item.camera, label, said.by, said.alert][item.sha256] = _wrong(item, said, boxes, there)
@@ -99,12 +99,11 @@ class _Confirmed:
             for box in _said(item):
                 if box.kind == "confirmed":
                     places[item.camera, box.label].append((item.captured_at_ms, box))
-        self._places = places
+        self._places = {key: ([at_ms for at_ms, _ in known], known) for key, known in places.items()}
 
     def around(self, item: Item, label: str) -> list[Box]:
         """The places at which it was within PASSED_MS before the picture, and within as much after."""
-        known = self._places[item.camera, label]
-        times = [at_ms for at_ms, _ in known]
+        times, known = self._places.get((item.camera, label), ([], []))
         at_ms = item.captured_at_ms
         before = known[bisect_left(times, at_ms - PASSED_MS) : bisect_left(times, at_ms)]
         after = known[bisect_right(times, at_ms) : bisect_right(times, at_ms + PASSED_MS)]

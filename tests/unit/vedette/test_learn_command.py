@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from archive.collection.items import AGAIN
 from archive.collection.store import Collection
 from archive.collection.when import last_learnt
 from archive.evidence.files import Folder
@@ -264,6 +265,12 @@ def test_what_a_training_doubts_waits_for_a_label_until_somebody_looked_again(
     collection.keep_labels(answered.sha256, [], "bea", AT_MS + 3000)
     sets.collect(AT_MS + 4000)
     assert sets.queue() == ()
+    assert collection.load().items[0].reasons[-1] == AGAIN
+    site.doubts = {}
+    site.now_ms = AT_MS + 5000
+    with pytest.raises(RefusedError):
+        site.loop.learn("by hand", site.training(BLUE, version="3"))
+    assert collection.load().items[0].reasons[-1] == AGAIN, "also when another training has ended"
 
 
 def test_only_words_since_the_model_in_service_are_held_against_the_candidate(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
-from archive.collection.items import Box, Item
+from archive.collection.items import AGAIN, Box, Item
 from archive.collection.words import DOUBTED, counted, doubts, words
 from contracts.manifest import Words
 from tests.collection_tools import box, item
@@ -76,6 +77,11 @@ def test_who_was_there_before_and_after_was_there(
 ) -> None:
     around = [answered("b", "confirmed", AT_MS - before_ms), labelled("c", AT_MS + after_ms, x)]
     assert contradicted([*around, denied], UNSURE) == ["a"] * wrong
+
+
+def test_who_looked_again_is_believed() -> None:
+    again = msgspec.structs.replace(labelled("a", AT_MS), reasons=(AGAIN,))
+    assert contradicted([again], SURE) == []
 
 
 def test_an_answer_is_one_word_however_many_pictures_show_its_track() -> None:
