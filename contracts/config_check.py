@@ -291,10 +291,6 @@ def _brokers(kafka: Kafka) -> None:
         raise ConfigError("kafka.tls", "certificate and key belong together")
 
 
-def _is_port(text: str) -> bool:
-    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
-
-
 def _ports(config: Config) -> None:
     """Each on this machine is another; 0 means none."""
     for part, host in (("edge", config.edge.metrics_host), ("stream", config.stream.metrics_host)):

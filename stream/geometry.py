@@ -78,12 +78,6 @@ def clip_to_picture(xyxy: ArrayLike, width: float, height: float) -> Floats:
     return np.clip(as_boxes(xyxy), 0.0, np.array([width, height, width, height], dtype=np.float64))
 
 
-def bottom_centre(xyxy: ArrayLike) -> Floats:
-    """The points [N,2] where boxes [N,4] stand: the middle of the lower edge."""
-    boxes = as_boxes(xyxy)
-    return np.stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]), axis=1)
-
-
 def point_in_polygon(points: ArrayLike, polygon: ArrayLike) -> Bools:
     """Which of points [N,2] lie in polygon [K,2]: bool[N], the edge belongs to it.
 

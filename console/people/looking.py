@@ -106,15 +106,19 @@ class Looking:
             _view(one, calibration.strangers(strength, float(score), 1))
             for one, score in zip(sightings, alike, strict=True)
         ]
+        self._record(who, sought, len(found), now_ms)
+        return found
+
+    def _record(self, who: Who, sought: Sought, found: int, now_ms: int) -> None:
+        """A search stands in the audit: from what, where, of when, and how many were found."""
         details = {
             "source": source_name(sought.source),
             "cameras": list(sought.cameras),
             "since_ms": sought.since_ms,
             "until_ms": sought.until_ms,
-            "found": len(found),
+            "found": found,
         }
         self._store.audit.record(at_ms=now_ms, who=who.name, action="search", subject="sightings", details=details)
-        return found
 
 
 def _seen(who: Who, wanted: tuple[str, ...]) -> frozenset[str] | None:

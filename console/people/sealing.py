@@ -81,11 +81,6 @@ def sealed_denial(key: Key, denial_id: str, vector: bytes) -> bytes:
     return sealed(key, vector, f"denial/{denial_id}".encode())
 
 
-def opened_denial(key: Key, row: DenialRow) -> bytes:
-    """What `sealed_denial` sealed; raises VaultError."""
-    return opened(key, row.sealed, f"denial/{row.id}".encode())
-
-
 def told_denial(row: DenialRow) -> SetDenial:
     """What the jobs are told of a denial."""
     return SetDenial(id=row.id, person_id=row.person, model=row.model, sealed=row.sealed)

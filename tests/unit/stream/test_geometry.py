@@ -73,10 +73,6 @@ def test_clip_to_picture():
     np.testing.assert_allclose(geometry.clip_to_picture([(-5, 3, 700, 500)], 640, 480), [(0, 3, 640, 480)])
 
 
-def test_bottom_centre_is_the_middle_of_the_lower_edge():
-    np.testing.assert_allclose(geometry.bottom_centre([(10, 20, 30, 60)]), [(20, 60)])
-
-
 @pytest.mark.parametrize(
     ("point", "polygon", "inside"),
     [
