@@ -14,6 +14,7 @@ from console.pages.identity import identity_of
 from console.pages.texts import ALERTS, IDENTITY
 from console.pages.times import delayed, stamp
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
+from contracts.fields import QUESTION
 from contracts.messages import Alert, Condition
 
 CLIP_PATIENCE_MS = 120_000
@@ -110,12 +111,17 @@ def _said(answer: AnswerRow, zone: str) -> str:
     )
 
 
+def _rule(alert: Alert) -> str:
+    """The rule, its kind and version; a question is of none."""
+    return "" if alert.kind == QUESTION else f"{alert.rule} · {alert.kind} · {alert.rule_version & 0xFFFFFFFF:08x}"
+
+
 def _versions(alert: Alert) -> list[tuple[str, str]]:
     delay_ms = alert.decided_at_ms - alert.at_ms if alert.decided_at_ms else 0
     return [
         (ALERTS["version_model"], alert.model),
         (ALERTS["version_config"], alert.config_version),
-        (ALERTS["version_rule"], f"{alert.rule} · {alert.kind} · {alert.rule_version & 0xFFFFFFFF:08x}"),
+        (ALERTS["version_rule"], _rule(alert)),
         (ALERTS["version_revision"], str(alert.revision)),
         (ALERTS["version_score"], f"{alert.score:.3g}"),
         (ALERTS["version_delay"], delayed(delay_ms) if delay_ms else ""),

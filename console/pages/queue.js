@@ -295,7 +295,7 @@ export default {
         <Row v-for="(row, place) in [group.lead, ...shownUnder(group)]" :key="row.id" :row="row" :under="place > 0" :chosen="row.id === chosen" :ticked="ticked.has(row.id)" :minute="closed(row) ? 0 : minute" :seeing="seeing[row.id]" :fresh="isFresh(row)" :lit="lit" :t="t" :zone="zone" @choose="choose(row.id)" @tick="tick(group, row)" />
         <button v-if="group.under.length > 2" class="unfold" :aria-expanded="unfolded.has(group.id)" @click="unfolded.has(group.id) ? unfolded.delete(group.id) : unfolded.add(group.id)">{{ unfolded.has(group.id) ? t.fold : filled(t.unfold, { count: group.under.length - 2 }) }}</button>
       </li>
-      <li v-if="!rows.size && !loading" class="empty"><h2>{{ filtered ? t.none_filtered : t['none_' + filter.status] }}</h2><p>{{ filtered ? t.none_filtered_hint : t.none_hint }}</p></li>
+      <li v-if="!rows.size && !loading" class="empty"><h2>{{ filtered ? t.none_filtered : t['none_' + filter.status] }}</h2><p>{{ filtered ? t.none_filtered_hint : t['none_hint_' + filter.status] ?? t.none_hint }}</p></li>
     </ul>
   </section>
   <section class="detail" :aria-label="t.detail" tabindex="-1">

@@ -65,6 +65,29 @@ def test_an_alert_is_seen_opened_and_explained(site: ConsoleSite, opened: Opened
     shot(page, "alerts")
 
 
+def test_questions_stand_apart_with_a_picture_each_and_are_answered_with_yes_or_no(
+    site: ConsoleSite, opened: Opened, shot: Shot
+) -> None:
+    word = "w" + uuid.uuid4().hex[:10]
+    question = {"kind": "question", "rule": "question", "severity": "info", "state": "end", "trace": ()}
+    why = f"is this a person? {word}"
+    first, second = (site.alert(camera="hall", why=why, instructions="", **question) for _ in range(2))
+    expect(opened(f"/?text={word}").get_by_role("heading", name="No alert matches these filters")).to_be_visible()
+    page = opened(f"/?status=questions&text={word}")
+    expect(page.locator(".alert .thumb")).to_have_count(2)  # no incident: each is about something else
+    row(page, first.id).locator("button.open").click()
+    answers = page.get_by_role("toolbar", name="Answers")
+    expect(answers.get_by_role("button", name="Yes")).to_be_visible()
+    expect(answers.get_by_role("button", name="Nuisance")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Why it fired")).to_have_count(0)
+    assert findings(page) == []
+    shot(page, "questions")
+    answers.get_by_role("button", name="Yes").click()
+    expect(row(page, first.id)).to_have_count(0)
+    expect(row(page, second.id)).to_be_visible()
+    expect(row(opened(f"/?status=answered&text={word}"), first.id)).to_contain_text("Yes")
+
+
 LISTENING = """
     window.heard = { notes: 0, notifications: [] };
     const note = AudioContext.prototype.createOscillator;

@@ -2,6 +2,7 @@
 import { Icon, at, lasting, percent, filled } from "/assets/panel.js";
 import { Identity } from "/assets/identity.js";
 import { Overlay } from "/assets/overlay.js";
+import { verdictOf } from "/assets/row.js";
 
 export const Detail = {
   props: { d: Object, row: Object, t: Object, zone: String, me: Object, clock: Number, seeing: Array },
@@ -11,6 +12,11 @@ export const Detail = {
   watch: { "d.frame"() { this.failed = false; }, "d.id"() { this.zoomed = false; this.heated = ""; this.size = null; this.failed = false; this.$el.parentElement?.scrollTo(0, 0); } },
   computed: {
     state() { return this.row ?? this.d; },
+    isQuestion() { return this.d.kind === "question"; },
+    verdicts() {
+      const answers = this.isQuestion ? [["t", "true"], ["f", "false"]] : [["t", "true"], ["f", "false"], ["n", "nuisance"]];
+      return answers.map(([key, value]) => ({ key, value, text: this.isQuestion ? this.t["verdict_question_" + value] : this.t["key_" + key] }));
+    },
     others() { return this.seeing.filter((name) => name !== this.me.name); },
     /** The picture enlarged so that the box fills half of it. */
     zoom() {
@@ -23,7 +29,7 @@ export const Detail = {
     lasted() { return (this.d.ended_at_ms || Math.max(this.d.at_ms, this.d.state === "end" ? 0 : this.clock)) - this.d.started_at_ms; },
   },
   methods: {
-    at(ms, style = "time") { return at(ms, this.zone, style); }, lasting, percent, filled,
+    at(ms, style = "time") { return at(ms, this.zone, style); }, lasting, percent, filled, verdictOf,
     toggleOverlay() { this.drawn = !this.drawn; }, toggleZoom() { this.zoomed = !this.zoomed; },
     /** Where the model saw it: made on demand, which takes seconds; the picture stays until it is there. */
     async explain() {
@@ -44,17 +50,17 @@ export const Detail = {
 <div class="answerbar" role="toolbar" :aria-label="t.answers">
   <button class="button narrow" @click="$emit('close')">{{ t.back }}</button>
   <button :class="['button', state.status === 'open' ? 'primary' : '']" :disabled="!me.may_answer || state.status !== 'open'" @click="$emit('act', 'a')">{{ t.key_a }} <kbd>a</kbd></button><span class="sep"></span>
-  <button v-for="[key, value] in [['t', 'true'], ['f', 'false'], ['n', 'nuisance']]" :key="key" :class="['button', value]" :aria-pressed="state.verdict === value" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button><span class="sep"></span>
+  <button v-for="{ key, value, text } in verdicts" :key="key" :class="['button', value]" :aria-pressed="state.verdict === value" :disabled="!me.may_answer" @click="$emit('act', key)">{{ text }} <kbd>{{ key }}</kbd></button><span class="sep"></span>
   <button v-for="key in ['c', 'm', 'e', 's']" :key="key" class="button" :disabled="!me.may_answer" @click="$emit('act', key)">{{ t['key_' + key] }} <kbd>{{ key }}</kbd></button>
 </div>
 <article class="wide">
   <header class="headline">
     <div class="row"><span :class="['sev', d.severity]">{{ t['severity_' + d.severity] }}</span>
-      <span v-if="state.verdict" :class="['badge', state.verdict === 'true' ? 'good' : 'bad']">{{ t['verdict_' + state.verdict] }}</span><span v-else :class="['badge', state.status === 'open' ? 'warn' : 'accent']">{{ t['status_' + state.status] }}</span>
+      <span v-if="state.verdict" :class="['badge', state.verdict === 'true' ? 'good' : 'bad']">{{ verdictOf({ kind: d.kind, verdict: state.verdict }, t) }}</span><span v-else :class="['badge', state.status === 'open' ? 'warn' : 'accent']">{{ t['status_' + state.status] }}</span>
       <span v-if="d.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="d.late" class="badge warn" :title="t.late_hint">{{ t.late }}</span><span v-if="state.escalated_at_ms" class="badge bad">{{ t.escalated }}</span><span v-if="state.assigned_to" class="badge">→ {{ state.assigned_to }}</span><span v-for="who in others" :key="who" class="badge accent"><span class="avatar" style="width:16px;height:16px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ filled(t.also_here, { who }) }}</span></div>
     <h1>{{ d.why }}</h1>
     <p class="facts"><span><b>{{ d.camera_name }}</b><template v-if="d.zone"> · {{ d.zone }}</template></span><span><b>{{ at(d.started_at_ms, 'full') }}</b> · {{ filled(t.ago, { time: lasting(clock - d.started_at_ms) }) }}</span>
-      <span>{{ d.state === 'end' ? filled(t.lasted, { time: lasting(lasted) }) : filled(t.lasting, { time: lasting(lasted) }) }}</span>
+      <span v-if="!isQuestion">{{ d.state === 'end' ? filled(t.lasted, { time: lasting(lasted) }) : filled(t.lasting, { time: lasting(lasted) }) }}</span>
       <span v-if="d.evidence && d.evidence.xyxy">{{ d.label }} <b>{{ percent(d.evidence.confidence) }}</b> <span class="meter" aria-hidden="true"><i :style="{ width: d.evidence.confidence * 100 + '%' }"></i></span></span></p>
   </header>
   <div class="stack" style="gap:14px">
@@ -73,7 +79,7 @@ export const Detail = {
     <p v-if="d.evidence" class="dim" style="font-size:12.5px">{{ filled(t.taken, { time: at(d.evidence.captured_at_ms, 'full'), width: d.evidence.width, height: d.evidence.height }) }}</p>
   </div>
   <div class="columns">
-    <section class="card"><h2>{{ t.why_values }}</h2><table class="table trace"><thead><tr><th scope="col">{{ t.condition }}</th><th scope="col">{{ t.wanted }}</th><th scope="col">{{ t.got }}</th></tr></thead>
+    <section v-if="d.trace.length" class="card"><h2>{{ t.why_values }}</h2><table class="table trace"><thead><tr><th scope="col">{{ t.condition }}</th><th scope="col">{{ t.wanted }}</th><th scope="col">{{ t.got }}</th></tr></thead>
       <tbody><tr v-for="one in d.trace" :key="one.name"><td>{{ one.name }}</td><td>{{ one.wanted }}</td><td :class="['got', one.met ? 'good' : 'bad']">{{ one.got }}<span class="sr">{{ one.met ? t.met : t.not_met }}</span></td></tr></tbody></table></section>
     <section class="card"><h2>{{ t.history }}</h2><ol class="history"><li v-for="(one, i) in d.history" :key="i"><time>{{ at(one.at_ms) }}</time><span><b v-if="one.who">{{ one.who }}</b>{{ (one.who ? ' ' : '') + one.text }}<q v-if="one.words">{{ one.words }}</q></span></li></ol></section>
     <section class="card"><h2>{{ t.evidence }}</h2><p class="dim">{{ t.evidence_hint }}</p>

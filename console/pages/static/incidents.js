@@ -1,4 +1,5 @@
 // Groups alerts to incidents: one camera's alerts that follow each other are one thing for an operator to look at.
+// Questions are not: each is about something else, and is answered by its own picture.
 
 export const RANK = { critical: 5, high: 4, medium: 3, low: 2, info: 1 };
 
@@ -12,7 +13,7 @@ const worse = (a, b) => RANK[b.severity] - RANK[a.severity] || b.started_at_ms -
 export function incidents(rows) {
   const byCamera = new Map();
   for (const row of rows) {
-    const key = row.site + "/" + row.camera;
+    const key = row.kind === "question" ? row.id : row.site + "/" + row.camera;
     if (!byCamera.has(key)) byCamera.set(key, []);
     byCamera.get(key).push(row);
   }

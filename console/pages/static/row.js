@@ -5,6 +5,9 @@ import { Icon, at, lasting } from "/assets/panel.js";
 // its picture at once (in a flood these questions cost more than the rows). Ends after half a minute.
 const AGAIN_MS = [700, 1300, 3000, 8000, 16000];
 
+/** What was answered: a question with yes or no. */
+export const verdictOf = (one, t) => (one.kind === "question" && t["verdict_question_" + one.verdict]) || t["verdict_" + one.verdict];
+
 export const Row = {
   // minute: the time in coarse steps; fresh: whether it has just come, lit: whether that is to be seen, both asked once.
   props: { row: Object, under: Boolean, chosen: Boolean, ticked: Boolean, minute: Number, seeing: Array, fresh: Boolean, lit: Boolean, t: Object, zone: String },
@@ -15,6 +18,7 @@ export const Row = {
   mounted() { if (this.fresh && this.row.snapshot) this.again(); },
   unmounted() { clearTimeout(this.waiting); },
   methods: {
+    verdictOf,
     again() {
       this.pictured = false;
       clearTimeout(this.waiting);
@@ -36,10 +40,10 @@ export const Row = {
     <span class="top"><span class="sev">{{ t['severity_' + row.severity] }}</span><b>{{ row.camera_name }}<template v-if="row.zone"> · {{ row.zone }}</template></b><time>{{ time }}</time></span>
     <span class="why">{{ row.why }}</span>
     <span v-if="!under" class="meta"><span v-if="row.status === 'open'" :class="['badge', escalated ? 'bad' : 'warn']">{{ escalated ? t.escalated : t.status_open }} · {{ since }}</span>
-      <span v-else class="badge" :class="{ accent: row.status === 'acknowledged', good: row.verdict === 'true', bad: row.verdict === 'false' }">{{ row.verdict ? t['verdict_' + row.verdict] : t['status_' + row.status] }}</span>
+      <span v-else class="badge" :class="{ accent: row.status === 'acknowledged', good: row.verdict === 'true', bad: row.verdict === 'false' }">{{ row.verdict ? verdictOf(row, t) : t['status_' + row.status] }}</span>
       <span v-if="row.assigned_to" class="badge">→ {{ row.assigned_to }}</span><span v-if="row.state !== 'end'" class="badge good">{{ t.ongoing }}</span><span v-if="row.late" class="badge warn">{{ t.late }}</span>
       <span v-for="who in seeing || []" :key="who" class="badge accent"><span class="avatar" style="width:15px;height:15px;font-size:9px" aria-hidden="true">{{ who[0] }}</span>{{ who }}</span>
-      <span class="rule">{{ row.rule }}</span></span>
+      <span v-if="row.kind !== 'question'" class="rule">{{ row.rule }}</span></span>
   </button>
 </div>`,
 };
