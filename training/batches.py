@@ -21,7 +21,10 @@ MOST_DECODED_BYTES = 2 << 30
 
 
 class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
-    """Item k is the k-th augmented picture of the run; which samples go into it is drawn from Generator((seed, k))."""
+    """Item k is the k-th augmented picture of the run; which samples go into it is drawn from Generator((seed, k)).
+
+    Of a recipe with `windows` the first so many come again and again, in the same batches, and are kept in memory.
+    """
 
     def __init__(self, sets: Sequence[DataSet], recipe: DetectorRecipe, length: int) -> None:
         self._sets = [item for item in sets if item.config.weight > 0]
@@ -31,11 +34,20 @@ class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
         self._length = length
         self._decoded: dict[Path, tuple[Picture, float]] = {}
         self._decoded_bytes = 0
+        self._windows: dict[int, tuple[Tensor, Targets]] = {}
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> tuple[Tensor, Targets]:
+        if not self._recipe.windows:
+            return self._made(index)
+        window = index % self._recipe.windows
+        if window not in self._windows:
+            self._windows[window] = self._made(window)
+        return self._windows[window]
+
+    def _made(self, index: int) -> tuple[Tensor, Targets]:
         rng = np.random.default_rng((self._recipe.seed, index))
         count = 4 if rng.random() < self._recipe.augment.mosaic else 1
         parts = [self._draw(rng) for _ in range(count)]
@@ -46,6 +58,7 @@ class TrainingPictures(Dataset[tuple[Tensor, Targets]]):
             torch.from_numpy(made.weights),
             made.distil,
             made.partly,
+            index,
         )
         return torch.from_numpy(made.picture).permute(2, 0, 1), targets
 

@@ -6,7 +6,7 @@ bit. The branch has cells of its own, so that a label's boxes are its own too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,10 @@ class Seen(NamedTuple):
     stages: tuple[Tensor, ...]
     levels: tuple[Tensor, ...]
     answers: tuple[Tensor, ...]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Seen:
+        """All of it changed alike."""
+        return Seen(*(tuple(change(one) for one in part) for part in self))
 
 
 class Correction(nn.Module):
@@ -87,3 +91,15 @@ class Branch(nn.Module):
 
     def _cells(self, correction: nn.Module, stride: int, stage: Tensor, level: Tensor, answer: Tensor) -> Tensor:
         return decode(answer.index_select(1, self.columns) + correction(stage, level), stride)
+
+
+class Branches(nn.ModuleList):
+    """The branches of a network, no label in two of them: what was seen to the predictions of each."""
+
+    def forward(self, seen: Seen) -> tuple[Tensor, ...]:
+        return tuple(branch(seen) for branch in self)
+
+    @property
+    def channels(self) -> tuple[tuple[int, ...], ...]:
+        """The class channels of each."""
+        return tuple(branch.channels for branch in self)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.batches import TrainingPictures, collate
+from training.branch import Seen
 from training.dataset import DataSet, list_skipped, read_sets
 from training.fit import Task, blend, fit
 from training.loss import Targets, answered, detection_loss, distillation_loss
@@ -59,23 +61,29 @@ def fit_detector(
     """
     start.to(place.device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
     pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
-    branch = start.branch
-    loss = DetectorLoss(start, recipe, place.device) if branch is None else BranchLoss(start, recipe, place.device)
+    branched = len(start.branches) > 0
+    loss = BranchLoss(start, recipe, place.device) if branched else DetectorLoss(start, recipe, place.device)
     task = Task(
         NAME,
         msgspec.json.encode(recipe),
         pictures,
         loss,
         recipe.schedule,
-        frozen=recipe.freeze,
+        frozen=frozen_branches(start, recipe) if branched else recipe.freeze,
         collate=collate,
         relative=relative,
     )
-    if branch is None:
+    if not branched:
         return fit(copy.deepcopy(start), task, place, out)
     net = copy.deepcopy(start)
-    net.branch = fit(copy.deepcopy(branch), task, place, out)
+    net.branches = fit(copy.deepcopy(start.branches), task, place, out)
     return net
+
+
+def frozen_branches(start: DetectorNet, recipe: DetectorRecipe) -> tuple[str, ...]:
+    """The prefixes of the branches that speak for none of the recipe's branch labels."""
+    own = set(recipe.branch_channels)
+    return tuple(f"{index}." for index, channels in enumerate(start.branches.channels) if own.isdisjoint(channels))
 
 
 class DetectorLoss:
@@ -113,27 +121,53 @@ class DetectorLoss:
         return parts | {"distil": distillation_loss(predicted[distil], first, self._config, said)}
 
 
-class BranchLoss(DetectorLoss):
-    """The same for a branch alone: the model is the start's branch, and what it reads is computed without gradient.
+class Looked(NamedTuple):
+    """What the frozen network makes of a batch, and what the start's branches say to its distilled pictures."""
 
-    A box of another label is an object to it, and none of its own.
+    seen: Seen
+    firsts: tuple[Tensor, ...]
+
+
+class BranchLoss(DetectorLoss):
+    """The same for the branches alone: the model is the start's, and what they read is computed without gradient.
+
+    A box of another label is an object to a branch, and none of its own. Each part is the sum over those branches that
+    are trained.
     """
 
     def __init__(self, start: DetectorNet, recipe: DetectorRecipe, device: torch.device) -> None:
         super().__init__(start, recipe, device)
-        assert start.branch is not None
-        own = start.branch.channels
-        self._column = torch.full((len(recipe.channels),), -1, device=device)
-        self._column[list(own)] = torch.arange(len(own), device=device)
+        frozen = frozen_branches(start, recipe)
+        self._columns: dict[int, Tensor] = {}
+        for index, own in enumerate(start.branches.channels):
+            if f"{index}." not in frozen:
+                self._columns[index] = torch.full((len(recipe.channels),), -1, device=device)
+                self._columns[index][list(own)] = torch.arange(len(own), device=device)
+        self._again = recipe.windows > 0
+        self._kept: dict[int, Looked] = {}
 
     def __call__(self, model: nn.Module, batch: tuple[Tensor, list[Targets]]) -> dict[str, Tensor]:
         """See the class."""
-        with torch.no_grad():
-            look = self._start.look(batch[0].float().contiguous(memory_format=torch.channels_last))
-        targets = [replace(target, channels=self._column[target.channels]) for target in batch[1]]
-        distil = self._distil(targets)
-        first = look.branch[distil] if look.branch is not None and bool(distil.any()) else None
-        return self._parts(model(look.seen), first, targets)
+        pictures, targets = batch
+        looked = self._kept.get(targets[0].window)
+        if looked is None:
+            looked = self._look(pictures, self._distil(targets))
+            if self._again:
+                self._kept[targets[0].window] = looked
+        predicted, sums = model(looked.seen.each(Tensor.float)), defaultdict[str, list[Tensor]](list)
+        for index, column in self._columns.items():
+            own = [replace(target, channels=column[target.channels]) for target in targets]
+            first = looked.firsts[index] if looked.firsts else None
+            for name, part in self._parts(predicted[index], first, own).items():
+                sums[name].append(part)
+        return {name: torch.stack(parts).sum() for name, parts in sums.items()}
+
+    @torch.no_grad()
+    def _look(self, pictures: Tensor, distil: Tensor) -> Looked:
+        look = self._start.look(pictures.float().contiguous(memory_format=torch.channels_last))
+        firsts = tuple(cells[distil] for cells in look.branches) if bool(distil.any()) else ()
+        # Half as precise takes half the memory: 8 windows of 256 pixels are 4 MB.
+        return Looked(look.seen.each(Tensor.half) if self._again else look.seen, firsts)
 
 
 def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
@@ -144,9 +178,15 @@ def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
         if not path.exists():
             raise ConfigError("start", f"{recipe.start} is not in the data folder")
         net = load_start(path, recipe)
-    if recipe.branch and net.branch is None:
-        net.add_branch(recipe.branch_channels)
+    add_branch(net, recipe)
     return net
+
+
+def add_branch(net: DetectorNet, recipe: DetectorRecipe) -> None:
+    """Give those of the recipe's branch labels that have no branch yet one of their own."""
+    has = {channel for channels in net.branches.channels for channel in channels}
+    if new := [channel for channel in recipe.branch_channels if channel not in has]:
+        net.add_branch(new)
 
 
 def save_weights(net: DetectorNet, recipe: DetectorRecipe, path: Path) -> None:

@@ -32,24 +32,26 @@ LEAST_LOOK_SCORE = 0.25
 class Exported(nn.Module):
     """The network with its pre-processing and decoding: uint8[N,S,S,3] to xyxy [N,A,4] and scores [N,A,L].
 
-    A label's score is objectness times the best of its channels' probabilities. The cells of a branch follow the
-    network's: these are silent about the branch's labels, and those about all others. The backbone's stages that the
-    appearance head reads come out too.
+    A label's score is objectness times the best of its channels' probabilities. The cells of each branch follow the
+    network's: these are silent about the branches' labels, and a branch about all others. The backbone's stages that
+    the appearance head reads come out too.
     """
 
     def __init__(self, net: DetectorNet, groups: tuple[tuple[int, ...], ...], nms_iou: float = NMS_IOU) -> None:
         super().__init__()
         self.net = net
         self.nms_iou = nms_iou
-        order = {} if net.branch is None else {channel: column for column, channel in enumerate(net.branch.channels)}
-        self.network_groups = tuple(tuple(c for c in group if c not in order) for group in groups)
-        self.branch_groups = tuple(tuple(order[c] for c in group if c in order) for group in groups)
+        branched = {channel for channels in net.branches.channels for channel in channels}
+        self.network_groups = tuple(tuple(c for c in group if c not in branched) for group in groups)
+        self.branch_groups = tuple(
+            tuple(tuple(own.index(c) for c in group if c in own) for group in groups) for own in net.branches.channels
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         look = self.net.look(images.permute(0, 3, 1, 2).float())
         boxes, scores = _boxes_and_scores(look.cells, self.network_groups)
-        if look.branch is not None:
-            own_boxes, own_scores = _boxes_and_scores(look.branch, self.branch_groups)
+        for cells, groups in zip(look.branches, self.branch_groups, strict=True):
+            own_boxes, own_scores = _boxes_and_scores(cells, groups)
             boxes, scores = torch.cat((boxes, own_boxes), 1), torch.cat((scores, own_scores), 1)
         return boxes, scores, *look.stages
 

@@ -24,7 +24,7 @@ from training.blends import NetDetector, Tried, chosen, tried_blend
 from training.candidate import MadeOf, write_candidate
 from training.collected import borrowed, collected, site_sets, told
 from training.dataset import DataSet, list_skipped, read_sets
-from training.detector import fit_detector, save_weights
+from training.detector import add_branch, fit_detector, save_weights
 from training.fit import blend
 from training.network import DetectorNet, LevelHead, open_detector
 from training.place import find_place, first_alone, leave
@@ -81,7 +81,7 @@ def finetune(
     out.mkdir(parents=True, exist_ok=True)
     parent, start = open_detector(manifest_file)
     recipe = branched(fitting(recipe, parent, start, version), start, version)
-    whole, written = start.branch is None, out / "candidate" / f"{parent.name}.json"
+    whole, written = recipe.whole, out / "candidate" / f"{parent.name}.json"
     with borrowed(out / PICTURES, first=place.rank == 0):
         with first_alone(place):
             sets = _read(recipe, collection, version, data, out, frozen)
@@ -119,23 +119,21 @@ def fitting(recipe: FinetuneRecipe, parent: ModelManifest, start: DetectorNet, v
 
 
 def branched(recipe: FinetuneRecipe, start: DetectorNet, version: Version) -> FinetuneRecipe:
-    """The recipe with the labels that get a branch: those that people spoke of. A start without one gets it here.
+    """The recipe with the labels whose branch is trained: those that people spoke of.
 
-    A start that has one keeps its labels: of others nothing is learnt. ConfigError where nobody spoke of any.
+    A branch of the start learns on; labels that have none get one here, so that the start's say what they said.
+    ConfigError where nobody spoke of any label, or where the whole network of a start with branches is wanted.
     """
     if recipe.whole:
+        if len(start.branches):
+            raise ConfigError("whole", f"{recipe.start} has a branch, and what that reads must stay as it is")
         return recipe
     said = {box.label for item in version.items for box in item.learnt if box.kind != "pseudo"}
-    if start.branch is not None:
-        has = {recipe.channels[channel] for channel in start.branch.channels}
-        own = [label for label, group in recipe.labels.items() if {*group} <= has]
-    else:
-        own = [label for label in recipe.labels if label in said]
-    if not said & set(own):
-        raise ConfigError("collection", f"nobody spoke of {', '.join(own) or 'a label of this model'}")
-    recipe = msgspec.structs.replace(recipe, branch=tuple(own))
-    if start.branch is None:
-        start.add_branch(recipe.branch_channels)
+    own = tuple(label for label in recipe.labels if label in said)
+    if not own:
+        raise ConfigError("collection", "nobody spoke of a label of this model")
+    recipe = msgspec.structs.replace(recipe, branch=own)
+    add_branch(start, recipe)
     return recipe
 
 

@@ -21,7 +21,7 @@ class Targets:
     [N] (0: ignored, below 0: nothing there).
 
     With `distil` the start's answers count beside the boxes. `partly`: only some of the picture is labelled, and what
-    a person said (weight 1, or below 0) counts alone at its place.
+    a person said (weight 1, or below 0) counts alone at its place. `window` is the same for the same picture.
     """
 
     xyxy: Tensor
@@ -29,6 +29,7 @@ class Targets:
     weights: Tensor
     distil: bool
     partly: bool = False
+    window: int = -1
 
 
 @dataclass(frozen=True, slots=True)

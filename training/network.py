@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
-from training.branch import Branch, Correction, Seen
+from training.branch import Branch, Branches, Correction, Seen
 from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, Hinge, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
 
@@ -98,13 +98,13 @@ class LevelHead(nn.Module):
 
 
 class Look(NamedTuple):
-    """What the network gives: its predictions, and those of its branch [N,A,5+K] for the channels that this speaks for.
+    """What the network gives: its predictions, and those of each branch [N,A,5+K] for the channels that it speaks for.
 
     `stages` are the backbone's features at strides 4 and 8, which the appearance head reads; a branch reads `seen`.
     """
 
     cells: Tensor
-    branch: Tensor | None
+    branches: tuple[Tensor, ...]
     stages: tuple[Tensor, Tensor]
     seen: Seen
 
@@ -116,15 +116,13 @@ class DetectorNet(nn.Module):
     names begin with one of `hinged` have a hinge for SiLU.
     """
 
-    branch: Branch | None
-
     def __init__(self, classes: int, width: int = 16, hinged: Sequence[str] = ()) -> None:
         super().__init__()
         self.width = width
         self.backbone = Backbone(width)
         self.neck = Neck(width)
         self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
-        self.branch = None
+        self.branches = Branches()
         for name, module in self.named_modules():
             if isinstance(module, ConvAct) and name.startswith(tuple(hinged)):
                 module[1] = Hinge()
@@ -141,16 +139,17 @@ class DetectorNet(nn.Module):
             answers.append(head(level))
             cells.append(decode(answers[-1], stride))
         whole, seen = torch.cat(cells, 1), Seen((c3, c4, c5), levels, tuple(answers))
-        return Look(whole, None if self.branch is None else self.branch(seen), (c2, c3), seen)
+        return Look(whole, self.branches(seen), (c2, c3), seen)
 
     def add_branch(self, channels: Sequence[int]) -> Branch:
         """Give these class channels a branch, which at first says what the network says."""
-        self.branch = Branch(self.width, channels)
-        for correction, head in zip(self.branch.corrections, self.heads, strict=True):
+        branch = Branch(self.width, channels)
+        for correction, head in zip(branch.corrections, self.heads, strict=True):
             assert isinstance(correction, Correction)
             assert isinstance(head, LevelHead)
             correction.start_from(head.stem, head.box_tower)
-        return self.branch
+        self.branches.append(branch)
+        return branch
 
 
 def anchor_points(size: int) -> tuple[Tensor, Tensor]:
@@ -197,8 +196,8 @@ def net_of(tensors: Mapping[str, Tensor]) -> DetectorNet:
     """The network that these are the state of; KeyError or RuntimeError when they are another's."""
     hinged = [name.removesuffix(".1.least") for name in tensors if name.endswith(".1.least")]
     net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]), hinged)
-    if (columns := tensors.get("branch.columns")) is not None:
-        net.branch = Branch(net.width, [0] * (len(columns) - 5))
+    while (columns := tensors.get(f"branches.{len(net.branches)}.columns")) is not None:
+        net.branches.append(Branch(net.width, [0] * (len(columns) - 5)))
     net.load_state_dict(tensors)
     return net.eval()
 

@@ -108,8 +108,9 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     weights. `hinged` names the parts with a hinge for SiLU. `int8` says that the bundled file is the quantised one, but
     for the parts that `floats` names. `blend` is how much of the trained weights goes into the result, the rest being
     the start's (weight interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see
-    training/branch.py. Of two boxes of a label that overlap by more than `nms_iou` the finished model gives the better
-    one.
+    training/branch.py. `windows` is how many pictures are made for it, which come again and again (0: each comes once):
+    making them and the frozen network's look are nine tenths of a step. Of two boxes of a label that overlap by more
+    than `nms_iou` the finished model gives the better one.
     """
 
     name: str
@@ -129,6 +130,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     loss: LossConfig = LossConfig()
     freeze: tuple[str, ...] = ()
     branch: tuple[str, ...] = ()
+    windows: Annotated[int, msgspec.Meta(ge=0)] = 0
     hinged: tuple[str, ...] = ()
     int8: bool = False
     floats: tuple[str, ...] = ()
@@ -175,6 +177,8 @@ def read_recipe(path: Path, kind: type[Recipe]) -> Recipe:
         raise ConfigError("labels", "a channel is in two labels")
     if unknown := set(recipe.branch) - set(recipe.labels):
         raise ConfigError("branch", f"{', '.join(sorted(unknown))}: not among the labels")
+    if recipe.windows % recipe.schedule.batch:
+        raise ConfigError("windows", f"{recipe.windows} is not a multiple of the batch, {recipe.schedule.batch}")
     names = [item.name for item in recipe.sets]
     if len(set(names)) != len(names):
         raise ConfigError("sets", "two sets have the same name")

@@ -70,7 +70,7 @@ def train_student(recipe: StudentRecipe, manifest_file: Path, data: Path, out: P
     if tuple(recipe.labels) != parent.labels:
         raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
     recipe = msgspec.structs.replace(recipe, start=parent.id, size=parent.input.width)
-    if teacher.branch is not None:
+    if len(teacher.branches):
         raise ConfigError("manifest", f"{parent.id} has a branch, which no student learns")
     with first_alone(place):
         sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)

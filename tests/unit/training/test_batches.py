@@ -32,6 +32,15 @@ def test_picture_k_is_the_same_at_every_start(
         torch.testing.assert_close(targets.xyxy, seen[index][1].xyxy, rtol=0, atol=0)
 
 
+def test_windows_come_again_in_their_order(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    data = read_set(recipe.sets[0], squares, tmp_path, recipe.channels)
+    fresh, again = (TrainingPictures((data,), msgspec.structs.replace(recipe, windows=n), 8) for n in (0, 4))
+    for index in range(8):
+        picture, targets = again[index]
+        assert targets.window == index % 4
+        torch.testing.assert_close(picture, fresh[index % 4][0], rtol=0, atol=0)
+
+
 def test_a_large_picture_shrinks_with_its_boxes(recipe: DetectorRecipe, plain: AugmentConfig, tmp_path: Path) -> None:
     picture = np.zeros((640, 960, 3), np.uint8)
     picture[200:400, 300:500] = 255

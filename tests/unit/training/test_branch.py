@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.detector import load_trained, start_net, train
+from training.dataset import read_sets
+from training.detector import add_branch, fit_detector, load_trained, start_net, train
 from training.export import Exported, export_detector
 from training.fit import blend
 from training.network import DetectorNet, load_exported
 from training.parity import compare
+from training.place import find_place
 from training.predict import open_session
 from training.recipe import DetectorRecipe, SetConfig
 
@@ -85,7 +87,7 @@ def test_the_exported_file_says_the_same_and_gives_it_back(
 ) -> None:
     # A branch that learnt nothing has weights that are equal to the head's, and to each other.
     branched = learnt(net) if known == "something" else net
-    if branched.branch is None:
+    if not branched.branches.channels:
         branched.add_branch((1, 2))
     export_detector(branched, GROUPS, 128, tmp_path / "branched.onnx")
     session = open_session(tmp_path / "branched.onnx", 1)
@@ -95,8 +97,7 @@ def test_the_exported_file_says_the_same_and_gives_it_back(
     assert found.box_px < 0.05
     assert found.score < 1e-4
     again = load_exported(tmp_path / "branched.onnx")
-    assert again.branch is not None
-    assert again.branch.channels == (1, 2)
+    assert again.branches.channels == ((1, 2),)
     torch.testing.assert_close(again.state_dict(), branched.state_dict(), rtol=0, atol=0)
 
 
@@ -107,7 +108,7 @@ def test_only_the_branch_is_trained(recipe: DetectorRecipe, squares: Path, tmp_p
     _, net = load_trained(train(branched, squares, tmp_path))
     first, last = start.state_dict(), net.state_dict()
     changed = {name.partition(".")[0] for name, value in first.items() if not torch.equal(value, last[name])}
-    assert changed == {"branch"}
+    assert changed == {"branches"}
 
 
 def test_boxes_of_other_labels_teach_it_no_label_of_its_own(
@@ -132,3 +133,40 @@ def test_a_blend_of_a_branch_keeps_the_network(net: DetectorNet) -> None:
     start.add_branch((1, 2))
     mixed = blend(start, trained, 0.3).state_dict()
     assert all(torch.equal(value, mixed[name]) for name, value in net.state_dict().items())
+
+
+def test_a_second_branch_leaves_the_first_as_it_is(net: DetectorNet, pictures: Tensor) -> None:
+    first = learnt(net)
+    second = copy.deepcopy(first)
+    second.add_branch((3,))
+    boxes, scores = answers(first, pictures)
+    both_boxes, both_scores = answers(second, pictures)
+    cells = scores.shape[1]
+    assert torch.equal(both_boxes[:, :cells], boxes)
+    assert torch.equal(both_scores[:, :cells, :2], scores[..., :2])
+    torch.testing.assert_close(both_scores[:, cells:, 2], scores[:, : cells // 2, 2], rtol=0, atol=0)
+    assert not both_scores[:, :cells, 2].any()
+
+
+def test_only_the_branch_of_the_recipe_learns(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
+    branched = msgspec.structs.replace(recipe, branch=("square",))
+    start = start_net(msgspec.structs.replace(branched, branch=("other",)), squares)
+    add_branch(start, branched)
+    sets = read_sets(recipe.sets, ("train",), squares, tmp_path, recipe.channels)
+    trained = fit_detector(start, sets, branched, find_place(), tmp_path)
+    first, last = start.state_dict(), trained.state_dict()
+    changed = {name.split(".")[1] for name, value in first.items() if not torch.equal(value, last[name])}
+    assert changed == {"1"}
+
+
+def test_what_the_network_made_of_a_window_is_kept_closely_enough(
+    recipe: DetectorRecipe, squares: Path, tmp_path: Path
+) -> None:
+    batch = recipe.schedule.batch
+    schedule = msgspec.structs.replace(recipe.schedule, steps=2)
+    branched = msgspec.structs.replace(recipe, branch=("square",), schedule=schedule)
+    nets = []
+    for windows in (0, 2 * batch):
+        own = msgspec.structs.replace(branched, windows=windows)
+        nets.append(load_trained(train(own, squares, tmp_path / str(windows)))[1].state_dict())
+    torch.testing.assert_close(nets[0], nets[1], rtol=1e-2, atol=1e-3)

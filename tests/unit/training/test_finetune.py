@@ -92,8 +92,7 @@ def test_only_what_people_spoke_of_gets_a_branch(
     before = load_exported(parent.parent / load_manifest(parent).file)
     written = finetune(tuning, parent, *site, squares, tmp_path / "out")
     after = load_exported(written.parent / load_manifest(written).file)
-    assert after.branch is not None
-    assert after.branch.channels == (tuning.channels.index("square"),)
+    assert after.branches.channels == ((tuning.channels.index("square"),),)
     weights = after.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in before.state_dict().items())
 
@@ -103,35 +102,63 @@ def test_the_whole_network_is_trained_where_that_is_wanted(
 ) -> None:
     whole = msgspec.structs.replace(tuning, whole=True)
     written = finetune(whole, parent, *site, squares, tmp_path / "out")
-    assert load_exported(written.parent / load_manifest(written).file).branch is None
+    assert not load_exported(written.parent / load_manifest(written).file).branches.channels
 
 
 @pytest.mark.parametrize(
-    ("has", "said", "branch"),
+    ("has", "said", "trained", "branches"),
     [
-        ((), ("square",), ("square",)),
-        ((), ("square", "other", "elephant"), ("square", "other")),
-        (("square",), ("square", "other"), ("square",)),
-        (("square",), ("other",), "nobody spoke of square"),
-        ((), ("elephant",), "nobody spoke of a label"),
+        ((), ("square",), ("square",), (("square",),)),
+        ((), ("square", "other", "elephant"), ("square", "other"), (("square", "other"),)),
+        (("square",), ("square",), ("square",), (("square",),)),
+        (("square",), ("square", "other"), ("square", "other"), (("square",), ("other",))),
+        (("square",), ("other",), ("other",), (("square",), ("other",))),
     ],
-    ids=["one", "all that it knows", "what it has a branch for", "none of it", "none that it knows"],
+    ids=["one", "all that it knows", "what it has a branch for", "that and another", "another"],
 )
 def test_which_labels_are_learnt(
-    tuning: FinetuneRecipe, has: tuple[str, ...], said: tuple[str, ...], branch: tuple[str, ...] | str
+    tuning: FinetuneRecipe,
+    has: tuple[str, ...],
+    said: tuple[str, ...],
+    trained: tuple[str, ...],
+    branches: tuple[tuple[str, ...], ...],
 ) -> None:
+    start = start_with(tuning, has)
+    assert branched(tuning, start, spoken_of(*said)).branch == trained
+    assert start.branches.channels == tuple(channels_of(tuning, labels) for labels in branches)
+
+
+@pytest.mark.parametrize(
+    ("whole", "has", "said", "why"),
+    [
+        (False, (), "elephant", "nobody spoke of a label"),
+        (True, ("square",), "square", "has a branch"),
+    ],
+    ids=["no label that it knows", "what a branch reads"],
+)
+def test_what_can_not_be_learnt(tuning: FinetuneRecipe, whole: bool, has: tuple[str, ...], said: str, why: str) -> None:
+    recipe = msgspec.structs.replace(tuning, whole=whole)
+    with pytest.raises(ConfigError, match=why):
+        branched(recipe, start_with(tuning, has), spoken_of(said))
+
+
+def start_with(tuning: FinetuneRecipe, has: tuple[str, ...]) -> DetectorNet:
+    """A start that has a branch for these labels, where there are any."""
     start = DetectorNet(len(tuning.channels), tuning.width)
     if has:
-        start.add_branch([tuning.channels.index(label) for label in has])
+        start.add_branch(channels_of(tuning, has))
+    return start
+
+
+def channels_of(tuning: FinetuneRecipe, labels: tuple[str, ...]) -> tuple[int, ...]:
+    return msgspec.structs.replace(tuning, branch=labels).branch_channels
+
+
+def spoken_of(*said: str) -> Version:
+    """A version with a picture on which people confirmed these labels, denied one and a model saw another."""
     pseudo, no_hat = box(label="person"), box(kind="background", label="other", attributes=("hard_hat:yes",))
     items = (item("a", 0, pseudo, no_hat, *(box(label=label, kind="confirmed") for label in said)),)
-    version = Version(About(id="v", number=1, made_at_ms=0, pictures=1, cameras={}, answers={}, files={}), items)
-    if isinstance(branch, str):
-        with pytest.raises(ConfigError, match=branch):
-            branched(tuning, start, version)
-        return
-    assert branched(tuning, start, version).branch == branch
-    assert start.branch is not None
+    return Version(About(id="v", number=1, made_at_ms=0, pictures=1, cameras={}, answers={}, files={}), items)
 
 
 def test_a_recipe_for_other_labels_is_refused(

@@ -34,6 +34,7 @@ def test_no_test_picture_is_trained_on_or_sets_a_threshold() -> None:
         (("dog: [dog]", "dog: [cat]"), "labels: a channel is in two labels"),
         (("name: penn,", "name: vtest,"), "sets: two sets have the same name"),
         (("seed: 1", "branch: [people]"), "branch: people: not among the labels"),
+        (("seed: 1", "windows: 2401"), "windows: 2401 is not a multiple of the batch, 8"),
         (("seed: 1", "sead: 1"), "sead"),  # an unknown key
     ],
 )
