@@ -22,7 +22,7 @@ from edge.metrics import Meters
 from edge.publisher import Publisher
 from edge.spool import Spool
 from telemetry import Tracer
-from tests.edge_tools import wait_until
+from tests.waiting import wait_until
 
 NOW_MS = 1_700_000_000_000
 LIVE, LATE = "frames.yard", "frames-late.yard"

@@ -14,7 +14,8 @@ from contracts.edge_messages import EdgeStatus
 from contracts.messages import Frame
 from contracts.topics import specs
 from edge.spool import Spool
-from tests.edge_tools import RunningAgent, as_decide_takes_them, frames_of, statuses_of, wait_until, write_clip
+from tests.edge_tools import RunningAgent, as_decide_takes_them, frames_of, statuses_of, write_clip
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
 SITE = "outage"

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from bus.consuming import Record
-from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
@@ -150,17 +149,3 @@ def as_decide_takes_them(frames: list[Frame]) -> list[tuple[int, int]]:
         if not taken or place > taken[-1]:
             taken.append(place)
     return taken
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Fail when `condition` doesn't come true within `timeout_s`; a broker that didn't answer is asked again."""
-    until = time.monotonic() + timeout_s
-    while True:
-        said = ""
-        try:
-            if condition():
-                return
-        except BusError as error:
-            said = f" ({error})"
-        assert time.monotonic() < until, f"not within {timeout_s} s: {what}{said}"
-        time.sleep(0.1)

@@ -7,7 +7,7 @@ import email.policy
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -105,11 +105,3 @@ def mail_receiver(password: str) -> Iterator[MailReceiver]:
     controller.start()
     yield receiver
     controller.stop()
-
-
-def eventually(condition: Callable[[], object], within_s: float = 20.0) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)

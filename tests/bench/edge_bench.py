@@ -24,7 +24,8 @@ import psutil
 from bus.admin import create_topics
 from contracts.topics import specs
 from edge.spool import Record, Spool
-from tests.edge_tools import RunningAgent, statuses_of, wait_until, write_clip
+from tests.edge_tools import RunningAgent, statuses_of, write_clip
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
 WIDTH, HEIGHT, FPS = 768, 576, 10

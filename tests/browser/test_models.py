@@ -18,8 +18,8 @@ from contracts.model_reports import Compared, ModelReport
 from tests.console_scene import now_ms
 from tests.console_site import ConsoleSite
 from tests.gate_tools import scene, seen
-from tests.receivers import eventually
 from tests.registry_tools import made
+from tests.waiting import wait_until
 from training.gate.judge import FrozenSet, Limits, judge
 from training.gate.report import markdown
 from vault import signing_key
@@ -103,7 +103,7 @@ def test_a_version_goes_to_one_camera_and_back(
     site.send(topics.MODEL_REPORTS, report_of(site, candidate="detector@2", stage="canary", compared=(compared,)))
     expect(slot.get_by_role("row", name="Entrance hall bag")).to_contain_text("22")
     shot(page, "models")
-    eventually(
+    wait_until(
         lambda: (
             told(site)
             == {

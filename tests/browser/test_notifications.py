@@ -13,7 +13,7 @@ from console.notify.signing import verify
 from contracts.messages import Condition
 from tests.console_scene import now_ms
 from tests.console_site import HOOK_SECRET, ConsoleSite
-from tests.receivers import eventually
+from tests.waiting import wait_until
 
 Opened = Callable[..., Page]
 Shot = Callable[[Page, str], None]
@@ -23,10 +23,10 @@ def test_an_alert_reaches_its_channel_and_a_test_is_sent(site: ConsoleSite, open
     word = uuid.uuid4().hex[:8]
     site.alert(why=f"someone is here {word}", severity="critical", camera="hall", zone="floor", rule="hall-closed")
     got = site.receiver.got
-    eventually(lambda: any(word.encode() in one.body for one in list(got)))
+    wait_until(lambda: any(word.encode() in one.body for one in list(got)))
     assert verify(HOOK_SECRET, got[-1].headers, got[-1].body, now_ms())
     site.alert(why=f"not worth a message {word}", severity="low", rule="quiet")
-    eventually(lambda: f"not worth a message {word}" in str(site.api("GET", "/api/notifications")))
+    wait_until(lambda: f"not worth a message {word}" in str(site.api("GET", "/api/notifications")))
     page = opened("/notifications")
     row = page.get_by_role("row", name=f"Critical: someone is here {word} – Entrance hall")
     expect(row.filter(has_text="office")).to_contain_text("Sent")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,13 +155,6 @@ class Site:
             if started.poll() is None:
                 started.kill()
             started.wait()
-
-
-def until(true: Callable[[], bool], timeout_s: float = 40) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.1)
 
 
 def shown(site: Site, alert: Alert) -> list[int]:

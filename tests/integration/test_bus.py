@@ -21,8 +21,8 @@ from bus.producer import Acked, KafkaLink
 from bus.reader import Reader
 from contracts import topics
 from contracts.topics import MAX_MESSAGE_BYTES, TopicSpec, specs
-from tests.edge_tools import wait_until
 from tests.kafka_tools import Writer
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]

@@ -22,8 +22,10 @@ from contracts.codec import decode, encode
 from contracts.messages import DeadLetter, Feedback
 from tests.console_process import ConsoleProcess
 from tests.console_tools import alert_of
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
+PATIENCE_S = 120.0
 KILLS = 20
 FLOOD = 25
 """Alerts between two kills, 20 ms apart: some come before, some while nobody reads them."""
@@ -85,9 +87,11 @@ class Operator(threading.Thread):
 def console(broker: Broker, tmp_path: Path) -> Iterator[ConsoleProcess]:
     """A console that runs, and is ended at last."""
     console = ConsoleProcess(tmp_path, broker.bootstrap)
-    console.start()
-    yield console
-    console.stop()
+    try:
+        console.start()
+        yield console
+    finally:
+        console.stop()
 
 
 @pytest.mark.timeout(1500)
@@ -112,12 +116,13 @@ def test_killed_while_alerts_flow_every_alert_and_answer_is_there_once(broker: B
     producer.flush(10)
     store = Store(f"sqlite:///{console.state}/console.db")
     wait_until(
-        lambda: operator.asked("GET", "/api/alerts/counts").json()["open"]["high"] == 0 and taken(store) == 2 * sent
+        lambda: operator.asked("GET", "/api/alerts/counts").json()["open"]["high"] == 0 and taken(store) == 2 * sent,
+        PATIENCE_S,
     )
     operator.stop.set()
     operator.join(10)
     operator.client.close()
-    wait_until(lambda: store.answers.unsent_count() == 0)
+    wait_until(lambda: store.answers.unsent_count() == 0, PATIENCE_S)
     assert console.stop() == 0, console.log
 
     ids = [row.id for row in rows(store)]
@@ -154,14 +159,6 @@ def taken(store: Store) -> int:
         return int(connection.execute(text("SELECT coalesce(sum(next), 0) FROM offsets")).scalar_one())
 
 
-def wait_until(true, seconds: float = 120.0) -> None:
-    """Look a few times a second."""
-    until_s = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until_s, "it did not come true"
-        time.sleep(0.2)
-
-
 def test_what_is_no_alert_is_counted_and_becomes_a_dead_letter(broker: Broker, console: ConsoleProcess) -> None:
     client = console.administrator()
     before = len([one for one in letters(broker) if one.source == "console"])
@@ -173,8 +170,8 @@ def test_what_is_no_alert_is_counted_and_becomes_a_dead_letter(broker: Broker, c
         producer.produce(topics.ALERTS, value, "gate")
     producer.produce(topics.ALERTS, good, "gate")
     producer.flush(10)
-    wait_until(lambda: client.get("/api/alerts/good-one").status_code == 200)
-    wait_until(lambda: len([one for one in letters(broker) if one.source == "console"]) == before + 500)
+    wait_until(lambda: client.get("/api/alerts/good-one").status_code == 200, PATIENCE_S)
+    wait_until(lambda: len([one for one in letters(broker) if one.source == "console"]) == before + 500, PATIENCE_S)
     metrics = client.get("/metrics").text
     assert 'vedette_dead_letters_total{source="console"} 500.0' in metrics
     shown = client.get("/api/alerts", params={"since_ms": 1, "limit": 500, "text": "malformed"}).json()["alerts"]

@@ -14,7 +14,8 @@ from contracts import topics
 from contracts.codec import encode
 from tests.console_process import CONFIG, ConsoleProcess
 from tests.console_tools import alert_of
-from tests.receivers import eventually, http_receiver
+from tests.receivers import http_receiver
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
 pytestmark = pytest.mark.broker
@@ -49,7 +50,7 @@ def test_killed_while_alerts_flow_every_alert_is_told(tmp_path: Path, monkeypatc
         producer.flush(10)
         wanted = {f"alert-{number}" for number in range(KILLS * ALERTS)}
         got = receiver.got
-        eventually(lambda: {one["id"] for each in list(got) for one in each.json()["data"]["alerts"]} == wanted, 60)
+        wait_until(lambda: {one["id"] for each in list(got) for one in each.json()["data"]["alerts"]} == wanted, 60)
         assert console.stop() == 0, console.log
         now_ms = time.time_ns() // 1_000_000
         assert all(verify(SECRET, one.headers, one.body, now_ms) for one in got)

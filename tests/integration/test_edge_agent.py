@@ -20,17 +20,9 @@ from contracts.codec import encode
 from contracts.controls import Budget, EdgeControl, Masks
 from contracts.messages import DeadLetter, Frame
 from contracts.topics import specs
-from tests.edge_tools import (
-    MjpegServer,
-    RunningAgent,
-    frames_of,
-    moving_square,
-    records_of,
-    statuses_of,
-    wait_until,
-    write_clip,
-)
+from tests.edge_tools import MjpegServer, RunningAgent, frames_of, moving_square, records_of, statuses_of, write_clip
 from tests.kafka_tools import Writer
+from tests.waiting import wait_until
 from vedette.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]

@@ -14,7 +14,8 @@ from contracts.config import Input
 from edge.capture import OpenCvCapture
 from edge.reader import Backoff, Ends, Reader
 from edge.source import Shot, Timing
-from tests.edge_tools import MjpegServer, wait_until
+from tests.edge_tools import MjpegServer
+from tests.waiting import wait_until
 
 RECONNECTS = 1000
 

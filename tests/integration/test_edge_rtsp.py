@@ -17,7 +17,8 @@ import pytest
 from bus.admin import create_topics
 from contracts.edge_messages import EdgeStatus
 from contracts.topics import specs
-from tests.edge_tools import RunningAgent, frames_of, moving_square, statuses_of, wait_until, write_clip
+from tests.edge_tools import RunningAgent, frames_of, moving_square, statuses_of, write_clip
+from tests.waiting import wait_until
 from vedette.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]

@@ -24,7 +24,8 @@ from bus.settings import Aside, settings
 from contracts import topics
 from contracts.codec import encode
 from contracts.messages import Alert, Feedback, Frame, FrameRef, FrameTracks, TrackedObject
-from tests.integration.evidence_site import PICTURES, Site, shown, until
+from tests.integration.evidence_site import PICTURES, Site, shown
+from tests.waiting import wait_until
 from vedette.broker import Broker, BrokerConfig
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
@@ -68,7 +69,7 @@ def test_good_alerts_get_pictures_and_the_rest_is_accounted_for(site: Site) -> N
     other = site.alert(large, first_ref, id="other")
     wide = site.alert(large, large_ref, id="wide")
     with site.process() as process:
-        until(lambda: site.has(wide, *PICTURES))
+        wait_until(lambda: site.has(wide, *PICTURES))
         assert site.has(good, *PICTURES)
         for missed in (gone, not_yet, other):
             assert site.has(missed, paths.MISSED)
@@ -92,9 +93,9 @@ def test_an_update_comes_to_the_folder_of_its_alert(site: Site) -> None:
     frame, ref = site.frame(1)
     with site.process() as process:
         first = site.alert(frame, ref)
-        until(lambda: site.has(first, *PICTURES))
+        wait_until(lambda: site.has(first, *PICTURES))
         ended = site.alert(frame, ref, revision=2, state="end", end_reason="left")
-        until(lambda: site.has(ended, *PICTURES))
+        wait_until(lambda: site.has(ended, *PICTURES))
         assert ended_in_s(process) < 3
 
 
@@ -103,10 +104,10 @@ def test_killed_in_the_middle_it_goes_on_and_nothing_is_missing(site: Site) -> N
     alerts = [site.alert(*one) for one in frames]
     for share in (0.2, 0.6):
         with site.process() as process:
-            until(lambda share=share: len(list(site.root.rglob(paths.ALERT))) > share * len(alerts))
+            wait_until(lambda share=share: len(list(site.root.rglob(paths.ALERT))) > share * len(alerts))
             process.kill()
     with site.process() as process:
-        until(lambda: all(site.has(alert, *PICTURES) for alert in alerts))
+        wait_until(lambda: all(site.has(alert, *PICTURES) for alert in alerts))
         assert ended_in_s(process) < 3
     for (frame, _), alert in zip(frames, alerts, strict=True):
         assert site.files.read(paths.place_of(alert).file(paths.FRAME)) == frame.jpeg
@@ -125,10 +126,10 @@ def test_a_clip_follows_the_alert_and_holds_up_no_picture(site: Site) -> None:
     over = {"state": "end", "started_at_ms": began_ms, "ended_at_ms": began_ms + 3000}
     alert = site.alert(*sent[4], revision=2, **over)
     with site.process() as process:
-        until(lambda: site.clip(alert) is not None)
+        wait_until(lambda: site.clip(alert) is not None)
         later = site.alert(*site.frame(99, at_ms=site.now_ms + 600_000))  # so its own clip is not due
-        until(lambda: site.has(later, *PICTURES), 2)
-        until(lambda: bool(site.notes()))
+        wait_until(lambda: site.has(later, *PICTURES), 2)
+        wait_until(lambda: bool(site.notes()))
         assert ended_in_s(process) < 3
     info = site.clip(alert)
     assert info is not None
@@ -161,11 +162,11 @@ def kill_and_finish(site: Site, alerts: list[Alert]) -> None:
 
     for wanted in (1, 4, 7):
         with site.process() as process:
-            until(lambda wanted=wanted: made() >= wanted)
+            wait_until(lambda wanted=wanted: made() >= wanted)
             process.kill()
     with site.process() as process:
-        until(lambda: made() == len(alerts))
-        until(lambda: not site.files.paths(f"{site.name}/{paths.PENDING}"))
+        wait_until(lambda: made() == len(alerts))
+        wait_until(lambda: not site.files.paths(f"{site.name}/{paths.PENDING}"))
         assert ended_in_s(process) < 3
 
 
@@ -175,7 +176,7 @@ def test_an_alert_that_ends_after_its_clip_gets_all_of_it_whatever_is_killed(sit
     common = {"started_at_ms": began_ms + 1000}
     first = [site.alert(*frames[30], id=f"alert-{number}", **common) for number in range(12)]
     with site.process() as process:
-        until(lambda: all(site.clip(one) is not None for one in first))
+        wait_until(lambda: all(site.clip(one) is not None for one in first))
         assert ended_in_s(process) < 3
     assert {len(shown(site, one)) for one in first} == {41}
     over = {"state": "end", "ended_at_ms": began_ms + 6000, "revision": 2}
@@ -190,12 +191,12 @@ def test_a_clip_stays_where_its_frames_are_gone_when_the_alert_ends(site: Site) 
     site.frame(1, at_ms=began_ms + 2000)
     alert = site.alert(frame, ref)
     with site.process():
-        until(lambda: site.clip(alert) is not None)
+        wait_until(lambda: site.clip(alert) is not None)
         admin = AdminClient(settings(site.bootstrap, Aside()))
         (deleted,) = admin.delete_records([TopicPartition(ref.topic, 0, 1)]).values()
         deleted.result(10)
         site.alert(frame, ref, 2, state="end", ended_at_ms=began_ms + 5000)
-        until(lambda: (info := site.clip(alert)) is not None and not info.going_on and site.faults() == [])
+        wait_until(lambda: (info := site.clip(alert)) is not None and not info.going_on and site.faults() == [])
     info = site.clip(alert)
     assert info is not None
     assert (info.frames, info.stays) == (2, "the pictures of that time are deleted already")
@@ -211,7 +212,7 @@ def test_a_clip_of_frames_that_are_gone_says_so(site: Site) -> None:
     deleted.result(10)
     alert = site.alert(frame, ref, state="end", ended_at_ms=began_ms + 1000)
     with site.process():
-        until(lambda: site.clip(alert) is not None)
+        wait_until(lambda: site.clip(alert) is not None)
     info = site.clip(alert)
     assert info is not None
     assert (info.frames, info.reason) == (0, "the pictures of that time are deleted already")
@@ -227,7 +228,7 @@ def test_a_verdict_and_a_hold_reach_the_evidence(site: Site) -> None:
         site.writer.put(topics.FEEDBACK, encode(said), alert.id)
     path = paths.place_of(alert).file(paths.ANSWERS)
     with site.process():
-        until(lambda: b"2026-17" in (site.files.read(path) or b"") and site.faults() == [])
+        wait_until(lambda: b"2026-17" in (site.files.read(path) or b"") and site.faults() == [])
     known = msgspec.json.decode(site.files.read(path) or b"", type=Answered)
     assert (known.verdict, list(known.holds)) == ("false", ["2026-17"])
 
@@ -236,7 +237,7 @@ def test_it_ends_and_it_waits_while_the_broker_is_away(broker: Broker, site: Sit
     frame, ref = site.frame(1)
     with site.process() as process:
         first = site.alert(frame, ref)
-        until(lambda: site.has(first, *PICTURES))
+        wait_until(lambda: site.has(first, *PICTURES))
         broker.stop()
         try:
             time.sleep(2)
@@ -248,7 +249,7 @@ def test_it_ends_and_it_waits_while_the_broker_is_away(broker: Broker, site: Sit
         finally:
             broker.start()
         later = site.alert(*site.frame(2))
-        until(lambda: site.has(later, *PICTURES))
+        wait_until(lambda: site.has(later, *PICTURES))
         broker.stop()
         try:
             assert ended_in_s(process) < 3
@@ -277,7 +278,7 @@ def test_a_camera_that_anonymises_keeps_no_head(site: Site) -> None:
     site.writer.put(topics.TRACKS, encode(tracks_of(known, known_ref, person)), "gate")
     first, second = site.alert(known, known_ref), site.alert(unknown, unknown_ref)
     with site.process() as process:
-        until(lambda: site.has(first, *PICTURES) and site.has(second, *PICTURES))
+        wait_until(lambda: site.has(first, *PICTURES) and site.has(second, *PICTURES))
         assert ended_in_s(process) < 4
     sent, kept, whole = (
         cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)

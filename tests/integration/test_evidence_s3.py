@@ -25,8 +25,9 @@ from contracts.manifest import load_manifest
 from stream.jobs.model_source import ModelSource
 from tests.evidence_tools import behaves
 from tests.history_tools import track_row
-from tests.integration.evidence_site import PICTURES, Site, shown, until
+from tests.integration.evidence_site import PICTURES, Site, shown
 from tests.registry_tools import AT_MS, SITE, made, pass_gate
+from tests.waiting import wait_until
 from vault import signing_key
 from vedette.broker import Broker
 
@@ -50,7 +51,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     )
     try:
         endpoint = f"http://127.0.0.1:{port}"
-        until(lambda: answers(port))
+        wait_until(lambda: answers(port))
         boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1").create_bucket(Bucket="cameras")
         yield S3(bucket="cameras", prefix="sites/one", endpoint=endpoint)
     finally:
@@ -76,10 +77,10 @@ def test_pictures_clips_and_chain_in_a_bucket_also_after_a_kill(broker: Broker, 
     over = {"state": "end", "ended_at_ms": began_ms + 2000, "revision": 2, "started_at_ms": began_ms}
     alerts = [site.alert(*frames[10], id=f"alert-{number}", **over) for number in range(6)]
     with site.process() as process:
-        until(lambda: site.clip(alerts[0]) is not None)
+        wait_until(lambda: site.clip(alerts[0]) is not None)
         process.kill()
     with site.process():
-        until(lambda: all(site.has(one, *PICTURES) and site.clip(one) is not None for one in alerts))
+        wait_until(lambda: all(site.has(one, *PICTURES) and site.clip(one) is not None for one in alerts))
         time.sleep(0.5)
     assert {len(shown(site, one)) for one in alerts} == {30}
     assert site.faults() == []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from contracts import topics
 from contracts.codec import encode
 from tests.history_tools import alert, event, thing, tracks, window
 from tests.kafka_tools import Writer
+from tests.waiting import wait_until
 from vedette.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
@@ -64,15 +64,6 @@ class Site:
         return [row[0] for row in duckdb.execute(query, {"names": names, "site": self.name}).fetchall()]
 
 
-def until(true: Callable[[], bool], timeout_s: float = 40.0) -> bool:
-    end_s = time.monotonic() + timeout_s
-    while not true():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 @pytest.fixture
 def site(broker: Broker, tmp_path: Path) -> Site:
     return Site(broker.bootstrap, tmp_path)
@@ -91,15 +82,15 @@ def test_killed_over_and_over_each_row_is_there_once(site: Site) -> None:
                     writer.send(topics.ANALYTICS, encode(window(number, site=site.name)), "gate")
                 writer.flush()
                 before = catalog.read(Mirror(site.root)).number
-                assert until(lambda: catalog.read(Mirror(site.root)).number > before)  # noqa: B023  called in this round
+                wait_until(lambda: catalog.read(Mirror(site.root)).number > before)  # noqa: B023  called in this round
                 if kill < KILLS - 1:
                     process.kill()
         with site.running():
             writer.send(topics.EVENTS, b"{}", "gate")
             writer.send(topics.TRACKS, encode(tracks(10 * TRACKS, site=site.name)), "gate")
             writer.flush()
-            assert until(lambda: len(site.ids("tracks")) >= TRACKS)
-            assert until(lambda: len(site.ids("events")) >= TRACKS)
+            wait_until(lambda: len(site.ids("tracks")) >= TRACKS)
+            wait_until(lambda: len(site.ids("events")) >= TRACKS)
     assert site.ids("events") == [f"e{number:03d}" for number in range(TRACKS)]
     assert len(site.ids("windows")) == len(set(site.ids("windows"))) == TRACKS
     assert len(site.ids("tracks")) == len(set(site.ids("tracks"))) == TRACKS

@@ -24,10 +24,11 @@ from contracts.access import agent_user
 from contracts.broker import BrokerAddress
 from contracts.messages import Alert, Frame
 from tests.builders import DATA, manifest_of, solid
-from tests.edge_tools import RunningAgent, records_of, wait_until, write_clip
+from tests.edge_tools import RunningAgent, records_of, write_clip
 from tests.enrolment_site import ADA, LIFE_S, enrolment_site
 from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, LABELS, RED, WIDTH
 from tests.secure_broker import SecureBroker
+from tests.waiting import wait_until
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 

@@ -24,7 +24,8 @@ from tests.builders import DATA, manifest_of
 from tests.edge_tools import write_clip
 from tests.otlp import Received as Span
 from tests.otlp import spans_of
-from tests.receivers import HttpReceiver, eventually, http_receiver
+from tests.receivers import HttpReceiver, http_receiver
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(600)]
 
@@ -145,7 +146,7 @@ def test_up_alerts_ends_and_goes_on(folder: Path, receiver: HttpReceiver) -> Non
             assert cv2.imread(str(snapshot)) is not None
             assert "person entered left" in "".join(lines)
             if start == "first":
-                eventually(lambda: whole_trace(receiver), 60)
+                wait_until(lambda: whole_trace(receiver), 60)
                 is_whole(whole_trace(receiver))
             took_s = running.end()
             assert took_s <= 10.0, f"{start}: {took_s:.1f} s to end"

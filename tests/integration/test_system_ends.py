@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,7 @@ import yaml
 
 from tests.builders import DATA, manifest_of
 from tests.edge_tools import write_clip
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.flink, pytest.mark.timeout(300)]
 
@@ -68,14 +68,6 @@ def left_over(config: Path) -> list[psutil.Process]:
     return [one for one in psutil.process_iter(["cmdline"]) if any(state in word for word in one.info["cmdline"] or ())]
 
 
-def wait_for(true: Callable[[], object], timeout_s: float) -> float:
-    began_s = time.monotonic()
-    while not true():
-        assert time.monotonic() - began_s < timeout_s
-        time.sleep(0.05)
-    return time.monotonic() - began_s
-
-
 @pytest.mark.parametrize(
     ("line", "number", "code"),
     [
@@ -93,7 +85,7 @@ def test_an_end_leaves_nothing(config: Path, line: str, number: signal.Signals, 
         began_s = time.monotonic()
         assert process.wait(timeout=60) == code
         assert time.monotonic() - began_s <= END_S
-        wait_for(lambda: not left_over(config), 2.0)
+        wait_until(lambda: not left_over(config), 2.0)
     finally:
         _end(process, config)
 
@@ -106,12 +98,12 @@ def test_a_broken_pipe_does_not_end_it_and_its_end_is_in_order(config: Path) -> 
         assert process.stdout is not None
         process.stdout.close()
         run_file = config.parent / "state" / "run" / "system.json"
-        wait_for(run_file.is_file, PATIENCE_S)
+        wait_until(run_file.is_file, PATIENCE_S)
         time.sleep(1.0)  # the next lines go nowhere
         assert process.poll() is None
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(timeout=60) == 0
-        wait_for(lambda: not left_over(config), 2.0)
+        wait_until(lambda: not left_over(config), 2.0)
         assert not run_file.exists()
     finally:
         _end(process, config)

@@ -17,7 +17,8 @@ from edge import watched
 from edge.agent import Agent, AgentError, Options
 from edge.config_watch import ConfigWatch
 from edge.reader import Reader
-from tests.edge_tools import wait_until, write_clip
+from tests.edge_tools import write_clip
+from tests.waiting import wait_until
 
 CONFIG = {"cameras": {"gate": {"inputs": [{"url": "rtsp://host/x"}]}}, "edge": {"metrics_port": 0}}
 

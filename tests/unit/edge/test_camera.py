@@ -30,7 +30,8 @@ from edge.sampler import Worth
 from edge.settings import CameraSettings
 from edge.source import Shot, Timing
 from edge.watched import MAX_HANGING, WatchedReader
-from tests.edge_tools import moving_square, wait_until
+from tests.edge_tools import moving_square
+from tests.waiting import wait_until
 
 SETTINGS = CameraSettings(
     site="yard", camera="gate", fps=50, detail_fps=10, height=120, jpeg_quality=80, heartbeat_s=5, gate=False,

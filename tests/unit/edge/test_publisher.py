@@ -19,7 +19,8 @@ from edge import publisher as module
 from edge.metrics import Meters
 from edge.publisher import Publisher, PublishError
 from tests.edge_broker import LATE, LIVE, NOW_MS, Broker, Setup, frame
-from tests.edge_tools import as_decide_takes_them, wait_until
+from tests.edge_tools import as_decide_takes_them
+from tests.waiting import wait_until
 
 
 @pytest.fixture

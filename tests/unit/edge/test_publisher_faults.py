@@ -10,7 +10,8 @@ import pytest
 
 from bus.errors import BusError, RefusedError, WrongClockError
 from tests.edge_broker import LATE, LIVE, NOW_MS, Broker, Setup, status
-from tests.edge_tools import as_decide_takes_them, wait_until
+from tests.edge_tools import as_decide_takes_them
+from tests.waiting import wait_until
 
 
 @pytest.fixture

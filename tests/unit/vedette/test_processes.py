@@ -10,19 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.waiting import wait_until
 from vedette import processes
 from vedette.processes import Child, Children
 
 
 def child(script: str, name: str = "part") -> Child:
     return Child(name, [sys.executable, "-c", script], dict(os.environ), ends="pass" in script)
-
-
-def wait_for(true, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_child_that_dies_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +30,9 @@ def test_a_child_that_dies_is_started_again(tmp_path: Path, monkeypatch: pytest.
     first.wait()
     children.check()
     assert part.code == -9
-    wait_for(lambda: (children.check(), part.process is not None)[1])
+    wait_until(lambda: (children.check(), part.process is not None)[1])
     assert part.process.pid != first.pid
-    wait_for(lambda: (tmp_path / "logs" / "part.log").read_text().count("hello") >= 1)
+    wait_until(lambda: (tmp_path / "logs" / "part.log").read_text().count("hello") >= 1)
     children.stop("part", 5.0)
 
 
@@ -46,7 +40,7 @@ def test_a_child_that_is_done_stays_done(tmp_path: Path) -> None:
     children = Children(tmp_path)
     part = child("pass")
     children.start(part)
-    wait_for(lambda: (children.check(), part.done)[1])
+    wait_until(lambda: (children.check(), part.done)[1])
     children.check()
     assert (part.process, part.code) == (None, 0)
 
@@ -62,7 +56,7 @@ def test_one_that_does_not_listen_is_killed_with_all_that_it_started(tmp_path: P
     children = Children(tmp_path)
     children.start(child(script))
     log = tmp_path / "logs" / "part.log"
-    wait_for(lambda: log.read_text().strip().isdigit())
+    wait_until(lambda: log.read_text().strip().isdigit())
     grandchild = psutil.Process(int(log.read_text()))
     began = time.monotonic()
     children.stop("part", 0.5)
@@ -78,7 +72,7 @@ def test_those_that_do_not_listen_are_ended_together_at_one_moment(tmp_path: Pat
     parts = [child(script, name) for name in ("one", "two", "three")]
     for part in parts:
         children.start(part)
-        wait_for(lambda part=part: "deaf" in (tmp_path / "logs" / f"{part.name}.log").read_text())
+        wait_until(lambda part=part: "deaf" in (tmp_path / "logs" / f"{part.name}.log").read_text())
     processes_ = [part.process for part in parts]
     began = time.monotonic()
     children.stop_all(("one", "two", "three", "never started"), began + 2.0)
@@ -109,7 +103,7 @@ def test_a_log_that_grows_is_bounded_and_the_child_writes_on(tmp_path: Path) -> 
         processes.bound_log(log, most=100, kept=2)
         return "line 59" in "".join(path.read_text() for path in log.parent.iterdir())
 
-    wait_for(over)
+    wait_until(over)
     children.stop("part", 5.0)
     assert sorted(path.name for path in log.parent.iterdir()) == ["part.1.log", "part.2.log", "part.log"]
     assert all(path.stat().st_size < 200 for path in log.parent.iterdir())

@@ -31,7 +31,8 @@ from contracts.trace import Span, child, first
 from telemetry import Tracer
 from tests.console_tools import AT_MS, alert_of, take
 from tests.evidence_tools import KEY
-from tests.receivers import HttpReceiver, eventually, http_receiver
+from tests.receivers import HttpReceiver, http_receiver
+from tests.waiting import wait_until
 
 MARIA = Who("maria", "supervisor")
 HOOK = {"kind": "webhook", "url": "URL/hook", "secret": "{HOOK}", "max_per_minute": 3}
@@ -228,11 +229,11 @@ def test_a_channel_that_hangs_keeps_no_other_waiting(store: Store, receiver: Htt
         w = world(store, receiver, tmp_path, ROUTE | {"channels": ["slow", "hook"]}, **channels)
         w.notifier.start()
         take(store, *(alert_of(number, started_at_ms=AT_MS) for number in range(3)), at_ms=AT_MS)
-        eventually(lambda: len(receiver.got) == 3, within_s=2.5)
+        wait_until(lambda: len(receiver.got) == 3, within_s=2.5)
         assert slow.got == []
         w.notifier.stop()
     # Its thread comes back when the answer does: it must be gone before the store is closed.
-    eventually(lambda: "notify slow" not in {thread.name for thread in threading.enumerate()}, within_s=20.0)
+    wait_until(lambda: "notify slow" not in {thread.name for thread in threading.enumerate()}, within_s=20.0)
 
 
 def test_a_channel_that_is_set_up_wrong_fails_alone_and_without_its_secret(
