@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import psutil
 import pyflink
 import yaml
 
-from stream.jobs.ports import free_port
+from stream.jobs.ports import free_port, is_free
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 
@@ -38,7 +39,7 @@ class Standalone:
             *("--job-classname", PYTHON_DRIVER, "-pyclientexec", sys.executable, "-pyexec", sys.executable),
             *("-pym", module, *arguments),
         )
-        self.port = free_port()
+        self.port = _lasting_port()
         self.metrics_ports: list[int] = []
         """Where Flink's own reporter listens in each process that was started, the job manager's first."""
         self.manager: subprocess.Popen[bytes] | None = None
@@ -141,7 +142,7 @@ class Standalone:
                 link.symlink_to(jar)
         settings = {
             "jobmanager.rpc.address": "127.0.0.1",
-            "jobmanager.rpc.port": free_port(),
+            "jobmanager.rpc.port": _lasting_port(),
             "jobmanager.bind-host": "127.0.0.1",
             "jobmanager.memory.process.size": "1000m",
             "taskmanager.bind-host": "127.0.0.1",
@@ -181,6 +182,11 @@ class Standalone:
         with (self.folder / f"{script}-{number}.log").open("wb") as out:
             command = [str(FLINK / "bin" / script), "start-foreground", "-D", port, *arguments]
             return subprocess.Popen(command, env=surroundings, stdout=out, stderr=subprocess.STDOUT)
+
+
+def _lasting_port() -> int:
+    """A free port that no connection is given meanwhile (Linux takes those from 32768 on), also after a restart."""
+    return next(port for port in iter(lambda: random.randrange(20_000, 32_000), 0) if is_free(port))
 
 
 def _listens_on(pid: int) -> set[int]:

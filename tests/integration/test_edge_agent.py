@@ -17,6 +17,8 @@ import pytest
 from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
+from contracts.config_check import slots
+from contracts.config_file import load
 from contracts.controls import Budget, EdgeControl, Masks
 from contracts.messages import DeadLetter, Frame
 from contracts.topics import specs
@@ -75,11 +77,12 @@ def test_cameras_of_all_kinds_are_published_and_end_with_the_agent(broker: Broke
     assert 'vedette_camera_up{camera="gone"} 0.0' in shown
     assert 'vedette_capture_to_broker_seconds_count{camera="http"}' in shown
 
+    partitions = slots(load(config))
     frames: dict[str, list[Frame]] = {name: [] for name in cameras}
     for record, frame in records_of(broker.bootstrap, topics.frames(site), Frame):
         frames[frame.camera].append(frame)
         assert record.timestamp_ms == frame.captured_at_ms
-        assert record.partition == list(cameras).index(frame.camera) % 2
+        assert record.partition == partitions[frame.camera] % 2
         assert record.key == frame.camera.encode()
         assert hashlib.sha256(frame.jpeg).hexdigest() == frame.sha256
     assert not frames["off"]
