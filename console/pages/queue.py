@@ -80,19 +80,8 @@ class AlertsPage:
             "operators": await self._operators(),
             "seeing": self._seeing,
         }
-        calls: dict[str, Answer] = {
-            "page": self._search,
-            "open": self.open,
-            "close": self._close,
-            "answer": self._answer,
-            "instant": self._instant,
-            "lift": self._lift,
-            "end_snooze": self._end_snooze,
-            "missed": self._missed,
-            **identity_calls(self._visit),
-        }
         said = texts.ALERTS | texts.IDENTITY | texts.MISSING
-        self._queue = Queue(calls, self._visit.check, self._visit.props(said, start))
+        self._queue = Queue(self._calls(), self._visit.check, self._visit.props(said, start))
         self._subscription = self._desk.parts.hub.subscribe(self._visit.who.name)
         client = ui.context.client
         feed = background_tasks.create(self._feed(self._subscription, self._queue), name=f"queue {client.id}")
@@ -103,6 +92,20 @@ class AlertsPage:
             self._subscription.close()
 
         client.on_delete(left)
+
+    def _calls(self) -> dict[str, Answer]:
+        """What the page may ask for."""
+        return {
+            "page": self._search,
+            "open": self.open,
+            "close": self._close,
+            "answer": self._answer,
+            "instant": self._instant,
+            "lift": self._lift,
+            "end_snooze": self._end_snooze,
+            "missed": self._missed,
+            **identity_calls(self._visit),
+        }
 
     async def _feed(self, subscription: Subscription, queue: Queue) -> None:
         """Carry the hub's news to the browser: at once, but not more often than every BATCH_S."""
