@@ -10,6 +10,8 @@ TRACKERS := $(CURDIR)/.venv-trackers
 TRACKERS_PINS := tests/bench/trackers.txt
 # A process a core, whole files each: what a file prepares once is prepared once. Which come first says tests/conftest.py.
 TESTS := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Jobs and parts often wait, for starts, outages and seconds that must pass: a third process is at work meanwhile.
+WAITING := $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 CYCLONEDX := 7.5.0
 AUDIT := $(PY) -m vedette.audit constraints.txt --stamp $(VENV)/audit.stamp
 
@@ -19,7 +21,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check format unit train-test manifests jobs integration browser bench images sbom audit lock clean
+.PHONY: help setup demo test check format unit train-test manifests together jobs integration browser bench images sbom audit lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -39,7 +41,7 @@ $(DEV):
 demo: $(RUN) ## Run the whole system on the demo clip, alerts in the terminal; Ctrl-C ends it
 	@$(PY) -m vedette demo
 
-test: check unit manifests jobs integration browser ## Check and test everything
+test: check unit manifests together browser ## Check and test everything
 
 check: $(DEV) ## Format, lint, types, import rules, known faults of packages where those can be looked up
 	$(PY) -m ruff format --check
@@ -62,11 +64,14 @@ train-test: $(DEV) ## Tests of training; gets the extra `training` first (torch:
 manifests: $(DEV) ## The Kubernetes manifests against their schemas and the code
 	$(TESTS) tests/manifests
 
+together: $(DEV) ## Jobs and integration in one go
+	$(WAITING) tests/jobs tests/integration
+
 jobs: $(DEV) ## The jobs in a real Flink mini cluster
-	$(TESTS) tests/jobs
+	$(WAITING) tests/jobs
 
 integration: $(DEV) ## The parts together, with a real broker
-	$(TESTS) tests/integration
+	$(WAITING) tests/integration
 
 browser: $(DEV) ## The console's pages in a real Chromium; pictures of them in build/screenshots
 	$(TESTS) tests/browser
