@@ -35,6 +35,12 @@ class MadeOf(NamedTuple):
     words: tuple[Words, ...]
 
 
+def listed(pictures: Sequence[str]) -> tuple[str, DataReference]:
+    """The list of the pictures (SHA-256) that a version learnt, as it lies beside it, and how its lineage names it."""
+    text = "".join(f"{one}\n" for one in pictures)
+    return text, DataReference(name=LEARNT, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
 def write_candidate(
     net: DetectorNet,
     recipe: DetectorRecipe,
@@ -55,8 +61,8 @@ def write_candidate(
     export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     pictures = spread(list(validate), PARITY_PICTURES // 4, recipe.size)
     check_parity(Exported(net, recipe.groups, recipe.nms_iou).eval(), head, path, pictures)
-    learnt = "".join(f"{one}\n" for one in made_of.pictures).encode()
-    path.with_suffix(".learnt").write_bytes(learnt)
+    learnt, reference = listed(made_of.pictures)
+    path.with_suffix(".learnt").write_text(learnt)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = msgspec.structs.replace(
         parent,
@@ -74,10 +80,7 @@ def write_candidate(
         ),
         lineage=Lineage(
             parent=parent.id,
-            data=(
-                DataReference(name="collection", sha256=about.id),
-                DataReference(name=LEARNT, sha256=hashlib.sha256(learnt).hexdigest()),
-            ),
+            data=(DataReference(name="collection", sha256=about.id), reference),
             recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest(),
             words=made_of.words,
         ),

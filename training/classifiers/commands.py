@@ -26,6 +26,7 @@ from contracts.manifest import (
     model_bytes,
 )
 from training.bundle import write_manifest
+from training.candidate import listed
 from training.classifiers.answers import answered
 from training.classifiers.card import card
 from training.classifiers.crops import load_crop_recipe, make_crops
@@ -72,9 +73,10 @@ def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace) -> 
         found = answered(recipe, collection, version, crops_folder, frozen)
         for reason, count in found.left.items():
             print(f"  left out: {count}, {reason}")
-        data = (DataReference(name="collection", sha256=version.about.id),)
+        learnt, reference = listed(found.pictures)
+        data = (DataReference(name="collection", sha256=version.about.id), reference)
         written = _train_on(recipe, options.data, found.crops, options, Lineage(data=data))
-        written.with_suffix(".learnt").write_text("".join(f"{one}\n" for one in found.pictures))
+        written.with_suffix(".learnt").write_text(learnt)
         return written
     finally:
         shutil.rmtree(crops_folder, ignore_errors=True)
