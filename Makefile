@@ -54,7 +54,7 @@ format: $(DEV) ## Format the code and mend what the linter can
 	$(PY) -m ruff format
 	$(PY) -m ruff check --fix
 
-unit: $(DEV) ## Unit tests, about a minute
+unit: $(DEV) ## Unit tests, some minutes
 	$(TESTS) tests/unit
 
 train-test: $(DEV) ## Tests of training; gets the extra `training` first (torch: 5.5 GB)
