@@ -47,13 +47,14 @@ def words(
 ) -> list[Word]:
     """The words of later than `since_ms` about these labels in the pictures (SHA-256) that a model `learnt`.
 
-    `sees` is that model, `items` are all of the collection. Who looked again and says the same is believed.
+    `sees` is that model, `items` are all of the collection. Who looked again and says the same is believed; what was
+    drawn because it was missed is no word of its own.
     """
     there, at_ms = _Confirmed(items), _told_at_ms(items)
     about: dict[tuple[str, str, str, str], dict[str, bool]] = defaultdict(dict)
     for item in (one for one in items if one.sha256 in learnt):
         whole = item.complete and item.answered_at_ms > since_ms
-        answers = [] if item.complete else [box for box in _said(item) if at_ms[box.alert] > since_ms]
+        answers = [] if item.complete else [box for box in _said(item) if box.alert and at_ms[box.alert] > since_ms]
         seen = sees(item) if whole or answers else ()
         for label in labels:
             boxes = [box for box in seen if box.label == label]

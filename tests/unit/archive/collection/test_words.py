@@ -114,6 +114,12 @@ def test_they_are_counted_by_camera_label_and_by_whom() -> None:
     assert doubts(told) == {name: {DOUBTED: 1.0} for name in "abe"}
 
 
+def test_what_was_missed_is_no_word_but_somebody_was_there() -> None:
+    missed = [item(name, AT_MS + at, box(100, "confirmed", by="bea")) for name, at in (("b", -1000), ("c", 1000))]
+    told = words([*missed, answered("a", "background")], {"a", "b", "c"}, lambda _: [], ["person"], 0)
+    assert [(word.pictures, word.doubtful) for word in told] == [(("a",), True)]
+
+
 def test_who_denies_an_attribute_denies_nobody() -> None:
     no_hat = item("a", AT_MS, box(100, "background", attributes=("hard_hat:yes",)), answered_at_ms=AT_MS)
     assert words([no_hat], {"a"}, lambda _: [SURE], ["person"], 0) == []
