@@ -56,7 +56,10 @@ def of_parts(site: str) -> dict[str, Access]:
         ),
         "decide": Access(
             reads=(topics.DETECTIONS, topics.EDGE_STATUS, topics.CONTROLS, topics.GALLERY, topics.FACE_KEYS),
-            writes=(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.SIGHTINGS, topics.DRIFT, topics.DEAD_LETTERS),
+            writes=(
+                *(topics.TRACKS, topics.EVENTS, topics.ALERTS, topics.SIGHTINGS, topics.DRIFT),
+                *(topics.EDGE_CONTROLS, topics.DEAD_LETTERS),
+            ),
             groups=("vedette-decide",),
         ),
         "analytics": Access(

@@ -149,7 +149,10 @@ def slot_of(manifest: ModelManifest) -> str:
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
-    """What one camera may send: overrides its `detect` section until changed again; None leaves a value."""
+    """What one camera may send: overrides its `detect` section until changed again; None leaves a value.
+
+    `share` (0-1) is how much of these rates, or its own: the stream turns it down while it is behind.
+    """
 
     camera: Id
     fps: float | None = None
@@ -157,6 +160,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
     heartbeat_s: float | None = None
     motion_threshold: float | None = None
     motion_area: float | None = None
+    share: float = 1.0
 
 
 class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):

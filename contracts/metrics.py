@@ -72,6 +72,9 @@ REPLAYED = Metric(
     "counter",
     ("camera",),
 )
+RATE_SHARE = Metric(
+    "vedette_camera_rate_share", "Share of its own rate that a camera may send, by how late it is", "gauge", ("camera",)
+)
 DEAD_LETTERS = Metric("vedette_dead_letters_total", "Messages that could not be handled", "counter", ("source",))
 TASK_RESTARTS = Metric(
     "vedette_task_restarts_total", "Times that Flink opened a task again after a failure", "counter", ("task",)

@@ -64,10 +64,11 @@ def changed(base: CameraSettings, now: CameraSettings, change: Budget | Masks) -
     """
     if isinstance(change, Masks):
         return replace(now, masks=tuple(_polygon(name, points) for name, points in change.polygons.items()))
+    share = _within("share", change.share, 1.0, 0.01, 1)
     return replace(
         now,
-        fps=_within("fps", change.fps, base.fps, 0.01, 120),
-        detail_fps=_within("detail_fps", change.detail_fps, base.detail_fps, 0, 120),
+        fps=share * _within("fps", change.fps, base.fps, 0.01, 120),
+        detail_fps=share * _within("detail_fps", change.detail_fps, base.detail_fps, 0, 120),
         heartbeat_s=_within("heartbeat_s", change.heartbeat_s, base.heartbeat_s, 0.01, 86_400),
         motion_threshold=_within("motion_threshold", change.motion_threshold, base.motion_threshold, 0.01, 1e6),
         motion_area=_within("motion_area", change.motion_area, base.motion_area, 0, 1),

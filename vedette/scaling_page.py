@@ -140,9 +140,10 @@ def _bottlenecks() -> str:
 - In a site within those bounds it is the fullest task of `decide` when all move: {BUSY:.0%} is the mean of its tasks.
   A higher parallelism helps: component `autoscaling`, or `spec.job.parallelism`.
 - With fewer partitions than above it is the fullest of `frames.SITE`: one task takes {1 / DETECT_S:.0f} frames a
-  second, {math.floor(1 / DETECT_S / FPS)} cameras that all move. What comes in faster waits (nothing is dropped;
-  nobody lowers the agents' rates), and is worked off when they stand still. `LagHigh` says so. Ways out:
-  `kafka.partitions`, fewer `detect.fps`, GPUs.
+  second, {math.floor(1 / DETECT_S / FPS)} cameras that all move. What comes in faster waits; nothing that was sent is
+  dropped. After two minutes agents send half of these cameras' frames, down to a quarter (`stream.pace`), and all of
+  them again when they are on time. `LagHigh` and `RatesLowered` say so. Ways out: `kafka.partitions`, fewer
+  `detect.fps`, GPUs.
 - Then the brokers' network, since there are just as many as the peak needs: {need(1_000).peak_mbit:,.0f} Mbit/s come in
   at 1,000 cameras when all move. More brokers help.
 - `history` is full at **{limits()[0].mean:,.0f} cameras** of one site at mean load. (One frame alone costs it ten

@@ -115,6 +115,16 @@ class Drift(Spec, frozen=True, kw_only=True):
     odds: Annotated[float, Meta(gt=1, le=1e9)] = 10_000.0
 
 
+class Pace(Spec, frozen=True, kw_only=True):
+    """When agents are told to send less: a camera that is decided more than `behind_s` late for two minutes.
+
+    Then it sends half as many frames a second, and so on down to the share `least` (1: always all of them).
+    """
+
+    behind_s: Positive = 10.0
+    least: Annotated[float, Meta(gt=0, le=1)] = 0.25
+
+
 class Stream(Spec, frozen=True, kw_only=True):
     """The jobs. `model` is a manifest's path (default: the bundled detector); `metrics_host` as the agent's.
 
@@ -129,6 +139,7 @@ class Stream(Spec, frozen=True, kw_only=True):
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535)] = 19102
     heap_mb: Annotated[int, Meta(ge=256, le=1_048_576)] = 448
+    pace: Pace = Pace()
     rollout: RolloutBounds = RolloutBounds()
     drift: Drift = Drift()
 

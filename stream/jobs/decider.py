@@ -19,6 +19,7 @@ from contracts.controls import Control
 from contracts.edge_messages import EdgeStatus
 from contracts.messages import Alert, Detection, Event, FrameDetections, FrameTracks, TrackedObject
 from contracts.people import Sighting
+from stream.jobs.pacing import PaceState
 from stream.jobs.recognition import FacesState, Known, Recogniser, Seen, Tally, tell, who_is
 from stream.rules import (
     AlertPolicy,
@@ -57,6 +58,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     votes: VoteState = VoteState()
     silence: SilenceState = SilenceState()
     questions: QuestionState = QuestionState()
+    pace: PaceState = PaceState()
 
 
 class Decision(NamedTuple):

@@ -135,6 +135,7 @@ CONTROLS: dict[str, Message] = {
             camera="gate", fps=5.0, detail_fps=0.5, heartbeat_s=10.0, motion_threshold=20.0, motion_area=0.25
         ),
     ),
+    "edge_control_share": EdgeControl(site="home", change=Budget(camera="gate", share=0.5)),
     "edge_control_masks": EdgeControl(site="home", change=Masks(camera="gate", polygons={"window": SQUARE})),
     "edge_control_run": EdgeControl(site="home", change=RunCamera(camera="gate", spec=CAMERA)),
     "edge_control_move": EdgeControl(

@@ -48,6 +48,13 @@ def test_a_budget_changes_what_it_names_and_gives_the_rest_back(gate: CameraSett
     assert changed(gate, slow, Budget(camera="gate", detail_fps=1)).fps == gate.fps
 
 
+def test_a_share_is_of_the_camera_s_own_rates_and_leaves_the_rest(gate: CameraSettings) -> None:
+    half = changed(gate, gate, Budget(camera="gate", share=0.5))
+    assert (half.fps, half.detail_fps, half.heartbeat_s) == (gate.fps / 2, gate.detail_fps / 2, gate.heartbeat_s)
+    assert changed(gate, half, Budget(camera="gate", share=0.75)).fps == 0.75 * gate.fps
+    assert changed(gate, half, Budget(camera="gate")) == gate
+
+
 def test_masks_replace_masks_and_leave_rates(gate: CameraSettings) -> None:
     slow = changed(gate, gate, Budget(camera="gate", fps=2))
     masked = changed(gate, slow, Masks(camera="gate", polygons={"door": ((0, 0), (0.5, 0), (0, 0.5))}))
@@ -62,6 +69,7 @@ def test_masks_replace_masks_and_leave_rates(gate: CameraSettings) -> None:
         (Budget(camera="gate", fps=0), "fps"),  # a camera is switched off in the file, not by a rate
         (Budget(camera="gate", fps=float("nan")), "fps"),  # not a number
         (Budget(camera="gate", detail_fps=-1), "detail_fps"),  # below zero
+        (Budget(camera="gate", share=0), "share"),  # a camera is not switched off by a rate
         (Budget(camera="gate", heartbeat_s=float("inf")), "heartbeat_s"),  # endless
         (Budget(camera="gate", motion_area=1.5), "motion_area"),  # more than the picture
         (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1))}), "`a` has 2 points"),  # no polygon
