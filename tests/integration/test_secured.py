@@ -22,6 +22,7 @@ from bus.settings import Aside, settings
 from contracts import topics
 from contracts.access import agent_user
 from contracts.broker import BrokerAddress
+from contracts.controls import Budget, EdgeControl
 from contracts.messages import Alert, Frame
 from tests.builders import DATA, manifest_of, solid
 from tests.edge_tools import RunningAgent, records_of, write_clip
@@ -96,6 +97,8 @@ def test_agent_and_jobs_work_each_with_its_own_certificate(broker: SecureBroker,
         wait_until(lambda: _count(broker, topics.ANALYTICS), 120, _logs(tmp_path))
     (_, first), *_ = records_of(broker.bootstrap, topics.ALERTS, Alert)
     assert (first.rule, first.camera) == ("entry", "gate")
+    (_, rate), *_ = records_of(broker.bootstrap, topics.EDGE_CONTROLS, EdgeControl)
+    assert rate.change == Budget(camera="gate", share=1.0)
     assert _count(broker, topics.DEAD_LETTERS) == 0
 
 
