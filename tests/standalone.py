@@ -153,6 +153,7 @@ class Standalone:
             "parallelism.default": self._parallelism,
             "rest.port": self.port,
             "rest.address": "127.0.0.1",
+            "pekko.startup-timeout": "2 min",  # ten seconds are not enough on a machine that others want too
             "heartbeat.interval": "1 s",
             "heartbeat.timeout": "10 s",
             "io.tmp.dirs": str(self.folder / "scratch"),
