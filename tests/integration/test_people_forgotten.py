@@ -42,7 +42,7 @@ from vault import DayKeys, VaultError, day_of, key_name
 from vault.days import DAY_MS
 from vedette.broker import Broker, BrokerConfig
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
 SOON = {"segment.ms": "200", "max.compaction.lag.ms": "200", "file.delete.delay.ms": "0"}
 """The topic's bounds, short enough for a test; the mechanism is the same."""
 FORGOTTEN_S = 90.0
