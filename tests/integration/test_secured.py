@@ -121,8 +121,8 @@ def test_an_agents_key_reads_nothing_but_its_controls(broker: SecureBroker, topi
 
 
 def test_an_agents_key_reads_its_controls(broker: SecureBroker) -> None:
-    with Reader(broker.address(AGENT), topics.EDGE_CONTROLS) as reader:
-        assert list(reader.held()) == []
+    there = records_of(broker.bootstrap, topics.EDGE_CONTROLS, EdgeControl)
+    assert records_of(broker.address(AGENT), topics.EDGE_CONTROLS, EdgeControl) == there
 
 
 @pytest.mark.parametrize(
