@@ -69,6 +69,8 @@ def _bundle(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Evaluate a bundled model on the recipe's test sets; with `--record` the figures go into its manifest."""
+    if options.record and options.model:
+        raise ConfigError("--record", f"a manifest has the figures of its own file, not those of {options.model}")
     if options.model_kind != "detector":
         faces.evaluate(options)
         return
@@ -89,7 +91,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         public = PublicYolox(options.against, recipe)
         theirs = [evaluate_set(public, item, recipe) for item in sets]
         ratio = time_ratio(path, options.against, spread(sets, TIMED_PICTURES, recipe.size))
-    metrics = write_report(ours, theirs, ratio, recipe, options.out)
+    metrics = write_report(manifest.id, (ours, theirs), ratio, recipe, options.out)
     if options.record:
         write_manifest(msgspec.structs.replace(manifest, metrics=metrics), options.manifest)
     print((options.out / "report.md").read_text())

@@ -1,12 +1,18 @@
-"""Checkpoints that survive a kill at any moment: written beside, synced, then renamed over the last one."""
+"""Checkpoints and caches that survive a kill at any moment: written beside, synced, then renamed over the last one."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+
+from archive.evidence.durable import replace
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -25,3 +31,10 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def save_arrays(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    """Write the arrays so that `np.load` finds the old file or the new one, whole."""
+    packed = BytesIO()
+    np.savez_compressed(packed, **arrays)
+    replace(path, packed.getvalue())

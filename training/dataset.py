@@ -123,9 +123,15 @@ def _items(config: SetConfig, data: Path, cache: Path) -> Iterator[Item | Skippe
 
 
 def _kept(items: Iterator[Item | Skipped], config: SetConfig) -> Iterator[Item | Skipped]:
-    """Every `keep_step`-th picture from `keep_start` of those whose name contains `match`."""
-    matching = (item for item in items if config.match in item.name)
-    for index, item in enumerate(matching):
+    """Every `keep_step`-th picture from `keep_start` of those that `match` names, and what the whole set lacks."""
+    index = -1
+    for item in items:
+        if isinstance(item, Skipped) and item.whole:
+            yield item
+            continue
+        if config.match not in item.name:
+            continue
+        index += 1
         if index >= config.keep_start and (index - config.keep_start) % config.keep_step == 0:
             yield item
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import msgspec
 
+from contracts.errors import ConfigError
 from training.coco import Annotation, Coco
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"})
@@ -33,19 +34,26 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An item that was left out, and why."""
+    """An item that was left out, and why; with `whole` it is no picture, but something of the set's file or video."""
 
     name: str
     reason: str
+    whole: bool = False
 
 
 def read_coco(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
-    """COCO's JSON beside a folder of pictures; crowd boxes are left out and named."""
+    """COCO's JSON beside a folder of pictures; crowd boxes are left out and counted, as are those of no picture."""
     try:
         coco = msgspec.json.decode(annotations.read_bytes(), type=Coco)
     except msgspec.MsgspecError as error:
-        yield Skipped(annotations.name, f"not COCO annotations: {error}")
+        yield Skipped(annotations.name, f"not COCO annotations: {error}", whole=True)
         return
+    known = {image.id for image in coco.images}
+    crowds = sum(bool(one.iscrowd) for one in coco.annotations)
+    lost = sum(one.image_id not in known for one in coco.annotations)
+    for count, what in ((crowds, "boxes of crowds"), (lost, "boxes of pictures that are not in the file")):
+        if count:
+            yield Skipped(f"{annotations.name}: {what}", f"{count} left out", whole=True)
     names, of_image = coco.names(), coco.by_image()
     for image in sorted(coco.images, key=lambda one: one.file_name):
         of_picture = partial(_coco_boxes, of_image.get(image.id, []), names)
@@ -137,17 +145,22 @@ def read_mot(video: Path, truth: Path, cache: Path, name: str) -> Iterator[Item 
     boxes, problem = _mot_boxes(truth, name)
     if problem is not None:
         yield problem
+    count = 0
     size = _sequence_size(truth.parent.parent / "seqinfo.ini")
-    for index, item in enumerate(read_video(video, cache)):
+    for item in read_video(video, cache):
         if isinstance(item, Skipped):
             yield item
             continue
+        count += 1
 
-        def scaled(width: int, height: int, number: int = index + 1) -> list[Box]:
+        def scaled(width: int, height: int, number: int = count) -> list[Box]:
             sx, sy = (width / size[0], height / size[1]) if size else (1.0, 1.0)
             return [(n, a * sx, b * sy, c * sx, d * sy) for n, a, b, c, d in boxes[number]]
 
         yield _item(item.name, item.path, scaled)
+    if outside := sorted(frame for frame in boxes if not 1 <= frame <= count):
+        reason = f"{len(outside)} frames with boxes, {outside[0]} to {outside[-1]}, are not in the video's {count}"
+        yield Skipped(f"{truth.name}: frames", reason, whole=True)
 
 
 def _mot_boxes(truth: Path, name: str) -> tuple[dict[int, list[Box]], Skipped | None]:
@@ -163,7 +176,7 @@ def _mot_boxes(truth: Path, name: str) -> tuple[dict[int, list[Box]], Skipped | 
                 continue
             if counts:  # a flag of 0 marks what an evaluation ignores
                 boxes[int(frame)].append((name, x, y, x + w, y + h))
-    return boxes, Skipped(truth.name, f"lines that are not MOT truth: {bad}") if bad else None
+    return boxes, Skipped(truth.name, f"lines that are not MOT truth: {bad}", whole=True) if bad else None
 
 
 def _sequence_size(info: Path) -> tuple[int, int] | None:
@@ -180,29 +193,37 @@ def read_folder(folder: Path) -> Iterator[Item | Skipped]:
 
 
 def read_video(video: Path, cache: Path) -> Iterator[Item | Skipped]:
-    """A video's frames, unpacked once as PNG (no loss) into `cache`; the file `complete` says that all are there."""
+    """A video's frames, unpacked once as PNG (no loss) into `cache`; the file `complete` says that all are there.
+
+    It holds how many those are, and how many the video's header tells of: a damaged video ends early.
+    """
     done = cache / "complete"
     if not done.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        count = _unpack(video, cache)
+        count, told = _unpack(video, cache)
         if count == 0:
-            yield Skipped(video.name, "no frame can be decoded")
+            yield Skipped(video.name, "no frame can be decoded", whole=True)
             return
-        done.write_text(f"{count}\n")
+        done.write_text(f"{count} {told}\n")
+    count, *rest = (int(number) for number in done.read_text().split())
+    if rest and count < rest[0]:
+        yield Skipped(video.name, f"ends after {count} frames of {rest[0]}", whole=True)
     for path in sorted(cache.glob("*.png")):
         yield Item(path.stem, path, ())
 
 
-def _unpack(video: Path, cache: Path) -> int:
+def _unpack(video: Path, cache: Path) -> tuple[int, int]:
+    """How many frames were written, and how many the header tells of."""
     capture = cv2.VideoCapture(str(video))
     count = 0
     try:
         while True:
             more, frame = capture.read()
             if not more:
-                return count
+                return count, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
             count += 1
-            cv2.imwrite(str(cache / f"{count:06d}.png"), frame, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            if not cv2.imwrite(str(cache / f"{count:06d}.png"), frame, [cv2.IMWRITE_PNG_COMPRESSION, 1]):
+                raise ConfigError("out", f"frame {count} of {video.name} can't be written")
     finally:
         capture.release()
 

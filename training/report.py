@@ -22,9 +22,14 @@ CALIBRATION_BINS = 10
 
 
 def write_report(
-    results: Sequence[SetResult], reference: Sequence[SetResult], time: float | None, recipe: DetectorRecipe, out: Path
+    title: str,
+    both: tuple[Sequence[SetResult], Sequence[SetResult]],
+    time: float | None,
+    recipe: DetectorRecipe,
+    out: Path,
 ) -> dict[str, float]:
     """Write the report of a model beside the same figures of a reference detector; returns the model's metrics."""
+    results, reference = both
     mpl.use("Agg")
     out.mkdir(parents=True, exist_ok=True)
     metrics = flat_metrics(results)
@@ -33,7 +38,7 @@ def write_report(
     document = {"model": metrics, "reference": flat_metrics(reference)}
     (out / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(document)) + b"\n")
     lines = [
-        f"# {recipe.name} {recipe.version}",
+        f"# {title}",
         "",
         "| set | pictures | measure | model | reference |",
         "|---|---|---|---|---|",

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stream.vision.fusion import weighted_box_fusion
+from training.checkpoint import save_arrays
 from training.dataset import DataSet, Picture, Sample, letterbox, read_picture
 from training.layers import STRIDES
 from training.network import COCO_NAMES
@@ -160,8 +161,7 @@ def label_with_teachers(sets: Sequence[DataSet], recipe: DetectorRecipe, data: P
             boxes, scores, labels = _fused(teachers, read_picture(sample.path))
             stored |= {f"{sample.key}:boxes": boxes, f"{sample.key}:scores": scores, f"{sample.key}:labels": labels}
         if missing:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, **stored)
+            save_arrays(stored, path)
         samples = tuple(_with_teachers(sample, stored, item.config.knows, recipe) for sample in item.samples)
         labelled.append(replace(item, samples=samples))
     return labelled

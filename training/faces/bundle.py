@@ -66,7 +66,7 @@ class Difference:
     unmatched: int
 
 
-def bundle_localiser(weights: Path, data: Path, work: Path, models: Path) -> ModelManifest:
+def bundle_localiser(weights: Path, data: Path, work: Path, models: Path, int8: bool) -> ModelManifest:
     """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
 
     The threshold lets through the recipe's number of false boxes a picture on its `validate` sets.
@@ -81,6 +81,8 @@ def bundle_localiser(weights: Path, data: Path, work: Path, models: Path) -> Mod
     print(f"ONNX against torch: {found}")
     if found.unmatched or max(found.box_px, found.point_px) > MOST_PX or found.score > MOST_SCORE:
         raise ModelError(f"{path.name}: says something else than torch: {found}")
+    if int8:
+        quantise(path, heads[:: max(1, len(heads) // CALIBRATION_PICTURES)], models / f"{recipe.name}.int8.onnx")
     manifest = _manifest(path, recipe.name, recipe.version, recipe.size, {"default": LOW_THRESHOLD}, "face-localiser")
     provenance = Provenance(
         licence=recipe.licence,

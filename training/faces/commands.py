@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from contracts.errors import ModelError
-from contracts.manifest import load_manifest, model_bytes
+from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from stream.identity import calibration_of, cohort_of
 from stream.vision.faces import FaceEmbedder, FaceLocaliser
 from stream.vision.session import SessionOptions
@@ -43,7 +43,7 @@ def bundle(options: argparse.Namespace) -> None:
     """Export the localiser's or the embedder's weights with threshold and manifest."""
     weights = options.out / "weights.pt"
     if options.model_kind == "face-localiser":
-        manifest = bundle_localiser(weights, options.data, options.out, options.models)
+        manifest = bundle_localiser(weights, options.data, options.out, options.models, options.int8)
     else:
         manifest = bundle_embedder(weights, options.data, options.models, options.int8)
     print(f"{manifest.id}: {manifest.thresholds}")
@@ -70,9 +70,18 @@ def evaluate(options: argparse.Namespace) -> None:
     print((options.out / "report.md").read_text())
 
 
+def measured(options: argparse.Namespace) -> ModelManifest:
+    """The manifest, or with `--model` the same of that file beside it; ModelError where the file isn't what it says."""
+    manifest, folder = load_manifest(options.manifest), options.manifest.parent
+    model_bytes(manifest, folder)
+    if not options.model:
+        return manifest
+    return msgspec.structs.replace(manifest, file=options.model, sha256=measure.sha256_of(folder / options.model))
+
+
 def _evaluate_localiser(options: argparse.Namespace) -> None:
     recipe = _localiser(options)
-    manifest = load_manifest(options.manifest)
+    manifest = measured(options)
     localiser = FaceLocaliser.open(manifest, options.manifest.parent, CPU)
     sets = read_sets(recipe.sets, ("test",), options.data, options.out / "cache", ("face",))
     list_skipped(sets, options.out)
@@ -108,12 +117,7 @@ def _evaluate_localiser(options: argparse.Namespace) -> None:
 
 def _evaluate_embedder(options: argparse.Namespace) -> None:
     recipe = _embedder(options)
-    manifest = load_manifest(options.manifest)
-    folder = options.manifest.parent
-    model_bytes(manifest, folder)
-    if options.model:
-        digest = measure.sha256_of(folder / options.model)
-        manifest = msgspec.structs.replace(manifest, file=options.model, sha256=digest)
+    manifest, folder = measured(options), options.manifest.parent
     embedder = FaceEmbedder.open(manifest, folder, CPU)
     faces = read_people(recipe.people, "test", options.data)
     looks = measure.looks_at(faces, recipe.degrade)

@@ -23,7 +23,7 @@ from training.faces.mobilefacenet import EmbedderNet, load_mobilefacenet
 from training.faces.people import Faces, read_people
 from training.faces.recipe import DegradeConfig, EmbedderRecipe
 from training.fit import Task, blend, fit
-from training.place import Place, find_place
+from training.place import Place, find_place, leave
 
 Floats = NDArray[np.float32]
 TEACHER_BATCH = 32
@@ -76,6 +76,7 @@ def train_embedder(recipe: EmbedderRecipe, data: Path, out: Path) -> Path:
     finished = fit(blended, _quality(recipe, faces, clean_vectors(blended, faces, place), place), place, out)
     if place.rank == 0:
         checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": finished.state_dict()}, out / "weights.pt")
+    leave(place)
     return out / "weights.pt"
 
 

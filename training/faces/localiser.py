@@ -22,7 +22,7 @@ from training.faces.yunet import LocaliserNet, load_yunet
 from training.fit import Task, blend, fit
 from training.loss import Targets, assign, detection_loss, distillation_loss
 from training.network import anchor_points
-from training.place import find_place
+from training.place import find_place, first_alone, leave
 
 BOX_COLUMNS = 6
 # Errors of the points beyond a tenth of the face's size count linearly.
@@ -38,12 +38,13 @@ def train_localiser(recipe: LocaliserRecipe, data: Path, out: Path) -> Path:
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
-    sets = read_sets(recipe.sets, ("train",), data, out / "cache", ("face",))
+    with first_alone(place):  # it unpacks the frames and asks the teachers
+        sets = read_sets(recipe.sets, ("train",), data, out / "cache", ("face",))
+        labels = label_faces(sets, recipe.teachers, data, out / "cache")
     faces = read_people(recipe.people, "train", data)
     skipped = {f"{s.config.name}/{x.name}": x.reason for s in sets for x in s.skipped}
     skipped |= {item.name: item.reason for item in faces.skipped}
     (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
-    labels = label_faces(sets, recipe.teachers, data, out / "cache")
     sure = {s.config.name: sum(int((labels[x.key].scores >= recipe.sure).sum()) for x in s.samples) for s in sets}
     print(f"faces to learn: {sure}; aligned: {len(faces.pictures)}; skipped {len(skipped)} (skipped.json)")
     net = start_net(recipe, data)
@@ -62,6 +63,7 @@ def train_localiser(recipe: LocaliserRecipe, data: Path, out: Path) -> Path:
     trained = blend(start, fit(net, task, place, out), recipe.blend)
     if place.rank == 0:
         checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": trained.state_dict()}, out / "weights.pt")
+    leave(place)
     return out / "weights.pt"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from stream.vision.fusion import iou, weighted_box_fusion
+from training.checkpoint import save_arrays
 from training.dataset import DataSet, Picture, read_picture
 from training.faces.recipe import FaceTeacherConfig
 from training.faces.yunet import POINTS
@@ -141,8 +142,7 @@ def label_faces(
             found = teachers.find(read_picture(sample.path))
             stored |= {f"{sample.key}:{part}": getattr(found, part) for part in ("xyxy", "scores", "points")}
         if missing:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(path, **stored)
+            save_arrays(stored, path)
         for sample in item.samples:
             labels[sample.key] = FaceBoxes(*(stored[f"{sample.key}:{part}"] for part in ("xyxy", "scores", "points")))
     return labels

@@ -12,7 +12,7 @@ import pytest
 
 from contracts.errors import ConfigError
 from training.dataset import read_set
-from training.readers import Item, Skipped, read_coco, read_folder, read_mot, read_voc, read_yolo
+from training.readers import Item, Skipped, read_coco, read_folder, read_mot, read_video, read_voc, read_yolo
 from training.recipe import SetConfig
 
 pytestmark = pytest.mark.training
@@ -21,6 +21,14 @@ pytestmark = pytest.mark.training
 def picture(path: Path, width: int = 100, height: int = 50) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
+    return path
+
+
+def clip(path: Path, frames: int) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(frames):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
     return path
 
 
@@ -75,11 +83,17 @@ def test_coco_boxes_and_crowds(tmp_path: Path) -> None:
         "annotations": [
             {"image_id": 3, "category_id": 1, "bbox": [10, 5, 20, 30]},
             {"image_id": 3, "category_id": 1, "bbox": [0, 0, 90, 40], "iscrowd": 1},
+            {"image_id": 5, "category_id": 1, "bbox": [0, 0, 10, 10]},
         ],
     }
     (tmp_path / "coco.json").write_text(json.dumps(coco))
     assert boxes(read_coco(tmp_path / "p", tmp_path / "coco.json")) == [("person", 10.0, 5.0, 30.0, 35.0)]
-    assert reasons(read_coco(tmp_path / "p", tmp_path / "coco.json")) == ["no such picture"]
+    skipped = [item for item in read_coco(tmp_path / "p", tmp_path / "coco.json") if isinstance(item, Skipped)]
+    assert [(item.name, item.reason) for item in skipped] == [
+        ("coco.json: boxes of crowds", "1 left out"),
+        ("coco.json: boxes of pictures that are not in the file", "1 left out"),
+        ("gone.png", "no such picture"),
+    ]
 
 
 def test_voc_xml_and_its_text_ancestor_count_from_one(tmp_path: Path) -> None:
@@ -101,19 +115,41 @@ def test_voc_xml_and_its_text_ancestor_count_from_one(tmp_path: Path) -> None:
 
 
 def test_mot_truth_is_scaled_to_the_video_and_flag_0_ignored(tmp_path: Path) -> None:
-    video = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for _ in range(2):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-    writer.release()
+    video = clip(tmp_path / "clip.avi", 2)
     truth = tmp_path / "gt" / "gt.txt"
     truth.parent.mkdir()
-    truth.write_text("1,1,20,20,40,20,1\n2,1,0,0,10,10,0\nnonsense\n")
+    truth.write_text("1,1,20,20,40,20,1\n2,1,0,0,10,10,0\nnonsense\n0,1,0,0,10,10,1\n3,1,0,0,10,10,1\n")
     (tmp_path / "seqinfo.ini").write_text("[Sequence]\nimWidth=128\nimHeight=96\n")
     items = list(read_mot(video, truth, tmp_path / "cache", "person"))
     assert boxes(iter(items)) == [("person", 10.0, 10.0, 30.0, 20.0)]
-    assert reasons(iter(items)) == ["lines that are not MOT truth: [3]"]
+    assert reasons(iter(items)) == [
+        "lines that are not MOT truth: [3]",
+        "2 frames with boxes, 0 to 3, are not in the video's 2",
+    ]
     assert len([item for item in items if isinstance(item, Item)]) == 2
+
+
+def test_a_video_that_ends_early_is_listed_each_time(tmp_path: Path) -> None:
+    video = clip(tmp_path / "clip.avi", 8)
+    whole = video.read_bytes()
+    frames = whole.split(b"\xff\xd8")  # each begins as a JPEG does
+    first, last = (len(b"\xff\xd8".join(frames[:count])) for count in (6, 7))
+    video.write_bytes(whole[:first] + bytes(last - first) + whole[last:])
+    for _ in range(2):  # unpacked, and from the cache
+        items = list(read_video(video, tmp_path / "cache"))
+        assert sum(isinstance(item, Item) for item in items) == 5
+        assert reasons(iter(items)) == ["ends after 5 frames of 8"]
+
+
+def test_what_is_wrong_with_a_whole_set_is_listed_and_moves_no_picture(tmp_path: Path) -> None:
+    clip(tmp_path / "clip.avi", 4)
+    (tmp_path / "gt.txt").write_text("nonsense\n2,1,8,8,16,16,1\n4,1,8,8,16,16,1\n")
+    config = SetConfig(
+        name="s", role="train", format="mot", pictures="clip.avi", labels="gt.txt", keep_start=1, keep_step=2
+    )
+    read = read_set(config, tmp_path, tmp_path / "cache", ("person",))
+    assert [(sample.key, len(sample.xyxy)) for sample in read.samples] == [("s/000002", 1), ("s/000004", 1)]
+    assert [item.reason for item in read.skipped] == ["lines that are not MOT truth: [1]"]
 
 
 def test_a_folder_is_pictures_without_boxes(tmp_path: Path) -> None:

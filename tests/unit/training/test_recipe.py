@@ -51,6 +51,13 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     assert "sets.caviar-Browse3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", ["detector", "faces"])
+def test_another_files_figures_are_not_recorded(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ["--data", str(tmp_path), "--out", str(tmp_path), "--manifest", "models/detector.json", "--record"]
+    assert main(["evaluate", kind, *told, "--model", "detector.int8.onnx"]) == 2
+    assert "--record: a manifest has the figures of its own file" in capsys.readouterr().err
+
+
 @pytest.mark.shared
 def test_the_public_weights_give_the_same_numbers_in_our_network() -> None:
     import numpy as np

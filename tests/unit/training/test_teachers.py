@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from training.checkpoint import save_arrays
 from training.dataset import Sample
 from training.network import COCO_NAMES
 from training.recipe import DetectorRecipe
@@ -49,6 +50,19 @@ def test_yolox_cells_become_boxes() -> None:
     boxes, scores = decode_yolox(raw, 64)
     np.testing.assert_allclose(boxes[9], [4, -4, 20, 28], atol=1e-4)
     np.testing.assert_allclose(scores[9], [0.1, 0.4], atol=1e-6)
+
+
+def test_a_kill_while_boxes_are_kept_leaves_the_earlier_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "teachers" / "s.npz"
+    save_arrays({"s/a:boxes": BOXES}, path)
+
+    def killed(_self: Path, _target: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_arrays({"s/a:boxes": BOXES, "s/b:boxes": BOXES}, path)
+    assert list(np.load(path)) == ["s/a:boxes"]
 
 
 def test_sure_boxes_are_learnt_and_unsure_ones_ignored(recipe: DetectorRecipe) -> None:
