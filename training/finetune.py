@@ -13,8 +13,7 @@ from typing import NamedTuple
 import msgspec
 import torch
 
-from archive.collection.cleaning import found_before
-from archive.collection.cleaning import words as words_of
+from archive.collection.cleaning import alike_in
 from archive.collection.splits import split, without
 from archive.collection.store import PICTURES, Collection, Version
 from archive.collection.words import DOUBTS, counted, doubts
@@ -153,7 +152,7 @@ class _Sets(NamedTuple):
 def _read(
     recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: frozenset[str]
 ) -> _Sets:
-    alike = words_of(found_before(collection).alike)
+    alike = alike_in(collection, version.items)
     sides = split(without(version.items, frozen, alike), recipe.measured, alike)
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)

@@ -62,16 +62,23 @@ def found_before(collection: Collection) -> Found:
 def near_duplicates(items: Sequence[Item], picture_of: Callable[[Item], Picture | None]) -> list[tuple[str, ...]]:
     """Groups of pictures that look alike and in which the same is labelled at the same places, two of them at least.
 
-    Pictures are looked at one after the other: one has 6 MB, and a collection may have ten thousand.
+    Where nothing is labelled nothing is the same: an empty room would tie all passages of its camera together. Pictures
+    are looked at one after the other: one has 6 MB, and a collection may have ten thousand.
     """
     seen = [(item, fingerprint(picture)) for item in items if (picture := picture_of(item)) is not None]
     alike: dict[int, list[Item]] = defaultdict(list)
     for group, (item, _) in zip(groups(one for _, one in seen), seen, strict=True):
-        alike[int(group)].append(item)
+        if item.learnt:
+            alike[int(group)].append(item)
     found: list[tuple[str, ...]] = []
     for members in alike.values():
         found += [tuple(item.sha256 for item in same) for same in _same_boxes(members) if len(same) > 1]
     return found
+
+
+def alike_in(collection: Collection, items: Sequence[Item]) -> dict[str, str]:
+    """The near duplicates among the items as `words` names them, whether they were cleaned or not."""
+    return words(near_duplicates(items, lambda item: decoded(collection.picture(item.sha256) or b"")))
 
 
 def words(alike: Sequence[Sequence[str]]) -> dict[str, str]:

@@ -5,6 +5,7 @@ A robust candidate is no worse for a third of wrong words, so that the frozen se
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from archive.collection.quality import share
@@ -16,17 +17,38 @@ LEAST_WORDS = 10
 
 
 def contradicted(words: Iterable[Words], limits: Limits) -> Iterator[tuple[bool, Reason]]:
-    """For each camera and label with too many contradicted words whether that refuses the candidate, and why."""
-    for one in words:
+    """For each label with too many contradicted words, at a camera or at all, whether that refuses it, and why."""
+    told = list(words)
+    for one in (*told, *_at_all_cameras(told)):
         found = share([place < one.contradicted for place in range(one.words)])
         if found is None or found.low <= limits.contradicted:
             continue
         whose = ", ".join(f"{count} by {name or 'nobody known'}" for name, count in one.by.items())
+        where = f"{one.label} at {one.camera or 'all cameras'}"
         text = (
-            f"{one.label} at {one.camera}: {one.contradicted} of {one.words} new answers and labelled pictures are "
-            f"contradicted by what else is known ({whose}), {found.low:.0%} at least in the long run: "
+            f"{where}: {one.contradicted} of {one.words} new answers and labelled pictures are contradicted by "
+            f"what else is known ({whose}), {found.low:.0%} at least in the long run: "
             "look at them again, the next queue has them"
         )
         enough = one.words >= LEAST_WORDS
         text = text if enough else f"{text}; maybe by chance"
         yield enough, Reason(of="words", text=text, camera=one.camera, label=one.label)
+
+
+def _at_all_cameras(words: Iterable[Words]) -> Iterator[Words]:
+    """A label's words at all cameras, where several have some: each may have too few to tell by."""
+    of: dict[str, list[Words]] = defaultdict(list)
+    for one in words:
+        of[one.label].append(one)
+    for label, each in sorted(of.items()):
+        by = Counter[str]()
+        for one in each:
+            by.update(one.by)
+        if len(each) > 1:
+            yield Words(
+                camera="",
+                label=label,
+                words=sum(one.words for one in each),
+                contradicted=sum(one.contradicted for one in each),
+                by=dict(sorted(by.items())),
+            )

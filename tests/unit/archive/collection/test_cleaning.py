@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive.collection.cleaning import BADLY_PLACED, OVERLOOKED, clean, doubts, found_before, near_duplicates, words
+from archive.collection.cleaning import (
+    BADLY_PLACED,
+    OVERLOOKED,
+    alike_in,
+    clean,
+    doubts,
+    found_before,
+    near_duplicates,
+    words,
+)
 from archive.collection.duplicates import groups
 from archive.collection.items import Item
 from archive.collection.queue import queue
@@ -58,6 +67,18 @@ def test_near_duplicates_of_different_days_are_never_on_both_sides() -> None:
         assert not train or not measure
 
 
+def test_an_empty_room_does_not_tie_the_passages_of_its_camera_together() -> None:
+    empty = [item(f"{n}", AT_MS + n * 86_400_000) for n in range(30)]
+    assert near_duplicates(empty, lambda _: ROOM) == []
+
+
+def test_near_duplicates_are_known_without_a_cleaning(tmp_path: Path) -> None:
+    collection = Collection(Folder(tmp_path))
+    first, second, other = (collection.keep_picture(jpeg_of(room)) for room in (ROOM, ROOM + np.uint8(2), OTHER))
+    items = [item(name, AT_MS, box(20, "confirmed")) for name in (first, second, other, "gone")]
+    assert alike_in(collection, items) == {first: first, second: first}
+
+
 @pytest.mark.training
 @pytest.mark.parametrize(
     ("picture", "reasons"),
@@ -100,5 +121,5 @@ def test_pictures_are_not_all_held_at_once() -> None:
         held.append(weakref.ref(picture))
         return picture
 
-    assert len(near_duplicates([item(name) for name in "abcde"], picture_of)) == 1
+    assert len(near_duplicates([item(name, AT_MS, box(20)) for name in "abcde"], picture_of)) == 1
     assert len(held) == 5

@@ -94,6 +94,19 @@ def test_a_candidate_that_contradicts_what_it_learnt_is_refused_by_name(
         assert all(f"{said} ({contradicted} by anna)" in one.text for one in reasons)
 
 
+def test_words_that_are_few_at_each_camera_are_counted_at_all(gate: Path) -> None:
+    words = tuple(
+        Words(camera=camera, label="red", words=6, contradicted=3, by={"anna": 2, "bea": 1})
+        for camera in ("gate", "hall")
+    )
+    report = run(model("2", lineage=Lineage(words=words)), model("1", **BLIND), gate)
+    assert [(one.camera, one.label) for one in report.doubts] == [("gate", "red"), ("hall", "red")]
+    ((refused, why),) = [(one.camera, one.text) for one in report.refusals]
+    assert refused == ""
+    assert "red at all cameras: 6 of 12 new answers" in why
+    assert "(4 by anna, 2 by bea)" in why
+
+
 @pytest.mark.parametrize("changed", ["0.jpg", "set.json"])
 def test_a_set_that_was_changed_is_no_measure(gate: Path, changed: str) -> None:
     file = gate.parent / changed
