@@ -124,6 +124,7 @@ class Learning:
         out = self._trainings / f"{about.id[:12]}-{parent.sha256[:12]}-{way[:12]}"
         candidate = out / "candidate" / f"{parent.name}.json"
         if not candidate.exists():
+            self._let_go(out)
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
             arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
@@ -165,6 +166,12 @@ class Learning:
             for left in (self._trainings / COPIED, *self._trainings.glob(f"*/{PICTURES}")):
                 shutil.rmtree(left, ignore_errors=True)
             yield
+
+    def _let_go(self, but: Path) -> None:
+        """Other trainings' folders: what came of them is in the registry, and a clip's frames are gigabytes in each."""
+        for other in self._trainings.iterdir():
+            if other.is_dir() and other != but:
+                shutil.rmtree(other, ignore_errors=True)
 
     @contextmanager
     def _folder(self, about: About) -> Iterator[Path]:

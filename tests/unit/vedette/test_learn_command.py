@@ -179,6 +179,16 @@ def test_another_recipe_is_another_training(tmp_path: Path, capsys: pytest.Captu
         assert site.trained == trained
 
 
+def test_an_earlier_training_leaves_nothing_beside_the_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    site.answers().alert("b", "false", grey=90)
+    with pytest.raises(RefusedError):
+        site.loop.learn("by hand", site.training(BLUE, version="3"))
+    (folder,) = [one for one in (tmp_path / "state" / "learning").iterdir() if one.is_dir()]
+    assert folder.name.startswith(site.answers().collection.load().about.id[:12])
+
+
 def test_one_at_a_time_learns_and_what_a_kill_left_of_pictures_goes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
