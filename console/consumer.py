@@ -20,6 +20,7 @@ from console.worker import Worker
 from contracts import metrics, topics
 from contracts.codec import decode
 from contracts.errors import ContractError
+from contracts.fields import QUESTION
 from contracts.messages import Alert, DeadLetter
 from contracts.metrics import Metrics
 from contracts.trace import Span, child, exemplar
@@ -93,7 +94,7 @@ class AlertConsumer(Worker):
         places = {(record.topic, record.partition): record.offset + 1 for record in records}
         changed = self._store.take(alerts, cluster, places, now_ms, letters)
         self._hub.publish(changed)
-        for row in changed:
+        for row in (one for one in changed if one.kind != QUESTION):
             self._metrics.counter(metrics.CONSOLE_ALERTS, row.severity, row.state).inc()
         for alert in alerts:
             if alert.decided_at_ms and not alert.late:

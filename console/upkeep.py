@@ -15,7 +15,7 @@ from console.store.store import Store
 from console.worker import Worker
 from contracts import metrics
 from contracts.config import Console
-from contracts.fields import Severity
+from contracts.fields import QUESTION, Severity
 from contracts.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -108,10 +108,15 @@ class Upkeep(Worker):
 
 
 def meter(measured: Metrics) -> Callable[[Change], None]:
-    """A listener of the hub that counts answers and measures how long alerts waited for their acknowledgement."""
+    """A listener of the hub that counts answers and measures how long alerts waited for their acknowledgement.
+
+    A question is no alert: who answers one says nothing of how good those are.
+    """
 
     def measure(change: Change) -> None:
         before, after = change.before, change.after
+        if after.kind == QUESTION:
+            return
         if after.escalated_at_ms != before.escalated_at_ms:
             measured.counter(metrics.ESCALATIONS, after.severity).inc()
         if after.verdict != before.verdict:

@@ -11,6 +11,7 @@ from pyflink.datastream import DataStream, OutputTag
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import encode
+from contracts.fields import QUESTION
 from contracts.messages import Alert, Event
 from contracts.metrics import Metrics
 from contracts.people import Sighting
@@ -62,6 +63,8 @@ class Outputs:
             yield self._sightings, keyed(one.site, encode(one))
 
     def _count(self, alert: Alert) -> None:
+        if alert.kind == QUESTION:
+            return  # it alerts nobody
         self._metrics.counter(names.ALERTS, alert.camera, alert.severity, alert.state).inc()
         if alert.state == "new" and not alert.late and alert.evidence is not None:
             seconds = max(0, alert.decided_at_ms - alert.at_ms) / 1000
