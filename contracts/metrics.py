@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -205,10 +206,11 @@ ALL: tuple[Metric, ...] = tuple(value for value in dict(globals()).values() if i
 
 
 class Metrics:
-    """The metrics of one process, made on first use in `registry`."""
+    """The metrics of one process, made on first use in `registry`, by whichever thread is first."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self._lock = threading.Lock()
         self._made: dict[str, Counter | Gauge | Histogram] = {}
 
     def counter(self, metric: Metric, *labels: str) -> Counter:
@@ -230,10 +232,11 @@ class Metrics:
         return made.labels(*labels) if labels else made
 
     def _make(self, metric: Metric) -> Counter | Gauge | Histogram:
-        made = self._made.get(metric.name)
-        if made is None:
-            made = self._made[metric.name] = _new(metric, self.registry)
-        return made
+        if metric.name not in self._made:
+            with self._lock:  # a registry refuses a metric that is there already
+                if metric.name not in self._made:
+                    self._made[metric.name] = _new(metric, self.registry)
+        return self._made[metric.name]
 
 
 def watch_disk(made: Metrics, store: str, folder: Path) -> None:
