@@ -118,11 +118,12 @@ class Drift(Spec, frozen=True, kw_only=True):
 class Pace(Spec, frozen=True, kw_only=True):
     """When agents are told to send less: a camera that is decided more than `behind_s` late for two minutes.
 
-    Then it sends half as many frames a second, and so on down to the share `least` (1: always all of them).
+    Then it sends half as many frames a second, and so on down to the share `least` (1: always all of them; agents take
+    none below 0.01).
     """
 
     behind_s: Positive = 10.0
-    least: Annotated[float, Meta(gt=0, le=1)] = 0.25
+    least: Annotated[float, Meta(ge=0.01, le=1)] = 0.25
 
 
 class Stream(Spec, frozen=True, kw_only=True):

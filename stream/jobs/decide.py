@@ -65,6 +65,8 @@ class Decide(KeyedBroadcastProcessFunction):
         self._process = opened(self._config.settings, context, NAME)
         self._faces = self._process.faces
         self._pacer = Pacer(self._config.config.stream.pace)
+        # Cameras may be another process's by now: what this one said of them would stand for ever.
+        self._process.metrics.gauge(names.RATE_SHARE).clear()
         self._decider = Decider(
             self._config.config, self._faces.recogniser() if self._faces is not None else None, self._config.votes
         )

@@ -52,9 +52,9 @@ class Pacer:
             return state, None
         late = behind_ms > 1000 * self._config.behind_s
         since_ms = state.since_ms if late == state.late else wall_ms
-        share = state.share or 1.0
+        share = max(state.share or 1.0, self._config.least)  # a config of before may have let it fall further
         if late and wall_ms - since_ms >= PATIENCE_MS:
-            share = min(share, max(share * LOWER, self._config.least))
+            share = max(share * LOWER, self._config.least)
         elif not late and wall_ms - since_ms >= CALM_MS:
             share = min(share * RAISE, 1.0)
         told = share if share != state.share else None

@@ -44,6 +44,12 @@ def test_least_1_never_lowers() -> None:
     assert list(told(lambda _: 30, 600, Pace(least=1))) == [(0, 1.0)]
 
 
+def test_where_the_config_s_least_is_raised_what_was_lowered_further_is_raised_at_once() -> None:
+    state = PaceState(share=0.25, late=True, since_ms=T0_MS)
+    state, share = Pacer(Pace(least=0.5)).step(state, T0_MS - 29_000, T0_MS + 1000)
+    assert (share, state.share) == (0.5, 0.5)
+
+
 def test_what_is_older_than_the_topic_keeps_it_says_nothing() -> None:
     assert list(told(lambda _: OLD_MS / 1000 + 1, 600)) == []
 
