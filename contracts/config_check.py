@@ -110,7 +110,8 @@ def slots(config: Config) -> dict[str, int]:
 
     All parts that have the config find the same, in whatever order its lines stand. A name leads to a partition, or to
     the next one that has not got its share yet: so no partition has more than one camera above the mean, and a camera
-    that comes or goes moves few others (consistent hashing with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2018).
+    that comes or goes moves few others (consistent hashing with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2018),
+    about a quarter of them where that changes what a share is.
     """
     partitions = config.kafka.partitions
     found = {name: camera.slot for name, camera in config.cameras.items() if camera.slot is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -65,6 +66,13 @@ class Standalone:
         self.manager.kill()
         self.manager.wait()
         self.manager = self._spawn("standalone-job.sh", *self._application)
+
+    def went_on_from(self) -> str:
+        """Where the application of the last job manager says that it goes on from (`--go-on`); empty: nowhere."""
+        logs = self.folder.glob("standalone-job.sh-*.log")
+        newest = max(logs, key=lambda path: int(path.stem.rpartition("-")[2]))
+        found = re.search(r"vedette\.jobs goes on from (\S+)", newest.read_text(errors="replace"))
+        return found[1] if found else ""
 
     def add_worker(self) -> None:
         """One more task manager."""

@@ -45,7 +45,7 @@ def go_on(env: StreamExecutionEnvironment) -> None:
     settings = dict(env._j_stream_execution_environment.getConfiguration().toMap())
     found = newest(_kept(settings), fault_of)
     if found is None:
-        log.info("no state was kept: the jobs start from the oldest records that the broker has")
+        log.info("no whole state was kept: the jobs start from the oldest records that the broker has")
         return
     log.info("goes on from %s", found.uri)
     begin = Configuration()
