@@ -29,12 +29,14 @@ KNOWN, BROKEN = "street", "dog"
 
 
 def gate(bench: Bench, part: str) -> None:
-    """Hold candidates against the model that was in service before them, as `vedette learn` does."""
+    """Hold candidates against the model in service before them, as `vedette learn` does, and the last one against the
+    start too."""
     listed = _frozen(bench)
     last = len(ROUNDS)
     before, good = (_candidate(bench, f"{part}-{number}") for number in (last - 1, last))
     judged = {
         f"{part}-{last}": (good, bench.start()),
+        f"{part}-{last} after {last - 1}": (good, before),
         f"poisoned-{last}": (_candidate(bench, f"poisoned-{last}"), before),
         "broken": (_broken(bench, good), good),
     }
