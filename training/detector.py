@@ -20,7 +20,8 @@ from training.branch import Seen
 from training.dataset import DataSet, list_skipped, read_sets
 from training.fit import Task, blend, fit
 from training.loss import Targets, answered, detection_loss, distillation_loss
-from training.network import DetectorNet, anchor_points, load_yolox, net_of
+from training.network import DetectorNet, anchor_points, load_exported, load_yolox, net_of
+from training.onnx_weights import exported_tensors
 from training.place import Place, find_place, first_alone, leave
 from training.recipe import DetectorRecipe
 from training.teachers import label_with_teachers
@@ -195,9 +196,17 @@ def save_weights(net: DetectorNet, recipe: DetectorRecipe, path: Path) -> None:
 
 
 def load_start(path: Path, recipe: DetectorRecipe) -> DetectorNet:
-    """The network of a public YOLOX ONNX file, or of the `weights.pt` of an earlier run."""
+    """The network of an ONNX file that was exported here or is a public YOLOX, or of an earlier `weights.pt`.
+
+    ConfigError where the file that was exported here has another number of channels than the recipe.
+    """
     if path.suffix != ".onnx":
         return net_of(torch.load(path, map_location="cpu", weights_only=True)["net"])
+    if own := exported_tensors(path, "net."):
+        net = load_exported(path)
+        if (count := len(own["heads.0.classes.bias"])) != len(recipe.channels):
+            raise ConfigError("start", f"{path.name} has {count} channels, the recipe {len(recipe.channels)}")
+        return net
     net = DetectorNet(len(recipe.channels), recipe.width)
     load_yolox(net, path, recipe.channels)
     return net

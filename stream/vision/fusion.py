@@ -32,6 +32,8 @@ def weighted_box_fusion(
     flat_scores = np.concatenate([np.asarray(s, np.float32) * w for s, w in zip(scores, weights, strict=True)])
     flat_labels = np.concatenate([np.asarray(x, np.int64) for x in labels])
     owners = np.concatenate([np.full(len(s), i) for i, s in enumerate(scores)])
+    seen = flat_scores > 0  # a box of score 0 is padding, or of a detector that has no say
+    flat_boxes, flat_scores, flat_labels, owners = flat_boxes[seen], flat_scores[seen], flat_labels[seen], owners[seen]
     fused: list[tuple[Floats, float, int]] = []
     for label in np.unique(flat_labels):
         own = flat_labels == label

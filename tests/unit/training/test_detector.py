@@ -16,10 +16,12 @@ from torch.utils.data import Dataset
 from contracts.errors import ConfigError
 from tests.training_tools import stopped_in_step
 from training import checkpoint, fit
-from training.detector import load_trained, start_net, train
+from training.__main__ import RECIPES
+from training.detector import load_start, load_trained, start_net, train
 from training.fit import Task, blend, learning_rate
+from training.network import load_exported
 from training.place import Place
-from training.recipe import AugmentConfig, DetectorRecipe, LossConfig, ScheduleConfig
+from training.recipe import AugmentConfig, DetectorRecipe, LossConfig, ScheduleConfig, load_recipe
 
 pytestmark = [
     pytest.mark.training,
@@ -79,6 +81,15 @@ def test_frozen_parts_keep_the_starts_weights(recipe: DetectorRecipe, squares: P
     _, net = load_trained(train(frozen, squares, tmp_path))
     torch.testing.assert_close(net.backbone.state_dict(), start.backbone.state_dict(), rtol=0, atol=0)
     assert not torch.equal(net.heads[0].box.weight, start.heads[0].box.weight)
+
+
+def test_a_run_may_start_from_a_model_that_was_exported_here() -> None:
+    recipe, file = load_recipe(RECIPES / "detector.yaml"), Path("models/detector.onnx")
+    wanted, started = load_exported(file).state_dict(), load_start(file, recipe).state_dict()
+    assert all(torch.equal(started[name], tensor) for name, tensor in wanted.items())
+    fewer = msgspec.structs.replace(recipe, labels={"person": ("person",)})
+    with pytest.raises(ConfigError, match=r"start: detector.onnx has 11 channels, the recipe 1"):
+        load_start(file, fewer)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,13 @@ def test_silence_lowers_the_score(
     assert scores == pytest.approx([score] * len(scores))
 
 
+def test_padding_is_no_box() -> None:
+    padded, labels = np.concatenate((A, np.zeros((2, 4), np.float32))), np.zeros(3, np.int64)
+    boxes, scores, _ = weighted_box_fusion([padded, padded], [np.array([0.8, 0, 0])] * 2, [labels] * 2, [1, 0.5])
+    np.testing.assert_allclose(boxes, A)
+    assert scores == pytest.approx([0.8])
+
+
 def test_nothing_found_gives_empty_arrays() -> None:
     boxes, scores, labels = weighted_box_fusion([A[:0]], [np.zeros(0)], [ZERO[:0]], [1])
     assert boxes.shape == (0, 4)
