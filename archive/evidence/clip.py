@@ -26,6 +26,8 @@ from contracts.config import EvidenceStore
 from contracts.messages import Alert
 
 GONE = "the pictures of that time are deleted already"
+NONE_SENT = "the camera sent no frame then"
+NONE_THERE = "no frame of that time lies where the config puts the camera's; cameras of the console can move it"
 
 
 class ClipInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +128,8 @@ class ClipMaker:
             except FrameMissed as error:
                 return self.without(alert, error.details)
             if shelf.size is None:
-                none = GONE if roll.cut else "the camera sent no frame then"
-                return self.without(alert, _unreadable(shelf) if shelf.times_ms else none)
+                known = NONE_THERE if alert.evidence is None else NONE_SENT
+                return self.without(alert, _unreadable(shelf) if shelf.times_ms else GONE if roll.cut else known)
             return self._filmed(alert, shelf, shelf.size, cut=roll.cut)
 
     def without(self, alert: Alert, reason: str) -> Clip:

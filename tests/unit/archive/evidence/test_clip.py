@@ -145,6 +145,11 @@ def test_without_frames_it_says_why(frames: tuple[Frame | Exception, ...], cut: 
     assert (clip.mp4, clip.info.frames, clip.info.reason) == (None, 0, reason)
 
 
+def test_of_an_alert_without_a_frame_it_says_only_where_it_looked() -> None:
+    info = maker(FakeFootage()).make(alert(2, **ENDED)).info
+    assert info.reason.startswith("no frame of that time lies where the config puts the camera's")
+
+
 def test_what_is_missing_of_a_clip_is_said() -> None:
     clip = made(frame(AT_MS), BAD, frame(AT_MS + 100, index=2), cut=True)
     assert (clip.info.frames, clip.info.unreadable, clip.info.cut) == (2, 1, True)
