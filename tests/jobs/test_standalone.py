@@ -51,6 +51,7 @@ def test_alerts_and_people_are_complete_over_dead_managers_new_partitions_and_an
             site.send(frames[: PART // 2])
             site.tell(people[:half])
             wait("the first frames", lambda: tracked(PART // 4))
+            wait("every task", cluster.runs)  # a busy machine may have restarted one
             cluster.kill_busy_worker()
             site.send(frames[PART // 2 : PART + 10])
             site.tell(people[half:])
