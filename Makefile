@@ -10,8 +10,6 @@ TRACKERS := $(CURDIR)/.venv-trackers
 TRACKERS_PINS := tests/bench/trackers.txt
 # A process a core, whole files each: what a file prepares once is prepared once. Which come first says tests/conftest.py.
 TESTS := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# Jobs and parts often wait, for starts, outages and seconds that must pass: a third process is at work meanwhile.
-WAITING := $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 CYCLONEDX := 7.5.0
 AUDIT := $(PY) -m vedette.audit constraints.txt --stamp $(VENV)/audit.stamp
 
@@ -65,13 +63,13 @@ manifests: $(DEV) ## The Kubernetes manifests against their schemas and the code
 	$(TESTS) tests/manifests
 
 together: $(DEV) ## Jobs and integration in one go
-	$(WAITING) tests/jobs tests/integration
+	$(TESTS) tests/jobs tests/integration
 
 jobs: $(DEV) ## The jobs in a real Flink mini cluster
-	$(WAITING) tests/jobs
+	$(TESTS) tests/jobs
 
 integration: $(DEV) ## The parts together, with a real broker
-	$(WAITING) tests/integration
+	$(TESTS) tests/integration
 
 browser: $(DEV) ## The console's pages in a real Chromium; pictures of them in build/screenshots
 	$(TESTS) tests/browser

@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyflink
 import yaml
 
 from stream.jobs.ports import free_port, is_free
+from tests.waiting import wait_until
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 
@@ -215,7 +215,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def wait_for(what: str, true: Callable[[], bool], log: Callable[[], str], timeout_s: float = 240.0) -> None:
     """Fail with the logs when it doesn't come true."""
-    until = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < until, f"{what}: not within {timeout_s} s\n{log()}"
-        time.sleep(0.3)
+    wait_until(true, timeout_s, what, log=log, look_s=0.3)

@@ -10,8 +10,15 @@ from bus.errors import BusError
 LOOK_S = 0.05
 
 
-def wait_until(true: Callable[[], object], within_s: float = 40.0, what: str = "it did not come true") -> None:
-    """Look until it is so; a broker that didn't answer is asked again. Fails with `what` after `within_s`."""
+def wait_until(
+    true: Callable[[], object],
+    within_s: float = 40.0,
+    what: str = "it did not come true",
+    *,
+    log: Callable[[], str] = str,
+    look_s: float = LOOK_S,
+) -> None:
+    """Look until it is so; a broker that did not answer is asked again. Fails after `within_s`, with `what` and log."""
     until_s = time.monotonic() + within_s
     while True:
         said = ""
@@ -20,5 +27,5 @@ def wait_until(true: Callable[[], object], within_s: float = 40.0, what: str = "
                 return
         except BusError as error:
             said = f" ({error})"
-        assert time.monotonic() < until_s, f"not within {within_s:g} s: {what}{said}"
-        time.sleep(LOOK_S)
+        assert time.monotonic() < until_s, f"not within {within_s:g} s: {what}{said}\n{log()}".rstrip()
+        time.sleep(look_s)

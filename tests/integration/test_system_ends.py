@@ -118,7 +118,7 @@ def test_a_second_system_on_the_folder_is_refused_and_harms_nothing(config: Path
         assert second.returncode == 1
         assert "A system already runs on" in second.stderr
         assert "--state" in second.stderr
-        assert {one.pid for one in left_over(config)} == before
+        assert before <= {one.pid for one in left_over(config)}  # the first may still be starting more
         assert first.poll() is None
     finally:
         _end(first, config)
