@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
@@ -70,12 +72,15 @@ class Database:
     def wipe(self, tables: Sequence[str]) -> None:
         """Leave nothing of deleted rows of `tables` in the database's own files. Blocks; raises OperationalError.
 
-        SQLite has overwritten them, and the log of writes is cut here; PostgreSQL writes the tables anew. What a server
-        archives of its log is its administrator's.
+        SQLite has overwritten them, and the log of writes is cut here, which has to wait for who reads (`BUSY_MS` at
+        most); PostgreSQL writes the tables anew. What a server archives of its log is its administrator's.
         """
         if self.is_sqlite:
+            cut = "PRAGMA wal_checkpoint(TRUNCATE)"
             with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                if connection.exec_driver_sql(cut).one()[0]:
+                    locked = sqlite3.OperationalError("somebody reads: what was deleted is still in the log of writes")
+                    raise OperationalError(cut, None, locked)
             return
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")

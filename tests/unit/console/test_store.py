@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+from pathlib import Path
 
 import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from console.store import find
 from console.store.alerts import unfit
@@ -281,3 +282,18 @@ def test_names_of_the_version_before_become_ids(store: Store) -> None:
         assert [one.id for one in store.people.all(connection)] == ["p-1"]
     assert [row.why for row in store.alerts.page(Filter(text="beatrix")).rows] == ["Beatrix came"]
     assert store.alerts.history("alert-1")[0].why == "Beatrix came"
+
+
+def test_what_is_still_in_the_log_of_writes_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.store.database.BUSY_MS", 50)
+    store = Store(f"sqlite:///{tmp_path / 'console.db'}")
+    store.database.upgrade()
+    with store.database.read() as reader:
+        reader.execute(select(alerts.c.number)).all()
+        take(store, alert_of(1))
+        with pytest.raises(OperationalError, match="somebody reads"):
+            store.database.wipe(("alerts",))
+    store.database.wipe(("alerts",))
+    store.close()
