@@ -18,7 +18,7 @@ from console.store.store import Store
 from contracts import controls, topics
 from contracts.codec import encode
 from contracts.config import AlertBudget, Arming, Camera, Config, Line, Name, Zone
-from contracts.config_check import check, slots
+from contracts.config_check import check
 from contracts.controls import (
     Change,
     Control,
@@ -34,6 +34,7 @@ from contracts.controls import (
     StopCamera,
 )
 from contracts.errors import ConfigError, VedetteError
+from contracts.slots import slots
 
 LEAD_MS = 500
 """A change is in force from now and this on: it has to be with the jobs before the frames that it is for."""

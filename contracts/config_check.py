@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
 import zoneinfo
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
-from zlib import crc32
 
 from contracts.agents_check import check_agents
 from contracts.broker import is_server
@@ -39,6 +35,7 @@ from contracts.config.periods import check_periods
 from contracts.console_check import check_console, console_secrets
 from contracts.errors import ConfigError
 from contracts.fields import QUESTION, Point
+from contracts.polygons import polygon_is_simple
 
 MAX_CORNERS = 200
 """A zone is drawn by hand; the check for crossings looks at every pair of edges."""
@@ -103,59 +100,6 @@ def missing_secrets(config: Config, secrets: Mapping[str, str]) -> list[ConfigEr
         for name in _SECRET.findall(text)
         if name[1:-1] not in secrets
     ]
-
-
-def slots(config: Config) -> dict[str, int]:
-    """Each camera's slot: as given, else by its name; slot % partitions is its partition.
-
-    All parts that have the config find the same, in whatever order its lines stand. A name leads to a partition, or to
-    the next one that has not got its share yet: so no partition has more than one camera above the mean, and a camera
-    that comes or goes moves few others (consistent hashing with bounded loads: Mirrokni, Thorup, Zadimoghaddam 2018),
-    about a quarter of them where that changes what a share is.
-    """
-    partitions = config.kafka.partitions
-    found = {name: camera.slot for name, camera in config.cameras.items() if camera.slot is not None}
-    share = math.ceil(len(config.cameras) / partitions)
-    held = Counter(slot % partitions for slot in found.values())
-    taken = set(found.values())
-    for name in sorted(config.cameras.keys() - found.keys()):
-        home = crc32(name.encode())
-        partition = next(one for step in range(partitions) if held[one := (home + step) % partitions] < share)
-        held[partition] += 1
-        found[name] = next(slot for slot in itertools.count(partition, partitions) if slot not in taken)
-        taken.add(found[name])
-    return {name: found[name] for name in config.cameras}
-
-
-def polygon_is_simple(points: Sequence[Point]) -> bool:
-    """Whether no two edges of the polygon cross or lie on each other, and it has an area."""
-    n = len(points)
-    edges = [(points[i], points[(i + 1) % n]) for i in range(n)]
-    folded = any(_folds_back(points[i - 1], points[i], points[(i + 1) % n]) for i in range(n))
-    area2 = sum(a[0] * b[1] - b[0] * a[1] for a, b in edges)
-    if n < 3 or abs(area2) < 1e-9 or len(set(points)) != n or folded:
-        return False
-    return not any(_touch(*edges[i], *edges[j]) for i in range(n) for j in range(i + 1, n) if j - i not in (1, n - 1))
-
-
-def _folds_back(a: Point, b: Point, c: Point) -> bool:
-    """Whether the way from b to c lies on that from a to b."""
-    (dx, dy), (ex, ey) = (b[0] - a[0], b[1] - a[1]), (c[0] - b[0], c[1] - b[1])
-    return dx * ey - dy * ex == 0 and dx * ex + dy * ey < 0
-
-
-def _touch(a: Point, b: Point, c: Point, d: Point) -> bool:
-    def side(p: Point, q: Point, r: Point) -> float:
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-    def within(p: Point, q: Point, r: Point) -> bool:
-        return min(p[0], q[0]) <= r[0] <= max(p[0], q[0]) and min(p[1], q[1]) <= r[1] <= max(p[1], q[1])
-
-    s = (side(a, b, c), side(a, b, d), side(c, d, a), side(c, d, b))
-    if s[0] * s[1] < 0 and s[2] * s[3] < 0:
-        return True
-    ends = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
-    return any(value == 0 and within(*end) for value, end in zip(s, ends, strict=True))
 
 
 def check_camera(name: str, camera: Camera, *, bundled: bool) -> None:

@@ -19,6 +19,7 @@ from contracts.config import Config, Input
 from contracts.controls import Budget, EdgeChange, Masks, ProbeCamera, RunCamera, StopCamera
 from contracts.errors import ConfigError, VedetteError
 from contracts.metrics import Metrics, watch_disk
+from contracts.slots import NOBODY
 from edge.acks import Acks
 from edge.camera import Camera
 from edge.capture import OpenCvCapture, is_file
@@ -88,7 +89,7 @@ class Agent:
         kept, reader = (None, None) if self._replay else (options.state / "cameras", options.name)
         self._roster = Roster(config, kept, reader)
         self._sessions = Sessions(options.state / "sessions.json", options.session)
-        self._slots = self._roster.slots()
+        self._slots: dict[str, int] = {}
         self._meters = Meters(Metrics(registry))
         self._publisher = Publisher(
             site=config.site.name,
@@ -140,7 +141,7 @@ class Agent:
                 raise AgentError(f"another agent uses {self._options.state}") from error
             self._sessions.load()
             self._roster.load()
-            self._slots.update(self._roster.slots())
+            self._place()
             self._sessions.give_up_others(self._roster.own())
             self._cameras = {name: self._camera(name) for name in self._roster.own()}
             port = self._config.edge.metrics_port if self._options.metrics_port is None else self._options.metrics_port
@@ -190,7 +191,7 @@ class Agent:
         with self._changing:
             before = self._roster.own()
             self._roster.take_file(config)
-            self._slots.update(self._roster.slots())
+            self._place()
             for name in before.keys() | self._roster.own():
                 self._run_anew(name)
         log.info("the config file's cameras are taken over", extra={"own": len(self._cameras)})
@@ -203,11 +204,15 @@ class Agent:
         if isinstance(change, RunCamera) and change.camera in own:
             changed = self._sessions.raise_to(change.camera, change.session) or changed
         if changed:
-            self._slots.update(self._roster.slots())
+            self._place()
             # Whose the others are may follow: who is named first is the only one until another is.
             for name in {change.camera} | (before ^ own):
                 self._run_anew(name)
         return changed
+
+    def _place(self) -> None:
+        """Find where each camera's frames go; once they are read, one that comes or goes moves none of the others."""
+        self._slots.update(self._roster.slots(self._slots if self._reading else NOBODY))
 
     def _run_anew(self, name: str) -> None:
         """Read the camera as the roster has it now: with new settings only, from new inputs, or not at all."""

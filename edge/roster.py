@@ -6,6 +6,7 @@ So a start without a broker reads what was read before, and the topic's word com
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,10 @@ from msgspec.structs import replace
 
 from contracts.assignment import cameras_of
 from contracts.config import Camera, Config
-from contracts.config_check import check_camera, slots
+from contracts.config_check import check_camera
 from contracts.controls import RunCamera, StopCamera
 from contracts.errors import ConfigError
+from contracts.slots import NOBODY, slots
 from edge.files import replace_file
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,6 @@ class Roster:
         self._changed = changed
         return True
 
-    def slots(self) -> dict[str, int]:
-        """The slot of each camera in force."""
-        return slots(self.config)
+    def slots(self, held: Mapping[str, int] = NOBODY) -> dict[str, int]:
+        """The slot of each camera in force: who has one in `held` keeps it, unless its own spec has another."""
+        return slots(self.config, held)

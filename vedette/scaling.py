@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.config import Kafka
-from contracts.config.services import PARTITIONS_MAX
+from contracts.config.services import TASKS_MAX
 from vedette.prices import Prices
 from vedette.sizing import ALERTS_PER_HOUR, AWAY_MIN, BUSY, FPS, FRAMES, FRAMES_PER_CORE, REPLICAS, Need, need
 
@@ -110,8 +110,6 @@ DECIDE_S = COSTS["jobs"].a_frame_s - DETECT_S
 """A frame's time in all other jobs; here it is decide's, which is the largest of them."""
 EVIDENCE_S = COSTS["evidence"].a_camera * 3600 / ALERTS_PER_HOUR
 """An alert's time, with its clip."""
-KEY_GROUPS = 960
-"""`pipeline.max-parallelism` of k8s/base: as many tasks at most has a job whose state is kept by camera."""
 DECIDE_TASKS = 2
 """The parallelism of k8s/base/flink/decide.yaml: where component autoscaling begins, and all without it."""
 
@@ -158,7 +156,7 @@ def euros_with_gpus(cameras: int, prices: Prices, gpu: Inference) -> float:
 
 def tasks_of_decide(cameras: int) -> int:
     """As many as the peak needs."""
-    return min(KEY_GROUPS, max(1, math.ceil(cameras * FPS * DECIDE_S / BUSY)))
+    return min(TASKS_MAX, max(1, math.ceil(cameras * FPS * DECIDE_S / BUSY)))
 
 
 def cameras_of_decide(tasks: int) -> int:
@@ -194,11 +192,11 @@ def limits() -> tuple[Limit, ...]:
         process("history"),
         process("evidence"),
         tasks(
-            f"`detect` on CPUs has a task a partition, of which there are {PARTITIONS_MAX:,} at most",
-            PARTITIONS_MAX,
+            f"`detect` on CPUs has a task a partition, of which there are {TASKS_MAX:,} at most",
+            TASKS_MAX,
             DETECT_S,
         ),
-        tasks(f"`decide` has {KEY_GROUPS:,} key groups", KEY_GROUPS, DECIDE_S),
+        tasks(f"`decide` has {TASKS_MAX:,} key groups", TASKS_MAX, DECIDE_S),
     )
     return tuple(sorted(found, key=lambda limit: limit.mean))
 

@@ -7,7 +7,7 @@ import math
 import sys
 from pathlib import Path
 
-from contracts.config.services import PARTITIONS_MAX
+from contracts.config.services import TASKS_MAX
 from contracts.errors import ConfigError
 from vedette.prices import ASSUMED, Prices, read
 from vedette.scaling import (
@@ -20,7 +20,6 @@ from vedette.scaling import (
     FRAMES_S,
     GPU,
     HOURS,
-    KEY_GROUPS,
     MEASURED,
     Cost,
     Inference,
@@ -88,7 +87,9 @@ Partitions, tasks and brokers are for the peak. A task manager of `detect` has 2
 `decide` one. Component `autoscaling` changes how many there are by lag and by how busy they are, within minutes; each
 change is a restart from a state, in which the site waits. Without it `k8s/base/flink` says how many: {DECIDE_TASKS} of
 `decide`, for {cameras_of_decide(DECIDE_TASKS)} moving cameras.
-A topic has {PARTITIONS_MAX:,} partitions at most (`kafka.partitions`). Network: the peak comes in, goes to
+A topic has {TASKS_MAX:,} partitions at most (`kafka.partitions`), as many as a job may have tasks
+(`pipeline.max-parallelism`). A camera that comes or goes moves none of those that are read to another partition; the
+next start of the agents may move some ([upgrade](upgrade.md#topics)). Network: the peak comes in, goes to
 {REPLICAS - 1} more replicas, and is read once. Brokers:
 {BROKER_MBIT:,.0f} Mbit/s each. Prices are assumed: a core {prices.core_hour:g} an hour, {HOURS} hours a month, disk
 {prices.disk_gb_month:g} and bucket {prices.bucket_gb_month:g} a GB and month; agents' cores are in it."""
@@ -114,7 +115,7 @@ def _simulated() -> str:
 
 The same figures as queues (`tests/bench/site_queues.py`, SimPy): cameras whose gates open for 20 s at a time, brokers'
 network, a task a partition, key groups, history, evidence. Where nothing waits it says what the paper does; what it
-adds is chance. Partitions share cameras equally (`slots` in `contracts/config_check.py`), so there it is
+adds is chance. Partitions share cameras equally (`contracts/slots.py`), so there it is
 whose gates are open at once; `decide` finds its tasks by hash, so its fullest has more cameras than the mean. Latency
 is from shutter to decision, in queues and at work: what Kafka's client adds is in `python -m tests.bench system --only
 latency`.
@@ -149,7 +150,7 @@ def _bottlenecks() -> str:
 - `history` is full at **{limits()[0].mean:,.0f} cameras** of one site at mean load. (One frame alone costs it ten
   times as much as one of many: the line of a few cameras would say 1,100. The bench reads 40,000 frames from a topic.)
 - `decide` takes {1000 * DECIDE_S:.1f} ms a frame (all jobs but `detect` are counted to it). Its state lies in
-  {KEY_GROUPS} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later. Its tasks hand
+  {TASKS_MAX} key groups (`pipeline.max-parallelism`), which no savepoint lets anybody change later. Its tasks hand
   each other what they read: one that dies takes all of them back to the last checkpoint, and the site waits meanwhile.
 - `site` is keyed by site, so one of its tasks does all. It gets who was seen, not frames.
 - An agent is full when its machine's cores are. A site may have several, and a camera goes from one to another while

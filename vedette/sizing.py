@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from contracts import topics
 from contracts.config.evidence import KeepDays
-from contracts.config.services import PARTITIONS_MAX
+from contracts.config.services import TASKS_MAX
 from contracts.config.site import DETECT
 from contracts.topics import HOUR_MS, TopicSpec
 
@@ -88,7 +88,7 @@ class Need:
 def need(cameras: int) -> Need:
     """The need of so many cameras with the default config but for partitions."""
     peak_frames_s = cameras * FPS
-    cores = min(PARTITIONS_MAX, math.ceil(peak_frames_s / FRAMES_PER_CORE / BUSY))
+    cores = min(TASKS_MAX, math.ceil(peak_frames_s / FRAMES_PER_CORE / BUSY))
     partitions = max(2, cores)
     specs = topics.specs("site", partitions)
     frames = next(spec for spec in specs if spec.name == topics.frames("site"))

@@ -23,7 +23,7 @@ from archive.evidence.writer import EvidenceWriter
 from archive.letters import Letters
 from archive.process import Process, begin, now_ms
 from archive.sightings.thread import begin_keeping
-from contracts.config_check import slots
+from contracts.slots import slots
 from vault import SigningKey, VaultError, master_key, signing_key
 
 ABOUT = (

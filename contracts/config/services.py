@@ -37,7 +37,9 @@ class KafkaTls(Spec, frozen=True, kw_only=True):
     key: str = ""
 
 
-PARTITIONS_MAX = 1000
+TASKS_MAX = 960
+"""Of a job at most: `pipeline.max-parallelism` of k8s/base, as many as its state has key groups. A topic with more
+partitions would have some that share a task, while others have one each."""
 
 
 class Kafka(Spec, frozen=True, kw_only=True):
@@ -49,7 +51,7 @@ class Kafka(Spec, frozen=True, kw_only=True):
     bootstrap_servers: tuple[str, ...] = ()
     tls: KafkaTls | None = None
     port: Annotated[int, Meta(ge=1, le=65535)] | None = 19092
-    partitions: Annotated[int, Meta(ge=1, le=PARTITIONS_MAX)] = 2
+    partitions: Annotated[int, Meta(ge=1, le=TASKS_MAX)] = 2
     frames_gib: Annotated[float, Meta(gt=0, le=1_048_576)] = 4.0
     heap_mb: Annotated[int, Meta(ge=128, le=1_048_576)] = 384
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from contracts.config_check import MAX_CORNERS, polygon_is_simple
+from contracts.config_check import MAX_CORNERS
 from contracts.fields import Point
+from contracts.polygons import polygon_is_simple
 
 LABELS = {
     **{label: label for label in ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "cat")},

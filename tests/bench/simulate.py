@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 
-from contracts.config.services import PARTITIONS_MAX
+from contracts.config.services import TASKS_MAX
 from tests.bench.site_queues import OPEN_S, Outcome, Plan, simulate
 from vedette import scaling, sizing
 from vedette.simulated import FILE, Run, Simulated
@@ -70,8 +70,7 @@ def made_with() -> dict[str, float]:
         "history_alone_s": scaling.COSTS["history"].a_frame_s,
         "history_bulk_s": bulk.a_frame_s,
         "history_awake": bulk.awake,
-        "key_groups": scaling.KEY_GROUPS,
-        "partitions_max": PARTITIONS_MAX,
+        "tasks_max": TASKS_MAX,
         "frame_bytes": sizing.FRAME,
         "replicas": sizing.REPLICAS,
         "fps": sizing.FPS,

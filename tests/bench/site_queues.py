@@ -17,13 +17,13 @@ from typing import Any
 import simpy
 from confluent_kafka import murmur2
 
+from contracts.config.services import TASKS_MAX
 from vedette.scaling import (
     BROKER_MBIT,
     COSTS,
     DECIDE_S,
     DETECT_S,
     EVIDENCE_S,
-    KEY_GROUPS,
     brokers,
     tasks_of_decide,
 )
@@ -160,7 +160,7 @@ class Site:
         self._env, self._plan, self.tally = env, plan, _Tally()
         names = [f"camera-{number}".encode() for number in range(plan.cameras)]
         self.partition_of = [slot % wanted.partitions for slot in range(plan.cameras)]
-        groups, decides = KEY_GROUPS, tasks_of_decide(plan.cameras)
+        groups, decides = TASKS_MAX, tasks_of_decide(plan.cameras)
         self._decide_of = [murmur2(name + b"/live", groups) * decides // groups for name in names]
         wire = Work(FRAME * 8 * (REPLICAS + 1) / 1e6 / BROKER_MBIT)
         self.brokers = [Server(env, wire, self._to_detect) for _ in range(brokers(wanted))]

@@ -17,10 +17,10 @@ import pytest
 from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
-from contracts.config_check import slots
 from contracts.config_file import load
 from contracts.controls import Budget, EdgeControl, Masks
 from contracts.messages import DeadLetter, Frame
+from contracts.slots import slots
 from contracts.topics import specs
 from tests.edge_tools import MjpegServer, RunningAgent, frames_of, moving_square, records_of, statuses_of, write_clip
 from tests.kafka_tools import Writer

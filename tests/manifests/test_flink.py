@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contracts.config.services import TASKS_MAX
 from contracts.config_file import load
 from tests.manifests.overlays import Object, built, every_overlay, name_of, site_of
 from tests.standalone import FLINK
 from vedette.java import child_environment, find_java
-from vedette.scaling import DECIDE_TASKS, KEY_GROUPS
+from vedette.scaling import DECIDE_TASKS
 from vedette.sizing import BUSY
 
 JOBS = [one for one in built("prod") if one["kind"] == "FlinkDeployment"]
@@ -71,11 +72,11 @@ def test_jobs_that_grow_with_cameras_are_scaled_as_the_scaling_page_says() -> No
     assert scaled == {"detect", "decide"}
     for name in scaled:
         assert float(settings[name]["job.autoscaler.utilization.target"]) == BUSY
-        assert int(settings[name]["job.autoscaler.vertex.max-parallelism"]) == KEY_GROUPS
+        assert int(settings[name]["job.autoscaler.vertex.max-parallelism"]) == TASKS_MAX
 
 
 def test_keys_go_to_as_many_groups_as_the_scaling_page_says() -> None:
-    assert {one["spec"]["flinkConfiguration"]["pipeline.max-parallelism"] for one in JOBS} == {str(KEY_GROUPS)}
+    assert {one["spec"]["flinkConfiguration"]["pipeline.max-parallelism"] for one in JOBS} == {str(TASKS_MAX)}
 
 
 @every_overlay

@@ -9,8 +9,8 @@ import pytest
 import simpy
 from msgspec.structs import asdict
 
-from contracts.config_check import slots
 from contracts.config_file import parse
+from contracts.slots import slots
 from tests.bench.simulate import made_with, plans, run_of
 from tests.bench.site_queues import Plan, Server, Site, Work, _Frame, simulate
 from vedette.manifests import REPLICAS

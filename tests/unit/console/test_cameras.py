@@ -19,11 +19,11 @@ from console.wiring import Place, build
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Camera, Input, Objects, Zone, ZoneEntry
-from contracts.config_check import slots
 from contracts.config_file import parse
 from contracts.controls import Control, EdgeControl, ProbeCamera, RunCamera, SetCamera, StopCamera
 from contracts.edge_messages import CameraProbe
 from contracts.errors import ConfigError
+from contracts.slots import slots
 from tests.console_process import CONFIG
 
 ADA = Who("ada", "administrator")

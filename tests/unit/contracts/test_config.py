@@ -15,8 +15,10 @@ import pytest
 import yaml
 
 from contracts.config import Config, ZoneEntry, detect_of
-from contracts.config_check import missing_secrets, polygon_is_simple, slots
+from contracts.config_check import missing_secrets
 from contracts.config_file import load, parse
+from contracts.polygons import polygon_is_simple
+from contracts.slots import slots
 from tests.unit.contracts.faults import EXAMPLE, SMALL, fault
 
 
@@ -75,6 +77,20 @@ def test_partitions_share_cameras_whatever_the_order_in_the_file(partitions: int
 def test_a_camera_that_comes_or_goes_moves_few_others(names: list[str], most: int) -> None:
     before, after = slots(_site(NAMES[1:], 25)), slots(_site(names, 25))
     assert sum(before[name] % 25 != after[name] % 25 for name in before.keys() & after) <= most
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[2:], [*NAMES, "one-more", "and-more"]], ids=["comes", "goes", "fills"])
+def test_who_holds_a_slot_keeps_it_and_newcomers_get_what_is_emptiest(names: list[str]) -> None:
+    before = slots(_site(NAMES[1:], 25))
+    after = slots(_site(names, 25), before)
+    assert {name: after[name] for name in before.keys() & after.keys()} == {
+        name: before[name] for name in before.keys() & after.keys()
+    }
+    assert max(Counter(slot % 25 for slot in after.values()).values()) == math.ceil(len(names) / 25)
+
+
+def test_what_the_file_gives_counts_before_what_is_held() -> None:
+    assert slots(_site(("a", "b"), 2, a=4), {"a": 1, "b": 3, "gone": 5}) == {"a": 4, "b": 3}
 
 
 def test_a_given_slot_stays_and_counts_for_its_partition() -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from contracts.config import Input
+from contracts.config import Config, Input
 from contracts.config_file import load, parse
+from contracts.slots import slots
 from edge import agent as module
 from edge import watched
 from edge.agent import Agent, AgentError, Options
 from edge.config_watch import ConfigWatch
 from edge.reader import Reader
+from tests.edge_broker import Broker
 from tests.edge_tools import write_clip
 from tests.waiting import wait_until
 
@@ -92,6 +94,39 @@ def test_a_camera_goes_to_another_agent_as_the_file_says_while_both_run(tmp_path
         stop.set()
         for thread in threads:
             thread.join(10)
+
+
+def test_a_camera_that_comes_moves_none_of_those_that_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, stop, broker = write_clip(tmp_path / "clip.avi", 50), threading.Event(), Broker()
+    broker.clock_ms = time.time_ns() // 1_000_000
+    monkeypatch.setattr(module, "KafkaLink", lambda bootstrap: broker.connect())
+
+    def site(*names: str) -> Config:
+        cameras = {name: {"inputs": [{"url": str(clip), "loop": True}]} for name in names}
+        return parse(json.dumps({"edge": {"metrics_port": 0}, "cameras": cameras}))
+
+    def partitions() -> dict[str, set[int]]:
+        sent = list(broker.topics.get("frames.site", ()))
+        return {name: {partition for camera, partition, *_ in sent if camera == name} for name, *_ in sent}
+
+    few, more = site("gate", "hall", "yard"), site("gate", "hall", "yard", "quay")
+    assert slots(few)["yard"] % 2 != slots(more)["yard"] % 2  # else this test could not fail
+    news = [more]
+    options = Options(
+        bootstrap="127.0.0.1:9", state=tmp_path / "state", name="a", secrets={}, metrics_port=0,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        news=lambda: news.pop() if news and len(partitions()) == 3 else None,
+    )  # fmt: skip
+    thread = threading.Thread(target=Agent(few, options, CollectorRegistry()).run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: "quay" in partitions(), 20, "the new one is read")
+        seen = len(broker.topics["frames.site"])
+        wait_until(lambda: len(broker.topics["frames.site"]) > seen + 40, 20, "all go on")
+    finally:
+        stop.set()
+        thread.join(10)
+    assert {name: len(found) for name, found in partitions().items()} == dict.fromkeys(more.cameras, 1)
 
 
 def test_a_camera_that_was_moved_and_moved_back_between_starts_is_ahead_of_who_had_it_meanwhile(

@@ -56,6 +56,14 @@ def test_an_agent_reads_its_own_and_all_count_slots_alike(tmp_path: Path) -> Non
     assert (list(box.own()), list(bridge.own())) == ([], ["gate", "hall"])
 
 
+def test_who_is_read_keeps_its_slot_but_for_the_word_of_its_own_spec(roster: Roster) -> None:
+    held = {"gate": 3, "hall": 5}
+    roster.take(RunCamera(camera="porch", spec=PORCH))
+    assert roster.slots(held) == held | {"porch": 7}
+    roster.take(RunCamera(camera="gate", spec=replace(PORCH, slot=4)))
+    assert roster.slots(held)["gate"] == 4
+
+
 def test_a_site_s_only_agent_reads_all_whatever_it_is_called_unless_it_is_named() -> None:
     assert list(Roster(FILE, None, "whoever").own()) == ["gate", "hall"]
     named = replace(FILE, edge=replace(FILE.edge, agents=("box",)))

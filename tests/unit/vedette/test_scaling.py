@@ -8,14 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.config import Kafka
-from contracts.config.services import PARTITIONS_MAX
+from contracts.config.services import TASKS_MAX
 from contracts.errors import ConfigError
 from vedette import prices as price_list
 from vedette.prices import Prices
 from vedette.scaling import (
     COSTS,
     DECIDE_S,
-    KEY_GROUPS,
     MEASURED,
     Bulk,
     Cost,
@@ -106,7 +105,7 @@ def test_the_nearest_limit_is_a_single_process_and_beyond_it_a_site_is_split() -
 def test_no_job_has_more_tasks_than_its_state_has_key_groups() -> None:
     assert tasks_of_decide(1) == 1
     assert tasks_of_decide(1000) == pytest.approx(10_000 * DECIDE_S / 0.7, abs=1)
-    assert tasks_of_decide(100_000) == KEY_GROUPS
+    assert tasks_of_decide(100_000) == TASKS_MAX
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 50])
@@ -116,8 +115,8 @@ def test_so_many_tasks_of_decide_take_as_many_cameras_and_no_more(tasks: int) ->
 
 
 def test_no_topic_gets_more_partitions_than_the_config_takes() -> None:
-    assert need(10_000).partitions == PARTITIONS_MAX
-    Kafka(partitions=PARTITIONS_MAX)
+    assert need(10_000).partitions == TASKS_MAX
+    Kafka(partitions=TASKS_MAX)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +126,7 @@ def test_no_topic_gets_more_partitions_than_the_config_takes() -> None:
         (50, Kafka(partitions=13, frames_gib=8), []),
         (50, Kafka(partitions=12, frames_gib=8), ["kafka.partitions: 12"]),
         (50, Kafka(partitions=13, frames_gib=4), ["kafka.frames_gib: with 4"]),
-        (11_000, Kafka(partitions=1000, frames_gib=2000), ["11,000 cameras are more than one site takes"]),
+        (11_000, Kafka(partitions=TASKS_MAX, frames_gib=2000), ["11,000 cameras are more than one site takes"]),
     ],
 )
 def test_a_config_that_is_not_enough_for_its_cameras_is_told(cameras: int, kafka: Kafka, said: list[str]) -> None:
@@ -151,7 +150,7 @@ def test_more_cameras_than_a_site_takes_are_said_to_be_several(capsys: pytest.Ca
     assert main(["--cameras", "12000"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("12,000 cameras are split in 2 sites; each:")
-    assert "| 6,000 | 1,000 |" in said
+    assert "| 6,000 | 960 |" in said
 
 
 def test_the_dashboard_has_the_same_prices() -> None:

@@ -102,6 +102,14 @@ def test_what_comes_again_changes_nothing() -> None:
     assert (state.session, state.index) == (1, 59)
 
 
+def test_what_is_read_after_newer_frames_of_its_camera_is_passed_over() -> None:
+    """As it is where a camera leaves a partition that the jobs are behind with: never out of order, never twice."""
+    frames, decider = walk(60), Decider(config())
+    _, tracks, found = run(decider, [*frames[:20], *frames[30:], *frames[20:30]])
+    assert [frame is None for frame in tracks].count(True) == 10
+    assert found == run(decider, [*frames[:20], *frames[30:]])[2]
+
+
 def test_a_later_session_begins_at_zero_again() -> None:
     decider = Decider(config())
     state, _, _ = run(decider, walk(10)[:9])
