@@ -20,17 +20,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.tensorboard import SummaryWriter
 from torchvision.ops import roi_align
 from tqdm import tqdm
 
 from contracts.errors import ConfigError, ModelError
 from training import checkpoint
+from training.errors import check_finite
+from training.logs import Logs
 from training.looks import Batch, Batches, repainted, sheets
 from training.network import DetectorNet, load_exported
 from training.onnx_weights import exported_tensors
 from training.reid import ReidConfig
 from training.tracklets import ClipConfig, Looks
+
+NAME = "appearance"
+"""Of the run's checkpoint and log."""
 
 NUMBERS = 64
 TEMPERATURE = 0.1
@@ -136,7 +140,10 @@ def contrast(vectors: Tensor, same: Tensor, other: Tensor) -> Tensor:
 
 
 def train(recipe: AppearanceRecipe, looks: Looks, net: DetectorNet, size: int, out: Path) -> Path:
-    """Train to the last step and write `out/appearance.pt`; goes on from `out/checkpoint.pt` where there is one."""
+    """Train to the last step and write `out/appearance.pt`; goes on from its checkpoint where there is one.
+
+    DivergedError when the loss runs off.
+    """
     torch.set_num_threads(recipe.threads)
     out.mkdir(parents=True, exist_ok=True)
     features = _features(recipe, looks, net, size, out)
@@ -147,25 +154,25 @@ def train(recipe: AppearanceRecipe, looks: Looks, net: DetectorNet, size: int, o
     mean, scale = flat.mean(0), 1 / (flat.std(0) + 1e-2)
     optimizer = torch.optim.AdamW(head.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.steps)
-    first = _resume(recipe, head, optimizer, schedule, out / "checkpoint.pt")
+    path = out / f"{NAME}-checkpoint.pt"
+    first = _resume(recipe, head, optimizer, schedule, path)
     wanted, known = (torch.from_numpy(value) for value in targets(looks))
     batches = Batches(looks, recipe.seed, recipe.variations)
-    writer = SummaryWriter(str(out / "logs"), purge_step=first)
+    logs = Logs(NAME, out, first)
     bar = tqdm(range(first, recipe.steps), desc="train", unit="step", initial=first, total=recipe.steps)
     for step in bar:
         batch = batches[step]
         rows, variations = torch.from_numpy(batch.looks), torch.from_numpy(batch.variations)
         taken = (features[variations, rows].float() - mean) * scale
-        parts = _step(head, optimizer, batch, taken, wanted[rows], known[rows], recipe)
+        parts = _step(head, optimizer, batch, taken, wanted[rows], known[rows], recipe, step)
         schedule.step()
-        for name, value in parts.items():
-            writer.add_scalar(f"loss/{name}", value, step)
+        logs.add(step + 1, parts)
         bar.set_postfix({name: f"{value:.3f}" for name, value in parts.items()})
         if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.steps:
             state = {"net": head.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
             state |= {"recipe": msgspec.json.encode(recipe), "step": step + 1, "rng": torch.get_rng_state()}
-            checkpoint.save(state, out / "checkpoint.pt")
-    writer.close()
+            checkpoint.save(state, path)
+    logs.close()
     checkpoint.save(
         {"net": head.folded(mean, scale).state_dict(), "backbone": backbone_key(net)}, out / "appearance.pt"
     )
@@ -236,19 +243,22 @@ def _step(
     wanted: Tensor,
     known: Tensor,
     recipe: AppearanceRecipe,
+    step: int,
 ) -> dict[str, float]:
+    """One update; returns the loss's parts. DivergedError, and no update, where they or the gradient are no numbers."""
     vectors = head.vectors(functional.dropout(features, recipe.dropout))
     # The teachers have not seen the tracks in other colours.
     told = known & torch.tensor([not repainted(int(number)) for number in batch.variations])
     distil = (1 - (vectors[told] * wanted[told]).sum(1)).mean() if bool(told.any()) else vectors.sum() * 0
     apart = contrast(vectors, torch.from_numpy(batch.same), torch.from_numpy(batch.other))
     loss = distil + recipe.contrast * apart
-    if not bool(torch.isfinite(loss)):
-        raise FloatingPointError(f"the loss is not finite: teachers {distil}, tracks {apart}")
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(head.parameters(), torch.inf)  # measured, not clipped
+    parts = {"teachers": float(distil.detach()), "tracks": float(apart.detach())}
+    check_finite(NAME, step, parts | {"gradient": float(norm)}, recipe.checkpoint_every)
     optimizer.step()
-    return {"teachers": float(distil.detach()), "tracks": float(apart.detach())}
+    return parts
 
 
 def _resume(

@@ -6,6 +6,7 @@ import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
+from training.errors import check_finite
 from training.logs import Logs
 from training.place import Place
 from training.recipe import ScheduleConfig
@@ -79,13 +81,27 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
     """Train to the schedule's last step, or to the task's early stop; returns the moving average of the weights.
 
     Goes on from `out/<name>-checkpoint.pt` where there is one; ConfigError when it belongs to another recipe.
+    DivergedError when the loss runs off.
     """
     run = _start(net, task, place)
     path = out / f"{task.name}-checkpoint.pt"
     _resume(run, task, path)
     model = DistributedDataParallel(run.net) if place.world > 1 else run.net
-    logs = Logs(task.name, out, run.step) if place.rank == 0 else None
-    bar = tqdm(total=task.schedule.steps, initial=run.step, desc=task.name, unit="step", disable=place.rank != 0)
+    with ExitStack() as told:  # also of a training that runs off
+        logs = told.enter_context(closing(Logs(task.name, out, run.step))) if place.rank == 0 else None
+        bar = told.enter_context(
+            tqdm(total=task.schedule.steps, initial=run.step, desc=task.name, unit="step", disable=place.rank != 0)
+        )
+        _go_on(run, model, task, place, logs, bar, path)
+    if run.best is not None:
+        run.average.load_state_dict(run.best)
+    return run.average
+
+
+def _go_on(
+    run: _Run, model: nn.Module, task: Task, place: Place, logs: Logs | None, bar: tqdm[Any], path: Path
+) -> None:
+    """From the run's step to the last one, or to the early stop."""
     if run.step == 0:
         _judge(run, task)
     for batch in _batches(run.step, task, place):
@@ -101,12 +117,6 @@ def fit(net: nn.Module, task: Task, place: Place, out: Path) -> nn.Module:
             bar.set_postfix({name: f"{value:.3f}" for name, value in parts.items()})
         if place.rank == 0 and (run.step % task.schedule.checkpoint_every == 0 or run.step == task.schedule.steps):
             _save(run, task, path)
-    bar.close()
-    if logs is not None:
-        logs.close()
-    if run.best is not None:
-        run.average.load_state_dict(run.best)
-    return run.average
 
 
 def learning_rate(step: int, schedule: ScheduleConfig) -> float:
@@ -208,20 +218,20 @@ def _to(value: Any, device: torch.device) -> Any:
 
 
 def _step(run: _Run, model: nn.Module, batch: Any, task: Task) -> dict[str, float]:
-    """One update; returns the loss's parts."""
+    """One update; returns the loss's parts. DivergedError, and no update, where they or the gradient are no numbers."""
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(run.step, task.schedule) * group["size"]
     parts = task.loss(model, batch)
-    total = torch.stack(list(parts.values())).sum()
-    if not bool(torch.isfinite(total)):
-        raise FloatingPointError(f"the loss at step {run.step} is not finite: {parts}")
     run.optimizer.zero_grad()
-    total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.net.parameters(), task.schedule.clip_norm)
+    torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(run.net.parameters(), task.schedule.clip_norm)
+    found = {name: float(value.detach()) for name, value in parts.items()}
+    # The gradient is the mean over all processes: where one's loss is no number, all of them stop here.
+    check_finite(task.name, run.step, found | {"gradient": float(norm)}, task.schedule.checkpoint_every)
     run.optimizer.step()
     # A young average follows closely: (1 + k) / (10 + k) until the recipe's decay is reached.
     decay = min(task.schedule.ema_decay, (1 + run.step) / (10 + run.step))
     with torch.no_grad():
         for slow, fast in zip(run.average.parameters(), run.net.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
-    return {name: float(value.detach()) for name, value in parts.items()}
+    return found

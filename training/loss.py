@@ -71,7 +71,8 @@ def assign(predicted: Tensor, targets: Targets, points: Tensor, strides: Tensor)
     candidates = (inside | near).any(1).nonzero()[:, 0]
     both = (inside & near)[candidates]
     overlaps = iou_pairs(corners(predicted[candidates, :4])[:, None], truth[None])
-    score = (predicted[candidates, 4:5].sigmoid() * predicted[candidates, 5:].sigmoid()).sqrt()
+    # A prediction that is no number matches as if it were 0, and stays none in the loss, where the training finds it.
+    score = (predicted[candidates, 4:5].sigmoid() * predicted[candidates, 5:].sigmoid()).sqrt().nan_to_num()
     wanted = _own(targets.channels[learnt], predicted.shape[1] - 5).float()
     class_cost = functional.binary_cross_entropy(
         score[:, None].expand(-1, len(truth), -1).clamp(1e-6, 1 - 1e-6),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from torch.utils.data import Dataset
 from contracts.errors import ConfigError
 from tests.training_tools import stopped_in_step
 from training import checkpoint, fit
-from training.__main__ import RECIPES
+from training.__main__ import RECIPES, main
 from training.detector import load_start, load_trained, start_net, train
+from training.errors import DivergedError, check_finite
 from training.fit import Task, blend, learning_rate
 from training.network import load_exported
 from training.place import Place
@@ -66,6 +68,35 @@ def test_training_finds_the_square(recipe: DetectorRecipe, plain: AugmentConfig,
     finally:
         fit._step = real
     assert sum(seen[-5:]) < 0.6 * sum(seen[:5])
+
+
+def test_a_loss_that_runs_off_says_where_and_leaves_a_whole_checkpoint(
+    recipe: DetectorRecipe, squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steep = msgspec.structs.replace(recipe.schedule, learning_rate=1e30, checkpoint_every=1)
+    config, out = tmp_path / "recipe.yaml", tmp_path / "out"
+    config.write_bytes(msgspec.yaml.encode(msgspec.structs.replace(recipe, size=128, crop=128, schedule=steep)))
+    assert main(["train", "detector", "--config", str(config), "--data", str(squares), "--out", str(out)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"detector: the loss ran off at step 2 \(.*gradient nan\)", said)
+    assert "detector-checkpoint.pt holds the weights after step 1;" in said
+    state = checkpoint.load(out / "detector-checkpoint.pt")
+    assert state is not None
+    assert state["step"] == 1
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in state["net"].values())
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"),
+    [
+        (1, "There is no checkpoint yet"),  # the first one comes after step 2
+        (5, "holds the weights after step 4"),  # step 5 was done, too, and is lost
+    ],
+)
+def test_what_ran_off_is_told_with_the_last_checkpoint(step: int, kept: str) -> None:
+    with pytest.raises(DivergedError, match=kept):
+        check_finite("detector", step, {"box": 1.0, "gradient": float("inf")}, every=2)
+    check_finite("detector", step, {"box": 1.0, "gradient": 2.0}, every=2)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
