@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,23 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _train_detector(options: argparse.Namespace) -> Path:
+    return train(load_recipe(options.config or RECIPES / "detector.yaml"), options.data, options.out)
+
+
+TRAINED: dict[str, Callable[[argparse.Namespace], Path]] = {
+    "detector": _train_detector,
+    "face-localiser": faces.train_face_localiser,
+    "face-embedder": faces.train_face_embedder,
+    "appearance": commands.train_appearance,
+    "classifier": classifiers.train_classifier,
+    "finetune": commands.finetune_detector,
+    "student": commands.train_student_detector,
+}
+"""What trains each kind; it returns where the result is."""
+
+
 def _train(options: argparse.Namespace) -> None:
-    if options.model_kind == "appearance":
-        print(commands.train_appearance(options))
-        return
-    if options.model_kind == "classifier":
-        print(classifiers.train_classifier(options))
-        return
-    if options.model_kind == "finetune":
-        print(commands.finetune_detector(options))
-        return
-    if options.model_kind == "student":
-        print(commands.train_student_detector(options))
-        return
-    if options.model_kind != "detector":
-        faces.train(options)
-        return
-    print(train(load_recipe(options.config or RECIPES / "detector.yaml"), options.data, options.out))
+    print(TRAINED[options.model_kind](options))
 
 
 def _bundle(options: argparse.Namespace) -> None:
@@ -100,46 +101,21 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="training", description=__doc__)
     kinds = parser.add_subparsers(dest="command", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--config", type=Path, help="the recipe; training/recipes has one for each model")
-    shared.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
-    shared.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
-    training = kinds.add_parser("train", parents=[shared], help="train from a recipe; goes on where it was stopped")
-    trained = (*KINDS, "appearance", "classifier", "finetune", "student")
-    training.add_argument("model_kind", choices=trained, metavar="|".join(trained))
-    training.add_argument("--files", type=Path, help="where a classifier's recipe has its weights (default: --data)")
-    manifest, help_ = (
-        Path("models/detector.json"),
-        "the detector to fine-tune, that teaches a student, or that a head is for",
-    )
-    training.add_argument("--manifest", type=Path, default=manifest, help=help_)
-    training.add_argument(
-        "--collection",
-        type=Path,
-        metavar="DIR",
-        help="what `vedette dataset collect` keeps: to fine-tune on, or a classifier's data",
-    )
-    training.add_argument("--gate", type=Path, metavar="FILE", help="frozen sets, whose pictures are not trained on")
-    training.add_argument("--version", default="", metavar="ID", help="of the collection (default: the newest)")
-    since = "what people said later (ms) is held against what the fine-tuned detector sees (default: all)"
-    training.add_argument("--since", type=int, default=0, metavar="MS", help=since)
-    training.set_defaults(run=_train)
-    bundle = kinds.add_parser("bundle", parents=[shared], help="export a run's weights, with thresholds and manifest")
-    bundle.add_argument("model_kind", choices=KINDS, metavar="|".join(KINDS))
-    bundle.add_argument("--models", type=Path, required=True, help="the folder that gets the ONNX file and manifest")
-    bundle.add_argument("--int8", action="store_true", help="write the INT8 variant too")
-    bundle.add_argument("--appearance", type=Path, help="a head for these weights: appearance.pt of its training run")
-    bundle.set_defaults(run=_bundle)
-    calibrate = kinds.add_parser("calibrate", help="measure what a face embedder's scores mean, into its manifest")
-    calibrate.add_argument("--config", type=Path, help="the recipe, which says who the validation people are")
-    calibrate.add_argument(
-        "--data", type=Path, required=True, help="the folder that the recipe's paths are relative to"
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, required=True, help="the folder that the recipe's paths are relative to")
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument("--config", type=Path, help="the recipe; training/recipes has one for each model")
+    out = argparse.ArgumentParser(add_help=False)
+    out.add_argument("--out", type=Path, required=True, help="checkpoints, logs, weights or the report go here")
+    shared = [config, data, out]
+    _add_train(kinds.add_parser("train", help="train from a recipe; goes on where it was stopped"), shared)
+    _add_bundle(kinds.add_parser("bundle", help="export a run's weights: thresholds, manifest"), [data, out])
+    calibrate = kinds.add_parser(
+        "calibrate", parents=[config, data], help="measure what a face embedder's scores mean, into its manifest"
     )
     calibrate.add_argument("--manifest", type=Path, required=True, help="the bundled embedder's manifest")
     calibrate.set_defaults(run=faces.calibrate)
-    crops = kinds.add_parser(
-        "crops", parents=[shared], help="cut out what a classifier learns from, as the stream does"
-    )
+    crops = kinds.add_parser("crops", parents=shared, help="cut out what a classifier learns from, as the stream does")
     crops.set_defaults(run=classifiers.crops)
     evaluate = kinds.add_parser("evaluate", help="measure a bundled model on the test sets, or tracks on a clip")
     measured = evaluate.add_subparsers(
@@ -149,8 +125,43 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_tracking(measured.add_parser("tracking", help="tracks of `vedette replay` against the truth"))
     classifiers.add_evaluate(measured.add_parser("classifier", help="a classifier on a folder or index of pictures"))
     for kind in ("detector", "faces"):
-        _add_evaluate(measured.add_parser(kind, parents=[shared], help=f"a bundled model on the test sets: {kind}"))
+        _add_evaluate(measured.add_parser(kind, parents=shared, help=f"a bundled model on the test sets: {kind}"))
     return parser
+
+
+def _add_train(train: argparse.ArgumentParser, shared: list[argparse.ArgumentParser]) -> None:
+    kinds = train.add_subparsers(dest="model_kind", required=True, metavar="|".join(TRAINED))
+    parsers = {kind: kinds.add_parser(kind, parents=shared) for kind in TRAINED}
+    for kind in ("appearance", "finetune", "student"):
+        told = {"appearance": "that the head is for", "finetune": "to fine-tune", "student": "that teaches"}[kind]
+        parsers[kind].add_argument(
+            "--manifest", type=Path, default=Path("models/detector.json"), help=f"the detector {told}"
+        )
+    for kind in ("classifier", "finetune"):
+        parsers[kind].add_argument(
+            "--collection", type=Path, metavar="DIR", required=kind == "finetune", help="of `vedette dataset collect`"
+        )
+        gate = "frozen sets, whose pictures are not trained on"
+        parsers[kind].add_argument("--gate", type=Path, metavar="FILE", help=gate)
+        parsers[kind].add_argument(
+            "--version", default="", metavar="ID", help="of the collection (default: the newest)"
+        )
+    files = "where the recipe has its weights (default: --data)"
+    parsers["classifier"].add_argument("--files", type=Path, help=files)
+    since = "what people said later (ms) is held against what the fine-tuned detector sees (default: all)"
+    parsers["finetune"].add_argument("--since", type=int, default=0, metavar="MS", help=since)
+    train.set_defaults(run=_train)
+
+
+def _add_bundle(bundle: argparse.ArgumentParser, shared: list[argparse.ArgumentParser]) -> None:
+    kinds = bundle.add_subparsers(dest="model_kind", required=True, metavar="|".join(KINDS))
+    parsers = {kind: kinds.add_parser(kind, parents=shared) for kind in KINDS}
+    for parser in parsers.values():
+        parser.add_argument("--models", type=Path, required=True, help="the folder that gets the files")
+        parser.add_argument("--int8", action="store_true", help="write the INT8 variant too")
+    appearance = "a head for these weights: appearance.pt of its training run"
+    parsers["detector"].add_argument("--appearance", type=Path, help=appearance)
+    bundle.set_defaults(run=_bundle)
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:

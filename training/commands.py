@@ -7,7 +7,6 @@ from pathlib import Path
 
 from archive.collection.store import Collection
 from archive.evidence.files import Folder
-from contracts.errors import ConfigError
 from training.appearance import AppearanceRecipe, train
 from training.finetune import FinetuneRecipe, finetune
 from training.gate.sets import frozen_pictures
@@ -42,16 +41,15 @@ def load_recipe(path: Path) -> AppearanceRecipe:
     return read_yaml(path, AppearanceRecipe)
 
 
-def finetune_detector(options: argparse.Namespace) -> str:
-    """Fine-tune the manifest's detector on a version of a collection; says where the candidate is."""
-    if options.collection is None:
-        raise ConfigError("--collection", "the folder of the site's collection is needed")
+def finetune_detector(options: argparse.Namespace) -> Path:
+    """Fine-tune the manifest's detector on a version of a collection; returns the candidate's manifest."""
     collection = Collection(Folder(options.collection))
     recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
     version = collection.load(options.version)
     frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
-    since_ms = options.since
-    return str(finetune(recipe, options.manifest, collection, version, options.data, options.out, frozen, since_ms))
+    return finetune(
+        recipe, options.manifest, collection, version, options.data, options.out, frozen, since_ms=options.since
+    )
 
 
 def train_student_detector(options: argparse.Namespace) -> Path:

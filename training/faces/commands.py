@@ -1,4 +1,4 @@
-"""What `train`, `bundle` and `evaluate` do for the face models."""
+"""What `train`, `bundle`, `calibrate` and `evaluate` do for the face models."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 CPU = SessionOptions(device="cpu")
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train the localiser or the embedder."""
-    if options.model_kind == "face-localiser":
-        print(train_localiser(_localiser(options), options.data, options.out))
-    else:
-        print(train_embedder(_embedder(options), options.data, options.out))
+def train_face_localiser(options: argparse.Namespace) -> Path:
+    """Train the localiser; returns its weights' path."""
+    return train_localiser(_localiser(options), options.data, options.out)
+
+
+def train_face_embedder(options: argparse.Namespace) -> Path:
+    """Train the embedder; returns its weights' path."""
+    return train_embedder(_embedder(options), options.data, options.out)
 
 
 def bundle(options: argparse.Namespace) -> None:

@@ -51,6 +51,22 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     assert "sets.caviar-Browse3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["bundle", "detector", "--models", "m"], "--config"),  # the run's own recipe lies in its weights
+        (["bundle", "face-localiser", "--models", "m"], "--appearance"),  # faces have no such head
+        (["train", "detector"], "--collection"),  # that is `finetune`
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    command: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--data", "d", "--out", "o", option, "x"])
+    assert f"unrecognized arguments: {option} x" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["detector", "faces"])
 def test_another_files_figures_are_not_recorded(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = ["--data", str(tmp_path), "--out", str(tmp_path), "--manifest", "models/detector.json", "--record"]
