@@ -27,6 +27,8 @@ from training.recipe import Role, SetConfig
 
 Picture = NDArray[np.uint8]
 
+SKIPPED = "skipped.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -80,10 +82,15 @@ def read_set(config: SetConfig, data: Path, cache: Path, channels: Sequence[str]
     return DataSet(config, tuple(samples), tuple(skipped))
 
 
-def list_skipped(sets: Iterable[DataSet], out: Path) -> int:
-    """Write what could not be used and why to `out/skipped.json`; returns how many items that is."""
-    skipped = {f"{data.config.name}/{item.name}": item.reason for data in sets for item in data.skipped}
-    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
+def list_skipped(sets: Iterable[DataSet], out: Path, more: Iterable[Skipped] = ()) -> int:
+    """Write what of the sets, and `more`, could not be used and why to `out/skipped.json`; returns how many that is."""
+    skipped = [(f"{data.config.name}/{item.name}", item.reason) for data in sets for item in data.skipped]
+    skipped += [(item.name, item.reason) for item in more]
+    reasons: dict[str, str] = {}
+    for name, reason in skipped:
+        reasons[name] = f"{reasons[name]}; {reason}" if name in reasons else reason
+    out.mkdir(parents=True, exist_ok=True)
+    (out / SKIPPED).write_bytes(msgspec.json.format(msgspec.json.encode(reasons)))
     return len(skipped)
 
 
@@ -123,13 +130,14 @@ def _items(config: SetConfig, data: Path, cache: Path) -> Iterator[Item | Skippe
 
 
 def _kept(items: Iterator[Item | Skipped], config: SetConfig) -> Iterator[Item | Skipped]:
-    """Every `keep_step`-th picture from `keep_start` of those that `match` names, and what the whole set lacks."""
+    """Every `keep_step`-th picture from `keep_start` of those that `match` names, and what else the set lacks."""
     index = -1
     for item in items:
-        if isinstance(item, Skipped) and item.whole:
-            yield item
+        of = item.of if isinstance(item, Skipped) else "picture"
+        if of != "set" and config.match not in item.name:
             continue
-        if config.match not in item.name:
+        if of != "picture":
+            yield item
             continue
         index += 1
         if index >= config.keep_start and (index - config.keep_start) % config.keep_step == 0:

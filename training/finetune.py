@@ -158,8 +158,8 @@ def _read(
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
     replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
-    pictures = sum(len(one.samples) for one in site)
-    print(f"site {pictures}, measured with {len(held.samples)}; skipped {list_skipped((*site, *replay), out)}")
+    pictures, skipped = sum(len(one.samples) for one in site), list_skipped((*site, held, *replay, *validate), out)
+    print(f"site {pictures}, measured with {len(held.samples)}; skipped {skipped}")
     learnt = tuple(sample.path.stem for one in site for sample in one.samples)
     return _Sets(learnt, site, held, replay, validate)
 

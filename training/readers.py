@@ -11,6 +11,7 @@ from configparser import ConfigParser
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import msgspec
@@ -19,6 +20,8 @@ from contracts.errors import ConfigError
 from training.coco import Annotation, Coco
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm"})
+CLASSES = "classes.txt"
+"""What tools for labelling YOLO leave among the label files."""
 
 Box = tuple[str, float, float, float, float]
 
@@ -34,26 +37,35 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An item that was left out, and why; with `whole` it is no picture, but something of the set's file or video."""
+    """An item that was left out, and why: a picture, a label file that has none, or something of the whole set."""
 
     name: str
     reason: str
-    whole: bool = False
+    of: Literal["picture", "label", "set"] = "picture"
 
 
 def read_coco(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
-    """COCO's JSON beside a folder of pictures; crowd boxes are left out and counted, as are those of no picture."""
+    """COCO's JSON beside a folder of pictures.
+
+    Crowd boxes are left out and counted, as are boxes of no picture, and pictures that the file doesn't name.
+    """
     try:
         coco = msgspec.json.decode(annotations.read_bytes(), type=Coco)
     except msgspec.MsgspecError as error:
-        yield Skipped(annotations.name, f"not COCO annotations: {error}", whole=True)
+        yield Skipped(annotations.name, f"not COCO annotations: {error}", of="set")
         return
     known = {image.id for image in coco.images}
     crowds = sum(bool(one.iscrowd) for one in coco.annotations)
     lost = sum(one.image_id not in known for one in coco.annotations)
-    for count, what in ((crowds, "boxes of crowds"), (lost, "boxes of pictures that are not in the file")):
+    named = {pictures / image.file_name for image in coco.images}
+    unnamed = sum(path not in named for path in _pictures(pictures))
+    for count, what in (
+        (crowds, "boxes of crowds"),
+        (lost, "boxes of pictures that are not in the file"),
+        (unnamed, "pictures that are not in the file"),
+    ):
         if count:
-            yield Skipped(f"{annotations.name}: {what}", f"{count} left out", whole=True)
+            yield Skipped(f"{annotations.name}: {what}", f"{count} left out", of="set")
     names, of_image = coco.names(), coco.by_image()
     for image in sorted(coco.images, key=lambda one: one.file_name):
         of_picture = partial(_coco_boxes, of_image.get(image.id, []), names)
@@ -69,12 +81,20 @@ def _coco_boxes(annotations: Sequence[Annotation], names: Mapping[int, str], _wi
 
 def read_yolo(pictures: Path, labels: Path, names: Sequence[str]) -> Iterator[Item | Skipped]:
     """YOLO: a text file a picture with `class cx cy w h`, relative to the picture's size."""
+    unused = {path for path in labels.rglob("*.txt") if path.name != CLASSES}
     for path in _pictures(pictures):
-        text = labels / path.relative_to(pictures).with_suffix(".txt")
+        name, text = str(path.relative_to(pictures)), labels / path.relative_to(pictures).with_suffix(".txt")
         if not text.exists():
-            yield Skipped(path.name, "has no label file")
+            yield Skipped(name, "has no label file")
             continue
-        yield _item(path.name, path, partial(_yolo_boxes, text, names))
+        unused.discard(text)
+        yield _item(name, path, partial(_yolo_boxes, text, names))
+    yield from _without_picture(unused, labels)
+
+
+def _without_picture(texts: set[Path], labels: Path) -> Iterator[Skipped]:
+    for text in sorted(texts):
+        yield Skipped(str(text.relative_to(labels)), "has no picture", of="label")
 
 
 def _yolo_boxes(text: Path, names: Sequence[str], width: int, height: int) -> list[Box]:
@@ -97,14 +117,18 @@ def _yolo_boxes(text: Path, names: Sequence[str], width: int, height: int) -> li
 
 def read_voc(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
     """Pascal VOC: an XML file a picture, or the text files of version 1.00 that came before."""
+    unused = {path for path in annotations.iterdir() if path.suffix in (".xml", ".txt")}
     for path in _pictures(pictures):
+        name = str(path.relative_to(pictures))
         xml, text = (annotations / path.with_suffix(suffix).name for suffix in (".xml", ".txt"))
         if xml.exists():
-            yield _item(path.name, path, partial(_voc_boxes, xml))
+            yield _item(name, path, partial(_voc_boxes, xml))
         elif text.exists():
-            yield _item(path.name, path, partial(_pascal_text_boxes, text))
+            yield _item(name, path, partial(_pascal_text_boxes, text))
         else:
-            yield Skipped(path.name, "has no annotation")
+            yield Skipped(name, "has no annotation")
+        unused -= {xml, text}
+    yield from _without_picture(unused, annotations)
 
 
 def _voc_boxes(xml: Path, _width: int, _height: int) -> list[Box]:
@@ -160,7 +184,7 @@ def read_mot(video: Path, truth: Path, cache: Path, name: str) -> Iterator[Item 
         yield _item(item.name, item.path, scaled)
     if outside := sorted(frame for frame in boxes if not 1 <= frame <= count):
         reason = f"{len(outside)} frames with boxes, {outside[0]} to {outside[-1]}, are not in the video's {count}"
-        yield Skipped(f"{truth.name}: frames", reason, whole=True)
+        yield Skipped(f"{truth.name}: frames", reason, of="set")
 
 
 def _mot_boxes(truth: Path, name: str) -> tuple[dict[int, list[Box]], Skipped | None]:
@@ -176,7 +200,7 @@ def _mot_boxes(truth: Path, name: str) -> tuple[dict[int, list[Box]], Skipped | 
                 continue
             if counts:  # a flag of 0 marks what an evaluation ignores
                 boxes[int(frame)].append((name, x, y, x + w, y + h))
-    return boxes, Skipped(truth.name, f"lines that are not MOT truth: {bad}", whole=True) if bad else None
+    return boxes, Skipped(truth.name, f"lines that are not MOT truth: {bad}", of="set") if bad else None
 
 
 def _sequence_size(info: Path) -> tuple[int, int] | None:
@@ -202,12 +226,12 @@ def read_video(video: Path, cache: Path) -> Iterator[Item | Skipped]:
         cache.mkdir(parents=True, exist_ok=True)
         count, told = _unpack(video, cache)
         if count == 0:
-            yield Skipped(video.name, "no frame can be decoded", whole=True)
+            yield Skipped(video.name, "no frame can be decoded", of="set")
             return
         done.write_text(f"{count} {told}\n")
     count, *rest = (int(number) for number in done.read_text().split())
     if rest and count < rest[0]:
-        yield Skipped(video.name, f"ends after {count} frames of {rest[0]}", whole=True)
+        yield Skipped(video.name, f"ends after {count} frames of {rest[0]}", of="set")
     for path in sorted(cache.glob("*.png")):
         yield Item(path.stem, path, ())
 

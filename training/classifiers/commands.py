@@ -38,7 +38,7 @@ from training.classifiers.recipe import ClassifierRecipe, load_classifier_recipe
 from training.classifiers.report import Measured, write_report
 from training.classifiers.train import read_data, train
 from training.classifiers.views import middle
-from training.dataset import Picture
+from training.dataset import Picture, list_skipped
 from training.gate.sets import frozen_pictures
 
 CHECKED = 100
@@ -86,9 +86,7 @@ def _train_on(
     recipe: ClassifierRecipe, files: Path, source: Path | Sequence[Labelled], options: argparse.Namespace, data: Lineage
 ) -> Path:
     pictures = read_data(recipe, files, source)
-    skipped = {item.name: item.reason for item in pictures.skipped}
-    (options.out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
-    print(f"pictures: {pictures.told}; left out {len(skipped)} (skipped.json)")
+    print(f"pictures: {pictures.told}; left out {list_skipped((), options.out, pictures.skipped)} (skipped.json)")
     trained = load_classifier(train(recipe, files, pictures, options.out))
     lineage = msgspec.structs.replace(data, recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest())
     return bundle(trained, pictures, options.out, str(options.config.name), lineage)

@@ -122,6 +122,7 @@ def _evaluate_embedder(options: argparse.Namespace) -> None:
     manifest, folder = measured(options), options.manifest.parent
     embedder = FaceEmbedder.open(manifest, folder, CPU)
     faces = read_people(recipe.people, "test", options.data)
+    list_skipped((), options.out, faces.skipped)
     looks = measure.looks_at(faces, recipe.degrade)
     cohort = cohort_of(manifest, folder)
     ours = measure.embed_views(measure.embed_with(embedder), looks, manifest.id, measure.enrol_with(embedder), cohort)

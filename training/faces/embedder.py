@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from contracts.errors import ConfigError
 from training import checkpoint
+from training.dataset import list_skipped
 from training.faces.degrade import degrade
 from training.faces.metric import set_metric
 from training.faces.mobilefacenet import EmbedderNet, load_mobilefacenet
@@ -64,9 +65,9 @@ def train_embedder(recipe: EmbedderRecipe, data: Path, out: Path) -> Path:
     torch.manual_seed(recipe.seed)
     out.mkdir(parents=True, exist_ok=True)
     faces = read_people(recipe.people, "train", data)
-    skipped = {item.name: item.reason for item in faces.skipped}
-    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
-    print(f"training: {len(faces.pictures)} faces of {len(faces.names)} people; skipped {len(skipped)} (skipped.json)")
+    if place.rank == 0:
+        skipped = list_skipped((), out, faces.skipped)
+        print(f"training: {len(faces.pictures)} faces of {len(faces.names)} people; skipped {skipped} (skipped.json)")
     net = start_net(recipe, data)
     start = copy.deepcopy(net).eval().to(place.device)
     clean = _teach(start, faces, place)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from contracts.errors import ConfigError
 from training import checkpoint
-from training.dataset import read_sets
+from training.dataset import list_skipped, read_sets
 from training.faces.heads import HeadTargets, HeadWindows, collate
 from training.faces.people import read_people
 from training.faces.recipe import LocaliserRecipe
@@ -42,11 +42,10 @@ def train_localiser(recipe: LocaliserRecipe, data: Path, out: Path) -> Path:
         sets = read_sets(recipe.sets, ("train",), data, out / "cache", ("face",))
         labels = label_faces(sets, recipe.teachers, data, out / "cache")
     faces = read_people(recipe.people, "train", data)
-    skipped = {f"{s.config.name}/{x.name}": x.reason for s in sets for x in s.skipped}
-    skipped |= {item.name: item.reason for item in faces.skipped}
-    (out / "skipped.json").write_bytes(msgspec.json.format(msgspec.json.encode(skipped)))
-    sure = {s.config.name: sum(int((labels[x.key].scores >= recipe.sure).sum()) for x in s.samples) for s in sets}
-    print(f"faces to learn: {sure}; aligned: {len(faces.pictures)}; skipped {len(skipped)} (skipped.json)")
+    if place.rank == 0:
+        sure = {s.config.name: sum(int((labels[x.key].scores >= recipe.sure).sum()) for x in s.samples) for s in sets}
+        skipped = list_skipped(sets, out, faces.skipped)
+        print(f"faces to learn: {sure}; aligned: {len(faces.pictures)}; skipped {skipped} (skipped.json)")
     net = start_net(recipe, data)
     start = copy.deepcopy(net).requires_grad_(False).eval().to(place.device)
     length = recipe.schedule.steps * recipe.schedule.batch * place.world

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contracts.errors import ConfigError
-from training.dataset import read_set
+from training.dataset import DataSet, list_skipped, read_set
 from training.readers import Item, Skipped, read_coco, read_folder, read_mot, read_video, read_voc, read_yolo
 from training.recipe import SetConfig
 
@@ -75,8 +75,41 @@ def test_a_broken_picture_and_a_missing_label_are_listed(tmp_path: Path) -> None
     ]
 
 
+def test_labels_without_a_picture_are_listed_whichever_pictures_a_set_keeps(tmp_path: Path) -> None:
+    for name in ("hall/a", "hall/b", "yard/a"):
+        picture(tmp_path / "p" / f"{name}.png")
+    for name in ("hall/a", "hall/b", "yard/a", "hall/gone", "yard/gone", "classes"):
+        text = tmp_path / "l" / f"{name}.txt"
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("0 0.5 0.5 0.2 0.4\n")
+    config = SetConfig(
+        name="s", role="train", format="yolo", pictures="p", labels="l", names=("cat",), match="hall", keep_step=2
+    )
+    read = read_set(config, tmp_path, tmp_path, ("cat",))
+    assert [sample.key for sample in read.samples] == ["s/hall/a.png"]
+    assert [(item.name, item.reason) for item in read.skipped] == [("hall/gone.txt", "has no picture")]
+
+
+def test_voc_annotations_without_a_picture_are_listed(tmp_path: Path) -> None:
+    picture(tmp_path / "p" / "a.png")
+    (tmp_path / "l").mkdir()
+    for name in ("a.txt", "b.txt", "c.xml"):
+        (tmp_path / "l" / name).write_text("")
+    skipped = [item for item in read_voc(tmp_path / "p", tmp_path / "l") if isinstance(item, Skipped)]
+    assert [(item.name, item.reason) for item in skipped] == [("b.txt", "has no picture"), ("c.xml", "has no picture")]
+
+
+def test_nothing_that_is_skipped_is_lost_for_its_name(tmp_path: Path) -> None:
+    config = SetConfig(name="s", role="train", format="folder", pictures="p")
+    data = DataSet(config, (), (Skipped("a.png", "broken"), Skipped("a.png", "named twice")))
+    out = tmp_path / "new"
+    assert list_skipped([data], out, [Skipped("bo/1.png", "is 9x9")]) == 3
+    assert json.loads((out / "skipped.json").read_text()) == {"s/a.png": "broken; named twice", "bo/1.png": "is 9x9"}
+
+
 def test_coco_boxes_and_crowds(tmp_path: Path) -> None:
     picture(tmp_path / "p" / "a.png")
+    picture(tmp_path / "p" / "unnamed.png")
     coco = {
         "images": [{"id": 3, "file_name": "a.png"}, {"id": 4, "file_name": "gone.png"}],
         "categories": [{"id": 1, "name": "person"}],
@@ -92,6 +125,7 @@ def test_coco_boxes_and_crowds(tmp_path: Path) -> None:
     assert [(item.name, item.reason) for item in skipped] == [
         ("coco.json: boxes of crowds", "1 left out"),
         ("coco.json: boxes of pictures that are not in the file", "1 left out"),
+        ("coco.json: pictures that are not in the file", "1 left out"),
         ("gone.png", "no such picture"),
     ]
 
