@@ -16,7 +16,7 @@ from archive.evidence.durable import replace
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import Lineage, ModelInput, ModelManifest, Provenance
 from training.appearance import NUMBERS, AppearanceNet, load_appearance
-from training.dataset import DataSet, letterbox, read_picture, read_sets
+from training.dataset import DataSet, letterbox, list_skipped, read_picture, read_sets
 from training.detector import load_trained
 from training.evaluate import evaluate_set, match, threshold_at_precision
 from training.export import Exported, export_detector
@@ -24,6 +24,7 @@ from training.parity import compare
 from training.predict import ExportedDetector, open_session
 from training.quantise import quantise
 from training.recipe import DetectorRecipe
+from training.staged import staged
 
 PARITY_PICTURES = 100
 CALIBRATION_PICTURES = 64
@@ -40,27 +41,27 @@ MODEL_ID = re.compile(r"[^/@]+@[^/@]+")
 def bundle_detector(
     weights: Path, data: Path, work: Path, models: Path, int8: bool, appearance: Path | None = None
 ) -> ModelManifest:
-    """Write `<name>.onnx` and `<name>.json` to `models`; raises ModelError when ONNX and torch disagree.
+    """Write `<name>.onnx` and `<name>.json` to `models`; ModelError, and neither, when ONNX and torch disagree.
 
     `work` keeps the unpacked frames. Thresholds come from the recipe's `validate` sets, at its precision. `appearance`
     is the `appearance.pt` of a head that was trained on these very weights. `int8` writes the quantised variant beside;
     where the recipe asks for it, it is the file itself.
     """
     recipe, net = load_trained(weights)
-    models.mkdir(parents=True, exist_ok=True)
-    path = models / f"{recipe.name}.onnx"
     head = load_appearance(appearance, net) if appearance is not None else None
-    export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     sets = read_sets(recipe.sets, ("train", "validate"), data, work / "cache", recipe.channels)
-    model = Exported(net, recipe.groups, recipe.nms_iou).eval()
-    check_parity(model, head, path, spread(sets, PARITY_PICTURES, recipe.size))
-    if int8 or recipe.int8:
-        train = [item for item in sets if item.config.role == "train"]
-        beside = path if recipe.int8 else models / f"{recipe.name}.int8.onnx"
-        quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), beside, recipe.floats)
-    validate = [item for item in sets if item.config.role == "validate"]
-    manifest = _manifest(recipe, path, thresholds_of(path, validate, recipe), NUMBERS if head is not None else 0)
-    write_manifest(manifest, models / f"{recipe.name}.json")
+    print(f"skipped {list_skipped(sets, work)} (skipped.json)")
+    validate, train = ([one for one in sets if one.config.role == role] for role in ("validate", "train"))
+    with staged(models) as made:
+        path = made / f"{recipe.name}.onnx"
+        export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
+        model = Exported(net, recipe.groups, recipe.nms_iou).eval()
+        check_parity(model, head, path, spread(sets, PARITY_PICTURES, recipe.size))
+        if int8 or recipe.int8:
+            beside = path if recipe.int8 else made / f"{recipe.name}.int8.onnx"
+            quantise(path, spread(train, CALIBRATION_PICTURES, recipe.size), beside, recipe.floats)
+        manifest = _manifest(recipe, path, thresholds_of(path, validate, recipe), NUMBERS if head is not None else 0)
+        write_manifest(manifest, made / f"{recipe.name}.json")
     return manifest
 
 

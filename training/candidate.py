@@ -25,6 +25,7 @@ from training.dataset import DataSet
 from training.export import Exported, export_detector
 from training.network import DetectorNet
 from training.recipe import DetectorRecipe
+from training.staged import staged
 
 
 class MadeOf(NamedTuple):
@@ -49,27 +50,41 @@ def write_candidate(
     validate: Sequence[DataSet],
     folder: Path,
 ) -> ModelManifest:
-    """Write `<name>.onnx`, `.learnt` and `.json` to `folder`; raises ModelError when ONNX and torch disagree.
+    """Write `<name>.onnx`, `.learnt` and `.json` to `folder`; ModelError, and no file, when ONNX and torch disagree.
 
     The start's appearance head stays: the stages that it reads have kept their weights. Thresholds are calibrated anew
     on the `validate` sets. The version is the start's, the collection's number and the file's digest.
     """
-    parent, about = load_manifest(parent_file), made_of.about
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{parent.name}.onnx"
+    parent = load_manifest(parent_file)
     head = load_appearance(parent_file.parent / parent.file, net) if parent.embedding else None
-    export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
     pictures = spread(list(validate), PARITY_PICTURES // 4, recipe.size)
-    check_parity(Exported(net, recipe.groups, recipe.nms_iou).eval(), head, path, pictures)
-    learnt, reference = listed(made_of.pictures)
-    path.with_suffix(".learnt").write_text(learnt)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest = msgspec.structs.replace(
+    with staged(folder) as made:
+        path = made / f"{parent.name}.onnx"
+        export_detector(net, recipe.groups, recipe.size, path, head, recipe.nms_iou)
+        check_parity(Exported(net, recipe.groups, recipe.nms_iou).eval(), head, path, pictures)
+        learnt, reference = listed(made_of.pictures)
+        path.with_suffix(".learnt").write_text(learnt)
+        thresholds = parent.thresholds | thresholds_of(path, validate, recipe)
+        manifest = _manifest(parent, recipe, path, thresholds, made_of, reference)
+        write_manifest(manifest, made / f"{parent.name}.json")
+    return manifest
+
+
+def _manifest(
+    parent: ModelManifest,
+    recipe: DetectorRecipe,
+    path: Path,
+    thresholds: dict[str, float],
+    made_of: MadeOf,
+    learnt: DataReference,
+) -> ModelManifest:
+    about, digest = made_of.about, hashlib.sha256(path.read_bytes()).hexdigest()
+    return msgspec.structs.replace(
         parent,
         version=f"{parent.version.partition('-')[0]}-{about.number}.{digest[:8]}",
         file=path.name,
         sha256=digest,
-        thresholds=parent.thresholds | thresholds_of(path, validate, recipe),
+        thresholds=thresholds,
         metrics={},
         signature=None,
         provenance=Provenance(
@@ -80,10 +95,8 @@ def write_candidate(
         ),
         lineage=Lineage(
             parent=parent.id,
-            data=(DataReference(name="collection", sha256=about.id), reference),
+            data=(DataReference(name="collection", sha256=about.id), learnt),
             recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest(),
             words=made_of.words,
         ),
     )
-    write_manifest(manifest, folder / f"{parent.name}.json")
-    return manifest

@@ -40,6 +40,7 @@ from training.classifiers.train import read_data, train
 from training.classifiers.views import middle
 from training.dataset import Picture, list_skipped
 from training.gate.sets import frozen_pictures
+from training.staged import staged
 
 CHECKED = 100
 """Pictures on which ONNX is held against torch, and INT8 is calibrated."""
@@ -102,25 +103,26 @@ def crops(options: argparse.Namespace) -> None:
 def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str, lineage: Lineage) -> Path:
     """Write `<name>.onnx`, its INT8 variant, manifest, card and report; returns the manifest's path.
 
-    Raises ModelError when ONNX and torch disagree.
+    ModelError, and none of them, when ONNX and torch disagree.
     """
     recipe, size = trained.recipe, trained.recipe.network.size
-    path = out / f"{recipe.name}.onnx"
     known = looks_at(spread(pictures.of("train"), CHECKED), size)
-    apart = export_classifier(trained.net, size, path, known)
-    int8 = export_int8(path, known)
     sets = [("new", pictures.of("test", old=False)), ("before", pictures.of("test", old=True))]
     sets = [(name, items) for name, items in sets if items] or [("held-out", pictures.of("validate"))]
-    measured = [measured_on(path, name, items, trained, pictures) for name, items in sets]
-    small = [measured_on(int8, f"{name}-int8", items, trained, pictures) for name, items in sets]
-    variants = timed(path, known[0]), timed(int8, known[0])
-    more = _more(variants, apart, trained.temperature)
-    notes = f"Pictures: {pictures.told}. On pictures that had no part in training or in choosing when to stop."
-    title = f"{recipe.name} {recipe.version}"
-    metrics = write_report(title, trained.labels, [*measured, *small], more, notes, out / "report")
-    manifest = msgspec.structs.replace(_manifest(trained, path, metrics, recipe_name), lineage=lineage)
-    write_manifest(manifest, out / f"{recipe.name}.json")
-    (out / f"{recipe.name}.md").write_text(card(manifest, recipe, pictures, measured, variants))
+    with staged(out) as made:
+        path = made / f"{recipe.name}.onnx"
+        apart = export_classifier(trained.net, size, path, known)
+        int8 = export_int8(path, known)
+        measured = [measured_on(path, name, items, trained, pictures) for name, items in sets]
+        small = [measured_on(int8, f"{name}-int8", items, trained, pictures) for name, items in sets]
+        variants = timed(path, known[0]), timed(int8, known[0])
+        more = _more(variants, apart, trained.temperature)
+        notes = f"Pictures: {pictures.told}. On pictures that had no part in training or in choosing when to stop."
+        title = f"{recipe.name} {recipe.version}"
+        metrics = write_report(title, trained.labels, [*measured, *small], more, notes, out / "report")
+        manifest = msgspec.structs.replace(_manifest(trained, path, metrics, recipe_name), lineage=lineage)
+        write_manifest(manifest, made / f"{recipe.name}.json")
+        (made / f"{recipe.name}.md").write_text(card(manifest, recipe, pictures, measured, variants))
     return out / f"{recipe.name}.json"
 
 
