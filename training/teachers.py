@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stream.vision.fusion import weighted_box_fusion
-from training.checkpoint import save_arrays
-from training.dataset import DataSet, Picture, Sample, letterbox, read_picture
+from training.dataset import DataSet, Picture, Sample, letterbox
 from training.layers import STRIDES
+from training.looked import Arrays, looked_at
 from training.network import COCO_NAMES
 from training.recipe import DetectorRecipe, TeacherConfig
 
@@ -25,6 +25,7 @@ Ints = NDArray[np.int64]
 Boxes = tuple[Floats, Floats, Ints]
 
 LEAST_SCORE = 0.05
+PARTS = ("boxes", "scores", "labels")
 
 
 class Teacher:
@@ -138,30 +139,26 @@ def _windows(picture: Picture, zooms: Sequence[float]) -> list[tuple[int, int, i
     return windows
 
 
-def label_with_teachers(sets: Sequence[DataSet], recipe: DetectorRecipe, data: Path, cache: Path) -> list[DataSet]:
-    """Add the teachers' fused boxes for the channels that a set does not know; found boxes are kept in `cache`.
+def label_with_teachers(sets: Sequence[DataSet], recipe: DetectorRecipe, data: Path, folder: Path) -> list[DataSet]:
+    """Add the teachers' fused boxes for the channels that a set does not know; `folder` keeps them, as they are found.
 
     A box surer than `teacher_sure` is learnt with its score as weight, one above `teacher_unsure` is ignored.
     """
     if not recipe.teachers:
         return list(sets)
-    teachers: list[Teacher] = []
+
+    @cache
+    def teachers() -> list[Teacher]:
+        return [Teacher(config, data, recipe.schedule.threads) for config in recipe.teachers]
+
     digest = hashlib.sha256(msgspec.json.encode(recipe.teachers)).hexdigest()[:12]
     labelled = []
     for item in sets:
         if item.config.knows == "all":
             labelled.append(item)
             continue
-        path = cache / f"teachers-{digest}" / f"{item.config.name}.npz"
-        stored = dict(np.load(path)) if path.exists() else {}
-        missing = [sample for sample in item.samples if f"{sample.key}:boxes" not in stored]
-        if missing and not teachers:
-            teachers = [Teacher(config, data, recipe.schedule.threads) for config in recipe.teachers]
-        for sample in tqdm(missing, desc=f"teachers look at {item.config.name}", disable=not missing):
-            boxes, scores, labels = _fused(teachers, read_picture(sample.path))
-            stored |= {f"{sample.key}:boxes": boxes, f"{sample.key}:scores": scores, f"{sample.key}:labels": labels}
-        if missing:
-            save_arrays(stored, path)
+        path = folder / f"teachers-{digest}" / f"{item.config.name}.npz"
+        stored = looked_at(item, PARTS, lambda picture: _fused(teachers(), picture), path)
         samples = tuple(_with_teachers(sample, stored, item.config.knows, recipe) for sample in item.samples)
         labelled.append(replace(item, samples=samples))
     return labelled
@@ -177,11 +174,9 @@ def _fused(teachers: Sequence[Teacher], picture: Picture) -> Boxes:
     return weighted_box_fusion(boxes, scores, labels, weights, judges=judges)
 
 
-def _with_teachers(
-    sample: Sample, stored: dict[str, NDArray[np.generic]], knows: Sequence[str], recipe: DetectorRecipe
-) -> Sample:
+def _with_teachers(sample: Sample, stored: Arrays, knows: Sequence[str], recipe: DetectorRecipe) -> Sample:
     order = {channel: index for index, channel in enumerate(recipe.channels) if channel not in knows}
-    boxes, scores, labels = (np.asarray(stored[f"{sample.key}:{part}"]) for part in ("boxes", "scores", "labels"))
+    boxes, scores, labels = (np.asarray(stored[f"{sample.key}:{part}"]) for part in PARTS)
     channels = np.array([order.get(COCO_NAMES[label], -1) for label in labels.astype(int)], np.int64)
     use = (channels >= 0) & (scores >= recipe.teacher_unsure)
     weights = np.where(scores >= recipe.teacher_sure, scores, 0).astype(np.float32)

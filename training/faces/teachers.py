@@ -5,26 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from stream.vision.fusion import iou, weighted_box_fusion
-from training.checkpoint import save_arrays
-from training.dataset import DataSet, Picture, read_picture
+from training.dataset import DataSet, Picture
 from training.faces.recipe import FaceTeacherConfig
 from training.faces.yunet import POINTS
 from training.layers import STRIDES
+from training.looked import looked_at
 from training.predict import open_session
 from training.teachers import suppress
 
 Floats = NDArray[np.float32]
 
 LEAST_SCORE = 0.1
+PARTS = ("xyxy", "scores", "points")
 SUPPRESSION_IOU = 0.45
 # YuNet finds faces of 10 to some 300 pixels: the picture is looked at with its long side this many pixels large. A
 # face of 600 pixels is found in the small copy, one of 10 in the large one.
@@ -118,7 +119,7 @@ class FaceTeachers:
         xyxy, scores, _ = weighted_box_fusion(
             [item.xyxy for item in found], [item.scores for item in found], zeros, self._weights
         )
-        theirs = FaceBoxes(*(np.concatenate([getattr(f, k) for f in found]) for k in ("xyxy", "scores", "points")))
+        theirs = FaceBoxes(*(np.concatenate([getattr(f, k) for f in found]) for k in PARTS))
         points = np.full((len(scores), POINTS, 2), np.nan, np.float32)
         for place, box in enumerate(xyxy):
             usable = (iou(box, theirs.xyxy) >= SAME_FACE_IOU) & ~np.isnan(theirs.points[:, 0, 0])
@@ -128,21 +129,22 @@ class FaceTeachers:
 
 
 def label_faces(
-    sets: Sequence[DataSet], configs: Sequence[FaceTeacherConfig], data: Path, cache: Path
+    sets: Sequence[DataSet], configs: Sequence[FaceTeacherConfig], data: Path, folder: Path
 ) -> dict[str, FaceBoxes]:
-    """The teachers' fused faces of every picture by its sample's key; found ones are kept in `cache`."""
+    """The teachers' fused faces of every picture by its sample's key; `folder` keeps them, as they are found."""
+
+    @cache
+    def teachers() -> FaceTeachers:
+        return FaceTeachers(configs, data)
+
+    def look(picture: Picture) -> tuple[Floats, ...]:
+        found = teachers().find(picture)
+        return found.xyxy, found.scores, found.points
+
     digest = hashlib.sha256(msgspec.json.encode(tuple(configs))).hexdigest()[:12]
-    teachers = FaceTeachers(configs, data)
     labels: dict[str, FaceBoxes] = {}
     for item in sets:
-        path = cache / f"faces-{digest}" / f"{item.config.name}.npz"
-        stored = dict(np.load(path)) if path.exists() else {}
-        missing = [sample for sample in item.samples if f"{sample.key}:xyxy" not in stored]
-        for sample in tqdm(missing, desc=f"teachers look at {item.config.name}", disable=not missing):
-            found = teachers.find(read_picture(sample.path))
-            stored |= {f"{sample.key}:{part}": getattr(found, part) for part in ("xyxy", "scores", "points")}
-        if missing:
-            save_arrays(stored, path)
+        stored = looked_at(item, PARTS, look, folder / f"faces-{digest}" / f"{item.config.name}.npz")
         for sample in item.samples:
-            labels[sample.key] = FaceBoxes(*(stored[f"{sample.key}:{part}"] for part in ("xyxy", "scores", "points")))
+            labels[sample.key] = FaceBoxes(*(np.asarray(stored[f"{sample.key}:{part}"], np.float32) for part in PARTS))
     return labels

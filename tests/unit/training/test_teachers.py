@@ -8,8 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from training import looked
 from training.checkpoint import save_arrays
-from training.dataset import Sample
+from training.dataset import Picture, Sample, read_set
+from training.looked import looked_at
 from training.network import COCO_NAMES
 from training.recipe import DetectorRecipe
 from training.teachers import _windows, _with_teachers, decode_yolox, suppress
@@ -63,6 +65,27 @@ def test_a_kill_while_boxes_are_kept_leaves_the_earlier_ones(tmp_path: Path, mon
     with pytest.raises(KeyboardInterrupt):
         save_arrays({"s/a:boxes": BOXES, "s/b:boxes": BOXES}, path)
     assert list(np.load(path)) == ["s/a:boxes"]
+
+
+def test_a_kill_while_teachers_look_costs_the_last_slice(
+    recipe: DetectorRecipe, squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looked, "SLICE", 2)
+    data, path = read_set(recipe.sets[0], squares, tmp_path, recipe.channels), tmp_path / "teachers" / "squares.npz"
+    seen: list[int] = []
+
+    def look(picture: Picture) -> tuple[np.ndarray, ...]:
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(len(seen))
+        return BOXES, np.array([0.9, 0.8, len(seen)])
+
+    with pytest.raises(KeyboardInterrupt):
+        looked_at(data, ("boxes", "scores"), look, path)
+    seen.clear()
+    found = looked_at(data, ("boxes", "scores"), look, path)
+    assert len(seen) == 2  # of four; the first two were kept, the third was lost
+    assert [found[f"{sample.key}:scores"][2] for sample in data.samples] == [1, 2, 1, 2]
 
 
 def test_sure_boxes_are_learnt_and_unsure_ones_ignored(recipe: DetectorRecipe) -> None:
