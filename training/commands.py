@@ -15,7 +15,8 @@ from training.predict import ExportedDetector
 from training.recipe import read_recipe
 from training.reid import ReidTeachers
 from training.student import StudentRecipe, train_student
-from training.tracking import Followed, measure, read_boxes, read_mot, table, write_report
+from training.tracking import Followed, Footage, measure, read_boxes, read_mot
+from training.tracking_report import write_report
 from training.tracklets import gather
 from training.yaml_file import read_yaml
 
@@ -65,10 +66,11 @@ def evaluate_tracking(options: argparse.Namespace) -> None:
         read_mot(options.truth),
         read_mot(options.tracks, options.scale),
         read_boxes(options.detections, options.label, options.scale),
+        Footage(options.video, options.scale) if options.video is not None else None,
     )
     figures = measure([clip], options.trackers_python)
-    write_report(figures, options.out)
-    print(table(figures))
+    write_report(figures, [clip], options.out)
+    print((options.out / "report.md").read_text())
 
 
 def add_tracking(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +80,7 @@ def add_tracking(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, required=True, help="the ground truth as MOTChallenge text")
     parser.add_argument("--scale", type=float, default=1.0, help="from the clip's pixels to the truth's")
     parser.add_argument("--label", default="person", help="what the truth is of")
-    parser.add_argument("--out", type=Path, required=True, help="metrics.json and report.md go here")
+    parser.add_argument("--out", type=Path, required=True, help="metrics.json, report.md and plots go here")
+    parser.add_argument("--video", type=Path, help="the clip: its worst frames are drawn into the report")
     parser.add_argument("--trackers-python", type=Path, required=True, help="Python that has trackers==2.6.1")
     parser.set_defaults(run=evaluate_tracking)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib as mpl
 import msgspec
 import numpy as np
@@ -13,9 +12,10 @@ from matplotlib import pyplot
 from numpy.typing import NDArray
 
 from stream.vision.fusion import iou
-from training.dataset import read_picture
+from training.dataset import Picture, read_picture
 from training.evaluate import Found, Matches, SetResult, match, sample_labels
 from training.recipe import DetectorRecipe
+from training.tiles import GREEN, RED, YELLOW, tile, write_sheet
 
 WORST = 6
 CALIBRATION_BINS = 10
@@ -100,11 +100,7 @@ def _draw_worst(result: SetResult, recipe: DetectorRecipe, path: Path) -> None:
     """The pictures with the surest false boxes (red) and the most missed ones (yellow); right ones are green."""
     judged = [(_judge(item, recipe), item) for item in result.found]
     judged.sort(key=lambda pair: -(pair[0][0]))
-    tiles = [_tile(item, false, missed) for (_, false, missed), item in judged[:WORST]]
-    while len(tiles) % 3:
-        tiles.append(np.zeros((300, 400, 3), np.uint8))
-    rows = [np.hstack(tiles[start : start + 3]) for start in range(0, len(tiles), 3)]
-    cv2.imwrite(str(path), np.vstack(rows))
+    write_sheet([_tile(item, false, missed) for (_, false, missed), item in judged[:WORST]], path)
 
 
 def _judge(item: Found, recipe: DetectorRecipe) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -121,14 +117,8 @@ def _judge(item: Found, recipe: DetectorRecipe) -> tuple[float, NDArray[np.bool_
     return float(item.scores[false].sum() + 0.5 * missed.sum()), false, missed
 
 
-def _tile(item: Found, false: NDArray[np.bool_], missed: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    picture = read_picture(item.sample.path)
+def _tile(item: Found, false: NDArray[np.bool_], missed: NDArray[np.bool_]) -> Picture:
     sure = item.scores >= 0.25
-    marked = [
-        (box, (0, 0, 255) if wrong else (0, 255, 0)) for box, wrong in zip(item.boxes[sure], false[sure], strict=True)
-    ]
-    marked += [(box, (0, 255, 255)) for box in item.sample.xyxy[missed]]
-    for box, colour in marked:
-        x1, y1, x2, y2 = (int(value) for value in box)
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, max(1, picture.shape[1] // 400))
-    return np.asarray(cv2.resize(picture, (400, 300)), np.uint8)
+    marked = [(box, RED if wrong else GREEN) for box, wrong in zip(item.boxes[sure], false[sure], strict=True)]
+    marked += [(box, YELLOW) for box in item.sample.xyxy[missed]]
+    return tile(read_picture(item.sample.path), marked)

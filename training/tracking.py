@@ -29,14 +29,27 @@ Figures = dict[str, dict[str, dict[str, float]]]
 """By clip and tracker: the columns."""
 
 
+@dataclass(frozen=True, slots=True)
+class Footage:
+    """A clip's video: `scale` from its pixels to the truth's, and how many of its frames are one of the truth's."""
+
+    video: Path
+    scale: float = 1.0
+    step: int = 1
+
+
 @dataclass(frozen=True)
 class Followed:
-    """One clip: the truth, our tracks (both MOTChallenge rows [N,>=6]), and each frame's boxes [K,5] for the others."""
+    """One clip: the truth, our tracks (both MOTChallenge rows [N,>=6]), and each frame's boxes [K,5] for the others.
+
+    The report shows the worst frames where there is `footage`.
+    """
 
     name: str
     truth: Floats
     tracks: Floats
     boxes: Sequence[Floats]
+    footage: Footage | None = None
 
 
 def measure(clips: Sequence[Followed], python: Path) -> Figures:
@@ -100,25 +113,6 @@ def boxes_of(frame: FrameDetections, label: str, scale: float = 1.0) -> Floats:
     confidence = np.array([box.confidence for box in own], dtype=np.float64)
     kept = distinct(xyxy, confidence, [label] * len(own))
     return np.concatenate((xyxy[kept] * scale, confidence[kept, None]), axis=1)
-
-
-def table(figures: Figures) -> str:
-    """The comparison as Markdown, a table a clip."""
-    lines = []
-    for clip, trackers in figures.items():
-        lines += [f"## {clip}", "", f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-        for name, row in trackers.items():
-            cells = (f"{row[c]:.3f}" if c in ("MOTA", "IDF1", "HOTA") else f"{row[c]:.0f}" for c in COLUMNS)
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def write_report(figures: Figures, out: Path) -> None:
-    """`metrics.json` and `report.md` in the folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "metrics.json").write_bytes(msgspec.json.format(msgspec.json.encode(figures)) + b"\n")
-    (out / "report.md").write_text(f"# Tracking\n\n{table(figures)}")
 
 
 def _plain(rows: Floats) -> Floats:

@@ -23,7 +23,8 @@ from contracts.messages import FrameDetections
 from stream.geometry import Floats
 from stream.jobs.decider import Decider, LaneState
 from tests.bench.tracking_bench import CLIPS, Clip, ground_truth
-from training.tracking import Followed, boxes_of, measure, read_mot, table, write_report
+from training.tracking import Followed, Footage, boxes_of, measure, read_mot
+from training.tracking_report import table, write_report
 from vedette.replay import mot_lines
 
 CAMERA = "bench"
@@ -65,7 +66,8 @@ def followed(clip: Clip, shared: Path, fps: float | None, model: Path | None = N
         if every == 1 and not np.array_equal(tracks, read_mot(mot, clip.scale)):
             raise AssertionError("the decider alone gives other tracks than the replay")
     boxes: list[Floats] = [boxes_of(frame, "person", clip.scale) for frame in frames[::every]]
-    return Followed(clip.name, ground_truth(shared / clip.gt, every), tracks, boxes)
+    footage = Footage(shared / clip.video, clip.scale, every)
+    return Followed(clip.name, ground_truth(shared / clip.gt, every), tracks, boxes, footage)
 
 
 def main() -> None:
@@ -74,12 +76,13 @@ def main() -> None:
     parser.add_argument("--trackers-python", type=Path, required=True, help="Python that has trackers==2.6.1")
     parser.add_argument("--model", type=Path, help="another manifest than the default detector's")
     parser.add_argument("--fps", type=float, help="take only every so many frames as to come near this rate")
-    parser.add_argument("--out", type=Path, help="metrics.json and report.md go here too")
+    parser.add_argument("--out", type=Path, help="metrics.json, report.md and plots go here too")
     options = parser.parse_args()
     shared = options.shared.resolve()
-    figures = measure([followed(clip, shared, options.fps, options.model) for clip in CLIPS], options.trackers_python)
+    clips = [followed(clip, shared, options.fps, options.model) for clip in CLIPS]
+    figures = measure(clips, options.trackers_python)
     if options.out is not None:
-        write_report(figures, options.out)
+        write_report(figures, clips, options.out)
     print(table(figures))
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from training.dataset import read_picture
+from stream.vision.fusion import iou
+from training.dataset import Picture, read_picture
 from training.faces import measures
 from training.faces.evaluate import FoundFaces, Views, rejection, scored, trials_of
 from training.faces.people import SIDE, Faces
-from training.faces.teachers import FaceBoxes
+from training.faces.teachers import SAME_FACE_IOU, FaceBoxes
+from training.tiles import GREEN, RED, YELLOW, tile, write_sheet
 
 WORST = 12
 RATES = np.logspace(-3, np.log10(0.3), 30)
@@ -97,10 +99,10 @@ def draw_worst_pairs(views: Views, faces: Faces, out: Path) -> list[str]:
     strips = []
     for wrong in (np.where(same, -2, scores), np.where(same, -scores, -2)):
         worst = np.argsort(-wrong)[:WORST]
-        tiles = [np.vstack([faces.pictures[rows[k]], faces.pictures[columns[k]]]) for k in worst]
-        for tile, k in zip(tiles, worst, strict=True):
-            cv2.putText(tile, f"{scores[k]:.2f}", (2, SIDE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 255, 255), 1)
-        strips.append(np.hstack(tiles))
+        pairs = [np.vstack([faces.pictures[rows[k]], faces.pictures[columns[k]]]) for k in worst]
+        for pair, k in zip(pairs, worst, strict=True):
+            cv2.putText(pair, f"{scores[k]:.2f}", (2, SIDE - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 255, 255), 1)
+        strips.append(np.hstack(pairs))
     cv2.imwrite(str(out / "worst-pairs.jpg"), np.vstack([strips[0], np.zeros((8, strips[0].shape[1], 3)), strips[1]]))
     return ["worst-pairs.jpg"]
 
@@ -134,19 +136,14 @@ def _draw_worst_pictures(results: dict[str, list[FoundFaces]], known: dict[str, 
         hits, false = scored([item], known)
         judged.append((float((1 - hits).sum() + false.max(initial=0.0)), item))
     judged.sort(key=lambda pair: -pair[0])
-    tiles = [_tile(item) for _, item in judged[:WORST]]
-    blank = np.zeros((240, 320, 3), np.uint8)
-    tiles += [blank] * (-len(tiles) % 4)
-    cv2.imwrite(
-        str(out / "worst-pictures.jpg"), np.vstack([np.hstack(tiles[k : k + 4]) for k in range(0, len(tiles), 4)])
-    )
+    tiles = [_tile(item, known[item.key].xyxy) for _, item in judged[:WORST]]
+    write_sheet(tiles, out / "worst-pictures.jpg")
     return ["worst-pictures.jpg"]
 
 
-def _tile(item: FoundFaces) -> NDArray[np.uint8]:
-    picture = read_picture(item.path)
-    marked = [(box, (0, 255, 255)) for box in item.truth.xyxy] + [(face.xyxy, (0, 255, 0)) for face in item.found]
-    for box, colour in marked:
-        x1, y1, x2, y2 = (int(value) for value in box)
-        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, max(1, picture.shape[1] // 250))
-    return np.asarray(cv2.resize(picture, (320, 240)), np.uint8)
+def _tile(item: FoundFaces, perhaps: NDArray[np.float32]) -> Picture:
+    marked = [(box, YELLOW) for box in item.truth.xyxy]
+    for face in item.found:
+        box = np.asarray(face.xyxy, np.float32)
+        marked.append((box, GREEN if (iou(box, perhaps) >= SAME_FACE_IOU).any() else RED))
+    return tile(read_picture(item.path), marked)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import cv2
 import msgspec
 import numpy as np
 import pytest
 
 from contracts.errors import ConfigError
 from contracts.messages import Detection, FrameDetections, FrameRef
-from training.tracking import Followed, figures_of, measure, read_boxes, read_mot, table, write_clip, write_report
+from stream.geometry import Floats
+from training.tracking import Followed, Footage, figures_of, measure, read_boxes, read_mot, write_clip
+from training.tracking_errors import frames_of, worst
+from training.tracking_report import ABSENT, FALSE, FOLLOWED, LOST, SWITCH, course, table, write_report
 
 pytestmark = pytest.mark.training
 
 FIGURES = {"yard": {"SORT": {"MOTA": 0.5, "IDF1": 0.25, "IDSW": 7, "HOTA": 0.4, "FP": 1, "FN": 2}}}
+
+
+def rows_of(places: list[tuple[int, int, int]]) -> Floats:
+    """MOTChallenge rows of boxes of 20 by 40 px: (frame, identity, left)."""
+    return np.array([(frame, one, left, 10, 20, 40) for frame, one, left in places], np.float64).reshape(-1, 6)
 
 
 def line_of(*boxes: Detection) -> bytes:
@@ -81,8 +91,63 @@ def test_a_python_that_can_not_evaluate_is_named(tmp_path: Path) -> None:
         figures_of(tmp_path, false)
 
 
-def test_the_report_is_json_and_a_table(tmp_path: Path) -> None:
-    write_report(FIGURES, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("tracks", "told"),
+    [
+        ([(1, 7, 0), (2, 7, 0), (3, 7, 0)], [(0, 0, 0)] * 3),  # followed throughout
+        ([(1, 7, 0), (3, 7, 0)], [(0, 0, 0), (1, 0, 0), (0, 0, 0)]),  # lost in the second frame, found again
+        ([(1, 7, 0), (3, 8, 0)], [(0, 0, 0), (1, 0, 0), (0, 0, 1)]),  # found again as somebody else
+        ([(1, 7, 0), (2, 7, 4), (2, 8, 0), (3, 8, 0)], [(0, 0, 0), (0, 1, 0), (0, 0, 1)]),  # 7 stays while it overlaps
+        ([(1, 7, 0), (2, 7, 50), (3, 7, 0)], [(0, 0, 0), (1, 1, 0), (0, 0, 0)]),  # somewhere else for a moment
+        ([(4, 9, 0)], [(1, 0, 0)] * 3 + [(0, 1, 0)]),  # a track after the object has gone
+    ],
+)
+def test_each_frames_errors_are_those_that_clear_counts(
+    tracks: list[tuple[int, int, int]], told: list[tuple[int, int, int]]
+) -> None:
+    frames = frames_of(rows_of([(1, 1, 0), (2, 1, 0), (3, 1, 0)]), rows_of(tracks))
+    assert [(int(one.missed.sum()), len(one.false), int(one.switched.sum())) for one in frames] == told
+
+
+def test_who_was_followed_when_is_a_row_for_each_object_and_for_each_track_of_nothing() -> None:
+    truth = rows_of([(frame, 1, 0) for frame in (1, 2, 3)] + [(3, 2, 60)])
+    tracks = rows_of([(1, 7, 0), (2, 9, 200), (3, 8, 0), (3, 9, 200)])
+    names, rows = course(frames_of(truth, tracks))
+    assert names == ["1", "2", "track 9"]
+    assert rows.tolist() == [
+        [FOLLOWED, LOST, SWITCH],
+        [ABSENT, ABSENT, LOST],
+        [ABSENT, FALSE, FALSE],
+    ]
+
+
+def test_the_worst_frames_are_not_neighbours() -> None:
+    everywhere = rows_of([(frame, frame, 100) for frame in range(1, 41)])
+    frames = frames_of(rows_of([(frame, 1, 0) for frame in range(1, 41)]), everywhere)
+    assert [one.number for one in worst(frames, 3)] == [1, 3, 5]  # a twentieth of 40 frames apart
+
+
+def test_the_report_is_json_a_table_and_plots(tmp_path: Path) -> None:
+    video = tmp_path / "yard.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (80, 60))
+    for grey in (20, 20, 200, 200):
+        writer.write(np.full((60, 80, 3), grey, np.uint8))
+    writer.release()
+    truth, tracks = rows_of([(1, 1, 0), (2, 1, 0)]), rows_of([(1, 7, 0), (2, 7, 60)])
+    clip = Followed("yard", truth, tracks, [], Footage(video, scale=2.0, step=2))
+    write_report(FIGURES, [clip], tmp_path / "out")
     assert msgspec.json.decode((tmp_path / "out/metrics.json").read_bytes()) == FIGURES
-    assert "| SORT | 0.500 | 0.250 | 7 | 0.400 | 1 | 2 |" in (tmp_path / "out/report.md").read_text()
+    report = (tmp_path / "out/report.md").read_text()
+    assert "| SORT | 0.500 | 0.250 | 7 | 0.400 | 1 | 2 |" in report
+    assert "1 of 2 boxes missed, 1 false ones, 0 switches; most errors in frames 2 to 2: 2." in report
+    for name in re.findall(r"\]\((.+?)\)", report):
+        assert cv2.imread(str(tmp_path / "out" / name)) is not None, name
+    shown = cv2.imread(str(tmp_path / "out/yard-worst.jpg"))
+    assert shown[200, 300].min() > 150  # the third frame of the video is the second of the truth
     assert table(FIGURES).startswith("## yard")
+
+
+def test_a_video_that_is_shorter_than_the_tracks_is_named(tmp_path: Path) -> None:
+    clip = Followed("yard", rows_of([(1, 1, 0)]), rows_of([]), [], Footage(tmp_path / "none.avi"))
+    with pytest.raises(ConfigError, match=r"video: none\.avi ends after 0 frames"):
+        write_report(FIGURES, [clip], tmp_path / "out")

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
 from stream.identity.cohort import NOBODY
+from stream.vision.faces import Face
 from training.faces import measures
 from training.faces.degrade import degrade, shrink_and_compress
-from training.faces.evaluate import threshold_for
+from training.faces.evaluate import FoundFaces, threshold_for
 from training.faces.recipe import DegradeConfig
+from training.faces.report import plot_localiser
+from training.faces.teachers import FaceBoxes
 
 pytestmark = pytest.mark.training
+
+
+def test_the_worst_pictures_show_what_is_missed_and_what_is_false(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((300, 400, 3), np.uint8))
+    known = FaceBoxes(np.float32([[20, 20, 80, 80], [120, 20, 180, 80]]), np.ones(2), np.zeros((2, 5, 2)))
+    found = tuple(Face(box, 0.9, np.zeros((5, 2))) for box in ((20, 20, 80, 80), (220, 20, 280, 80)))
+    item = FoundFaces("s/a.png", tmp_path / "a.png", known, found, ((), ()))
+    assert plot_localiser({"s": [item]}, {item.key: known}, tmp_path) == ["misses.png", "worst-pictures.jpg"]
+    edges = cv2.imread(str(tmp_path / "worst-pictures.jpg"))[50, (20, 120, 220)] > 128  # left ones, BGR
+    assert edges.tolist() == [[False, True, False], [False, True, True], [False, False, True]]
 
 
 def people(count: int, each: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
