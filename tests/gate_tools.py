@@ -39,6 +39,7 @@ def seen(
     poisoned: float = 0.0,
     certainty: float = 0.95,
     ms: float = 10.0,
+    size_bytes: int = 1000,
     thresholds: Mapping[str, float] | None = None,
 ) -> Seen:
     """A model that finds this share of the boxes, with one wrong box in twenty.
@@ -62,7 +63,8 @@ def seen(
                 labels.append(label)
         scores = certainty + random.uniform(-0.04, 0.04, len(rows))
         found.append(Boxes(np.array(rows, float).reshape(-1, 4), tuple(labels), scores))
-    return Seen(model, tuple(found), ms, thresholds or {"default": 0.4})
+    times_ms = np.full(len(pictures), ms)
+    return Seen(model, tuple(found), times_ms, thresholds or {"default": 0.4}, size_bytes)
 
 
 def bright_set(folder: Path) -> None:

@@ -36,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a candidate may cost. `tolerance` is in AP50 and F1 (0-1), `confidence` one-sided.
 
     `calibration` is how much larger the calibration error may be, `slowdown` how many times as long a picture may take.
+    Who takes surely less than a picture's time by the share `smaller`, or whose files are so much smaller, need not be
+    better, but surely no worse than the tolerance.
     `contradicted` is the share of people's new words that may be wrong: in well-known sets 3 % are, in the worst of
     them 10 % (arXiv:2103.14749).
     """
@@ -44,18 +46,25 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     confidence: Annotated[float, Meta(ge=0.5, lt=1)] = 0.95
     calibration: float = 0.05
     slowdown: float = 1.25
+    smaller: Annotated[float, Meta(gt=0, lt=1)] = 0.2
     contradicted: float = 0.1
     resamples: int = 500
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What one model saw of all pictures, in their order; how long it took for the median one; its thresholds."""
+    """What one model saw of all pictures, in their order, and how long each took; its thresholds; its files' size."""
 
     model: str
     boxes: tuple[Boxes, ...]
-    ms: float
+    times_ms: Floats
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    @property
+    def ms(self) -> float:
+        """The median picture's time."""
+        return float(np.median(self.times_ms))
 
     def threshold(self, label: str) -> float:
         """The least confidence with which the rules believe in a box of the label."""
@@ -92,7 +101,10 @@ class FrozenSet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gate says: `refusals` is empty where the candidate is let through."""
+    """What the gate says: `refusals` is empty where the candidate is let through.
+
+    `smaller` says by how much it is smaller or faster, where that is enough for it to need no better figures.
+    """
 
     candidate: str
     against: str
@@ -105,6 +117,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     places: tuple[Figures, ...] = ()
     calibration: tuple[float, float] = (0.0, 0.0)
     ms: tuple[float, float] = (0.0, 0.0)
+    size_bytes: tuple[int, int] = (0, 0)
+    smaller: str = ""
 
     @property
     def passed(self) -> bool:
@@ -117,7 +131,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         if self.refusals:
             return "; ".join(reason.text for reason in self.refusals)
         assert self.overall is not None
-        return f"AP50 {self.overall.before:.3f} -> {self.overall.after:.3f}, no camera and class lost"
+        said = f"AP50 {self.overall.before:.3f} -> {self.overall.after:.3f}, no camera and class lost"
+        return f"{said}; {self.smaller}" if self.smaller else said
 
 
 def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence[FrozenSet], limits: Limits) -> Report:
@@ -132,8 +147,9 @@ def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence
     places = tuple(one for one in places if one.boxes)
     errors = tuple(calibration_error(list(side.values())) for side in matches)
     lost = [_lost(one, limits) for one in places]
+    smaller = _smaller(before, after, weights, limits)
     refusals = (
-        *_not_better(overall),
+        *(_worse(overall, smaller, limits) if smaller else _not_better(overall)),
         *(reason for kind, reason in filter(None, lost) if kind == "lost"),
         *_thresholds(at_thresholds, limits),
         *_calibration(errors[0], errors[1], limits),
@@ -151,6 +167,8 @@ def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence
         places=places,
         calibration=(errors[0], errors[1]),
         ms=(before.ms, after.ms),
+        size_bytes=(before.size_bytes, after.size_bytes),
+        smaller=smaller,
     )
 
 
@@ -234,6 +252,35 @@ def _not_better(overall: Figures) -> tuple[Reason, ...]:
     surely = "worse" if overall.high < 0 else "not surely better"
     bounds = f"{overall.low:+.3f} to {overall.high:+.3f}"
     text = f"{surely} over all: AP50 {overall.before:.3f} -> {overall.after:.3f} ({bounds})"
+    return (Reason(of="overall", text=text),)
+
+
+def _smaller(before: Seen, after: Seen, weights: Floats, limits: Limits) -> str:
+    """By how much the candidate is surely faster or smaller, where either is enough to be worth as much as a gain."""
+    most, said = 1 - limits.smaller, []
+    if before.size_bytes and after.size_bytes <= most * before.size_bytes:
+        said.append(f"{after.size_bytes / before.size_bytes:.2f} times the size")
+    times = np.quantile([_times_as_long(before, after, row) for row in weights], limits.confidence)
+    if times <= most:
+        said.append(f"{after.ms / before.ms:.2f} times the time a picture, surely at most {times:.2f}")
+    return " and ".join(said)
+
+
+def _times_as_long(before: Seen, after: Seen, row: Floats) -> float:
+    """The ratio of the median times where picture p is there `row[p]` times."""
+    drawn = np.repeat(np.arange(len(row)), row.astype(int))
+    return float(np.median(after.times_ms[drawn]) / np.median(before.times_ms[drawn]))
+
+
+def _worse(overall: Figures, smaller: str, limits: Limits) -> tuple[Reason, ...]:
+    """For who is smaller it is enough not to be worse: non-inferiority, by the bound that holds with confidence."""
+    if overall.low > -limits.tolerance:
+        return ()
+    bounds = f"{overall.low:+.3f} to {overall.high:+.3f}"
+    text = (
+        f"{smaller}, but not surely as good to {limits.tolerance:g} over all: "
+        f"AP50 {overall.before:.3f} -> {overall.after:.3f} ({bounds})"
+    )
     return (Reason(of="overall", text=text),)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from contracts.errors import ConfigError, ContractError
-from contracts.manifest import ModelManifest
+from contracts.manifest import ModelManifest, files_of
 from stream.vision import Session, SessionOptions
 from stream.vision.classifier import Classifier
 from stream.vision.detector import detections
@@ -37,10 +37,14 @@ def see(models: tuple[Model, Model], pictures: Sequence[Picture], files: Sequenc
             boxes[side].append(opened[side](jpeg, picture.truth))
             times[side].append(1000 * (time.perf_counter() - began))
     first, second = (
-        Seen(manifest.id, tuple(boxes[side]), float(np.median(times[side])), manifest.thresholds)
-        for side, (manifest, _) in enumerate(models)
+        Seen(manifest.id, tuple(boxes[side]), np.array(times[side]), manifest.thresholds, _size_bytes(manifest, folder))
+        for side, (manifest, folder) in enumerate(models)
     )
     return first, second
+
+
+def _size_bytes(manifest: ModelManifest, folder: Path) -> int:
+    return sum((folder / file).stat().st_size for file in files_of(manifest))
 
 
 def _opened(manifest: ModelManifest, folder: Path) -> Sees:

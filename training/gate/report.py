@@ -22,14 +22,16 @@ def markdown(report: Report) -> str:
         parts += _table("AP50 of", [(_name(one), one) for one in report.places])
         parts += [
             f"Calibration error {report.calibration[0]:.3f} before, {report.calibration[1]:.3f} after; "
-            f"{report.ms[0]:.1f} ms a picture before, {report.ms[1]:.1f} after.",
+            f"{report.ms[0]:.1f} ms a picture before, {report.ms[1]:.1f} after; "
+            f"{report.size_bytes[0]:,} bytes before, {report.size_bytes[1]:,} after.",
             "",
         ]
     limits = report.limits
     parts.append(
         f"Allowed: {limits.tolerance:g} less AP50 or F1 (each bound with {limits.confidence:.0%} confidence, by "
         f"{limits.resamples} resamples of the pictures), {limits.calibration:g} more calibration error, "
-        f"{limits.slowdown:g} times the time, {limits.contradicted:.0%} of people's new words contradicted."
+        f"{limits.slowdown:g} times the time (with {limits.smaller:.0%} less time or size it need not be better, but "
+        f"surely no worse), {limits.contradicted:.0%} of people's new words contradicted."
     )
     return "\n".join(parts) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,45 @@ def test_a_poisoned_candidate_is_refused_by_name() -> None:
 )
 def test_what_else_refuses(changes: dict[str, object], of: str) -> None:
     assert [one.of for one in verdict(**changes).refusals] == [of]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size_bytes": 500}, "0.50 times the size"),
+        ({"ms": 7.0}, "0.70 times the time a picture, surely at most 0.70"),
+        ({"ms": 7.0, "size_bytes": 500}, "0.50 times the size and 0.70 times the time"),
+    ],
+    ids=["smaller", "faster", "both"],
+)
+def test_who_is_smaller_or_faster_and_as_good_goes_through(changes: dict[str, object], said: str) -> None:
+    report = verdict(recall=0.7, seed=1, **changes)
+    assert report.passed, report.why
+    assert said in report.smaller
+    assert said in markdown(report)
+
+
+@pytest.mark.parametrize(
+    ("changes", "of"),
+    [
+        ({"recall": 0.7, "seed": 1, "size_bytes": 900, "ms": 9.0}, {"overall"}),
+        ({"recall": 0.6, "size_bytes": 500}, {"overall", "place", "thresholds"}),
+        ({"recall": 0.7, "seed": 2, "size_bytes": 500}, {"overall"}),
+        ({"blind": ("hall", "car"), "size_bytes": 500}, {"place"}),
+        ({"recall": 0.7, "seed": 1, "size_bytes": 500, "ms": 13.0}, {"speed"}),
+    ],
+    ids=["hardly smaller", "smaller and worse", "as good, but not surely", "a class lost for it", "smaller but slow"],
+)
+def test_who_is_smaller_is_judged_all_the_same(changes: dict[str, object], of: set[str]) -> None:
+    report = verdict(**changes)
+    assert {one.of for one in report.refusals} == of, report.why
+
+
+def test_only_times_that_are_surely_shorter_count() -> None:
+    before = seen(PICTURES, "detector@1", recall=0.7, seed=1)
+    times_ms = np.where(np.arange(len(PICTURES)) % 2, 5.0, 10.9)  # the median is 0.795 of before's
+    after = replace(before, model="detector@2", times_ms=times_ms)
+    assert not judge(PICTURES, before, after, SETS, LIMITS).smaller
 
 
 def test_a_loss_that_may_be_chance_is_a_doubt() -> None:
