@@ -91,6 +91,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """What a version was made of: the version it began from, the data it was trained on, the code and the recipe.
 
     `words` are those that it learnt beside what the version in service knew: see archive/collection/words.py.
+    `smaller_by` is what made it smaller than its parent, which trainings begin with in its place.
     """
 
     parent: str = ""
@@ -98,6 +99,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     recipe_sha256: str = ""
     words: tuple[Words, ...] = ()
+    smaller_by: tuple[str, ...] = ()
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from training.bundle import bundle_detector
 from training.detector import save_weights, start_net
 from training.finetune import FinetuneRecipe
 from training.recipe import DetectorRecipe, ScheduleConfig, SetConfig
+from training.small import Distil, Quantise, Small
 
 SIZE = 24
 """Of each white square, px."""
@@ -90,7 +91,9 @@ def tiny_tuning(recipe: DetectorRecipe) -> FinetuneRecipe:
     validate = msgspec.structs.replace(train, name="validate", role="validate")
     values = {name: getattr(recipe, name) for name in recipe.__struct_fields__}
     values |= {"crop": 128, "size": 128, "sets": (train, validate), "freeze": ("backbone.stem",), "blends": (0.5, 1.0)}
-    return FinetuneRecipe(**values, most_lost=1.0)
+    schedule = msgspec.structs.replace(recipe.schedule, learning_rate=1e-3)
+    small = Small(distil=Distil(schedule=schedule), quantise=Quantise(pictures=2))
+    return FinetuneRecipe(**values, most_lost=1.0, small=small)
 
 
 def in_service(recipe: DetectorRecipe, data: Path, folder: Path) -> Path:

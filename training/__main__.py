@@ -150,6 +150,8 @@ def _add_train(train: argparse.ArgumentParser, shared: list[argparse.ArgumentPar
     parsers["classifier"].add_argument("--files", type=Path, help=files)
     since = "what people said later (ms) is held against what the fine-tuned detector sees (default: all)"
     parsers["finetune"].add_argument("--since", type=int, default=0, metavar="MS", help=since)
+    small = "make a small model of this name of the fine-tuned detector, as the recipe's `small` says"
+    parsers["finetune"].add_argument("--small", default="", metavar="NAME", help=small)
     train.set_defaults(run=_train)
 
 

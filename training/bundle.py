@@ -23,7 +23,7 @@ from training.export import Exported, export_detector
 from training.parity import compare
 from training.predict import ExportedDetector, open_session
 from training.quantise import quantise
-from training.recipe import DetectorRecipe
+from training.recipe import DetectorRecipe, smaller_by
 from training.staged import staged
 
 PARITY_PICTURES = 100
@@ -102,6 +102,12 @@ def thresholds_of(path: Path, validate: Sequence[DataSet], recipe: DetectorRecip
     return thresholds
 
 
+def _lineage(recipe: DetectorRecipe) -> Lineage | None:
+    if not MODEL_ID.fullmatch(recipe.start):
+        return None
+    return Lineage(parent=recipe.start, smaller_by=smaller_by(hinged=len(recipe.hinged) > 0, int8=recipe.int8))
+
+
 def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], embedding: int) -> ModelManifest:
     return ModelManifest(
         name=recipe.name,
@@ -120,6 +126,6 @@ def _manifest(recipe: DetectorRecipe, path: Path, thresholds: dict[str, float], 
             data=recipe.data_note,
             recipe=f"training/recipes/{recipe.name}.yaml",
         ),
-        lineage=Lineage(parent=recipe.start) if MODEL_ID.fullmatch(recipe.start) else None,
+        lineage=_lineage(recipe),
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )

@@ -48,9 +48,8 @@ def finetune_detector(options: argparse.Namespace) -> Path:
     recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
     version = collection.load(options.version)
     frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
-    return finetune(
-        recipe, options.manifest, collection, version, options.data, options.out, frozen, since_ms=options.since
-    )
+    learnt_from = collection, version, options.data, options.out
+    return finetune(recipe, options.manifest, *learnt_from, frozen, options.since, options.small)
 
 
 def train_student_detector(options: argparse.Namespace) -> Path:

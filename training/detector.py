@@ -191,8 +191,9 @@ def add_branch(net: DetectorNet, recipe: DetectorRecipe) -> None:
 
 
 def save_weights(net: DetectorNet, recipe: DetectorRecipe, path: Path) -> None:
-    """Write what `load_trained` reads."""
-    checkpoint.save({"recipe": msgspec.json.encode(recipe), "net": net.state_dict()}, path)
+    """Write what `load_trained` reads: of a recipe of another kind what a detector's has."""
+    plain = DetectorRecipe(**{name: getattr(recipe, name) for name in DetectorRecipe.__struct_fields__})
+    checkpoint.save({"recipe": msgspec.json.encode(plain), "net": net.state_dict()}, path)
 
 
 def load_start(path: Path, recipe: DetectorRecipe) -> DetectorNet:

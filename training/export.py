@@ -27,6 +27,8 @@ LEAST_SCORE = 0.01
 NMS_IOU = 0.65
 # Boxes of less only keep a track alive by their place: their looks would cost as much as all others' together.
 LEAST_LOOK_SCORE = 0.25
+# Added to the logit of a label that has no channel: its sigmoid is 0, and its range one that can be calibrated.
+SILENT = -1e4
 
 
 class Exported(nn.Module):
@@ -69,7 +71,7 @@ def _labels(logits: Tensor, groups: tuple[tuple[int, ...], ...]) -> list[Tensor]
         if size == 1:
             pieces.append(_columns(logits, tuple(channel for group in some for channel in group)))
         elif size == 0:
-            pieces.append(logits[..., :1] + torch.full((len(some),), -torch.inf, device=logits.device))
+            pieces.append(logits[..., :1] + torch.full((len(some),), SILENT, device=logits.device))
         else:
             pieces += [_columns(logits, group).amax(-1, keepdim=True) for group in some]
     return pieces

@@ -28,6 +28,7 @@ from training.fit import blend
 from training.network import DetectorNet, LevelHead, open_detector
 from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
+from training.small import Lessons, Small, make_small
 
 
 class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,8 +37,8 @@ class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_f
     `site_weight` is the site's share against the replay sets' weights, `measured` the share of the site's passages
     that is only measured with. Of `blends` the best is taken that loses no replay set more than `most_lost` of its
     AP50. Trained is a branch for the labels that people spoke of, which leaves all others' answers as they are; the
-    `whole` network where that is wanted. `start` and `labels` are those of the model in service, `collection` the
-    version's id.
+    `whole` network where that is wanted. `small` says how a small model is made of a candidate. `start` and `labels`
+    are those of the model in service, `collection` the version's id.
     """
 
     collection: str = ""
@@ -46,6 +47,7 @@ class FinetuneRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_f
     blends: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     most_lost: Fraction = 0.01
     whole: bool = False
+    small: Small | None = None
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -66,14 +68,19 @@ def finetune(
     out: Path,
     frozen: frozenset[str] = frozenset(),
     since_ms: int = 0,
+    small: str = "",
 ) -> Path:
     """Fine-tune and write a candidate; returns its manifest. Goes on where it was stopped, also with torchrun.
+
+    With a name for a `small` model one is made of the candidate, and it is that one's manifest which is returned.
 
     No passage with one of the `frozen` pictures (SHA-256) is trained on: they are what the gate judges with. What
     people said later than `since_ms` is held against what the candidate sees; pictures in doubt are written beside it.
 
     Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
     """
+    if small and recipe.small is None:
+        raise ConfigError("small", f"the recipe does not say how {small} is made")
     place = find_place()
     torch.set_num_threads(recipe.schedule.threads)
     torch.manual_seed(recipe.seed)
@@ -89,11 +96,13 @@ def finetune(
         if place.rank == 0:
             net = _best(start, average, recipe, sets, out)
             words = told(NetDetector(net, recipe), recipe, sets.site, version.items, since_ms)
-    if place.rank == 0:
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.with_suffix(DOUBTS).write_bytes(msgspec.json.encode(doubts(words)))
-        made_of = MadeOf(version.about, sets.learnt, counted(words))
-        write_candidate(net, recipe, manifest_file, made_of, sets.validate, written.parent)
+            written.parent.mkdir(parents=True, exist_ok=True)
+            written.with_suffix(DOUBTS).write_bytes(msgspec.json.encode(doubts(words)))
+            made_of = MadeOf(version.about, sets.learnt, counted(words))
+            write_candidate(net, recipe, manifest_file, made_of, sets.validate, written.parent)
+        if recipe.small is not None and small:
+            lessons = Lessons(learnt, sets.validate, sets.held)
+            written = make_small(recipe.small, small, written, recipe, lessons, place, out / "small")
     leave(place)
     return written
 

@@ -28,9 +28,8 @@ def match(student: nn.Module, teacher: nn.Module, pictures: Tensor) -> None:
     """
     activated = {f"{name}.0": module[1] for name, module in student.named_modules() if isinstance(module, ConvAct)}
     for name, module in student.named_modules():
-        if not isinstance(module, nn.Conv2d):
-            continue
-        assert module.bias is not None
+        if not isinstance(module, nn.Conv2d) or module.bias is None:
+            continue  # what is added to another's has no bias of its own
         ours, theirs = _channels(_given(student, name, pictures)), _channels(_given(teacher, name, pictures))
         hinge = activated.get(name)
         if isinstance(hinge, Hinge):

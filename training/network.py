@@ -20,6 +20,7 @@ from contracts.manifest import ModelManifest, load_manifest, model_bytes
 from training.branch import Branch, Branches, Correction, Seen
 from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, Hinge, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
+from training.pruning import narrow_as
 
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
@@ -123,9 +124,7 @@ class DetectorNet(nn.Module):
         self.neck = Neck(width)
         self.heads = nn.ModuleList(LevelHead(width * m, 4 * width, classes) for m in (4, 8, 16))
         self.branches = Branches()
-        for name, module in self.named_modules():
-            if isinstance(module, ConvAct) and name.startswith(tuple(hinged)):
-                module[1] = Hinge()
+        hinge(self, hinged)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.look(x).cells
@@ -150,6 +149,13 @@ class DetectorNet(nn.Module):
             correction.start_from(head.stem, head.box_tower)
         self.branches.append(branch)
         return branch
+
+
+def hinge(net: DetectorNet, parts: Sequence[str]) -> None:
+    """Give the parts whose names begin with one of these a hinge for SiLU."""
+    for name, module in net.named_modules():
+        if isinstance(module, ConvAct) and name.startswith(tuple(parts)):
+            module[1] = Hinge()
 
 
 def anchor_points(size: int) -> tuple[Tensor, Tensor]:
@@ -195,9 +201,11 @@ def load_exported(file: Path) -> DetectorNet:
 def net_of(tensors: Mapping[str, Tensor]) -> DetectorNet:
     """The network that these are the state of; KeyError or RuntimeError when they are another's."""
     hinged = [name.removesuffix(".1.least") for name in tensors if name.endswith(".1.least")]
-    net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]), hinged)
+    net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
     while (columns := tensors.get(f"branches.{len(net.branches)}.columns")) is not None:
         net.branches.append(Branch(net.width, [0] * (len(columns) - 5)))
+    hinge(net, hinged)
+    narrow_as(net, tensors)
     net.load_state_dict(tensors)
     return net.eval()
 

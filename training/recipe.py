@@ -157,6 +157,15 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return tuple(self.channels.index(channel) for label in self.branch for channel in self.labels[label])
 
 
+def smaller_by(*, hinged: bool, int8: bool, pruned: float = 0.0) -> tuple[str, ...]:
+    """What makes a model smaller than the one that it was made of, in words, as its lineage says it."""
+    return (
+        *(("hinges for SiLU",) if hinged else ()),
+        *((f"{pruned:.0%} of the inner channels pruned",) if pruned else ()),
+        *(("8 bits",) if int8 else ()),
+    )
+
+
 Recipe = TypeVar("Recipe", bound=DetectorRecipe)
 
 

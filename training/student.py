@@ -2,12 +2,17 @@
 
 The student has the teacher's layers with a cheaper activation in the parts that the recipe names. Its weights start as
 the teacher's, brought in line layer by layer in closed form (matching.py). Then all stages are held to the teacher's on
-the same pictures at once (FitNets, arXiv:1412.6550; blocks as in BRECQ, arXiv:2102.05426), and so are scores and boxes.
+the same pictures at once (FitNets, arXiv:1412.6550; blocks as in BRECQ, arXiv:2102.05426), and so are scores and boxes,
+a branch's too.
 """
 
 from __future__ import annotations
 
+import copy
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import torch
@@ -15,7 +20,7 @@ from torch import Tensor, nn
 
 from contracts.errors import ConfigError
 from training import checkpoint
-from training.appearance import backbone_key, load_appearance
+from training.appearance import AppearanceNet, backbone_key, load_appearance
 from training.batches import TrainingPictures, collate
 from training.bundle import spread
 from training.dataset import DataSet, list_skipped, read_sets
@@ -23,10 +28,11 @@ from training.detector import load_start, save_weights
 from training.fit import Task, fit
 from training.loss import Targets, distillation_loss
 from training.matching import match
-from training.network import DetectorNet, open_detector
-from training.place import find_place, first_alone, leave
+from training.network import DetectorNet, hinge, open_detector
+from training.place import Place, find_place, first_alone, leave
 from training.predict import ExportedDetector
-from training.recipe import Count, DetectorRecipe
+from training.pruning import prune
+from training.recipe import Count, DetectorRecipe, Fraction
 from training.student_head import adapted
 
 NAME = "student"
@@ -38,6 +44,7 @@ STAGES = (
     *("neck.top4", "neck.top3", "neck.bottom4", "neck.bottom5"),
     *(f"heads.{level}.{part}" for level in range(3) for part in ("stem", "class_tower", "box_tower")),
 )
+BRANCH_TOWER = re.compile(r"branches\.\d+\.corrections\.\d+\.tower")
 # A channel that hardly varies would else weigh as much as one that says something: of the stage's mean variance.
 LEAST_VARIANCE = 0.05
 
@@ -45,13 +52,15 @@ LEAST_VARIANCE = 0.05
 class StudentRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A detector's recipe whose start is the manifest's model; `features` weighs the stages' loss.
 
-    The start is brought in line on `matching_pictures`, the appearance head is fitted on `head_pictures`.
+    The start is brought in line on `matching_pictures`, and the share `pruned` of its inner channels is taken out (see
+    pruning.py); the appearance head is fitted on `head_pictures`.
     `earlier` is the `weights.pt` of such a run, relative to `--data`, that this one goes on from instead.
     """
 
     features: float = 10.0
     matching_pictures: Count = 16
     head_pictures: Count = 400
+    pruned: Fraction = 0.0
     earlier: str = ""
 
 
@@ -70,51 +79,56 @@ def train_student(recipe: StudentRecipe, manifest_file: Path, data: Path, out: P
     if tuple(recipe.labels) != parent.labels:
         raise ConfigError("labels", f"the recipe's are {tuple(recipe.labels)}, those of {parent.id} {parent.labels}")
     recipe = msgspec.structs.replace(recipe, start=parent.id, size=parent.input.width)
-    if len(teacher.branches):
-        raise ConfigError("manifest", f"{parent.id} has a branch, which no student learns")
     with first_alone(place):
         sets = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
         print(f"training pictures: {sum(len(one.samples) for one in sets)}; skipped {list_skipped(sets, out)}")
-    pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
-    student = start_student(teacher, recipe, pictures, data)
-    teacher.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    lesson = Lesson(teacher, recipe)
-    task = Task(NAME, msgspec.json.encode(recipe), pictures, lesson, recipe.schedule, recipe.freeze, collate, True)
-    average = fit(student, task, place, out)
+    earlier = load_start(data / recipe.earlier, recipe) if recipe.earlier else None
+    student = taught(teacher, recipe, sets, place, out, earlier)
     if place.rank == 0:
-        save_weights(average.cpu(), plain(recipe), out / "weights.pt")
+        save_weights(student, recipe, out / "weights.pt")
         if parent.embedding:
-            _write_head(average, teacher.cpu(), manifest_file.parent / parent.file, recipe, sets, out)
+            head = head_of(student, teacher.cpu(), manifest_file.parent / parent.file, recipe, sets)
+            checkpoint.save({"net": head.state_dict(), "backbone": backbone_key(student)}, out / "appearance.pt")
     leave(place)
     return out / "weights.pt"
 
 
-def plain(recipe: StudentRecipe) -> DetectorRecipe:
-    """What of the recipe the weights' bundle asks for: everything but how they were taught."""
-    return DetectorRecipe(**{name: getattr(recipe, name) for name in DetectorRecipe.__struct_fields__})
-
-
-def _write_head(
-    student: DetectorNet,
+def taught(
     teacher: DetectorNet,
-    file: Path,
     recipe: StudentRecipe,
-    sets: tuple[DataSet, ...],
+    sets: Sequence[DataSet],
+    place: Place,
     out: Path,
-) -> None:
-    pictures = spread(sets, recipe.head_pictures, recipe.size)
-    head = adapted(load_appearance(file, teacher), (teacher, ExportedDetector(file)), student, pictures)
-    checkpoint.save({"net": head.state_dict(), "backbone": backbone_key(student)}, out / "appearance.pt")
+    earlier: DetectorNet | None = None,
+) -> DetectorNet:
+    """The student after the recipe's last step, from an earlier one or the teacher itself; goes on as `fit` does."""
+    pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
+    student = earlier if earlier is not None else start_student(teacher, recipe, pictures)
+    teacher.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    lesson = Lesson(teacher, recipe)
+    task = Task(NAME, msgspec.json.encode(recipe), pictures, lesson, recipe.schedule, recipe.freeze, collate, True)
+    learnt = fit(student, task, place, out).cpu()
+    assert isinstance(learnt, DetectorNet)
+    return learnt
 
 
-def start_student(teacher: DetectorNet, recipe: StudentRecipe, pictures: TrainingPictures, data: Path) -> DetectorNet:
-    """An earlier student, or the teacher's weights brought in line with the teacher on the first pictures."""
-    if recipe.earlier:
-        return load_start(data / recipe.earlier, recipe)
-    student = DetectorNet(len(recipe.channels), recipe.width, recipe.hinged)
-    student.load_state_dict(teacher.state_dict(), strict=False)  # the teacher has no hinges
+def head_of(
+    student: DetectorNet, teacher: DetectorNet, file: Path, recipe: StudentRecipe, sets: Sequence[DataSet]
+) -> AppearanceNet:
+    """The appearance head of the teacher, which `file` holds, for the student."""
+    pictures = spread(tuple(sets), recipe.head_pictures, recipe.size)
+    return adapted(load_appearance(file, teacher), (teacher, ExportedDetector(file)), student, pictures)
+
+
+def start_student(teacher: DetectorNet, recipe: StudentRecipe, pictures: TrainingPictures) -> DetectorNet:
+    """The teacher with hinges, brought in line with it on the first pictures, and pruned."""
+    student = copy.deepcopy(teacher)
+    hinge(student, recipe.hinged)
     count = min(recipe.matching_pictures, len(pictures))
-    match(student, teacher, torch.stack([pictures[index][0] for index in range(count)]).float())
+    first = torch.stack([pictures[index][0] for index in range(count)]).float()
+    match(student, teacher, first)
+    if recipe.pruned:
+        prune(student, recipe.pruned, first)
     return student
 
 
@@ -130,32 +144,30 @@ class Lesson:
         pictures = batch[0].float().contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             wanted, shown = with_stages(self._teacher, pictures)
-        answer, stages = with_stages(model, pictures)
-        apart = torch.stack([distance(stages[name], shown[name]) for name in STAGES])
-        return {
-            "features": apart.mean() * self._recipe.features,
-            "distil": distillation_loss(answer, wanted, self._recipe.loss),
-        }
+        answers, stages = with_stages(model, pictures)
+        apart = torch.stack([distance(stages[name], stage) for name, stage in shown.items()])
+        distilled = [distillation_loss(*pair, self._recipe.loss) for pair in zip(answers, wanted, strict=True)]
+        return {"features": apart.mean() * self._recipe.features, "distil": torch.stack(distilled).sum()}
 
 
-def with_stages(model: nn.Module, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """The network's predictions, and what left each of STAGES on the way."""
-    found: dict[str, Tensor] = {}
+def with_stages(model: nn.Module, pictures: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """The network's predictions and those of its branches, and what left each of STAGES and the branches' towers."""
+    found: dict[str, Any] = {}
 
     def keep(name: str) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: Any) -> None:
             found[name] = output
 
         handles.append(modules[name].register_forward_hook(hook))
 
     modules = {name.removeprefix("module."): module for name, module in model.named_modules()}  # torchrun's wrapper
     handles: list[torch.utils.hooks.RemovableHandle] = []
-    for name in STAGES:
+    for name in (*STAGES, *(name for name in modules if BRANCH_TOWER.fullmatch(name)), "branches"):
         keep(name)
     predicted: Tensor = model(pictures)
     for handle in handles:
         handle.remove()
-    return predicted, found
+    return (predicted, *found.pop("branches")), found
 
 
 def distance(ours: Tensor, theirs: Tensor) -> Tensor:

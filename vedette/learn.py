@@ -27,7 +27,7 @@ from contracts.config import Config
 from contracts.controls import slot_of
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
-from contracts.manifest import load_manifest
+from contracts.manifest import ModelManifest, load_manifest
 from training.gate.sets import read_config
 from vedette.alone import alone
 from vedette.dataset import DataSets
@@ -74,9 +74,10 @@ class Learning:
             print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
             return 0
         print(f"training: {reason}")
-        candidate = self._candidate(about, replay, gate, finetune)
-        register_(self._desk, argparse.Namespace(manifest=candidate, why=reason))
-        id = load_manifest(candidate).id
+        made = self._trained(about, replay, gate, finetune)
+        for one in made:
+            register_(self._desk, argparse.Namespace(manifest=one, why=reason))
+        id = load_manifest(made[-1]).id
         refused = self._gated(id, gate)
         answers = sum(about.answers.values())
         done = Learnt(
@@ -86,7 +87,7 @@ class Learning:
             candidate=id,
             passed=refused is None,
             why=reason,
-            doubts=_doubts(candidate),
+            doubts=_doubts(made[0]),
         )
         keep_learnt(self._sets.collection, done)
         if refused is not None:
@@ -110,33 +111,39 @@ class Learning:
         newest = {key(one): one for one in reports if one.site == self._desk.site}
         return drifts(newest.values(), now.in_service or first.id, before.at_ms if before is not None else 0)
 
-    def _candidate(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> Path:
-        """The manifest of what was trained on this version, from the oldest ancestor of the model in service."""
+    def _trained(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> list[Path]:
+        """The manifests of what was trained on this version, from the oldest ancestor of the model in service.
+
+        The last is the candidate; where that is to be small, the one of full precision that it was made of is first.
+        """
         registry, first = self._desk.registry, manifest_of(self._config, self._file)
         registry.adopt(first, self._desk.site, self._desk.by)
         now = registry.standing(self._desk.site).get(slot_of(load_manifest(first)))
         if now is None or not now.in_service:
             raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
-        _, folder = registry.fetch(oldest(registry, now.in_service), self._desk.cache)
+        in_service = registry.manifest(now.in_service)
+        small = self._config.learning.small or (in_service.name if is_small(in_service) else "")
+        _, folder = registry.fetch(start_of(registry, now.in_service, first.parent, self._desk.by), self._desk.cache)
         parent = load_manifest(folder / MANIFEST)
         recipe = self._config.learning.recipe
-        way = _way(self._recipe(), gate)
+        way = _way(self._recipe(), gate, small)
         out = self._trainings / f"{about.id[:12]}-{parent.sha256[:12]}-{way[:12]}"
-        candidate = out / "candidate" / f"{parent.name}.json"
-        if not candidate.exists():
+        made = [out / "candidate" / f"{parent.name}.json", *([out / "small" / f"{small}.json"] if small else [])]
+        if not made[-1].exists():
             self._let_go(out)
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
             arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
             learnt = last_learnt(self._sets.collection, now.in_service)
             arguments += ["--since", str(learnt.at_ms if learnt is not None else 0)]
+            arguments += ["--small", small] if small else []
             with self._folder(about) as collection:
                 failed = finetune([*arguments, "--collection", str(collection)])
             if failed == WRONG_INPUT:
                 raise ConfigError("learning", "its recipe, replay or model, or the collection can't be used: see above")
             if failed:
                 raise VedetteError("the fine-tuning failed: see above")
-        return candidate
+        return made
 
     def _gated(self, id: str, sets: Path) -> RefusedError | None:
         try:
@@ -203,16 +210,42 @@ def oldest(registry: Registry, id: str) -> str:
     return id
 
 
+def start_of(registry: Registry, id: str, beside: Path, by: str) -> str:
+    """What a training begins with for this model in service: its oldest ancestor, and of full precision.
+
+    Where the registry lacks what a small model was made of, its manifest is looked for in the folder `beside`: a model
+    that came with Vedette lies there next to the small one. Raises ConfigError where it is nowhere.
+    """
+    id = oldest(registry, id)
+    first = registry.manifest(id)
+    if not is_small(first):
+        return id
+    parent = first.lineage.parent if first.lineage is not None else ""
+    file = beside / f"{parent.partition('@')[0]}.json"
+    if file.is_file() and load_manifest(file).id == parent:
+        return registry.register(file, by, f"what {id} was made of").id
+    lacking = f"{id} is small, and {parent}, which it was made of and training begins with,"
+    raise ConfigError("stream.model", f"{lacking} is neither in the registry nor in {beside}")
+
+
+def is_small(manifest: ModelManifest) -> bool:
+    """Whether trainings begin with its parent in its place."""
+    return manifest.lineage is not None and len(manifest.lineage.smaller_by) > 0
+
+
 def _doubts(candidate: Path) -> dict[str, dict[str, float]]:
     """The pictures that a person should look at again, as the training found them."""
     beside = candidate.with_suffix(DOUBTS)
     return msgspec.json.decode(beside.read_bytes(), type=dict[str, dict[str, float]]) if beside.exists() else {}
 
 
-def _way(recipe: bytes, gate: Path) -> str:
-    """What decides a training beside version and start: its recipe, and the frozen sets that it may not learn."""
+def _way(recipe: bytes, gate: Path, small: str) -> str:
+    """What decides a training beside version and start: its recipe, the frozen sets that it may not learn, and whether
+    the candidate becomes small.
+    """
     frozen = sorted(one.sha256 for one in read_config(gate).sets)
-    return hashlib.sha256("\n".join([hashlib.sha256(recipe).hexdigest(), *frozen]).encode()).hexdigest()
+    decides = [hashlib.sha256(recipe).hexdigest(), *frozen, *([small] if small else [])]
+    return hashlib.sha256("\n".join(decides).encode()).hexdigest()
 
 
 def training(arguments: list[str]) -> int:

@@ -19,7 +19,9 @@ class Learning(Spec, frozen=True, kw_only=True):
 
     `vedette learn` trains after `after_answers` new answers, `every_days`, or when the share of true among a camera's
     answered alerts falls by `precision_drop`. `replay` is the folder of what the recipe calls its data, `recipe` its
-    file (empty: the one that comes along), `gate` the list of frozen sets that `vedette models freeze` writes.
+    file (empty: the one that comes along), `gate` the list of frozen sets that `vedette models freeze` writes. `small`
+    is the name of a smaller model that is made of what was trained, and goes before the gate in its place; where what
+    is in service is such a model, it is made anyway, under its name.
     """
 
     folder: str = ""
@@ -33,4 +35,5 @@ class Learning(Spec, frozen=True, kw_only=True):
     replay: str = ""
     recipe: str = ""
     gate: str = ""
+    small: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9.-]*)?$", max_length=64)] = ""
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 100

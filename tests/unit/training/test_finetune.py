@@ -15,6 +15,7 @@ from archive.collection.store import Collection, Version
 from archive.evidence.files import Folder
 from contracts.errors import ConfigError
 from contracts.manifest import load_manifest, model_bytes
+from stream.vision import Session, SessionOptions
 from tests.builders import jpeg_of
 from tests.collection_tools import box, item
 from tests.training_tools import in_service, stopped_in_step, tiny_tuning
@@ -25,6 +26,7 @@ from training.evaluate import Found, SetResult
 from training.finetune import FinetuneRecipe, Measured, branched, finetune
 from training.network import DetectorNet, load_exported
 from training.recipe import DetectorRecipe
+from training.small import Made, Small
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
 
@@ -103,6 +105,68 @@ def test_the_whole_network_is_trained_where_that_is_wanted(
     whole = msgspec.structs.replace(tuning, whole=True)
     written = finetune(whole, parent, *site, squares, tmp_path / "out")
     assert not load_exported(written.parent / load_manifest(written).file).branches.channels
+
+
+@pytest.mark.parametrize(
+    ("left_out", "smaller_by", "steps"),
+    [
+        ({}, ("hinges for SiLU", "8 bits"), ["full precision", "distilled", "8 bits"]),
+        ({"distil": None}, ("8 bits",), ["full precision", "8 bits"]),
+    ],
+    ids=["all steps", "as it is, in 8 bits"],
+)
+def test_a_small_model_is_made_of_the_candidate(
+    tuning: FinetuneRecipe,
+    parent: Path,
+    site: tuple[Collection, Version],
+    squares: Path,
+    tmp_path: Path,
+    left_out: dict[str, None],
+    smaller_by: tuple[str, ...],
+    steps: list[str],
+) -> None:
+    assert tuning.small is not None
+    recipe = msgspec.structs.replace(tuning, small=msgspec.structs.replace(tuning.small, **left_out))
+    written = finetune(recipe, parent, *site, squares, tmp_path / "out", small="squares-int8")
+    full, made = load_manifest(tmp_path / "out" / "candidate" / "squares.json"), load_manifest(written)
+    assert full.lineage is not None
+    assert made.lineage == msgspec.structs.replace(full.lineage, parent=full.id, smaller_by=smaller_by)
+    assert (made.name, made.version.partition(".")[0]) == ("squares-int8", full.version.partition(".")[0])
+    session = Session.open(made, written.parent, SessionOptions(device="cpu"))
+    assert len(session.infer([np.zeros((128, 128, 3), np.uint8)])) == 1
+    report = msgspec.json.decode(written.with_suffix(".steps").read_bytes(), type=list[Made])
+    assert [one.step for one in report] == steps
+    assert report[-1].size_bytes == (written.parent / made.file).stat().st_size
+    assert written.with_suffix(".learnt").read_text().split() == [*learnt_by(tmp_path / "out" / "candidate")]
+    assert made.id in written.with_suffix(".md").read_text()
+
+
+def learnt_by(folder: Path) -> list[str]:
+    return (folder / "squares.learnt").read_text().split()
+
+
+def test_a_small_model_that_was_stopped_goes_on(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    assert tuning.small is not None
+    recipe = msgspec.structs.replace(tuning, small=msgspec.structs.replace(tuning.small, quantise=None))
+    with stopped_in_step(7):  # of four, and then of four of the student
+        finetune(recipe, parent, *site, squares, tmp_path / "broken", small="little")
+    again, unbroken = (
+        load_manifest(finetune(recipe, parent, *site, squares, tmp_path / name, small="little"))
+        for name in ("broken", "unbroken")
+    )
+    assert again.sha256 == unbroken.sha256
+
+
+def test_what_of_a_small_model_is_refused(
+    tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="small: the recipe does not say how little is made"):
+        finetune(msgspec.structs.replace(tuning, small=None), parent, *site, squares, tmp_path, small="little")
+    for wrong in ({}, {"prune": 0.2, "quantise": {}}):
+        with pytest.raises(msgspec.ValidationError, match="distil"):
+            msgspec.convert(wrong, Small)
 
 
 @pytest.mark.parametrize(

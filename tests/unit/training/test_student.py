@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import msgspec
@@ -20,12 +21,13 @@ from training.detector import load_trained, save_weights, start_net
 from training.export import Exported, export_detector
 from training.layers import Hinge
 from training.matching import hinge_fit, line_fit, match
-from training.network import DetectorNet
+from training.network import DetectorNet, hinge, net_of
 from training.parity import compare
 from training.predict import open_session
+from training.pruning import chains, prune
 from training.quantise import quantise
 from training.recipe import DetectorRecipe
-from training.student import STAGES, StudentRecipe, distance, train_student, with_stages
+from training.student import STAGES, Lesson, StudentRecipe, distance, train_student, with_stages
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
 
@@ -134,6 +136,40 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
         train_student(student, parent, squares, tmp_path / "broken")
     _, resumed = load_trained(train_student(student, parent, squares, tmp_path / "broken"))
     torch.testing.assert_close(resumed.state_dict(), unbroken.state_dict(), rtol=0, atol=1e-6)
+
+
+def test_a_student_learns_a_branch_too(student: StudentRecipe, pictures: np.ndarray) -> None:
+    torch.manual_seed(4)
+    teacher = DetectorNet(3, width=4)
+    teacher.add_branch([0])
+    lively(teacher).requires_grad_(False)
+    net = copy.deepcopy(teacher)
+    hinge(net, (*ALL, "branches"))
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    match(net, teacher, x)
+    net.requires_grad_(True)
+    loss = Lesson(teacher, student)(net, (x, []))
+    torch.stack([*loss.values()]).sum().backward()
+    hinges = [name for name, module in net.named_modules() if isinstance(module, Hinge) and "branches" in name]
+    assert len(hinges) == 12
+    towers = {name: one for name, one in net.named_parameters() if "branches" in name and name.endswith("0.weight")}
+    assert len(towers) == 12
+    assert all(one.grad is not None and one.grad.any() for one in towers.values())
+    assert set(with_stages(teacher, x)[1]) - set(STAGES) == {f"branches.0.corrections.{n}.tower" for n in range(3)}
+
+
+def test_a_pruned_channel_that_says_nothing_changes_nothing(pictures: np.ndarray) -> None:
+    torch.manual_seed(4)
+    net = lively(DetectorNet(3, width=8))
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    with torch.no_grad():
+        for chain in chains(net):
+            chain.reads.weight[:, : chain.reads.in_channels // 2] = 0
+        before = net(x)
+        prune(net, 0.5, x)
+        torch.testing.assert_close(net(x), before, rtol=1e-4, atol=1e-3)
+    assert {chain.gives.out_channels for chain in chains(net)} == {8, 16, 32}
+    torch.testing.assert_close(net_of(net.state_dict())(x), net(x))
 
 
 def test_a_student_has_its_teachers_labels(student: StudentRecipe, parent: Path, squares: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bus.errors import BusError
 from contracts.codec import encode
 from contracts.config_file import load
 from contracts.errors import ConfigError, VedetteError
-from contracts.manifest import Lineage
+from contracts.manifest import Lineage, load_manifest
 from tests.collection_tools import Answering
 from tests.evidence_tools import AT_MS
 from tests.gate_tools import bright_set
@@ -51,6 +51,7 @@ class Site:
         (tmp_path / "gate.yaml").write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
         self.trained, self.now_ms = 0, AT_MS
         self.doubts, self.since_ms = dict[str, dict[str, float]](), list[int]()
+        self.begun_with = list[str]()
 
     @property
     def loop(self) -> Learning:
@@ -65,14 +66,16 @@ class Site:
         def finetune(arguments: list[str]) -> int:
             self.trained += 1
             given = dict(zip(arguments[2::2], arguments[3::2], strict=True))
-            candidate = Path(given["--out"]) / "candidate"
-            candidate.mkdir(parents=True)
-            model = made(self._root, version, label_map=sees)
-            for file in model.parent.glob("*.onnx"):
-                shutil.copy(file, candidate)
-            shutil.copy(model, candidate / "detector.json")
-            (candidate / "detector.doubts").write_text(json.dumps(self.doubts))
+            begun_with = load_manifest(Path(given["--manifest"]))
+            self.begun_with.append(begun_with.id)
             self.since_ms.append(int(given["--since"]))
+            full = made(self._root, version, label_map=sees, lineage=Lineage(parent=begun_with.id))
+            shutil.copytree(full.parent, Path(given["--out"]) / "candidate", dirs_exist_ok=True)
+            (Path(given["--out"]) / "candidate" / "detector.doubts").write_text(json.dumps(self.doubts))
+            if "--small" in given:
+                of = Lineage(parent=load_manifest(full).id, smaller_by=("8 bits",))
+                small = made(self._root, f"{version}-small", name=given["--small"], label_map=sees, lineage=of)
+                shutil.copytree(small.parent, Path(given["--out"]) / "small")
             return 0
 
         return finetune
@@ -306,6 +309,44 @@ def test_how_a_training_failed_is_not_lost(
     with pytest.raises(VedetteError, match="see above") as raised:
         site.loop.learn("by hand", lambda _: code)
     assert type(raised.value) is error
+
+
+def test_where_a_small_model_is_in_service_the_one_it_was_made_of_learns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    folder, of = tmp_path / "trained" / "1", Lineage(parent="detector@1", smaller_by=("8 bits",))
+    small = made(tmp_path, "1", name="little", label_map=BLUE, lineage=of)
+    assert (small.parent, sorted(file.name for file in folder.glob("*.json"))) == (
+        folder,
+        ["detector.json", "little.json"],
+    )
+    site.config.write_text(site.config.read_text().replace("detector.json", "little.json"))
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    assert site.registered() == ["detector@1", "detector@2", "little@1", "little@2-small"]
+    assert site.registry.get("little@2-small").gate is not None
+    assert site.registry.get("detector@2").gate is None, "it is what the small one was made of"
+    site.registry.promote("little@2-small", SITE, "everywhere", by="bea")
+    site.answers().alert("b", "false", grey=90)
+    with pytest.raises(RefusedError):
+        site.loop.learn("by hand", site.training(BLUE, version="3"))
+    assert site.begun_with == ["detector@1", "detector@1"]
+
+
+def test_what_a_small_model_was_made_of_has_to_be_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    of = Lineage(parent="big@1", smaller_by=("8 bits",))
+    made(tmp_path, "1", label_map=BLUE, lineage=of)
+    with pytest.raises(ConfigError, match="detector@1 is small, and big@1"):
+        site.loop.learn("by hand", site.training(BOTH))
+
+
+def test_who_wants_a_small_model_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    site.config.write_text(site.config.read_text().replace("replay: data", "replay: data, small: little"))
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    assert site.registered() == ["detector@1", "detector@2", "little@2-small"]
+    site.registry.promote("little@2-small", SITE, "everywhere", by="bea")
 
 
 @pytest.mark.parametrize(
