@@ -22,6 +22,7 @@ from archive.collection.store import Collection
 from archive.evidence.files import Folder
 from tests.bench.learning_gate import BROKEN, KNOWN, gate
 from tests.bench.learning_rounds import RECIPE, ROUNDS, Bench, Results, budgets, poisoned, rounds, trained
+from tests.bench.learning_small import small
 from tests.bench.lobby import CAMERA, PERSON
 from tests.bench.report import Row, at_least, at_most, missing
 
@@ -33,7 +34,7 @@ ROUND_LABELS = {MAIN: (24, 24, 24, 24), "begun": (24, 0, 0, 0), "answers": (0, 0
 """Pictures of the queue that a person labels in each round, beside answering alerts, by part."""
 """The part whose last collection the others are compared on."""
 ALONE = ("both", "site", "public")
-PARTS = (MAIN, "poisoned", "gate", *ALONE, "budgets", "begun", "answers")
+PARTS = (MAIN, "poisoned", "gate", *ALONE, "budgets", "begun", "answers", "small")
 
 
 def run(bench: Bench, part: str) -> None:
@@ -44,6 +45,7 @@ def run(bench: Bench, part: str) -> None:
         "poisoned": lambda: poisoned(bench, MAIN, WRONG),
         "budgets": lambda: budgets(bench, BUDGETS, SEEDS),
         "gate": lambda: gate(bench, MAIN),
+        "small": lambda: small(bench, part, MAIN),
     }
     runs[part]()
 

@@ -31,7 +31,7 @@ KNOWN, BROKEN = "street", "dog"
 def gate(bench: Bench, part: str) -> None:
     """Hold candidates against the model in service before them, as `vedette learn` does, and the last one against the
     start too."""
-    listed = _frozen(bench)
+    listed = frozen(bench)
     last = len(ROUNDS)
     before, good = (_candidate(bench, f"{part}-{number}") for number in (last - 1, last))
     judged = {
@@ -74,7 +74,7 @@ def _broken(bench: Bench, good: Path) -> Path:
     return path
 
 
-def _frozen(bench: Bench) -> Path:
+def frozen(bench: Bench) -> Path:
     """The gate's list: the lobby's last clips, and coco128's test half as the camera KNOWN."""
     folder = bench.out / "gate"
     folder.mkdir(exist_ok=True)

@@ -1,0 +1,67 @@
+"""What small models of the lobby's last candidate give and cost, step by step, and what the gate says of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from archive.collection.store import Collection
+from archive.evidence.files import Folder
+from contracts.manifest import load_manifest
+from tests.bench.learning_gate import frozen
+from tests.bench.learning_rounds import ROUNDS, Bench
+from training.collected import collected, site_sets
+from training.dataset import read_sets
+from training.finetune import FinetuneRecipe
+from training.gate.run import run
+from training.place import find_place
+from training.small import Lessons, Made, Small, make_small
+
+STEPS = 300
+PRUNED = 0.25
+
+
+def small(bench: Bench, part: str, after: str) -> None:
+    """Make each variant of the last candidate of a part, measure it as the candidate is, and let the gate judge it."""
+    full = bench.out / after / f"round-{len(ROUNDS)}" / "candidate" / "detector.json"
+    lessons, listed = _lessons(bench, after, bench.out / part), frozen(bench)
+    if f"{part} full" not in bench.results:
+        bench.note(f"{part} full", bench.on_last(full))
+    for name, how in variants(bench.recipe).items():
+        if f"{part} {name}" in bench.results:
+            continue
+        out = bench.out / part / name
+        made = make_small(how, f"detector-{name}", full, bench.recipe, lessons, find_place(), out)
+        steps = msgspec.json.decode((out / "small.json").read_bytes(), type=list[Made])
+        values = bench.on_last(made) | {"steps": msgspec.to_builtins(steps)}
+        models = {one: (load_manifest(one), one.parent) for one in (made, full, bench.start())}
+        for against, other in (("candidate", full), ("start", bench.start())):
+            report = run(models[made], models[other], listed)
+            values[f"gate against the {against}"] = {"passed": report.passed, "why": report.why, "ms": report.ms}
+        bench.note(f"{part} {name}", values)
+
+
+def variants(recipe: FinetuneRecipe) -> dict[str, Small]:
+    """Of the recipe's steps each way to combine them that makes sense."""
+    how = recipe.small
+    assert how is not None
+    assert how.distil is not None
+    schedule = msgspec.structs.replace(how.distil.schedule, steps=STEPS, threads=1)
+    distilled = msgspec.structs.replace(how, distil=msgspec.structs.replace(how.distil, schedule=schedule))
+    return {
+        "int8": msgspec.structs.replace(how, distil=None, prune=0.0),
+        "distilled-int8": distilled,
+        "pruned-int8": msgspec.structs.replace(distilled, prune=PRUNED),
+    }
+
+
+def _lessons(bench: Bench, after: str, work: Path) -> Lessons:
+    """What the candidate was trained on, and the replay that says what is lost."""
+    collection = Collection(Folder(bench.out / after / "collection"))
+    items, recipe = collection.load().items, bench.recipe
+    site = site_sets(collection, items, recipe, work / "pictures", recipe.site_weight)
+    train, validate = (
+        read_sets(recipe.sets, (role,), bench.data, bench.cache, recipe.channels) for role in ("train", "validate")
+    )
+    return Lessons((*site, *train), validate, collected(collection, (), recipe, work / "pictures", 0.0))
