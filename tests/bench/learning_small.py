@@ -33,7 +33,7 @@ def small(bench: Bench, part: str, after: str) -> None:
             continue
         out = bench.out / part / name
         made = make_small(how, f"detector-{name}", full, bench.recipe, lessons, find_place(), out)
-        steps = msgspec.json.decode((out / "small.json").read_bytes(), type=list[Made])
+        steps = msgspec.json.decode(made.with_suffix(".steps").read_bytes(), type=list[Made])
         values = bench.on_last(made) | {"steps": msgspec.to_builtins(steps)}
         models = {one: (load_manifest(one), one.parent) for one in (made, full, bench.start())}
         for against, other in (("candidate", full), ("start", bench.start())):
