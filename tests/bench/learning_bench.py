@@ -26,7 +26,7 @@ from tests.bench.learning_small import small
 from tests.bench.lobby import CAMERA, PERSON
 from tests.bench.report import Row, at_least, at_most, missing
 
-BUDGETS, SEEDS = (8, 24, 48), (1, 2)
+BUDGETS, SEEDS = (8, 24, 48), (1, 2, 3, 4, 5)
 WRONG = 0.3
 RISE, LOST = 0.25, 0.015
 MAIN = "reviewed"
@@ -111,14 +111,15 @@ def _rises(part: str, results: Results) -> list[Row]:
 
 
 def _hard(budget: int, results: Results) -> list[Row]:
-    """The mean gain over those drawings that were trained for both."""
+    """The mean gain over those drawings that were trained for both, and its standard error."""
     pairs = [(results.get(f"hard-{budget}-{seed}"), results.get(f"random-{budget}-{seed}")) for seed in SEEDS]
     gains = [hard["last"] - drawn["last"] for hard, drawn in pairs if hard is not None and drawn is not None]
     if not gains:
         return []
     gained = float(np.mean(gains))  # equally good is no better
     what = f"hard before random at {budget} labels, {len(gains)} drawings"
-    return [Row("learning", what, f"{gained:.3f}", "> 0", gained > 0)]
+    error = f" +- {np.std(gains, ddof=1) / len(gains) ** 0.5:.3f}" if len(gains) > 1 else ""
+    return [Row("learning", what, f"{gained:.3f}{error}", "> 0", gained > 0)]
 
 
 def figure(results: Results, path: Path) -> None:
