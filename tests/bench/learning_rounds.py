@@ -118,7 +118,7 @@ class Bench:
     def _summed(self, detector: ExportedDetector, found: dict[str, list[Found]]) -> dict[str, Any]:
         return {
             "coco": self._known(detector, "coco-test", 1),
-            "vtest": self._known(detector, "vtest", 8),
+            "vtest": self._known(detector, "vtest", 2),
             "last": self._ap([one for some in found.values() for one in some]),
             "clips": {name: self._ap(some) for name, some in found.items()},
         }
