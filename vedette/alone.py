@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+from contracts.lock_file import HeldError, hold
 from vedette.errors import SetupError
 
 
-@contextmanager
-def alone(lock: Path, other: str) -> Iterator[None]:
-    """Hold the file `lock` meanwhile, which a kill lets go. Raises SetupError, which says `other`, where one has it."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SetupError(other, "Wait until it has ended") from error
-        yield
+def alone(lock: Path, other: str, mend: str = "Wait until it has ended") -> IO[str]:
+    """Hold the file `lock` until what is returned is closed. Raises SetupError with these words where one has it."""
+    try:
+        return hold(lock)
+    except HeldError as error:
+        raise SetupError(f"{other} (process {error.owner})", mend) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import IO, NamedTuple, Self
 import psutil
 
 from bus.admin import answers
+from contracts.lock_file import HeldError, hold
 from contracts.topics import MAX_MESSAGE_BYTES
 from vedette.class_archive import ClassArchive
 from vedette.errors import SetupError
@@ -309,21 +309,13 @@ def _pid_file(state_dir: Path) -> Path:
 
 
 def _lock(state_dir: Path) -> IO[str]:
-    """The state folder for ourselves; the kernel gives it up when this process ends, however it ends."""
-    lock = (state_dir / "broker.lock").open("a+")
+    """The state folder for ourselves."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip()
-        lock.close()
+        return hold(state_dir / "broker.lock")
+    except HeldError as error:
         raise BrokerError(
-            f"{state_dir} is in use by process {owner}", "Stop that one, or use another folder."
+            f"{state_dir} is in use by process {error.owner}", "Stop that one, or use another folder."
         ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
 
 
 def _end_orphan(state_dir: Path, timeout_s: float) -> None:

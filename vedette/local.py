@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -22,10 +21,10 @@ from contracts.config import Config, broker_address
 from contracts.errors import VedetteError
 from contracts.face_models import identifying, manifest_path
 from vault import MasterKey, master_key
+from vedette.alone import alone
 from vedette.broker import Broker, BrokerConfig
 from vedette.class_archive import ArchiveMaker, ClassArchive
 from vedette.console_news import ConsoleNews
-from vedette.errors import SetupError
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 from vedette.log_news import LogNews
@@ -91,7 +90,9 @@ class LocalSystem:
     def start(self) -> None:
         """Start the parts; returns once the broker answers. Raises SetupError or BrokerError: nothing is left then."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        # Two systems on one folder would end each other's children: the second is refused before it touches any.
+        other = f"A system already runs on {self.state_dir}"
+        self._lock = alone(self.state_dir / "system.lock", other, "End it first, or give another folder with --state")
         try:
             self._children.end_orphans()
             needed = bool(identifying(self.config))
@@ -176,18 +177,6 @@ class LocalSystem:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-    def _take_lock(self) -> None:
-        """Two systems on one folder would end each other's children: the second is refused before it touches any."""
-        lock = (self.state_dir / "system.lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise SetupError(
-                f"A system already runs on {self.state_dir}", "End it first, or give another folder with --state"
-            ) from error
-        self._lock = lock
 
     def _begin_broker(self) -> None:
         if (named := broker_address(self.config.kafka)) is not None:
