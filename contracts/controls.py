@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from contracts.config import Arming, Camera, Input, Line, Origin, Rule, Zone
-from contracts.fields import Count, Id, Millis, Point, Share, Stage
+from contracts.fields import Count, Id, Millis, Share, Stage
 from contracts.manifest import ModelManifest, Task
 from contracts.messages import Message
 from contracts.suppressions import Suppression
@@ -163,13 +163,6 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
     share: float = 1.0
 
 
-class Masks(msgspec.Struct, frozen=True, kw_only=True, tag="masks", gc=False):
-    """A camera's privacy masks, each a polygon in 0-1 of the picture: replaces all earlier ones."""
-
-    camera: Id
-    polygons: dict[str, tuple[Point, ...]]
-
-
 class RunCamera(msgspec.Struct, frozen=True, kw_only=True, tag="run_camera"):
     """Its agent (`spec.agent`) reads this camera from now on, as it stands here and not as the agent's file has it.
 
@@ -200,7 +193,7 @@ class ProbeCamera(msgspec.Struct, frozen=True, kw_only=True, tag="probe"):
     agent: str = ""
 
 
-EdgeChange = Budget | Masks | RunCamera | StopCamera | ProbeCamera
+EdgeChange = Budget | RunCamera | StopCamera | ProbeCamera
 
 
 class EdgeControl(Message, frozen=True, kw_only=True, gc=False):
@@ -215,8 +208,6 @@ def edge_key(site: str, change: EdgeChange) -> str:
     match change:
         case Budget(camera=camera):
             return f"{site}/budget/{camera}"
-        case Masks(camera=camera):
-            return f"{site}/masks/{camera}"
         case RunCamera(camera=camera) | StopCamera(camera=camera):
             return f"{site}/camera/{camera}"
         case ProbeCamera():

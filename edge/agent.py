@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import random
 import threading
@@ -10,14 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
 from bus.producer import KafkaLink
 from contracts.config import Config, Input
-from contracts.controls import Budget, EdgeChange, Masks, ProbeCamera, RunCamera, StopCamera
+from contracts.controls import Budget, EdgeChange, ProbeCamera, RunCamera, StopCamera
 from contracts.errors import ConfigError, VedetteError
+from contracts.lock_file import HeldError, hold
 from contracts.metrics import Metrics, watch_disk
 from contracts.slots import NOBODY
 from edge.acks import Acks
@@ -134,11 +135,7 @@ class Agent:
         """
         self._options.state.mkdir(parents=True, exist_ok=True)
         watch_disk(self._meters.metrics, "spool", self._options.state)
-        with (self._options.state / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AgentError(f"another agent uses {self._options.state}") from error
+        with self._alone():
             self._sessions.load()
             self._roster.load()
             self._place()
@@ -159,6 +156,13 @@ class Agent:
                     server[0].shutdown()
                     server[0].server_close()
 
+    def _alone(self) -> IO[str]:
+        """The state folder for ourselves."""
+        try:
+            return hold(self._options.state / "lock")
+        except HeldError as error:
+            raise AgentError(f"another agent uses {self._options.state} (process {error.owner})") from error
+
     @property
     def _config(self) -> Config:
         return self._roster.config
@@ -177,7 +181,7 @@ class Agent:
                 with self._changing:
                     if not self._take(change):
                         return
-            case Budget() | Masks():
+            case Budget():
                 camera = self._cameras.get(change.camera)
                 if camera is None and change.camera in self._config.cameras:
                     return  # another agent's, or switched off

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from contracts.config import Input
-from contracts.controls import Budget, Masks
+from contracts.controls import Budget
 from contracts.edge_messages import EdgeStatus
 from contracts.messages import Frame
 from edge.detail import DetailReader
@@ -100,16 +100,15 @@ class Camera:
         """Why it doesn't deliver; empty while it does."""
         return self._reader.error
 
-    def change(self, change: Budget | Masks) -> None:
-        """Apply new rates, thresholds or masks with the next picture; raises ValueError."""
-        self._settings = changed(self._base, self._settings, change)
-        if isinstance(change, Budget):
-            self._budget = change
+    def change(self, budget: Budget) -> None:
+        """Apply new rates and thresholds with the next picture; raises ValueError."""
+        self._settings = changed(self._base, budget)
+        self._budget = budget
 
     def take_over(self, base: CameraSettings, session: int) -> None:
         """From the next picture on the camera is meant as `base` says, in that session; a budget goes on."""
         self._base, self._pipeline.session = base, session
-        self._settings = base if self._budget is None else changed(base, base, self._budget)
+        self._settings = base if self._budget is None else changed(base, self._budget)
 
     @property
     def next_index(self) -> int:

@@ -1,4 +1,4 @@
-"""Follows `edge-controls`: cameras, rates and masks that are changed while the agent runs, and addresses to try."""
+"""Follows `edge-controls`: cameras and rates that are changed while the agent runs, and addresses to try."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from contracts.config import Config, Input, detect_of, motion_of
-from contracts.controls import Budget, Masks
+from contracts.controls import Budget
 from contracts.fields import Point
 
 Polygon = tuple[Point, ...]
@@ -57,16 +57,14 @@ def input_of(config: Config, camera: str, role: str) -> Input | None:
     return next((source for source in config.cameras[camera].inputs if role in source.roles), None)
 
 
-def changed(base: CameraSettings, now: CameraSettings, change: Budget | Masks) -> CameraSettings:
-    """`now` with `change` applied. A budget's None goes back to what `base`, the camera's own word, says.
+def changed(base: CameraSettings, change: Budget) -> CameraSettings:
+    """`base`, the camera's own word, with a budget's laid over it; None leaves a value as it is.
 
     Raises ValueError for values that make no sense: a change comes from outside and is not checked like the file.
     """
-    if isinstance(change, Masks):
-        return replace(now, masks=tuple(_polygon(name, points) for name, points in change.polygons.items()))
     share = _within("share", change.share, 1.0, 0.01, 1)
     return replace(
-        now,
+        base,
         fps=share * _within("fps", change.fps, base.fps, 0.01, 120),
         detail_fps=share * _within("detail_fps", change.detail_fps, base.detail_fps, 0, 120),
         heartbeat_s=_within("heartbeat_s", change.heartbeat_s, base.heartbeat_s, 0.01, 86_400),
@@ -81,15 +79,6 @@ def _within(name: str, value: float | None, default: float, low: float, high: fl
     if not low <= value <= high:  # also false for NaN
         raise ValueError(f"{name} = {value} is outside {low:g} to {high:g}")
     return value
-
-
-def _polygon(name: str, points: Polygon) -> Polygon:
-    if len(points) < 3:
-        raise ValueError(f"mask `{name}` has {len(points)} points; a polygon needs three")
-    for x, y in points:
-        if not (0 <= x <= 1 and 0 <= y <= 1):
-            raise ValueError(f"mask `{name}`: ({x}, {y}) is outside the picture; coordinates are 0-1")
-    return points
 
 
 def _given(value: T | None) -> T:

@@ -19,7 +19,6 @@ from contracts.controls import (
     Control,
     EdgeControl,
     EndCandidate,
-    Masks,
     ProbeCamera,
     Removed,
     RunCamera,
@@ -136,7 +135,6 @@ CONTROLS: dict[str, Message] = {
         ),
     ),
     "edge_control_share": EdgeControl(site="home", change=Budget(camera="gate", share=0.5)),
-    "edge_control_masks": EdgeControl(site="home", change=Masks(camera="gate", polygons={"window": SQUARE})),
     "edge_control_run": EdgeControl(site="home", change=RunCamera(camera="gate", spec=CAMERA)),
     "edge_control_move": EdgeControl(
         site="home",

@@ -13,12 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from bus.admin import create_topics
 from contracts import topics
 from contracts.codec import encode
+from contracts.config import Mask
 from contracts.config_file import load
-from contracts.controls import Budget, EdgeControl, Masks
+from contracts.controls import Budget, EdgeControl, RunCamera
 from contracts.messages import DeadLetter, Frame
 from contracts.slots import slots
 from contracts.topics import specs
@@ -44,7 +46,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def control(broker: Broker, site: str, *values: Budget | Masks | bytes) -> None:
+def control(broker: Broker, site: str, *values: Budget | RunCamera | bytes) -> None:
     with Writer(broker.bootstrap) as writer:
         for value in values:
             data = value if isinstance(value, bytes) else encode(EdgeControl(site=site, change=value))
@@ -119,12 +121,13 @@ def test_controls_apply_while_it_runs_and_bad_ones_become_dead_letters(broker: B
     create_topics(broker.bootstrap, specs(site, 2))
     clip = str(write_clip(tmp_path / "clip.avi", 50))
     config = write_config(tmp_path, site, {"gate": {"inputs": [{"url": clip, "loop": True}]}})
-    everything = {"all": ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))}
+    everything = {"all": Mask(coordinates=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)))}
+    masked = RunCamera(camera="gate", spec=replace(load(config).cameras["gate"], masks=everything))
     control(broker, "another", Budget(camera="gate", fps=0.1))
     with RunningAgent(config, broker.bootstrap, tmp_path / "state") as agent:
         wait_until(lambda: len(frames_of(broker.bootstrap, site)) > 20, 30, "frames")
         bad = (b"\x00" * 100_000, b"{}", encode(EdgeControl(site=site, change=Budget(camera="nobody"))))
-        control(broker, site, *bad, Budget(camera="gate", fps=-1), Masks(camera="gate", polygons=everything))
+        control(broker, site, *bad, Budget(camera="gate", fps=-1), masked)
 
         def is_black() -> bool:
             jpeg = frames_of(broker.bootstrap, site)[-1].jpeg
@@ -140,7 +143,7 @@ def test_controls_apply_while_it_runs_and_bad_ones_become_dead_letters(broker: B
     ]
     assert len(letters) == 4
     assert max(len(letter.payload) for letter in letters) == 64 * 1024
-    # A new start finds the masks in the topic before the first picture is a second old.
+    # A new start finds the masks on its disk or in the topic before the first picture is a second old.
     seen = len(frames_of(broker.bootstrap, site))
     with RunningAgent(config, broker.bootstrap, tmp_path / "state") as agent:
         wait_until(lambda: len(frames_of(broker.bootstrap, site)) > seen, 30, "frames of the second start")

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
-import contracts.controls  # noqa: F401  so that Control is among the types
 from contracts.codec import decode, encode
+from contracts.controls import EdgeControl
+from contracts.errors import ContractError
 from contracts.messages import Message
 from tests.golden import write
 from tests.golden.samples import SAMPLES
+
+NEVER_SENT = ("edge_control_masks.v1.msgpack", "edge_control_masks.v1.values.json")
+"""A camera's masks came with a control of their own before they came with the camera; nothing ever sent one."""
 
 every_sample = pytest.mark.parametrize("name", SAMPLES)
 
@@ -49,7 +53,12 @@ def test_every_type_has_a_golden_file_and_every_file_a_sample() -> None:
     assert {type(message) for message in SAMPLES.values()} == set(Message.__subclasses__())
     files = {path for path in write.FOLDER.iterdir() if ".v1." in path.name}
     known = {path(name, m) for name, m in SAMPLES.items() for path in (write.path_of, write.values_path_of)}
-    assert files == known
+    assert files == known | {write.FOLDER / name for name in NEVER_SENT}
+
+
+def test_what_was_never_sent_is_refused_like_anything_unknown() -> None:
+    with pytest.raises(ContractError, match="masks"):
+        decode((write.FOLDER / NEVER_SENT[0]).read_bytes(), EdgeControl)
 
 
 def test_nothing_is_written_twice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -105,9 +106,12 @@ def test_a_camera_that_comes_moves_none_of_those_that_are_read(tmp_path: Path, m
         cameras = {name: {"inputs": [{"url": str(clip), "loop": True}]} for name in names}
         return parse(json.dumps({"edge": {"metrics_port": 0}, "cameras": cameras}))
 
+    def sent() -> list[tuple[str, int]]:
+        topics = [list(broker.topics.get(name, ())) for name in ("frames.site", "frames-late.site")]
+        return [(camera, partition) for camera, partition, *_ in itertools.chain(*topics)]
+
     def partitions() -> dict[str, set[int]]:
-        sent = list(broker.topics.get("frames.site", ()))
-        return {name: {partition for camera, partition, *_ in sent if camera == name} for name, *_ in sent}
+        return {name: {partition for camera, partition in sent() if camera == name} for name, _ in sent()}
 
     few, more = site("gate", "hall", "yard"), site("gate", "hall", "yard", "quay")
     assert slots(few)["yard"] % 2 != slots(more)["yard"] % 2  # else this test could not fail
@@ -120,9 +124,9 @@ def test_a_camera_that_comes_moves_none_of_those_that_are_read(tmp_path: Path, m
     thread = threading.Thread(target=Agent(few, options, CollectorRegistry()).run, args=(stop,))
     thread.start()
     try:
-        wait_until(lambda: "quay" in partitions(), 20, "the new one is read")
-        seen = len(broker.topics["frames.site"])
-        wait_until(lambda: len(broker.topics["frames.site"]) > seen + 40, 20, "all go on")
+        wait_until(lambda: "quay" in partitions(), 40, "the new one is read")
+        seen = len(sent())
+        wait_until(lambda: len(sent()) > seen + 40, 40, "all go on")
     finally:
         stop.set()
         thread.join(10)

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.config import Input
-from contracts.controls import Budget, Masks
+from contracts.controls import Budget
 from contracts.edge_messages import EdgeStatus
 from contracts.errors import CameraError
 from contracts.messages import Frame
@@ -321,7 +321,7 @@ def test_without_the_other_input_frames_still_come() -> None:
 def test_changes_apply_while_it_runs() -> None:
     with Setup(lambda source, url: Live(10_000)) as setup:
         wait_until(lambda: len(setup.frames) >= 3, 10, "frames")
-        setup.camera.change(Masks(camera="gate", polygons={"all": ((0, 0), (1, 0), (1, 1), (0, 1))}))
+        setup.camera.take_over(replace(SETTINGS, masks=(((0, 0), (1, 0), (1, 1), (0, 1)),)), 1)
         setup.camera.change(Budget(camera="gate", detail_fps=0))
         time.sleep(0.1)
         seen = len(setup.frames)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from contracts.codec import encode
-from contracts.controls import Budget, EdgeControl, Masks
+from contracts.controls import Budget, EdgeControl, StopCamera
 from contracts.messages import DeadLetter
 from contracts.metrics import Metrics
 from edge.controls import ControlFollower
@@ -18,7 +18,7 @@ BUDGET = Budget(camera="gate", fps=2)
 
 class Setup:
     def __init__(self) -> None:
-        self.applied: list[Budget | Masks] = []
+        self.applied: list[Budget | StopCamera] = []
         self.letters: list[DeadLetter] = []
         self.registry = CollectorRegistry()
         self.follower = ControlFollower(
@@ -26,7 +26,7 @@ class Setup:
             now_ms=lambda: 7, made=Metrics(self.registry),
         )  # fmt: skip
 
-    def apply(self, change: Budget | Masks) -> None:
+    def apply(self, change: Budget | StopCamera) -> None:
         if change.camera != "gate":
             raise ValueError(f"there is no camera `{change.camera}`")
         self.applied.append(change)
@@ -34,10 +34,10 @@ class Setup:
 
 def test_a_control_of_this_site_is_applied() -> None:
     setup = Setup()
-    masks = Masks(camera="gate", polygons={"door": ((0, 0), (1, 0), (0, 1))})
-    for offset, change in enumerate((BUDGET, masks)):
+    stop = StopCamera(camera="gate")
+    for offset, change in enumerate((BUDGET, stop)):
         setup.follower.handle(encode(EdgeControl(site="yard", change=change)), 0, offset)
-    assert setup.applied == [BUDGET, masks]
+    assert setup.applied == [BUDGET, stop]
     assert setup.letters == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.config_file import parse
-from contracts.controls import Budget, Masks
+from contracts.controls import Budget
 from edge.settings import CameraSettings, changed, input_of, settings_of
 
 CONFIG = parse(
@@ -43,24 +43,16 @@ def test_inputs_are_found_by_role() -> None:
 
 
 def test_a_budget_changes_what_it_names_and_gives_the_rest_back(gate: CameraSettings) -> None:
-    slow = changed(gate, gate, Budget(camera="gate", fps=2, detail_fps=0))
+    slow = changed(gate, Budget(camera="gate", fps=2, detail_fps=0))
     assert (slow.fps, slow.detail_fps, slow.heartbeat_s) == (2, 0, 5)
-    assert changed(gate, slow, Budget(camera="gate", detail_fps=1)).fps == gate.fps
+    assert changed(gate, Budget(camera="gate", detail_fps=1)).fps == gate.fps
 
 
 def test_a_share_is_of_the_camera_s_own_rates_and_leaves_the_rest(gate: CameraSettings) -> None:
-    half = changed(gate, gate, Budget(camera="gate", share=0.5))
+    half = changed(gate, Budget(camera="gate", share=0.5))
     assert (half.fps, half.detail_fps, half.heartbeat_s) == (gate.fps / 2, gate.detail_fps / 2, gate.heartbeat_s)
-    assert changed(gate, half, Budget(camera="gate", share=0.75)).fps == 0.75 * gate.fps
-    assert changed(gate, half, Budget(camera="gate")) == gate
-
-
-def test_masks_replace_masks_and_leave_rates(gate: CameraSettings) -> None:
-    slow = changed(gate, gate, Budget(camera="gate", fps=2))
-    masked = changed(gate, slow, Masks(camera="gate", polygons={"door": ((0, 0), (0.5, 0), (0, 0.5))}))
-    assert masked.masks == (((0, 0), (0.5, 0), (0, 0.5)),)
-    assert masked.fps == 2
-    assert changed(gate, masked, Masks(camera="gate", polygons={})).masks == ()
+    assert changed(gate, Budget(camera="gate", share=0.75)).fps == 0.75 * gate.fps
+    assert changed(gate, Budget(camera="gate")) == gate
 
 
 @pytest.mark.parametrize(
@@ -72,11 +64,8 @@ def test_masks_replace_masks_and_leave_rates(gate: CameraSettings) -> None:
         (Budget(camera="gate", share=0), "share"),  # a camera is not switched off by a rate
         (Budget(camera="gate", heartbeat_s=float("inf")), "heartbeat_s"),  # endless
         (Budget(camera="gate", motion_area=1.5), "motion_area"),  # more than the picture
-        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1))}), "`a` has 2 points"),  # no polygon
-        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1), (2, 0))}), "outside"),  # outside the picture
-        (Masks(camera="gate", polygons={"a": ((0, 0), (1, 1), (float("nan"), 0))}), "outside"),  # nowhere
     ],
 )
-def test_nonsense_is_refused(gate: CameraSettings, change: Budget | Masks, reason: str) -> None:
+def test_nonsense_is_refused(gate: CameraSettings, change: Budget, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        changed(gate, gate, change)
+        changed(gate, change)
