@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 from pyflink.common import Row, Types
-from pyflink.datastream import KeyedBroadcastProcessFunction, OutputTag, StreamExecutionEnvironment
+from pyflink.datastream import KeyedBroadcastProcessFunction, StreamExecutionEnvironment
 from pyflink.datastream.state import ValueStateDescriptor
 
 from contracts import metrics as names
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config
-from contracts.controls import Budget, Control, EdgeControl, edge_key
+from contracts.controls import Control
 from contracts.edge_messages import EdgeStatus
 from contracts.messages import FrameDetections
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
@@ -25,7 +25,7 @@ from stream.jobs.drift import DriftKeeper, drift_tag
 from stream.jobs.guard import Guard, dead_letters_tag
 from stream.jobs.kafka import KEY, OFFSET, TOPIC, VALUE, KafkaEnds, keyed, keyed_type, side_output
 from stream.jobs.outputs import Outputs, sightings_tag, write
-from stream.jobs.pacing import Pacer
+from stream.jobs.pace_keeper import PaceKeeper, budgets_tag
 from stream.jobs.process import ProcessSettings, opened
 from stream.jobs.recognition import Known
 from stream.jobs.sort import Sort, sorted_type
@@ -64,9 +64,7 @@ class Decide(KeyedBroadcastProcessFunction):
     def open(self, context: Any) -> None:
         self._process = opened(self._config.settings, context, NAME)
         self._faces = self._process.faces
-        self._pacer = Pacer(self._config.config.stream.pace)
-        # Cameras may be another process's by now: what this one said of them would stand for ever.
-        self._process.metrics.gauge(names.RATE_SHARE).clear()
+        self._pace = PaceKeeper(self._config.config.stream.pace, self._process.metrics)
         self._decider = Decider(
             self._config.config, self._faces.recogniser() if self._faces is not None else None, self._config.votes
         )
@@ -96,7 +94,7 @@ class Decide(KeyedBroadcastProcessFunction):
         if record[TOPIC] == topics.EDGE_STATUS:
             status = decode(record[VALUE], EdgeStatus)
             lane, decision = self._decider.status(self._load(), status, controls)
-            lane = msgspec.structs.replace(lane, pace=self._pacer.heard(lane.pace, status))
+            lane = msgspec.structs.replace(lane, pace=self._pace.heard(lane.pace, status))
         else:
             with self._seconds.time():
                 begun_ms, frame = now_ms(), decode(record[VALUE], FrameDetections)
@@ -106,22 +104,16 @@ class Decide(KeyedBroadcastProcessFunction):
                 return
             self._count(frame.camera, decision)
             yield from self._drift.ended(frame, decision.ended)
-            if self._config.watch and frame.lane == "live":
-                lane, budget = self._paced(lane, frame)
-                yield from budget
+            if self._config.watch:
+                pace, told = self._pace.frame(lane.pace, frame)
+                lane = msgspec.structs.replace(lane, pace=pace)
+                yield from told
             if frame.traceparent:
                 decision, spans = traced(frame, decision, begun_ms, now_ms())
                 for span in spans:
                     self._process.tracer.record(span)
         self._save(lane)
         yield from self._records(decision)
-
-    def _paced(self, lane: LaneState, frame: FrameDetections) -> tuple[LaneState, tuple[Any, ...]]:
-        """How much the camera may send from now on, told where that is news."""
-        pace, share = self._pacer.step(lane.pace, frame.captured_at_ms, now_ms())
-        self._process.metrics.gauge(names.RATE_SHARE, frame.camera).set(pace.share or 1.0)
-        told = () if share is None else (budget_of(frame.site, frame.camera, share),)
-        return msgspec.structs.replace(lane, pace=pace), told
 
     def _count(self, camera: str, decision: Decision) -> None:
         self._process.metrics.counter(names.DECIDED, camera).inc()
@@ -134,6 +126,8 @@ class Decide(KeyedBroadcastProcessFunction):
 
     def _tick(self, camera: str, wall_ms: int, controls: tuple[Control, ...]) -> Iterator[Any]:
         """Look whether the agent has been silent for long; for one that never spoke the first tick counts as a word."""
+        if not self._decider.is_on(camera, wall_ms, controls):
+            self._pace.gone(camera)
         before = self._load()
         early = wall_ms - self._process.started_at_ms < START_GRACE_MS
         if early and before.engine.health.at_ms:
@@ -158,17 +152,6 @@ class Decide(KeyedBroadcastProcessFunction):
 
     def _save(self, lane: LaneState) -> None:
         self._lane.update(self._encoder.encode(lane))
-
-
-def budgets_tag() -> OutputTag:
-    """Where what agents are told goes. Made anew each time, like all type informations."""
-    return OutputTag("budgets", keyed_type())
-
-
-def budget_of(site: str, camera: str, share: float) -> tuple[OutputTag, Row]:
-    """The control that has a camera send this share of its own rates."""
-    change = Budget(camera=camera, share=share)
-    return budgets_tag(), keyed(edge_key(site, change), encode(EdgeControl(site=site, change=change)))
 
 
 def build(env: StreamExecutionEnvironment, ends: KafkaEnds, config: DecideConfig) -> None:

@@ -148,6 +148,10 @@ class Decider:
         engine, events = RuleEngine(rules).on_status(state.engine, status)
         return self._health(msgspec.structs.replace(state, engine=engine), rules, events, status.at_ms)
 
+    def is_on(self, camera: str, at_ms: int, controls: Sequence[Control] = ()) -> bool:
+        """Whether the camera is there and switched on at `at_ms`."""
+        return self._rulebook.at(camera, at_ms, controls).spec.enabled
+
     def silence(
         self, state: LaneState, camera: str, wall_ms: int, controls: Sequence[Control] = ()
     ) -> tuple[LaneState, Decision]:

@@ -203,6 +203,7 @@ def test_what_is_open_of_a_camera_that_is_no_more_ends_with_the_next_tick(change
     state, late = decider.silence(state, "gate", T0_MS + 30_000)
     assert [a.state for a in (*alerts, *late.alerts) if a.state != "update"] == ["new", "new"]
     gone = (control(T0_MS + 31_000, change),)
+    assert [decider.is_on("gate", at_ms, gone) for at_ms in (T0_MS + 30_000, T0_MS + 31_000)] == [True, False]
     _, end = decider.silence(state, "gate", T0_MS + 32_000, gone)
     assert {(a.rule, a.state, a.end_reason) for a in end.alerts} == {
         ("entry", "end", "rule removed"), ("down", "end", "rule removed"),

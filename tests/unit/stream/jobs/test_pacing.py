@@ -6,11 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from contracts.codec import decode
 from contracts.config import Pace
-from contracts.controls import Budget, EdgeControl
 from contracts.edge_messages import EdgeStatus
-from stream.jobs.decide import budget_of
 from stream.jobs.pacing import OLD_MS, Pacer, PaceState
 
 T0_MS = 1_767_225_600_000
@@ -64,9 +61,3 @@ def test_how_late_a_frame_is_goes_by_the_broker_s_clock(offset_ms: int | None, l
     state = pacer.heard(PaceState(), status)
     state, _ = pacer.step(state, T0_MS - 30_000, T0_MS)
     assert state.late == late
-
-
-def test_it_is_told_to_the_camera_s_agent_and_replaces_what_was_told_before() -> None:
-    (_, one), (_, other) = (budget_of("site", "gate", share) for share in (0.5, 1.0))
-    assert bytes(one[0]) == bytes(other[0]) == b"site/budget/gate"
-    assert decode(one[1], EdgeControl).change == Budget(camera="gate", share=0.5)
