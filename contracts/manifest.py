@@ -76,8 +76,9 @@ LEARNT = "learnt.txt"
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """What people said of a camera's label that is new in a version, and how much of it is contradicted: by whom it was
-    said, so many each.
+    """What people said of a camera's label that is new in a version, and how much of it is contradicted.
+
+    `by` is how much each of them said of that, without their names: who it was only the site's collection knows.
     """
 
     camera: str

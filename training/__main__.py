@@ -148,8 +148,9 @@ def _add_train(train: argparse.ArgumentParser, shared: list[argparse.ArgumentPar
         )
     files = "where the recipe has its weights (default: --data)"
     parsers["classifier"].add_argument("--files", type=Path, help=files)
-    since = "what people said later (ms) is held against what the fine-tuned detector sees (default: all)"
-    parsers["finetune"].add_argument("--since", type=int, default=0, metavar="MS", help=since)
+    since = "what people said later (ms) is held against what a model sees that learnt it (default: all)"
+    for kind in ("finetune", "classifier"):
+        parsers[kind].add_argument("--since", type=int, default=0, metavar="MS", help=since)
     small = "make a small model of this name of the fine-tuned detector, as the recipe's `small` says"
     parsers["finetune"].add_argument("--small", default="", metavar="NAME", help=small)
     train.set_defaults(run=_train)

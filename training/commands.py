@@ -9,7 +9,7 @@ from archive.collection.store import Collection
 from archive.evidence.files import Folder
 from training.appearance import AppearanceRecipe, train
 from training.finetune import FinetuneRecipe, finetune
-from training.gate.sets import frozen_pictures
+from training.gate.sets import NOTHING, frozen_pictures
 from training.network import open_detector
 from training.predict import ExportedDetector
 from training.recipe import read_recipe
@@ -47,7 +47,7 @@ def finetune_detector(options: argparse.Namespace) -> Path:
     collection = Collection(Folder(options.collection))
     recipe = read_recipe(options.config or FINETUNE, FinetuneRecipe)
     version = collection.load(options.version)
-    frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
+    frozen = frozen_pictures(options.gate) if options.gate is not None else NOTHING
     learnt_from = collection, version, options.data, options.out
     return finetune(recipe, options.manifest, *learnt_from, frozen, options.since, options.small)
 

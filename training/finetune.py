@@ -25,9 +25,11 @@ from training.collected import borrowed, collected, site_sets, told
 from training.dataset import DataSet, list_skipped, read_sets
 from training.detector import add_branch, fit_detector, save_weights
 from training.fit import blend
+from training.gate.sets import NOTHING, Frozen
 from training.network import DetectorNet, LevelHead, open_detector
 from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
+from training.replay import apart, digests
 from training.small import Lessons, Small, make_small
 
 
@@ -66,7 +68,7 @@ def finetune(
     version: Version,
     data: Path,
     out: Path,
-    frozen: frozenset[str] = frozenset(),
+    frozen: Frozen = NOTHING,
     since_ms: int = 0,
     small: str = "",
 ) -> Path:
@@ -74,8 +76,9 @@ def finetune(
 
     With a name for a `small` model one is made of the candidate, and it is that one's manifest which is returned.
 
-    No passage with one of the `frozen` pictures (SHA-256) is trained on: they are what the gate judges with. What
-    people said later than `since_ms` is held against what the candidate sees; pictures in doubt are written beside it.
+    No passage with one of the `frozen` pictures is trained on, nor an old picture that looks like one: they are what
+    the gate judges with. What people said later than `since_ms` is held against what the candidate sees; pictures in
+    doubt are written beside it.
 
     Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
     """
@@ -148,7 +151,7 @@ def branched(recipe: FinetuneRecipe, start: DetectorNet, version: Version) -> Fi
 class _Sets(NamedTuple):
     """What is trained on, and what is measured with: the site's, and the replay's.
 
-    `learnt` are the SHA-256 of the site's pictures that are trained on: the gate takes no set that has one of them.
+    `learnt` are the SHA-256 of all pictures that are trained on: the gate takes no set that has one of them.
     """
 
     learnt: tuple[str, ...]
@@ -159,17 +162,18 @@ class _Sets(NamedTuple):
 
 
 def _read(
-    recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: frozenset[str]
+    recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: Frozen
 ) -> _Sets:
     alike = alike_in(collection, version.items)
-    sides = split(without(version.items, frozen, alike), recipe.measured, alike)
+    sides = split(without(version.items, frozen.digests, alike), recipe.measured, alike)
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
-    replay = read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels)
+    replay = apart(read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels), frozen)
     validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
     pictures, skipped = sum(len(one.samples) for one in site), list_skipped((*site, held, *replay, *validate), out)
     print(f"site {pictures}, measured with {len(held.samples)}; skipped {skipped}")
-    learnt = tuple(sample.path.stem for one in site for sample in one.samples)
+    told = (sample.path.stem for one in site for sample in one.samples)
+    learnt = (*told, *digests(sample.path for one in replay for sample in one.samples))
     return _Sets(learnt, site, held, replay, validate)
 
 

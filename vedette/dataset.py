@@ -13,6 +13,7 @@ import msgspec
 from archive.collection.cleaning import clean, found_before
 from archive.collection.collect import QUEUE, Collector
 from archive.collection.cvat import from_cvat, to_cvat
+from archive.collection.doubted import doubted_before, standing, whose
 from archive.collection.items import Item, Sample
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
 from archive.collection.labelling import Drawn, name_of
@@ -98,6 +99,9 @@ def show(collection: Collection, id: str, waiting: Sequence[Wanted]) -> int:
         ):
             if share is not None:
                 print(f"  {camera}: {share.hits} of {share.all} {words} ({share.low:.0%} to {share.high:.0%})")
+    if by := whose(items, standing(items, doubted_before(collection))):
+        who = ", ".join(f"{name} {count}" for name, count in by.items())
+        print(f"  said of pictures that a training contradicts, by whom: {who}")
     print(f"  {len(waiting)} pictures wait for a label")
     for one in waiting[:10]:
         print(f"    {one.sha256[:12]}  {one.camera}  {one.score:.2f}  {'; '.join(one.reasons)}")

@@ -74,7 +74,10 @@ class Learning:
             print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
             return 0
         print(f"training: {reason}")
-        made = self._trained(about, replay, gate, finetune)
+        in_service = self._in_service()
+        learnt = last_learnt(self._sets.collection, in_service)
+        since_ms = learnt.at_ms if learnt is not None else 0
+        made = self._trained(about, in_service, since_ms, replay, gate, finetune)
         for one in made:
             register_(self._desk, argparse.Namespace(manifest=one, why=reason))
         id = load_manifest(made[-1]).id
@@ -88,6 +91,7 @@ class Learning:
             passed=refused is None,
             why=reason,
             doubts=_doubts(made[0]),
+            since_ms=since_ms,
         )
         keep_learnt(self._sets.collection, done)
         if refused is not None:
@@ -111,19 +115,26 @@ class Learning:
         newest = {key(one): one for one in reports if one.site == self._desk.site}
         return drifts(newest.values(), now.in_service or first.id, before.at_ms if before is not None else 0)
 
-    def _trained(self, about: About, replay: Path, gate: Path, finetune: Finetune) -> list[Path]:
-        """The manifests of what was trained on this version, from the oldest ancestor of the model in service.
-
-        The last is the candidate; where that is to be small, the one of full precision that it was made of is first.
-        """
+    def _in_service(self) -> str:
+        """The detector in service; raises VedetteError where there is none."""
         registry, first = self._desk.registry, manifest_of(self._config, self._file)
         registry.adopt(first, self._desk.site, self._desk.by)
         now = registry.standing(self._desk.site).get(slot_of(load_manifest(first)))
         if now is None or not now.in_service:
             raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
-        in_service = registry.manifest(now.in_service)
-        small = self._config.learning.small or (in_service.name if is_small(in_service) else "")
-        _, folder = registry.fetch(start_of(registry, now.in_service, first.parent, self._desk.by), self._desk.cache)
+        return now.in_service
+
+    def _trained(
+        self, about: About, in_service: str, since_ms: int, replay: Path, gate: Path, finetune: Finetune
+    ) -> list[Path]:
+        """The manifests of what was trained on this version, from the oldest ancestor of the model in service.
+
+        The last is the candidate; where that is to be small, the one of full precision that it was made of is first.
+        """
+        registry, first = self._desk.registry, manifest_of(self._config, self._file)
+        now = registry.manifest(in_service)
+        small = self._config.learning.small or (now.name if is_small(now) else "")
+        _, folder = registry.fetch(start_of(registry, in_service, first.parent, self._desk.by), self._desk.cache)
         parent = load_manifest(folder / MANIFEST)
         recipe = self._config.learning.recipe
         way = _way(self._recipe(), gate, small)
@@ -134,8 +145,7 @@ class Learning:
             arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
             arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
             arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
-            learnt = last_learnt(self._sets.collection, now.in_service)
-            arguments += ["--since", str(learnt.at_ms if learnt is not None else 0)]
+            arguments += ["--since", str(since_ms)]
             arguments += ["--small", small] if small else []
             with self._folder(about) as collection:
                 failed = finetune([*arguments, "--collection", str(collection)])

@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
 class Shown(NamedTuple):
     """One box that shows `value`; not `sure` where it follows from an answer, but nobody looked at this very box.
 
-    `alert` is the one that was answered, "" for what was drawn.
+    `alert` is the one that was answered, "" for what was drawn; `by` and `at_ms` are of whom said it, and when.
     """
 
     item: Item
@@ -32,6 +32,8 @@ class Shown(NamedTuple):
     value: str
     sure: bool
     alert: str = ""
+    by: str = ""
+    at_ms: int = 0
 
 
 def asked(alert: Alert) -> tuple[str, ...]:
@@ -49,7 +51,7 @@ def shown(items: Sequence[Item], wanted: Wanted, left: Counter[str]) -> Iterator
     for item in items:
         for box in item.boxes:
             if item.complete and box.kind == "confirmed" and box.label in wanted.drawn:
-                yield Shown(item, box.xyxy, wanted.drawn[box.label], sure=True)
+                yield Shown(item, box.xyxy, wanted.drawn[box.label], True, "", item.answered_by, item.answered_at_ms)
             elif box.label in wanted.boxes:
                 yield from _answered(item, box, wanted, left)
 
@@ -62,14 +64,14 @@ def _answered(item: Item, box: Box, wanted: Wanted, left: Counter[str]) -> Itera
     if said not in wanted.values:
         left["a value that is no label"] += 1
     elif box.kind == "confirmed":
-        yield Shown(item, box.xyxy, said, item.source == "alert", box.alert)
+        yield Shown(item, box.xyxy, said, item.source == "alert", box.alert, box.by, box.at_ms)
     elif len(values) > 1 or len(wanted.values) != 2:
         left["denied, and several things may have been meant"] += 1
     elif not any(_sees(one, box) for one in item.boxes):
         left["denied, and models see nothing there"] += 1
     else:
         other = next(value for value in wanted.values if value != said)
-        yield Shown(item, box.xyxy, other, False, box.alert)
+        yield Shown(item, box.xyxy, other, False, box.alert, box.by, box.at_ms)
 
 
 def _sees(one: Box, box: Box) -> bool:

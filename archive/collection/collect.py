@@ -9,12 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from archive.collection.cleaning import found_before
+from archive.collection.doubted import Doubted, doubted_before, standing
 from archive.collection.gather import Left, Spoken, gather
 from archive.collection.items import AGAIN, About, Box, Item, Labels, Sample
 from archive.collection.queue import Wanted, queue
 from archive.collection.seeing import SEEN, Sees, decoded
 from archive.collection.store import Collection
-from archive.collection.when import Learnt, trainings
 from archive.evidence.files import Files
 from contracts.errors import VedetteError
 from contracts.fields import Xyxy
@@ -63,11 +63,11 @@ class Collector:
         found += self._sampled(now_ms, left, spoken)
         labels = self._collection.labels()
         before = self._before()
-        learnt = trainings(self._collection)
+        doubted = doubted_before(self._collection)
         items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
-        items = [looked_again(item, learnt) for item in items]
+        items = [looked_again(item, doubted) for item in items]
         about = self._collection.commit(items, now_ms, self._sees.ids, left)
-        wanted = queue(items, self._queue_most, self._doubts(items, learnt))
+        wanted = queue(items, self._queue_most, self._doubts(items, doubted))
         self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
         self._collection.sweep([item.sha256 for item in items], held)
         return Collected(about, wanted)
@@ -93,13 +93,11 @@ class Collector:
                 continue
             yield told(sample, spoken)
 
-    def _doubts(self, items: Sequence[Item], learnt: Sequence[Learnt]) -> dict[str, dict[str, float]]:
-        """Why pictures are in doubt: as cleaning found them, and the last training, until somebody looked again."""
-        doubts = dict(found_before(self._collection).doubts)
-        for name, reasons in learnt[-1].doubts.items() if learnt else ():
-            doubts[name] = doubts.get(name, {}) | reasons
+    def _doubts(self, items: Sequence[Item], doubted: Sequence[Doubted]) -> dict[str, dict[str, float]]:
+        """Why pictures are in doubt: as cleaning found them, and trainings, until somebody looked again."""
+        found, told = found_before(self._collection).doubts, standing(items, doubted)
         again = {item.sha256 for item in items if AGAIN in item.reasons}
-        return {name: reasons for name, reasons in doubts.items() if name not in again}
+        return {name: found.get(name, {}) | told.get(name, {}) for name in (found.keys() | told.keys()) - again}
 
     def _before(self) -> dict[str, Item]:
         """What the same models have seen already."""
@@ -136,9 +134,9 @@ def told(sample: Sample, spoken: Sequence[Spoken]) -> Item:
     return msgspec.structs.replace(sample.item, boxes=tuple(box for _, box in boxes.values()))
 
 
-def looked_again(item: Item, learnt: Sequence[Learnt]) -> Item:
+def looked_again(item: Item, doubted: Sequence[Doubted]) -> Item:
     """The item; it says so where a person labelled it after a training had doubted what was said of it."""
-    if not item.complete or not any(item.sha256 in one.doubts and one.at_ms < item.answered_at_ms for one in learnt):
+    if not item.complete or not any(item.sha256 in one.doubts and one.at_ms < item.answered_at_ms for one in doubted):
         return item
     return msgspec.structs.replace(item, reasons=(*item.reasons, AGAIN))
 

@@ -44,8 +44,8 @@ class Spoken(NamedTuple):
         ):
             return []
         about = [box for track, box in sorted(sample.tracks.items()) if track in self.tracks]
-        said = {"kind": self.kind, "by": self.by, "alert": self.alert, "attributes": self.attributes}
-        return [msgspec.structs.replace(box, confidence=1.0, **said) for box in about]
+        said = {"kind": self.kind, "by": self.by, "at_ms": self.at_ms, "alert": self.alert}
+        return [msgspec.structs.replace(box, confidence=1.0, attributes=self.attributes, **said) for box in about]
 
 
 class Gathered(NamedTuple):
@@ -189,6 +189,7 @@ def _boxes(
                 kind=KINDS[said.verdict],
                 by=said.verdict_by,
                 alert=seen.alert,
+                at_ms=said.verdict_at_ms,
                 attributes=attributes,
             )
     for one in missed:

@@ -24,7 +24,8 @@ SAME = 0.5
 class Box(msgspec.Struct, frozen=True, kw_only=True):
     """A place in a picture: xyxy in its pixels; `by` is the operator, or the models, that said so.
 
-    Of an answer `alert` is what it was about, `attributes` (`name:value`) are those that the alert's rule asked for.
+    Of an answer `alert` is what it was about, `at_ms` when it was given, and `attributes` (`name:value`) are those that
+    the alert's rule asked for.
     """
 
     xyxy: Xyxy
@@ -33,6 +34,7 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Share = 1.0
     by: str = ""
     alert: str = ""
+    at_ms: Millis = 0
     attributes: tuple[str, ...] = ()
 
 
@@ -78,7 +80,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         words = [
             one for one in self.boxes if one.kind == "confirmed" or (one.kind == "background" and not one.attributes)
         ]
-        said = list(dict.fromkeys(msgspec.structs.replace(one, alert="", attributes=()) for one in words))
+        said = list(dict.fromkeys(msgspec.structs.replace(one, alert="", at_ms=0, attributes=()) for one in words))
         if self.complete:
             return tuple(said)
         free = [

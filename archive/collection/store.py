@@ -212,6 +212,6 @@ COLUMNS = {
     "agreement": "DOUBLE",
     "identities": "MAP(VARCHAR, BOOLEAN)",
     "boxes": 'STRUCT(xyxy DOUBLE[], label VARCHAR, kind VARCHAR, confidence DOUBLE, "by" VARCHAR, '
-    "alert VARCHAR, attributes VARCHAR[])[]",
+    "alert VARCHAR, at_ms BIGINT, attributes VARCHAR[])[]",
 }
 """The columns of the Parquet index, as DuckDB writes them."""

@@ -22,7 +22,8 @@ LEAST_ANSWERS = 10
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     """One training that came to its end: on which version, what it gave and why it was time.
 
-    `at_ms` is when its answers were collected. `doubts` are the pictures that a person should look at again, and why.
+    `at_ms` is when its answers were collected. `doubts` are the pictures that a person should look at again, and why:
+    it looked at what was said later than `since_ms`.
     """
 
     v: int = 1
@@ -33,6 +34,7 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     why: str
     doubts: dict[str, dict[str, float]] = {}
+    since_ms: Millis = 0
 
 
 def trainings(collection: Collection) -> list[Learnt]:

@@ -50,11 +50,11 @@ def words(
     `sees` is that model, `items` are all of the collection. Who looked again and says the same is believed; what was
     drawn because it was missed is no word of its own.
     """
-    there, at_ms = _Confirmed(items), _told_at_ms(items)
+    there = _Confirmed(items)
     about: dict[tuple[str, str, str, str], dict[str, bool]] = defaultdict(dict)
     for item in (one for one in items if one.sha256 in learnt):
         whole = item.complete and item.answered_at_ms > since_ms
-        answers = [] if item.complete else [box for box in _said(item) if box.alert and at_ms[box.alert] > since_ms]
+        answers = [] if item.complete else [box for box in _said(item) if box.alert and box.at_ms > since_ms]
         seen = sees(item) if whole or answers else ()
         for label in labels:
             boxes = [box for box in seen if box.label == label]
@@ -70,17 +70,22 @@ def words(
 
 
 def counted(told: Sequence[Word]) -> tuple[Words, ...]:
-    """How many words there are of each camera and label, how many are doubtful, and whose those are."""
+    """How many words there are of each camera and label, how many are doubtful, and of how many people so many each.
+
+    Nobody is named: a manifest goes wherever its model does. People are numbered, who has most of all of them first.
+    """
     of: dict[tuple[str, str], list[Word]] = defaultdict(list)
     for word in told:
         of[word.camera, word.label].append(word)
+    most = Counter(word.by for word in told if word.doubtful)
+    number = {by: str(place) for place, by in enumerate(sorted(most, key=lambda by: (-most[by], by)), 1)}
     return tuple(
         Words(
             camera=camera,
             label=label,
             words=len(each),
             contradicted=sum(word.doubtful for word in each),
-            by=dict(sorted(Counter(word.by for word in each if word.doubtful).items())),
+            by=dict(sorted(Counter(number[word.by] for word in each if word.doubtful).items())),
         )
         for (camera, label), each in sorted(of.items())
     )
@@ -109,15 +114,6 @@ class _Confirmed:
         before = known[bisect_left(times, at_ms - PASSED_MS) : bisect_left(times, at_ms)]
         after = known[bisect_right(times, at_ms) : bisect_right(times, at_ms + PASSED_MS)]
         return [box for _, box in before if any(overlap(box, other) >= SAME for _, other in after)]
-
-
-def _told_at_ms(items: Sequence[Item]) -> dict[str, int]:
-    """When each alert was answered: frames that were sampled beside it don't say."""
-    found: dict[str, int] = defaultdict(int)
-    for item in items:
-        for box in _said(item):
-            found[box.alert] = max(found[box.alert], item.answered_at_ms)
-    return found
 
 
 def _said(item: Item) -> Iterator[Box]:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from archive.collection.items import Box
 from contracts.face_models import BUNDLED
-from contracts.manifest import load_manifest
+from contracts.manifest import ModelManifest, load_manifest
 from tests.bench.report import Row, at_least, at_most, missing
 from tests.builders import jpeg_of
 
@@ -42,7 +42,7 @@ def classifiers(shared: Path, _python: Path | None, say: Say) -> list[Row]:
 
 def hard_hats(shared: Path, _python: Path | None, say: Say) -> list[Row]:
     """Hard hats as a second stage, from pictures with boxes to the figures; and from operators' answers alone."""
-    return _measured(shared, (_hard_hats, _hats_from_answers), say)
+    return _measured(shared, (_hard_hats, _hats_from_answers, _poisoned_hats), say)
 
 
 def _measured(shared: Path, parts: Sequence[Part], say: Say) -> list[Row]:
@@ -88,19 +88,53 @@ def _hats_from_answers(data: Path, folder: Path, say: Say) -> Iterator[Row]:
 
     count = answered_heads(data, folder / "collection")
     told = argparse.Namespace(
-        config=RECIPES / "hard-hat.yaml", data=data, out=folder / "answers", version="", gate=None
+        config=RECIPES / "hard-hat.yaml", data=data, out=folder / "answers", version="", gate=None, since=0
     )
     told.collection = folder / "collection"
-    metrics = load_manifest(train_classifier(told)).metrics
-    say(f"  hard hats from {count} answers: accuracy {metrics['new.accuracy']:.3f}")
+    manifest = load_manifest(train_classifier(told))
+    metrics = manifest.metrics
+    say(f"  hard hats from {count} answers: accuracy {metrics['new.accuracy']:.3f}; {_words_of(manifest)}")
+    yield from _refused(manifest, "right answers about hard hats", refused=False)
     for value in ("yes", "no"):
         what = f"hard hat `{value}` from answers alone, F1 on {metrics['new.pictures']:.0f} held-out heads"
         yield at_least("classifiers", what, metrics[f"new.{value}.f1"], 0.85)
 
 
-def answered_heads(data: Path, out: Path) -> int:
+def _poisoned_hats(data: Path, folder: Path, say: Say) -> Iterator[Row]:
+    """The same where 30 % of the answers are wrong."""
+    from training.classifiers.commands import train_classifier
+
+    count = answered_heads(data, folder / "poisoned", wrong=0.3)
+    told = argparse.Namespace(config=RECIPES / "hard-hat.yaml", data=data, version="", gate=None, since=0)
+    told.out, told.collection = folder / "poisoned-answers", folder / "poisoned"
+    manifest = load_manifest(train_classifier(told))
+    say(f"  of {count} answers about hard hats 30 % are wrong: {_words_of(manifest)}")
+    yield from _refused(manifest, "30 % wrong answers about hard hats", refused=True)
+
+
+def _words_of(manifest: ModelManifest) -> str:
+    words = manifest.lineage.words if manifest.lineage is not None else ()
+    return ", ".join(f"{one.label}: {one.contradicted} of {one.words} contradicted" for one in words)
+
+
+def _refused(manifest: ModelManifest, what: str, *, refused: bool) -> Iterator[Row]:
+    """Whether the gate refuses the words, as it should."""
+    from training.gate.judge import Limits
+    from training.gate.words import contradicted
+
+    words = manifest.lineage.words if manifest.lineage is not None else ()
+    found = sum(refuses for refuses, _ in contradicted(words, Limits()))
+    named = f"{what}: labels that the gate refuses"
+    yield (
+        at_least("classifiers", named, found, 1, digits=0)
+        if refused
+        else at_most("classifiers", named, found, 0, digits=0)
+    )
+
+
+def answered_heads(data: Path, out: Path, wrong: float = 0.0) -> int:
     """A collection of the recipe's pictures, each a passage: `true` for a bare head, `false` for one with a hat; how
-    many heads were answered."""
+    many heads were answered. Of the answers `wrong` say the opposite."""
     from archive.collection.items import Item
     from archive.collection.store import Collection
     from archive.evidence.files import Folder
@@ -116,7 +150,7 @@ def answered_heads(data: Path, out: Path) -> int:
     localiser = FaceLocaliser.open(
         load_manifest(BUNDLED / "face-localiser.json"), BUNDLED, SessionOptions(device="cpu")
     )
-    items = []
+    items, rng = [], np.random.default_rng(1)
     for number, sample in enumerate(read_set(recipe.set, data, out / "cache", (recipe.channel,)).samples):
         picture = read_picture(sample.path)
         people = people_in(picture, detector, person, recipe.confidence)
@@ -124,7 +158,10 @@ def answered_heads(data: Path, out: Path) -> int:
         faces = faces_of(heads, localiser.in_heads(picture, heads))
         values = [value_of(faces.get(place), heads[place], sample.xyxy) for place in range(len(people))]
         boxes = tuple(
-            box for xyxy, value in zip(people.tolist(), values, strict=True) if value for box in _answer(xyxy, value)
+            box
+            for xyxy, value in zip(people.tolist(), values, strict=True)
+            if value
+            for box in _answer(xyxy, value, wrong=rng.random() < wrong)
         )
         height, width = picture.shape[:2]
         kept = {"sha256": collection.keep_picture(jpeg_of(picture)), "width": width, "height": height, "boxes": boxes}
@@ -133,11 +170,12 @@ def answered_heads(data: Path, out: Path) -> int:
     return sum(box.kind != "pseudo" for item in items for box in item.boxes)
 
 
-def _answer(xyxy: Sequence[float], value: str) -> Iterator[Box]:
+def _answer(xyxy: Sequence[float], value: str, *, wrong: bool) -> Iterator[Box]:
     """The answer to "bare-headed", and what the detector saw there."""
     x1, y1, x2, y2 = xyxy
     seen = Box(xyxy=(x1, y1, x2, y2), label="person", kind="pseudo", confidence=0.8)
-    yield replace(seen, kind="confirmed" if value == "no" else "background", attributes=("hard_hat:no",))
+    kind = "confirmed" if (value == "no") is not wrong else "background"
+    yield replace(seen, kind=kind, at_ms=1, alert=f"about {xyxy}", attributes=("hard_hat:no",))
     yield seen
 
 

@@ -27,9 +27,13 @@ LEAST_GROUPS = 3
 
 
 class Answers(NamedTuple):
-    """The crops, the SHA-256 of the pictures that they are of, and what says nothing, by reason."""
+    """The crops, what was said of each (by its path), the pictures that they are of, and what says nothing, by reason.
+
+    Pictures are named by their SHA-256.
+    """
 
     crops: tuple[Labelled, ...]
+    said: dict[Path, Shown]
     pictures: tuple[str, ...]
     left: Counter[str]
 
@@ -54,9 +58,10 @@ def answered(
     found = list(shown(items, wanted, left))
     together = _together(items, words(cleaned.alike), found)
     doubts = {picture: max(reasons.values(), default=0.0) for picture, reasons in cleaned.doubts.items()}
-    crops = tuple(_crops(recipe, collection, found, together, doubts, out, left))
+    cut = list(_crops(recipe, collection, found, together, doubts, out, left))
+    crops, said = tuple(crop for crop, _ in cut), {crop.path: one for crop, one in cut}
     enough(crops, recipe.labels, answers)
-    return Answers(crops, tuple(dict.fromkeys(one.path.stem.partition("-")[0] for one in crops)), left)
+    return Answers(crops, said, tuple(dict.fromkeys(one.item.sha256 for one in said.values())), left)
 
 
 def enough(crops: Sequence[Labelled], labels: Sequence[str], answers: AnswersConfig) -> None:
@@ -97,8 +102,8 @@ def _crops(
     doubts: dict[str, float],
     out: Path,
     left: Counter[str],
-) -> Iterator[Labelled]:
-    """The crops that are large enough, of pictures that are still there."""
+) -> Iterator[tuple[Labelled, Shown]]:
+    """The crops that are large enough, of pictures that are still there, with what was said of each."""
     attribute: AttributeConfig | None = recipe.attribute
     assert attribute is not None
     by_picture: dict[str, list[Shown]] = defaultdict(list)
@@ -118,4 +123,4 @@ def _crops(
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), crop(picture, square, max(SIDE, recipe.network.size)))
             weight = (1.0 if one.sure else recipe.answers.unsure) * (1 - doubts.get(name, 0.0))
-            yield Labelled(path, one.value, "train", group=together[name], weight=weight)
+            yield Labelled(path, one.value, "train", group=together[name], weight=weight), one

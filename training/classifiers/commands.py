@@ -12,7 +12,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from archive.collection.attribute_words import Judged, attribute_words
+from archive.collection.doubted import Doubted, keep_doubted
 from archive.collection.store import Collection
+from archive.collection.words import Word, counted, doubts
 from archive.evidence.files import Folder
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import (
@@ -22,12 +25,13 @@ from contracts.manifest import (
     ModelInput,
     ModelManifest,
     Provenance,
+    Words,
     load_manifest,
     model_bytes,
 )
 from training.bundle import write_manifest
 from training.candidate import listed
-from training.classifiers.answers import answered
+from training.classifiers.answers import Answers, answered
 from training.classifiers.card import card
 from training.classifiers.crops import load_crop_recipe, make_crops
 from training.classifiers.export import Variant, export_classifier, export_int8, run, timed
@@ -37,9 +41,11 @@ from training.classifiers.pictures import Labelled, Pictures, read_measured
 from training.classifiers.recipe import ClassifierRecipe, load_classifier_recipe
 from training.classifiers.report import Measured, write_report
 from training.classifiers.train import read_data, train
+from training.classifiers.unlearnt import unlearnt
 from training.classifiers.views import middle
 from training.dataset import Picture, list_skipped
-from training.gate.sets import frozen_pictures
+from training.gate.sets import NOTHING, Frozen, frozen_pictures
+from training.replay import digests
 from training.staged import staged
 
 CHECKED = 100
@@ -56,41 +62,60 @@ def train_classifier(options: argparse.Namespace) -> Path:
         raise ConfigError("config", "is missing: a classifier has a recipe of its own")
     recipe = load_classifier_recipe(options.config)
     options.out.mkdir(parents=True, exist_ok=True)
+    frozen = frozen_pictures(options.gate) if options.gate is not None else NOTHING
     if options.collection is not None:
-        return _train_on_answers(recipe, options)
-    files = options.files or options.data
-    return _train_on(recipe, files, options.data, options, Lineage())
+        return _train_on_answers(recipe, options, frozen)
+    trained, pictures = _trained(recipe, options.files or options.data, options.data, options.out, frozen)
+    return bundle(trained, pictures, options.out, str(options.config.name), _lineage(recipe))
 
 
-def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace) -> Path:
+def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, frozen: Frozen) -> Path:
     """The crops are the site's pictures, with the site's retention: they go when the model is there, or another run
     begins."""
     collection = Collection(Folder(options.collection))
     version = collection.load(options.version)
-    frozen = frozen_pictures(options.gate) if options.gate is not None else frozenset[str]()
     crops_folder = options.out / "crops"
     shutil.rmtree(crops_folder, ignore_errors=True)
     try:
-        found = answered(recipe, collection, version, crops_folder, frozen)
+        found = answered(recipe, collection, version, crops_folder, frozen.digests)
         for reason, count in found.left.items():
             print(f"  left out: {count}, {reason}")
-        learnt, reference = listed(found.pictures)
+        trained, pictures = _trained(recipe, options.data, found.crops, options.out, frozen)
+        replayed = {one.path for part in ("train", "validate") for one in pictures.of(part, old=True)}
+        learnt, reference = listed((*found.pictures, *digests(sorted(replayed))))
         data = (DataReference(name="collection", sha256=version.about.id), reference)
-        written = _train_on(recipe, options.data, found.crops, options, Lineage(data=data))
+        told = _told(recipe, options, found, pictures)
+        lineage = _lineage(recipe, data=data, words=counted(told))
+        written = bundle(trained, pictures, options.out, str(options.config.name), lineage)
         written.with_suffix(".learnt").write_text(learnt)
+        at_ms, since_ms = version.about.made_at_ms, options.since
+        keep_doubted(collection, Doubted(of=recipe.name, at_ms=at_ms, since_ms=since_ms, doubts=doubts(told)))
         return written
     finally:
         shutil.rmtree(crops_folder, ignore_errors=True)
 
 
-def _train_on(
-    recipe: ClassifierRecipe, files: Path, source: Path | Sequence[Labelled], options: argparse.Namespace, data: Lineage
-) -> Path:
-    pictures = read_data(recipe, files, source)
-    print(f"pictures: {pictures.told}; left out {list_skipped((), options.out, pictures.skipped)} (skipped.json)")
-    trained = load_classifier(train(recipe, files, pictures, options.out))
-    lineage = msgspec.structs.replace(data, recipe_sha256=hashlib.sha256(msgspec.json.encode(recipe)).hexdigest())
-    return bundle(trained, pictures, options.out, str(options.config.name), lineage)
+def _trained(
+    recipe: ClassifierRecipe, files: Path, source: Path | Sequence[Labelled], out: Path, frozen: Frozen
+) -> tuple[Trained, Pictures]:
+    pictures = read_data(recipe, files, source, frozen)
+    print(f"pictures: {pictures.told}; left out {list_skipped((), out, pictures.skipped)} (skipped.json)")
+    return load_classifier(train(recipe, files, pictures, out)), pictures
+
+
+def _told(recipe: ClassifierRecipe, options: argparse.Namespace, found: Answers, pictures: Pictures) -> list[Word]:
+    """What people said later than `--since`, and whether its pictures contradict it."""
+    assert recipe.attribute is not None
+    sure = unlearnt(recipe, options.data, pictures, options.out)
+    judged = [Judged(found.said[path], each) for path, each in sure.items()]
+    told = attribute_words(judged, recipe.attribute.name, options.since)
+    print(f"words: {len(told)} are new, of which what looks alike contradicts {sum(one.doubtful for one in told)}")
+    return told
+
+
+def _lineage(recipe: ClassifierRecipe, data: tuple[DataReference, ...] = (), words: tuple[Words, ...] = ()) -> Lineage:
+    digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
+    return Lineage(data=data, words=words, recipe_sha256=digest)
 
 
 def crops(options: argparse.Namespace) -> None:

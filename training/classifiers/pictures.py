@@ -17,8 +17,10 @@ from archive.collection.duplicates import fingerprint, groups
 from contracts.errors import ConfigError
 from contracts.fields import Xyxy
 from training.dataset import Picture, read_picture
+from training.gate.sets import NOTHING, Frozen
 from training.readers import PICTURES, Skipped
 from training.recipe import Role
+from training.replay import FROZEN, judged_with
 
 PARTS: dict[str, Role] = {
     "train": "train",
@@ -113,15 +115,19 @@ def read_pictures(
     seed: int,
     measure: float = 0.2,
     replay: Path | None = None,
+    frozen: Frozen = NOTHING,
 ) -> Pictures:
     """Read a folder (`train/LABEL/*`, and `val` or `test`) or an index, or take pictures; and what is replayed.
 
     Where only two parts are there, the second is for measuring, and `hold_out` of the training pictures are held out
     to stop by; where only one is there, `measure` of it are set apart first. Training pictures that are near
-    duplicates of measured ones are left out. Raises ConfigError when a part, or a label's pictures, are missing.
+    duplicates of measured ones are left out, and of what is replayed all that is `frozen`, or looks so. Raises
+    ConfigError when a part, or a label's pictures, are missing.
     """
     given = list(_read(source) if isinstance(source, Path) else source)
-    given += [replace(one, old=True) for one in _read(replay)] if replay is not None else []
+    old = [replace(one, old=True) for one in _read(replay)] if replay is not None else []
+    judged = {path for path in {one.path for one in old if one.path.exists()} if judged_with(path.read_bytes(), frozen)}
+    given += [one for one in old if one.path not in judged]
     names = tuple(labels) or tuple(sorted({one.label for one in given}))
     if unknown := {one.label for one in given} - set(names):
         raise ConfigError("labels", f"the pictures have labels that the recipe does not name: {sorted(unknown)}")
@@ -133,7 +139,8 @@ def read_pictures(
     seen, doubles = _without_doubles(seen)
     if not any(one.part == "validate" for one in seen):
         seen = _set_apart(seen, "validate", hold_out, seed)
-    pictures = Pictures(names, tuple(seen), (*skipped, *doubles))
+    left_out = [Skipped(path.name, FROZEN) for path in sorted(judged)]
+    pictures = Pictures(names, tuple(seen), (*skipped, *doubles, *left_out))
     for part in ("train", "validate"):
         if lacking := set(names) - {one.label for one in pictures.of(part)}:
             raise ConfigError("data", f"there is no picture to {part} of {', '.join(sorted(lacking))}")

@@ -23,14 +23,26 @@ from training.classifiers.pictures import Labelled, Pictures, read_pictures
 from training.classifiers.recipe import ClassifierRecipe, TuneConfig
 from training.classifiers.views import Views, middle, pixels
 from training.fit import Stop, Task, fit
+from training.gate.sets import NOTHING, Frozen
 from training.place import Place, find_place
 
+FEATURES = "features"
+"""Where in a run the backbone's features are kept."""
 
-def read_data(recipe: ClassifierRecipe, data: Path, source: Path | Sequence[Labelled]) -> Pictures:
+
+def read_data(
+    recipe: ClassifierRecipe, data: Path, source: Path | Sequence[Labelled], frozen: Frozen = NOTHING
+) -> Pictures:
     """The pictures that the recipe learns from and is measured with; paths of the recipe are under `data`."""
     replay = data / recipe.replay.pictures if recipe.replay is not None else None
     return read_pictures(
-        source, recipe.labels, hold_out=recipe.hold_out, seed=recipe.seed, measure=recipe.measure, replay=replay
+        source,
+        recipe.labels,
+        hold_out=recipe.hold_out,
+        seed=recipe.seed,
+        measure=recipe.measure,
+        replay=replay,
+        frozen=frozen,
     )
 
 
@@ -46,7 +58,7 @@ def train(recipe: ClassifierRecipe, data: Path, pictures: Pictures, out: Path) -
     run = msgspec.json.encode((recipe, weights_of(recipe.network, data), pictures.labels, pictures.sha256))
     _own(out / "run.json", run)
     net = with_labels(open_network(recipe.network, data).to(place.device), len(pictures.labels))
-    net.head, l2 = _head(net, recipe, pictures, place, out / "features")
+    net.head, l2 = _head(net, recipe, pictures, place, out / FEATURES)
     net.to(place.device)
     if place.rank == 0:
         print(f"head: fitted with penalty {l2:g} to {pictures.told}")

@@ -10,10 +10,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from archive.collection.duplicates import Fingerprints, fingerprint
+from archive.collection.seeing import decoded
 from contracts.errors import ConfigError
 from training.coco import Coco
 from training.gate.judge import FrozenSet, Limits
@@ -50,6 +53,16 @@ class GateSet:
     digests: frozenset[str]
 
 
+class Frozen(NamedTuple):
+    """The pictures that the gate judges with: their SHA-256, and how they look (see archive/collection)."""
+
+    digests: frozenset[str] = frozenset()
+    prints: Fingerprints = np.zeros(0, np.uint64)
+
+
+NOTHING = Frozen()
+
+
 def read_config(file: Path) -> GateConfig:
     """Read the list of frozen sets (YAML); raises ConfigError with what is wrong."""
     config = read_yaml(file, GateConfig)
@@ -74,9 +87,12 @@ def read_sets(config: GateConfig, folder: Path) -> tuple[GateSet, ...]:
     return tuple(found)
 
 
-def frozen_pictures(file: Path) -> frozenset[str]:
-    """The SHA-256 of all pictures that the listed sets hold; raises ConfigError as `read_sets` does."""
-    return frozenset(name for one in read_sets(read_config(file), file.parent) for name in one.digests)
+def frozen_pictures(file: Path) -> Frozen:
+    """All pictures that the listed sets hold; raises ConfigError as `read_sets` does."""
+    sets = read_sets(read_config(file), file.parent)
+    pictures = (decoded(path.read_bytes()) for one in sets for path in one.files)
+    prints = [fingerprint(picture) for picture in pictures if picture is not None]
+    return Frozen(frozenset(name for one in sets for name in one.digests), np.array(prints, np.uint64))
 
 
 def read_set(entry: SetEntry, folder: Path) -> GateSet:

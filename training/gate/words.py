@@ -23,12 +23,11 @@ def contradicted(words: Iterable[Words], limits: Limits) -> Iterator[tuple[bool,
         found = share([place < one.contradicted for place in range(one.words)])
         if found is None or found.low <= limits.contradicted:
             continue
-        whose = ", ".join(f"{count} by {name or 'nobody known'}" for name, count in one.by.items())
         where = f"{one.label} at {one.camera or 'all cameras'}"
         text = (
             f"{where}: {one.contradicted} of {one.words} new answers and labelled pictures are contradicted by "
-            f"what else is known ({whose}), {found.low:.0%} at least in the long run: "
-            "look at them again, the next queue has them"
+            f"what else is known ({_whose(one)}), {found.low:.0%} at least in the long run: "
+            "look at them again, the next queue has them, and `vedette dataset show` says who said it"
         )
         enough = one.words >= LEAST_WORDS
         text = text if enough else f"{text}; maybe by chance"
@@ -52,3 +51,10 @@ def _at_all_cameras(words: Iterable[Words]) -> Iterator[Words]:
                 contradicted=sum(one.contradicted for one in each),
                 by=dict(sorted(by.items())),
             )
+
+
+def _whose(words: Words) -> str:
+    """Of how many people it is: a report goes wherever the model does, so nobody is named."""
+    if len(words.by) < 2:
+        return "all by one person"
+    return f"by {len(words.by)} people, {max(words.by.values())} of it by one of them"

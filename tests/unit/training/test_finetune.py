@@ -21,11 +21,12 @@ from tests.collection_tools import box, item
 from tests.training_tools import in_service, stopped_in_step, tiny_tuning
 from training.blends import Tried, answers_met, chosen, known_ap50
 from training.collected import collected, site_sets
-from training.dataset import Sample
+from training.dataset import Sample, read_sets
 from training.evaluate import Found, SetResult
 from training.finetune import FinetuneRecipe, Measured, branched, finetune
 from training.network import DetectorNet, load_exported
 from training.recipe import DetectorRecipe
+from training.replay import digests
 from training.small import Made, Small
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
@@ -68,9 +69,10 @@ def test_a_candidate_says_where_it_comes_from(
     report = msgspec.json.decode((tmp_path / "out" / "finetune.json").read_bytes(), type=Measured)
     assert [one.share for one in report.tried] == [0.0, 0.5, 1.0]
     assert report.site_pictures + report.measured_pictures == 6
-    learnt = written.with_suffix(".learnt").read_text().split()
-    assert len(learnt) == report.site_pictures
-    assert set(learnt) < {one.sha256 for one in site[1].items}
+    learnt = set(written.with_suffix(".learnt").read_text().split())
+    assert len(learnt & {one.sha256 for one in site[1].items}) == report.site_pictures
+    replayed = read_sets(tuning.sets, ("train",), squares, tmp_path / "out" / "cache", tuning.channels)
+    assert learnt > set(digests(sample.path for one in replayed for sample in one.samples))
     assert not (tmp_path / "out" / "pictures").exists(), "retention knows nothing of a copy"
 
 

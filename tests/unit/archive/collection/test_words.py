@@ -16,7 +16,7 @@ from tests.evidence_tools import AT_MS
 
 def answered(name: str, kind: str, at_ms: int = AT_MS, x: float = 100, by: str = "anna", **changes: object) -> Item:
     """A picture of an alert about a person at x, answered a second later."""
-    said = box(x, kind, by=by, alert=f"alert {name}")
+    said = box(x, kind, by=by, alert=f"alert {name}", at_ms=at_ms + 1000)
     return item(name, at_ms, said, **{"answer": "true", "answered_by": by, "answered_at_ms": at_ms + 1000, **changes})
 
 
@@ -85,7 +85,7 @@ def test_who_looked_again_is_believed() -> None:
 
 
 def test_an_answer_is_one_word_however_many_pictures_show_its_track() -> None:
-    said = [box(x, "background", by="anna", alert="alert a") for x in (100, 20)]
+    said = [box(x, "background", by="anna", alert="alert a", at_ms=AT_MS + 1000) for x in (100, 20)]
     beside = [item(f"s{n}", AT_MS + n, box) for n, box in enumerate(said, 1)]
     told = words([answered("a", "background", x=20), *beside], {"a", "s1", "s2"}, lambda _: [SURE], ["person"], 0)
     assert [(word.pictures, word.contradicted, word.doubtful) for word in told] == [(("a", "s1", "s2"), ("s1",), False)]
@@ -93,12 +93,19 @@ def test_an_answer_is_one_word_however_many_pictures_show_its_track() -> None:
 
 def test_what_the_model_before_knew_is_not_counted_nor_what_was_not_learnt() -> None:
     old, new, other = (answered(name, "background", AT_MS + at) for name, at in (("a", 0), ("b", 5000), ("c", 5000)))
-    beside = item("s", AT_MS, box(100, "background", alert="alert a"))
+    beside = item("s", AT_MS, box(100, "background", alert="alert a", at_ms=AT_MS + 1000))
     told = words([old, new, other, beside], {"a", "b", "s"}, lambda _: [SURE], ["person"], AT_MS + 2000)
     assert [word.pictures for word in told] == [("b",)]
 
 
-def test_they_are_counted_by_camera_label_and_by_whom() -> None:
+def test_an_answer_keeps_its_age_when_the_picture_of_its_alert_is_labelled_as_a_whole() -> None:
+    drawn = labelled("a", AT_MS, 100)
+    beside = item("s", AT_MS, box(100, "background", alert="alert a", at_ms=AT_MS + 1000))
+    told = words([drawn, beside], {"s"}, lambda _: [SURE], ["person"], AT_MS)
+    assert [(word.pictures, word.doubtful) for word in told] == [(("s",), True)]
+
+
+def test_they_are_counted_by_camera_and_label_and_by_how_many_people_without_their_names() -> None:
     items = [
         answered("a", "background"),
         answered("b", "background", by="bea"),
@@ -108,8 +115,8 @@ def test_they_are_counted_by_camera_label_and_by_whom() -> None:
     ]
     told = words(items, set("abcde"), lambda _: [SURE], ["person", "dog"], 0)
     assert counted(told) == (
-        Words(camera="gate", label="person", words=3, contradicted=2, by={"anna": 1, "bea": 1}),
-        Words(camera="yard", label="person", words=2, contradicted=1, by={"": 1}),
+        Words(camera="gate", label="person", words=3, contradicted=2, by={"2": 1, "3": 1}),
+        Words(camera="yard", label="person", words=2, contradicted=1, by={"1": 1}),
     )
     assert doubts(told) == {name: {DOUBTED: 1.0} for name in "abe"}
 

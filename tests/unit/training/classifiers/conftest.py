@@ -86,6 +86,7 @@ def answer(collection: Collection, k: int, form: str, *, denied: bool) -> Item:
         label="person",
         kind="background" if denied else "confirmed",
         alert=f"{form}-{k}",
+        at_ms=AT_MS + k,
         attributes=(f"form:{asked}",),
     )
     seen = Box(xyxy=xyxy, label="person", kind="pseudo", confidence=0.8)

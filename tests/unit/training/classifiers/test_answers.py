@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from archive.collection.cleaning import FOUND
+from archive.collection.doubted import doubted_before
 from archive.collection.items import Item
 from archive.collection.splits import PASSAGE_MS
 from archive.collection.store import Collection
@@ -160,3 +161,6 @@ def test_one_command_makes_a_model_of_answers_and_leaves_no_crop(answered_site: 
     assert set(learnt.decode().split()) == {item.sha256 for item in items}
     assert not (out / "crops").exists()
     assert manifest.metrics["new.pictures"] >= 6
+    assert sum(one.words for one in manifest.lineage.words) == len(items), "each answer is a word"
+    (doubted,) = doubted_before(answered_site)
+    assert (doubted.of, doubted.since_ms) == ("form", 0)
