@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +20,7 @@ from archive.collection.doubted import doubted_before, standing, whose
 from archive.collection.items import Item, Sample
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
 from archive.collection.labelling import Drawn, name_of
+from archive.collection.lease import Still, leased
 from archive.collection.quality import quality
 from archive.collection.queue import Wanted
 from archive.collection.seeing import Models, decoded
@@ -43,11 +47,19 @@ class DataSets:
         self.collection = Collection(collection_files(self._config.learning, state / "archive"))
 
     def collect(self, now_ms: int) -> int:
-        """Make the next version. Raises SetupError where another does: each would clear the other's half one."""
-        with alone(self._state / "archive" / LOCK, f"Another collecting runs on {self._state}"):
-            return self._collect(now_ms)
+        """Make the next version. Raises SetupError where another does: each would clear the other's half one.
 
-    def _collect(self, now_ms: int) -> int:
+        In a bucket, where others may be on other machines, that is LeaseError.
+        """
+        learning, files = self._config.learning, self.collection.files
+        folder = Path(learning.folder).expanduser() if learning.folder and learning.s3 is None else None
+        with alone((folder or self._state / "archive") / LOCK, f"Another collecting runs on {folder or self._state}"):
+            if learning.s3 is None:
+                return self._collect(now_ms)
+            with leased(files, f"{socket.gethostname()}, process {os.getpid()},", time.sleep) as still:
+                return self._collect(now_ms, still)
+
+    def _collect(self, now_ms: int, still: Still = lambda: None) -> int:
         learning, cameras = self._config.learning, self._config.cameras
         teachers = [self._config_file.parent / path for path in learning.teachers]
         collector = Collector(
@@ -58,7 +70,7 @@ class DataSets:
             keep_days=learning.keep_days,
             queue_most=learning.queue,
         )
-        about, wanted = collector.collect(now_ms)
+        about, wanted = collector.collect(now_ms, still)
         print(f"version {about.number}: {about.id[:12]}, {about.pictures} pictures; {len(wanted)} wait for a label")
         for reason, count in about.left_out.items():
             print(f"  left out: {count}, {reason}")

@@ -12,6 +12,7 @@ from archive.collection.cleaning import found_before
 from archive.collection.doubted import Doubted, doubted_before, standing
 from archive.collection.gather import Left, Spoken, gather
 from archive.collection.items import AGAIN, About, Box, Item, Labels, Sample
+from archive.collection.lease import Still
 from archive.collection.queue import Wanted, queue
 from archive.collection.seeing import SEEN, Sees, decoded
 from archive.collection.store import Collection
@@ -54,8 +55,8 @@ class Collector:
         self._keep_ms = keep_days * DAY_MS
         self._queue_most = queue_most
 
-    def collect(self, now_ms: int) -> Collected:
-        """Make the next version; done again after a kill it ends the same."""
+    def collect(self, now_ms: int, still: Still = lambda: None) -> Collected:
+        """Make the next version; done again after a kill it ends the same. `still` raises where another collects."""
         left: Counter[str] = Counter()
         spoken: list[Spoken] = []
         held = self._collection.held()
@@ -66,9 +67,11 @@ class Collector:
         doubted = doubted_before(self._collection)
         items = [self._finished(item, labels.get(item.sha256), before) for item in merged(found)]
         items = [looked_again(item, doubted) for item in items]
+        still()
         about = self._collection.commit(items, now_ms, self._sees.ids, left)
         wanted = queue(items, self._queue_most, self._doubts(items, doubted))
         self._collection.files.write(QUEUE, msgspec.json.format(msgspec.json.encode(wanted), indent=1))
+        still()
         self._collection.sweep([item.sha256 for item in items], held)
         return Collected(about, wanted)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from archive.collection.lease import LeaseError, leased
 from archive.evidence.files import Bucket
 from archive.history import catalog
 from archive.history.gather import GatherState
@@ -93,6 +94,17 @@ def test_the_history_in_a_bucket(tmp_path: Path, s3: S3) -> None:
     catalog.commit(mirror, catalog.Catalogue(files=files), GatherState())
     search = Search(Mirror(tmp_path / "two", Bucket(s3)))
     assert [row.track_id for row in search.tracks(Wanted(), None, 3)] == [4, 3, 2]
+
+
+def test_one_collects_at_a_time_in_a_bucket(s3: S3) -> None:
+    with leased(Bucket(s3), "one machine", time.sleep, beat_s=0.1) as still:
+        with pytest.raises(LeaseError, match="one machine collects"), leased(Bucket(s3), "another", time.sleep):
+            pytest.fail("two of them")
+        still()
+    with leased(Bucket(s3), "another", lambda _: pytest.fail("the first has ended")):
+        pass
+    ours, theirs = (Bucket(s3).create("collecting/000000009.json", b'{"by":"us"}') for _ in range(2))
+    assert (ours, theirs) == (True, False), "of two that make the same number one is told so"
 
 
 def test_models_in_a_bucket(tmp_path: Path, s3: S3) -> None:
