@@ -19,7 +19,7 @@ from archive.collection.cvat import from_cvat, to_cvat
 from archive.collection.doubted import doubted_before, standing, whose
 from archive.collection.items import Item, Sample
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
-from archive.collection.labelling import Drawn, name_of
+from archive.collection.labelling import SHOTS, Shot, from_shots, name_of, to_shots
 from archive.collection.lease import Still, leased
 from archive.collection.quality import quality
 from archive.collection.queue import Wanted
@@ -149,46 +149,58 @@ def export(collection: Collection, version: Version, chosen: Sequence[str], form
     else:
         (out / ANNOTATIONS[format]).write_bytes(to_label_studio(there, "images"))
         (out / "interface.xml").write_text(interface(there), encoding="utf-8")
+    (out / SHOTS).write_bytes(to_shots(there))
     print(f"{out}: {len(there)} pictures, {len(wanted) - len(there)} are gone; {ANNOTATIONS[format]}")
     return 0
 
 
 def take_in(collection: Collection, file: Path, format: Format, site: str, camera: str, now_ms: int, by: str) -> int:
-    """Take what was drawn; an unknown picture is read from `images/` beside the file, as one of `camera`."""
+    """Take what was drawn; an unknown picture is read from `images/` beside the file.
+
+    Whose it is and when it was taken `pictures.jsonl` says, else it is one of `camera` of this moment: pictures of one
+    moment are one passage, of which nothing is measured with while the rest is trained on.
+    """
     read = from_cvat if format == "cvat" else from_label_studio
     known = {item.sha256 for item in (collection.load().items if collection.versions() else ())}
     known |= {sample.item.sha256 for sample in collection.samples()}
-    taken = [
-        _take(collection, drawn, known, file.parent / "images", site, camera, now_ms)
-        for drawn in read(file.read_bytes(), by)
-    ]
-    print(f"{sum(taken)} pictures labelled, {len(taken) - sum(taken)} not known and not in images/")
+    beside, pictures = file.parent / SHOTS, file.parent / "images"
+    shots = from_shots(beside.read_bytes()) if beside.is_file() else {}
+    labelled = untimed = lost = 0
+    for drawn in read(file.read_bytes(), by):
+        name = drawn.name.partition(".")[0]
+        if name not in known:
+            shot = shots.get(drawn.name, Shot(name=drawn.name))
+            untimed += not shot.captured_at_ms
+            taken = _taken(collection, pictures / drawn.name, shot, site, camera, now_ms)
+            if taken is None:
+                lost += 1
+                continue
+            name = taken
+        collection.keep_labels(name, drawn.boxes, drawn.by, now_ms)
+        labelled += 1
+    print(f"{labelled} pictures labelled, {lost} not known and not in images/")
+    if untimed:
+        print(f"{untimed} have no time in {SHOTS}: they count as taken now, as one passage")
     return 0
 
 
-def _take(
-    collection: Collection, drawn: Drawn, known: set[str], pictures: Path, site: str, camera: str, now_ms: int
-) -> bool:
-    name = drawn.name.partition(".")[0]
-    if name not in known:
-        path = pictures / drawn.name
-        if not path.is_file():
-            return False
-        jpeg = path.read_bytes()
-        picture = decoded(jpeg)
-        if picture is None:
-            raise VedetteError(f"{path}: not a picture that can be decoded")
-        name = collection.keep_picture(jpeg)
-        item = Item(
-            sha256=name,
-            width=picture.shape[1],
-            height=picture.shape[0],
-            site=site,
-            camera=camera,
-            captured_at_ms=now_ms,
-            source="import",
-            reasons=(f"imported from {drawn.name}",),
-        )
-        collection.keep_sample(Sample(item=item), jpeg)
-    collection.keep_labels(name, drawn.boxes, drawn.by, now_ms)
-    return True
+def _taken(collection: Collection, path: Path, shot: Shot, site: str, camera: str, now_ms: int) -> str | None:
+    """Keep a picture that isn't known yet; its name, None where there is no file."""
+    if not path.is_file():
+        return None
+    jpeg = path.read_bytes()
+    picture = decoded(jpeg)
+    if picture is None:
+        raise VedetteError(f"{path}: not a picture that can be decoded")
+    item = Item(
+        sha256=collection.keep_picture(jpeg),
+        width=picture.shape[1],
+        height=picture.shape[0],
+        site=site,
+        camera=shot.camera or camera,
+        captured_at_ms=shot.captured_at_ms or now_ms,
+        source="import",
+        reasons=(f"imported from {shot.name}",),
+    )
+    collection.keep_sample(Sample(item=item), jpeg)
+    return item.sha256

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from archive.collection.cleaning import clean, found_before
 from archive.collection.items import About
 from archive.collection.store import PICTURES
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
@@ -74,6 +75,7 @@ class Learning:
             print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
             return 0
         print(f"training: {reason}")
+        self._cleaned(about)
         in_service = self._in_service()
         learnt = last_learnt(self._sets.collection, in_service)
         since_ms = learnt.at_ms if learnt is not None else 0
@@ -98,6 +100,17 @@ class Learning:
             raise refused
         print(f"{id} passed: `vedette models promote {id} --stage shadow` lets it run beside what is in service")
         return 0
+
+    def _cleaned(self, about: About) -> None:
+        """Look through the version, unless that was done; what is in doubt waits in the next queue."""
+        if found_before(self._sets.collection).version == about.id:
+            return
+        if importlib.util.find_spec("cleanlab") is None:
+            print("not cleaned: cleanlab is not installed, which comes with `pip install 'vedette[training]'`")
+            return
+        found = clean(self._sets.collection, about.id)
+        print(f"cleaned: {len(found.broken)} broken, {len(found.alike)} groups of near duplicates,", end=" ")
+        print(f"{len(found.doubts)} pictures with labels in doubt, which wait in the next queue")
 
     def _drifted(self, before: Learnt | None) -> list[str]:
         """What cameras say of drift under the model in service since the last training; [] without a broker."""

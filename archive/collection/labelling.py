@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from archive.collection.items import Box, Item
 from contracts.errors import VedetteError
+from contracts.fields import Millis
+
+SHOTS = "pictures.jsonl"
+"""Beside the annotations: whose each picture is and when it was taken, a line a picture; tools lose that."""
 
 
 class Drawn(NamedTuple):
@@ -15,6 +21,14 @@ class Drawn(NamedTuple):
     name: str
     boxes: tuple[Box, ...]
     by: str
+
+
+class Shot(msgspec.Struct, frozen=True, kw_only=True):
+    """Which camera took a picture, and when."""
+
+    name: str
+    camera: str = ""
+    captured_at_ms: Millis = 0
 
 
 class FormatError(VedetteError):
@@ -34,3 +48,17 @@ def shown(item: Item) -> tuple[Box, ...]:
 def labels_of(items: Iterable[Item], more: Sequence[str] = ()) -> list[str]:
     """All labels of the items and those that are asked for beside them."""
     return sorted({box.label for item in items for box in item.boxes} | set(more))
+
+
+def to_shots(items: Iterable[Item]) -> bytes:
+    """The lines of the items' pictures."""
+    shots = (Shot(name=name_of(item), camera=item.camera, captured_at_ms=item.captured_at_ms) for item in items)
+    return b"".join(msgspec.json.encode(shot) + b"\n" for shot in shots)
+
+
+def from_shots(data: bytes) -> dict[str, Shot]:
+    """What the lines say, by the picture's name. Raises FormatError."""
+    try:
+        return {shot.name: shot for line in data.splitlines() for shot in [msgspec.json.decode(line, type=Shot)]}
+    except msgspec.MsgspecError as error:
+        raise FormatError(f"{SHOTS}: not a name, a camera and `captured_at_ms` a line: {error}") from error

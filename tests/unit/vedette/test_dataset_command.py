@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archive.collection.labelling import SHOTS
 from contracts.config_file import load
 from tests.builders import jpeg_of
 from tests.collection_tools import Answering, Told, box
@@ -53,6 +54,24 @@ def test_a_version_says_where_it_comes_from(tmp_path: Path, capsys: pytest.Captu
         "gate: 1 of 1 answered",
     ):
         assert part in said
+
+
+def test_pictures_of_a_tool_keep_their_camera_and_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What one site exports another takes in; a picture of which no time is told counts as taken now."""
+    one, other = Answering(tmp_path / "one"), Answering(tmp_path / "other")
+    out = tmp_path / "out"
+    for k in range(3):
+        one.alert(f"a{k}", "true", grey=40 + 60 * k)
+    one.collector(Told(box(25))).collect(AT_MS)
+    version = one.collection.load()
+    dataset.export(one.collection, version, (), "cvat", out)
+    shots = (out / SHOTS).read_text().splitlines()
+    (out / SHOTS).write_text("\n".join([shots[0], shots[1].replace(str(AT_MS), str(AT_MS + 5))]))
+    dataset.take_in(other.collection, out / "annotations.xml", "cvat", "home", "imported", AT_MS + 99, "bea")
+    taken = {one.item.sha256: one.item for one in other.collection.samples()}
+    told = [(taken[item.sha256].camera, taken[item.sha256].captured_at_ms) for item in version.items]
+    assert told == [("gate", AT_MS), ("gate", AT_MS + 5), ("imported", AT_MS + 99)]
+    assert "1 have no time in pictures.jsonl" in capsys.readouterr().out
 
 
 def test_one_at_a_time_collects(tmp_path: Path) -> None:

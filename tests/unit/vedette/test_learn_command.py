@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from archive.collection.cleaning import found_before
 from archive.collection.items import AGAIN
 from archive.collection.store import Collection
 from archive.collection.when import last_learnt
@@ -261,6 +262,14 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
     (copied,) = seen
     assert copied != collection.files.root
     assert not copied.exists()
+
+
+def test_a_version_is_cleaned_before_it_is_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cleanlab")
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    assert site.loop.learn("by hand", site.training(BOTH)) == 0
+    collection = site.answers().collection
+    assert found_before(collection).version == collection.load().about.id
 
 
 def test_what_a_training_doubts_waits_for_a_label_until_somebody_looked_again(
