@@ -30,7 +30,7 @@ def detail_of(visit: Visit, alert_id: str) -> dict[str, Any]:
     row, alert = store.alerts.get(alert_id), store.alerts.body(alert_id)
     if row is None or alert is None or not visit.who.sees(row.camera):
         raise NoAlertError("there is no such alert")
-    history = history_of(store.alerts.history(alert_id), store.answers.of(alert_id), visit.desk.zone)
+    history = history_of(alert.kind, store.alerts.history(alert_id), store.answers.of(alert_id), visit.desk.zone)
     return shown(visit.desk, row, alert, history) | {"identity": identity_of(visit, alert)}
 
 
@@ -59,18 +59,28 @@ def shown(desk: Desk, row: AlertRow, alert: Alert, history: list[dict[str, Any]]
     }
 
 
-def history_of(revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow], zone: str) -> list[dict[str, Any]]:
-    """Revisions and answers in the order of time, in words; times of the site's `zone`."""
+def history_of(
+    kind: str, revisions: Sequence[RevisionRow], answers: Sequence[AnswerRow], zone: str
+) -> list[dict[str, Any]]:
+    """Revisions and answers in the order of time, in words; times of the site's `zone`.
+
+    A question is asked, and has no end beside its answer.
+    """
+    asked = kind == QUESTION
     told = [
         {
             "at_ms": one.at_ms,
             "who": "",
-            "text": ALERTS[BY_STATE[one.state]].format(why=one.why, revision=one.revision),
+            "text": ALERTS["history_asked" if asked else BY_STATE[one.state]].format(
+                why=one.why, revision=one.revision
+            ),
             "words": "",
         }
-        for one in revisions
+        for one in (revisions[:1] if asked else revisions)
     ]
-    done = [{"at_ms": one.at_ms, "who": one.operator, "text": _said(one, zone), "words": one.text} for one in answers]
+    done = [
+        {"at_ms": one.at_ms, "who": one.operator, "text": _said(one, asked, zone), "words": one.text} for one in answers
+    ]
     return sorted([*told, *done], key=lambda one: (one["at_ms"], one["who"]))
 
 
@@ -98,10 +108,12 @@ def attributes_of(alert: Alert) -> list[dict[str, Any]]:
     ]
 
 
-def _said(answer: AnswerRow, zone: str) -> str:
+def _said(answer: AnswerRow, asked: bool, zone: str) -> str:
     if answer.action == "escalate" and not answer.operator:
         return ALERTS["history_escalate_self"]
     verdict = ALERTS[f"verdict_{answer.verdict}"] if answer.verdict else ""
+    if asked:
+        verdict = ALERTS.get(f"verdict_question_{answer.verdict}", verdict)
     return TEXTS[f"history_{answer.action}"].format(
         verdict=verdict.lower(),
         to=answer.to or "–",

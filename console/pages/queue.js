@@ -228,14 +228,16 @@ export default {
     },
     async reopen() { if (this.chosen) this.detail = await this.call("open", { id: this.chosen }); },
     act(name, whole = false) {
-      const ids = whole && this.chosen ? this.incidentOf(this.chosen) : this.targets;
+      const chosen = whole && this.chosen ? this.incidentOf(this.chosen) : this.targets;
+      const ids = name === "n" ? chosen.filter((id) => !this.isQuestion(id)) : chosen; // there is no such answer to one
       const act = KEYS[name];
       if (name === "?") this.asking = { kind: "help", ids: [] };
-      else if (!ids.length) this.say(this.t.choose_first);
+      else if (!ids.length) this.say(chosen.length ? this.t.question_yes_or_no : this.t.choose_first);
       else if (act.own) this[act.own]();
       else if (act.asks) this.ask(act.asks, ids);
       else this.answer(act.action, ids);
     },
+    isQuestion(id) { return (this.rows.get(id) ?? (this.detail?.id === id ? this.detail : null))?.kind === "question"; },
     key(event) {
       if (typing(event)) return;
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

@@ -20,7 +20,7 @@ from console.pages.filters import STATUSES, Narrowed, Shown, from_address
 from console.pages.identity import identity_calls
 from console.pages.panel import Answer, Panel, Refused
 from console.store.find import lets_through
-from console.store.rows import SEVERITIES, AlertRow, Cursor
+from console.store.rows import SEVERITIES, AlertRow, Cursor, Filter
 from contracts.config import LABELS, Config
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class AlertsPage:
         config = await blocking(self._desk.parts.changes.config)
         start = {
             "rows": rows,
-            "states": self._states(config),
+            "states": await self._states(config),
             "more": more,
             "filter": msgspec.to_builtins(self._narrowed),
             "chosen": chosen,
@@ -216,10 +216,16 @@ class AlertsPage:
         await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, msgspec.convert(box, Box))
         return await self._detail(id)
 
-    def _states(self, config: Config) -> list[Shown]:
-        """The queue's tabs; that of questions where a camera asks any."""
-        asks = any(camera.learning.ask_from for camera in config.cameras.values())
-        return [one for one in STATUSES if one != "questions" or asks or self._narrowed.status == one]
+    async def _states(self, config: Config) -> list[Shown]:
+        """The queue's tabs; that of questions where a camera asks any, or one is still to be answered."""
+        asks = (
+            any(camera.learning.ask_from for camera in config.cameras.values()) or self._narrowed.status == "questions"
+        )
+        if not asks:
+            waiting = Filter(statuses=("question",))
+            page = await blocking(self._desk.store.alerts.page, waiting, limit=1, cameras=self._visit.who.cameras)
+            asks = bool(page.rows)
+        return [one for one in STATUSES if one != "questions" or asks]
 
     async def _options(self, config: Config) -> dict[str, list[dict[str, str]]]:
         """What the filters offer; people to who answers alerts, which say their names too."""

@@ -81,6 +81,12 @@ def test_questions_stand_apart_with_a_picture_each_and_are_answered_with_yes_or_
     expect(answers.get_by_role("button", name="Nuisance")).to_have_count(0)
     expect(page.get_by_role("heading", name="Why it fired")).to_have_count(0)
     assert findings(page) == []
+    expect(page.get_by_text("Asked: " + why)).to_be_visible()
+    expect(page.get_by_text("Ended: ")).to_have_count(0)
+    page.keyboard.press("n")
+    expect(page.get_by_text("A question is answered with yes (t) or no (f).")).to_be_visible()
+    # No camera asks any more: what is open is there all the same.
+    expect(opened("/").get_by_role("button", name="Questions")).to_be_visible()
     shot(page, "questions")
     answers.get_by_role("button", name="Yes").click()
     expect(row(page, first.id)).to_have_count(0)

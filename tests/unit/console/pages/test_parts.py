@@ -104,7 +104,7 @@ def test_history_is_in_the_order_of_time():
         AnswerRow(id="2", alert="a", operator="", at_ms=2000, action="escalate"),
         AnswerRow(id="3", alert="a", operator="otto", at_ms=4000, action="verdict", verdict="false"),
     ]
-    told = [(one["who"], one["text"], one["words"]) for one in history_of(revisions, answers, "UTC")]
+    told = [(one["who"], one["text"], one["words"]) for one in history_of("zone_entry", revisions, answers, "UTC")]
     assert told == [
         ("", "Alert: person entered", ""),
         ("", "Not acknowledged in time: escalated", ""),
@@ -112,6 +112,13 @@ def test_history_is_in_the_order_of_time():
         ("otto", "answered: false alarm", ""),
         ("", "Ended: over after 8 s", ""),
     ]
+
+
+def test_the_history_of_a_question_is_what_was_asked_and_answered():
+    revisions = [RevisionRow(k, state, 1000 + k, "is this a person?") for k, state in enumerate(("new", "end"))]
+    answers = [AnswerRow(id="1", alert="a", operator="otto", at_ms=4000, action="verdict", verdict="false")]
+    told = [one["text"] for one in history_of("question", revisions, answers, "UTC")]
+    assert told == ["Asked: is this a person?", "answered: no"]
 
 
 @pytest.mark.parametrize(
