@@ -11,7 +11,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from archive.evidence.files import KEY_FILE, files_of
+from archive.evidence.files import KEY_FILE, Files, files_of
 from archive.history.mirror import mirror_of
 from archive.history.search import Search
 from archive.registry import registry_of
@@ -62,7 +62,7 @@ from console.outbox import Outbox
 from console.pages.desk import Desk
 from console.pages.mount import add_pages
 from console.parts import Parts
-from console.people.parts import build_people
+from console.people.parts import PeopleParts, build_people
 from console.plan import Plan
 from console.previews import Previews
 from console.probes import Probes
@@ -96,76 +96,119 @@ class Place:
     folder: Path = Path()
     tracer: Tracer = field(default_factory=Tracer)
 
+    @property
+    def archive(self) -> Path:
+        """The state folder of evidence and history, beside ours."""
+        return self.state.parent / "archive"
+
+
+@dataclass(frozen=True)
+class _Core:
+    """What all other parts stand on."""
+
+    config: Config
+    place: Place
+    clock_ms: Callable[[], int]
+    registry: CollectorRegistry
+    measured: Metrics
+    store: Store
+    hub: Hub
+    outbox: Outbox
+    changes: Changes
+    files: Files
+    evidence: EvidenceReader
+    secrets: Secrets
+
+
+def _core(config: Config, place: Place, clock_ms: Callable[[], int]) -> _Core:
+    registry = CollectorRegistry()
+    store, hub = Store(place.database, notifies=bool(config.console.notifications.channels)), Hub()
+    outbox = Outbox(place.bootstrap, store, clock_ms)
+    files = files_of(config.evidence, place.archive)
+    return _Core(
+        config=config,
+        place=place,
+        clock_ms=clock_ms,
+        registry=registry,
+        measured=Metrics(registry),
+        store=store,
+        hub=hub,
+        outbox=outbox,
+        changes=Changes(store, config, clock_ms, outbox.wake),
+        files=files,
+        evidence=EvidenceReader(store, files, SiteKey(place.environment, place.archive / KEY_FILE)),
+        secrets=Secrets(place.environment),
+    )
+
+
+def _notifier(core: _Core) -> Notifier:
+    return Notifier(
+        core.config,
+        in_force=core.changes.config,
+        store=core.store,
+        address=core.place.address,
+        evidence=core.evidence,
+        secrets=core.secrets,
+        measured=core.measured,
+        tracer=core.place.tracer,
+        clock_ms=core.clock_ms,
+    )
+
+
+def _people(core: _Core) -> PeopleParts:
+    place, in_bucket = core.place, core.config.evidence.s3 is not None
+    return build_people(
+        *(core.config, core.store, core.hub, core.evidence),
+        bootstrap=place.bootstrap,
+        models=face_manifests(core.config, place.folder),
+        sightings=place.state / "sightings" if in_bucket else sightings_root(place.archive),
+        master=place.master,
+        config_now=core.changes.config,
+        clock_ms=core.clock_ms,
+        wake=core.outbox.wake,
+    )
+
 
 def build(config: Config, place: Place, clock_ms: Callable[[], int]) -> Parts:
     """The parts; nothing is opened, started or connected yet."""
-    registry = CollectorRegistry()
-    measured = Metrics(registry)
-    store, hub = Store(place.database, notifies=bool(config.console.notifications.channels)), Hub()
+    core = _core(config, place, clock_ms)
+    store, hub, changes, outbox, measured = core.store, core.hub, core.changes, core.outbox, core.measured
+    site, bootstrap, wake = config.site.name, place.bootstrap, outbox.wake
     hub.listen(meter(measured))
-    outbox = Outbox(place.bootstrap, store, clock_ms)
-    archive = place.state.parent / "archive"
-    files, key = files_of(config.evidence, archive), SiteKey(place.environment, archive / KEY_FILE)
-    reader = EvidenceReader(store, files, key)
-    changes = Changes(store, config, clock_ms, outbox.wake)
-    secrets = Secrets(place.environment)
-    notifier = Notifier(
-        config,
-        in_force=changes.config,
-        store=store,
-        address=place.address,
-        evidence=reader,
-        secrets=secrets,
-        measured=measured,
-        tracer=place.tracer,
-        clock_ms=clock_ms,
-    )
-    people = build_people(
-        *(config, store, hub, reader),
-        bootstrap=place.bootstrap,
-        models=face_manifests(config, place.folder),
-        sightings=place.state / "sightings" if config.evidence.s3 is not None else sightings_root(archive),
-        master=place.master,
-        config_now=changes.config,
-        clock_ms=clock_ms,
-        wake=outbox.wake,
-    )
-    site = config.site.name
-    versions = registry_of(config.models, clock_ms)
-    fleet = Fleet(site)
-    registry.register(FleetFigures(fleet, changes.config, store.agents.certificates, version("vedette"), clock_ms))
-    gate = Gate(store, config.console.session_hours)
+    people = _people(core)
+    models = ModelDesk(store, site, registry_of(config.models, clock_ms), changes.config, bootstrap, clock_ms, wake)
+    fleet, gate = Fleet(site), Gate(store, config.console.session_hours)
+    core.registry.register(FleetFigures(fleet, changes.config, store.agents.certificates, version("vedette"), clock_ms))
     signer = SignerSocket(Path(config.console.agents.signer)) if config.console.agents.signer else None
-    model_desk = ModelDesk(store, site, versions, changes.config, place.bootstrap, clock_ms, outbox.wake)
     return Parts(
         config=config,
         store=store,
         hub=hub,
         gate=gate,
-        oidc=OidcClient(config.console.oidc, place.address, secrets) if config.console.oidc.issuer else None,
+        oidc=OidcClient(config.console.oidc, place.address, core.secrets) if config.console.oidc.issuer else None,
         changes=changes,
         exchange=Exchange(changes),
-        consumer=AlertConsumer(place.bootstrap, store, hub, measured, clock_ms, outbox.wake, place.tracer),
+        consumer=AlertConsumer(bootstrap, store, hub, measured, clock_ms, wake, place.tracer),
         outbox=outbox,
-        previews=Previews(place.bootstrap, changes.config, store.suppressions.read, clock_ms),
-        probes=Probes(place.bootstrap, store, config.site.name, changes.config, clock_ms, outbox.wake),
-        notifier=notifier,
-        upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step, model_desk.step)),
-        registry=registry,
+        previews=Previews(bootstrap, changes.config, store.suppressions.read, clock_ms),
+        probes=Probes(bootstrap, store, site, changes.config, clock_ms, wake),
+        notifier=_notifier(core),
+        upkeep=Upkeep(store, hub, config.console, measured, clock_ms, (people.step, models.step)),
+        registry=core.registry,
         fleet=fleet,
         clock_ms=clock_ms,
         people=people,
-        files=files,
-        evidence=reader,
-        evidence_news=EvidenceNews(place.bootstrap, store, hub, clock_ms),
-        history=History(store, Search(mirror_of(config.history, place.state.parent / "archive"))),
+        files=core.files,
+        evidence=core.evidence,
+        evidence_news=EvidenceNews(bootstrap, store, hub, clock_ms),
+        history=History(store, Search(mirror_of(config.history, place.archive))),
         plan=Plan(place.state, store),
-        models=model_desk,
+        models=models,
         agents=AgentDesk(config, changes.config, store, fleet, gate, signer, measured, clock_ms),
-        missed=Missed(store, hub, reader, site, clock_ms, outbox.wake),
-        silences=Silences(store, Silencing.of(config), clock_ms, outbox.wake),
+        missed=Missed(store, hub, core.evidence, site, clock_ms, wake),
+        silences=Silences(store, Silencing.of(config), clock_ms, wake),
         snoozes=Snoozes(store, hub, clock_ms),
-        explanations=Explanations(store, reader, config, place.folder, archive, clock_ms),
+        explanations=Explanations(store, core.evidence, config, place.folder, place.archive, clock_ms),
         address=place.address,
         secure=place.address.startswith("https://"),
     )

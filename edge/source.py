@@ -34,6 +34,10 @@ class Timing:
     now_ms: Callable[[], int]
     replay_start_ms: int | None = None
 
+    def of_recording_ms(self, position_ms: float) -> int:
+        """When the recording's picture at `position_ms` was taken: now, or in a replay by its own time."""
+        return self.now_ms() if self.replay_start_ms is None else self.replay_start_ms + round(position_ms)
+
 
 def shots(
     source: Input, url: str, open_capture: Callable[[Input, str], Capture], timing: Timing, stop: threading.Event
@@ -88,10 +92,7 @@ def _recording(
             image = None if looped else capture.retrieve()
             if real_time and stop.wait(max(started_s + position_ms / 1000 - time.monotonic(), 0.0)):
                 return
-            if timing.replay_start_ms is None:
-                captured_at_ms = timing.now_ms()
-            else:
-                captured_at_ms = timing.replay_start_ms + round(position_ms)
+            captured_at_ms = timing.of_recording_ms(position_ms)
             if image is None:
                 yield Shot(captured_at_ms, position_ms, duration_ms, False, capture.retrieve)
                 more = capture.grab()

@@ -18,11 +18,12 @@ import pyflink
 import yaml
 
 from stream.jobs.ports import free_port, is_free
-from tests.waiting import wait_until
 from vedette.jars import flink_connector_jar
 from vedette.java import child_environment, find_java
 
 FLINK = Path(pyflink.__file__).parent
+CLUSTER_S = 240.0
+"""For so long a test waits for what a cluster does: its JVMs and their Python start, and others want the cores."""
 PYTHON_DRIVER = "org.apache.flink.client.python.PythonDriver"
 REPORTER = "org.apache.flink.metrics.prometheus.PrometheusReporterFactory"
 
@@ -211,8 +212,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
     process.wait()
-
-
-def wait_for(what: str, true: Callable[[], bool], log: Callable[[], str], timeout_s: float = 240.0) -> None:
-    """Fail with the logs when it doesn't come true."""
-    wait_until(true, timeout_s, what, log=log, look_s=0.3)

@@ -39,7 +39,8 @@ from tests.jobs.face_world import with_face
 from tests.jobs.world import CELL_H, CELL_W, CONFIG, HEIGHT, LABELS, RED, WIDTH, frame, frame_of
 from tests.kafka_tools import Writer
 from tests.secure_broker import SecureBroker
-from tests.standalone import Standalone, wait_for
+from tests.standalone import CLUSTER_S, Standalone
+from tests.waiting import wait_until
 from vault import master_key
 from vault.master import VARIABLE
 
@@ -183,7 +184,7 @@ class WatchedSite:
 
     def wait(self, what: str, true: Callable[[], bool]) -> None:
         """Fail with the logs when it doesn't come true."""
-        wait_for(what, true, self.log)
+        wait_until(true, CLUSTER_S, what, log=self.log, look_s=0.3)
 
     def log(self) -> str:
         """The ends of all logs."""

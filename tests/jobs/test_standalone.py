@@ -14,7 +14,8 @@ from contracts.messages import Alert, FrameTracks
 from tests.jobs.test_site import PEOPLE, TIMES, UnknownsUnderTest, comings
 from tests.jobs.world import CONFIG, visits
 from tests.kafka_tools import Writer
-from tests.standalone import Standalone, wait_for
+from tests.standalone import CLUSTER_S, Standalone
+from tests.waiting import wait_until
 from vault.master import FILE_VARIABLE
 from vedette.master_file import NAME
 
@@ -43,7 +44,7 @@ def test_alerts_and_people_are_complete_over_dead_managers_new_partitions_and_an
                 return len({one.index for one in site.messages(topics.TRACKS, FrameTracks)}) >= count
 
             def wait(what: str, true: Callable[[], bool]) -> None:
-                wait_for(what, true, cluster.log)
+                wait_until(true, CLUSTER_S, what, log=cluster.log, look_s=0.3)
 
             cluster.start(workers=2)
             wait("the job", cluster.runs)
