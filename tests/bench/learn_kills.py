@@ -1,5 +1,7 @@
 """kill -9 at random moments of `vedette learn` and `vedette models promote`: what is left is always whole.
 
+What was done at the moment of a kill (collect, train, gate, promote) is told by what the command had said by then.
+
 python -m tests.bench.learn_kills [--kills 10]
 
 Tiny sites with a real training of seconds. After each kill the data set is whole, every registered version is the file
@@ -11,11 +13,13 @@ next begins at a new site.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,6 +33,8 @@ from tests.training_tools import TinySite
 KILLS = 10
 LIMITS = "limits: {resamples: 200, slowdown: 10}\n"
 SLOT = "detector"
+SAID = (("collect", ""), ("train", "training: "), ("gate", ": registered in "))
+"""What `vedette learn` does, and what it has printed when it begins to; it is started and collects before."""
 
 
 class Killed:
@@ -42,7 +48,7 @@ class Killed:
             subprocess.run(frozen, check=True, capture_output=True, text=True).stdout + LIMITS
         )
         self.learn = self._python("learn", "--why", "a bench", "--state", str(self.site.state))
-        self.cut = self.bad = 0
+        self.bad, self.cut_in = 0, Counter[str]()
 
     @property
     def registry(self) -> Registry:
@@ -55,19 +61,29 @@ class Killed:
         """The command that brings a version everywhere, whatever the gate said."""
         return self._python("models", "promote", id, "--stage", "everywhere", "--force", "a bench")
 
-    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> bool:
+    @property
+    def cut(self) -> int:
+        """How many runs were cut off by their kill."""
+        return self.cut_in.total()
+
+    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> str:
         """Begin a command, kill it after so long, and look at what is left; `allowed` may be in service then.
 
-        Returns whether the kill cut it off.
+        Returns what the kill cut off; "" where it came too late.
         """
-        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(after_s)
-        cut = running.poll() is None
-        running.kill()
-        running.wait()
-        self.cut += cut
+        told = self._root / "said.txt"
+        with told.open("wb") as into:
+            unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
+            running = subprocess.Popen(command, stdout=into, stderr=subprocess.DEVNULL, env=unbuffered)
+            time.sleep(after_s)
+            cut = running.poll() is None
+            running.kill()
+            running.wait()
+        done = step_of(command, told.read_text()) if cut else ""
+        if cut:
+            self.cut_in[done] += 1
         self.bad += not self.is_whole(allowed)
-        return cut
+        return done
 
     def candidate(self) -> str:
         """What its learning ended in."""
@@ -94,25 +110,33 @@ class Killed:
         return [sys.executable, "-m", "vedette", *arguments, "--config", str(self.site.config)]
 
 
+def step_of(command: Sequence[str], said: str) -> str:
+    """What a command was at when it had said so much."""
+    if "promote" in command:
+        return "promote"
+    return [step for step, sign in SAID if sign in said][-1]
+
+
 def kills(count: int, say: Callable[[str], None]) -> list[Row]:
-    """Half of the kills while it learns, half while it promotes."""
+    """A quarter of the kills in each step of learning, and in promoting."""
     with tempfile.TemporaryDirectory() as name:
         unbroken, drawn = Killed(Path(name) / "unbroken"), random.Random(1)
-        whole_s = _timed(unbroken.learn)
+        spans = _spans(unbroken.learn)
         made = unbroken.candidate()
-        learning = _learning(Path(name), count - count // 2, whole_s, drawn, say)
+        learning = _learning(Path(name), count - count // 4, spans, drawn, say)
         ended = [one.candidate() for one in learning]
         promote_s, last = _timed(unbroken.promote(made)), learning[-1]
         allowed = frozenset({last.site.model.id, ended[-1]})
-        for kill in range(count // 2):
-            last.once(last.promote(ended[-1]), promote_s * drawn.uniform(0.2, 1.0), allowed)
-            say(f"promote, kill {kill + 1}: {last.cut} runs cut off at this site, {last.bad} not whole")
+        for kill in range(count // 4):
+            done = last.once(last.promote(ended[-1]), promote_s * drawn.uniform(0.2, 1.0), allowed)
+            say(f"promote, kill {kill + 1} in {done or 'nothing'}: {last.bad} not whole")
         _timed(last.promote(ended[-1]))
         standing = last.registry.standing("home").get(SLOT)
         late = standing is None or standing.in_service != ended[-1]
-        cut, bad = sum(one.cut for one in learning), sum(one.bad for one in learning)
+        cut, bad = sum((one.cut_in for one in learning), Counter[str]()), sum(one.bad for one in learning)
+    steps = ", ".join(f"{cut[step]} in {step}" for step in (*(step for step, _ in SAID), "promote"))
     return [
-        at_most("learning", f"not as it must be after {cut} kill -9 of learn and promote", bad, 0, digits=0),
+        at_most("learning", f"not as it must be after {cut.total()} kill -9: {steps}", bad, 0, digits=0),
         at_most(
             "learning", "candidates that differ from an unbroken run's", sum(o != made for o in ended), 0, digits=0
         ),
@@ -121,19 +145,38 @@ def kills(count: int, say: Callable[[str], None]) -> list[Row]:
 
 
 def _learning(
-    folder: Path, count: int, whole_s: float, drawn: random.Random, say: Callable[[str], None]
+    folder: Path, count: int, spans: dict[str, tuple[float, float]], drawn: random.Random, say: Callable[[str], None]
 ) -> list[Killed]:
     """Sites at which so many runs of `vedette learn` were cut off in all; each was brought to its end afterwards."""
     sites = [Killed(folder / "broken")]
     while (cut := sum(one.cut for one in sites)) < count:
         site = sites[-1]
         first = frozenset({site.site.model.id})
-        if not site.once(site.learn, whole_s * drawn.uniform(0.2, 1.0), first):
+        meant, _ = SAID[cut % len(SAID)]
+        done = site.once(site.learn, drawn.uniform(*spans[meant]), first)
+        say(f"learn, kill {cut + 1} in {done or 'nothing'}: {sum(one.bad for one in sites)} not whole")
+        if not done:
             sites.append(Killed(folder / f"broken-{len(sites)}"))
-        say(f"learn: {cut} runs cut off before at {len(sites)} sites, {sum(one.bad for one in sites)} not whole")
     for site in sites:
         _timed(site.learn)
     return sites
+
+
+def _spans(command: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """From when to when (s) an unbroken run is at each step; the first half of collecting is the program's start."""
+    began_s, seen_s, said = time.monotonic(), dict[str, float](), ""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            said += line
+            seen_s.setdefault(step_of(command, said), time.monotonic() - began_s)
+    if run.returncode not in (0, 3):
+        raise VedetteError(f"an unbroken run ended with {run.returncode}")
+    train_s, gate_s, end_s = seen_s["train"], seen_s["gate"], time.monotonic() - began_s
+    return {"collect": (train_s / 2, train_s), "train": (train_s, gate_s), "gate": (gate_s, end_s)}
 
 
 def _timed(command: Sequence[str]) -> float:
