@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,17 +16,24 @@ import msgspec
 
 from archive.evidence.frames import FrameMissed
 from archive.evidence.kafka_frames import KafkaFrames
+from archive.explain.explaining import OPTIONS, explain_box
 from contracts.config import Config
 from contracts.config_file import load
 from contracts.errors import ConfigError
-from contracts.manifest import ModelManifest
+from contracts.face_models import manifest_path
+from contracts.manifest import ModelManifest, load_manifest
 from contracts.messages import Alert
+from stream.vision.session import Session
 from vedette.compare_report import Side, write_report
 from vedette.incidents import Comparison, compare, told_last
 from vedette.replay import Recording, ReplayOptions, replay
 
 MOST_PICTURES = 200
 """So many incidents of a run are shown: a picture is 30 to 60 KB, and a page of 20 MB still opens."""
+MOST_HEATS = 6
+"""So many of a side have a heat map: each is a hundred looks of the model, two or three seconds of a core."""
+Pictures = Mapping[tuple[str, str], bytes]
+"""JPEGs by camera and alert."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,9 @@ def compare_runs(
         say(f"{side.name}:")
         runs.append(_run(side, its_options, say))
     found = compare(runs[0].recording.alerts, runs[1].recording.alerts)
-    a, b = (_side(run, of.seconds) for run, of in zip(runs, chosen, strict=True))
+    told = (found.lost, found.gained)  # what one side alone saw
+    heats = [heats_of(run.setup, run.pictures, alerts) for run, alerts in zip(runs, told, strict=True)]
+    a, b = (_side(run, of.seconds, heat) for run, of, heat in zip(runs, chosen, heats, strict=True))
     write_report(out, found, (a, b))
     return found
 
@@ -93,7 +102,7 @@ def _run(side: Setup, options: ReplayOptions, say: Callable[[str], None]) -> Run
     return Run(side, recording, time.monotonic() - began_s, pictures)
 
 
-def _pictures(bootstrap: str, alerts: list[Alert]) -> Mapping[tuple[str, str], bytes]:
+def _pictures(bootstrap: str, alerts: list[Alert]) -> Pictures:
     """The frames that show the incidents best, as they were sent; one that can't be had is not shown."""
     frames, found = KafkaFrames(bootstrap, threading.Event()), {}
     try:
@@ -109,7 +118,23 @@ def _pictures(bootstrap: str, alerts: list[Alert]) -> Mapping[tuple[str, str], b
     return found
 
 
-def _side(run: Run, seconds: float) -> Side:
+def heats_of(setup: Setup, pictures: Pictures, alerts: Sequence[Alert]) -> dict[tuple[str, str], bytes]:
+    """Where in the pictures the side's model saw the first alerts, as JPEGs; of a crowd there is no one place."""
+    path = manifest_path(setup.config, setup.config_file)
+    found: dict[tuple[str, str], bytes] = {}
+    session: Session | None = None
+    for alert in alerts:
+        seen, jpeg = alert.evidence, pictures.get((alert.camera, alert.id))
+        if seen is None or seen.xyxy is None or jpeg is None or len(found) >= MOST_HEATS:
+            continue
+        session = session or Session.open(load_manifest(path), path.parent, OPTIONS)
+        if alert.label in session.label_names:
+            size = (seen.width, seen.height)
+            found[alert.camera, alert.id] = explain_box(session, jpeg, size, alert.label, seen.xyxy).overlay
+    return found
+
+
+def _side(run: Run, seconds: float, heats: Pictures) -> Side:
     return Side(
         name=run.setup.name,
         config=str(run.setup.config_file),
@@ -119,4 +144,5 @@ def _side(run: Run, seconds: float) -> Side:
         took_s=round(run.took_s, 1),
         faster_than_real_time=round(seconds / run.took_s, 2),
         pictures=run.pictures,
+        heats=heats,
     )

@@ -17,7 +17,7 @@ import numpy as np
 from archive.evidence.draw import Caption, drawn
 from contracts import codec
 from contracts.messages import Alert
-from stream.vision.image import decode, jpeg_size
+from stream.vision.image import Picture, decode, jpeg_size
 from vedette.incidents import Comparison, Pair
 
 WIDTH = 480
@@ -34,7 +34,10 @@ figure { margin: 0; } img { width: 100%; border-radius: 6px; } figcaption { font
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: its name, what it found, how fast it was, and the JPEGs of its incidents by (camera, alert id)."""
+    """One run: its name, what it found, how fast it was, and the JPEGs of its incidents by (camera, alert id).
+
+    `heats` are those with what its model saw, of some that only this run has.
+    """
 
     name: str
     config: str
@@ -44,6 +47,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float
     faster_than_real_time: float
     pictures: Mapping[tuple[str, str], bytes]
+    heats: Mapping[tuple[str, str], bytes] = {}
 
 
 def write_report(folder: Path, found: Comparison, sides: tuple[Side, Side]) -> None:
@@ -121,17 +125,29 @@ def _figure(alert: Alert, side: Side) -> str:
     words = escape(f"{_clock(alert, side)} · {alert.camera} · {alert.rule}: {alert.why}")
     if jpeg is None:
         return f"<figure><figcaption>{words} (no picture)</figcaption></figure>"
-    data = base64.b64encode(_snapshot(jpeg, alert, side)).decode()
-    return f"<figure><img alt='{words}' src='data:image/jpeg;base64,{data}'><figcaption>{words}</figcaption></figure>"
+    heat = side.heats.get((alert.camera, alert.id))
+    where = escape(f"Where {alert.model or side.name} saw it")
+    shown = _img(words, _snapshot(jpeg, alert, side)) + (_img(where, _encoded(_small(heat))) if heat else "")
+    return f"<figure>{shown}<figcaption>{words}{f'. Below: {where}.' if heat else ''}</figcaption></figure>"
+
+
+def _img(words: str, jpeg: bytes) -> str:
+    return f"<img alt='{words}' src='data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'>"
 
 
 def _snapshot(jpeg: bytes, alert: Alert, side: Side) -> bytes:
-    width, height = jpeg_size(jpeg)
-    picture = decode(jpeg, target=(WIDTH, round(height * WIDTH / width)))
-    small = cv2.resize(picture, (WIDTH, round(height * WIDTH / width)), interpolation=cv2.INTER_AREA)
     caption = Caption(alert.rule, alert.why, _clock(alert, side), alert.camera)
-    shown = drawn(np.asarray(small, np.uint8), alert, caption)
-    return bytes(cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+    return _encoded(drawn(_small(jpeg), alert, caption))
+
+
+def _small(jpeg: bytes) -> Picture:
+    width, height = jpeg_size(jpeg)
+    size = WIDTH, round(height * WIDTH / width)
+    return np.asarray(cv2.resize(decode(jpeg, target=size), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _encoded(picture: Picture) -> bytes:
+    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
 
 
 def _clock(alert: Alert, side: Side) -> str:

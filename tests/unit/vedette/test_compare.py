@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from contracts.config_file import parse
 from contracts.errors import ConfigError
 from contracts.manifest import load_manifest
-from tests.builders import jpeg_of, solid
+from tests.builders import DATA, jpeg_of, manifest_of, solid
 from tests.console_tools import AT_MS, alert_of, evidence_of
-from vedette.compare import setup_of
+from vedette.compare import MOST_HEATS, Setup, heats_of, setup_of
 from vedette.compare_report import Side, write_report
 from vedette.incidents import compare, told_last
 
@@ -113,3 +116,29 @@ def test_a_side_is_a_model_under_the_config_or_a_config(tmp_path: Path) -> None:
     (tmp_path / "no.json").write_text("{}")
     with pytest.raises(ConfigError, match="--compare"):
         setup_of(tmp_path / "no.json", config)
+
+
+def test_what_one_side_alone_saw_is_shown_as_its_model_saw_it(tmp_path: Path) -> None:
+    manifest = manifest_of(DATA / "bright_boxes.onnx")
+    (tmp_path / "bright.json").write_bytes(msgspec.json.encode(manifest))
+    shutil.copy(DATA / manifest.file, tmp_path)
+    config = parse("site: {name: home}\ncameras: {gate: {inputs: [{url: a.mp4}]}}\nstream: {model: bright.json}\n")
+    picture = solid(640, 480, (20, 20, 20))
+    picture[200:300, 200:300] = (0, 0, 255)
+    lost = [incident(k, k + 1, label="red", evidence=evidence_at(200, 200, 300, 300)) for k in range(MOST_HEATS + 2)]
+    pictures = {(one.camera, one.id): jpeg_of(picture) for one in lost}
+    crowd = incident(20, 21, evidence=None)
+    heats = heats_of(Setup("a", config, tmp_path / "my.yaml"), pictures, [crowd, *lost])
+    assert list(heats) == [(one.camera, one.id) for one in lost[:MOST_HEATS]]
+    a = side_of("a", pictures, heats)
+    write_report(tmp_path, compare(lost, []), (a, side_of("b", {}, {})))
+    assert (tmp_path / "report.html").read_text().count("Below: Where") == MOST_HEATS
+
+
+def evidence_at(*xyxy: float) -> Any:
+    return replace(evidence_of(1), width=640, height=480, xyxy=xyxy)
+
+
+def side_of(name: str, pictures: Any, heats: Any) -> Side:
+    told: dict[str, Any] = {"config": "my.yaml", "time_zone": "UTC", "incidents": 8, "frames": 9, "took_s": 5.0}
+    return Side(name=name, faster_than_real_time=2.0, pictures=pictures, heats=heats, **told)
