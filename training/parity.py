@@ -14,6 +14,9 @@ from torchvision.ops import batched_nms
 from training.appearance import AppearanceNet
 from training.export import LEAST_LOOK_SCORE, LEAST_SCORE, MOST_BOXES, MOST_CELLS, Exported
 
+# A box whose score is this near to the least may be there on one side and not on the other, as last bits differ.
+AT_THE_BOUND = LEAST_SCORE + 1e-5
+
 
 @dataclass(frozen=True, slots=True)
 class Parity:
@@ -49,7 +52,7 @@ def compare(
         for place, (box, value, label) in enumerate(zip(*ours, strict=True)):
             like = free & (theirs[2] == label) & (abs(theirs[1] - value) < 0.01)
             if not like.any():
-                unmatched += 1
+                unmatched += int(value > AT_THE_BOUND)
                 continue
             partners = np.nonzero(like)[0]
             differences = abs(theirs[0][partners] - box).max(1)
@@ -60,7 +63,7 @@ def compare(
             # At the bound itself one side may have looked and the other not.
             if looks is not None and value > LEAST_LOOK_SCORE + score:
                 cosine = min(cosine, float(looks[place] @ theirs[3][partners[best]]))
-        unmatched += int(free.sum())
+        unmatched += int((free & (theirs[1] > AT_THE_BOUND)).sum())
     return Parity(len(pictures), count, box_px, score, unmatched, cosine)
 
 

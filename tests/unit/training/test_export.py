@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
-from training.export import MOST_BOXES, Exported, export_detector
+from training.export import LEAST_SCORE, MOST_BOXES, Exported, export_detector
 from training.network import DetectorNet
-from training.parity import compare
+from training.parity import compare, torch_detect
 from training.predict import open_session
 
 pytestmark = pytest.mark.training
@@ -79,6 +81,29 @@ def test_a_disagreement_is_seen(net: DetectorNet, path: Path, pictures: np.ndarr
     other = Exported(net, ((1,), (0, 2))).eval()  # the labels' channels swapped
     found = compare(other, open_session(path, 1), list(pictures))
     assert found.unmatched > 0
+
+
+@pytest.mark.parametrize(
+    ("score", "unmatched"), [(LEAST_SCORE * 1.0001, 0), (LEAST_SCORE * 1.1, 1)], ids=["at", "above"]
+)
+def test_a_box_at_the_least_score_may_be_on_one_side_only(
+    net: DetectorNet, pictures: np.ndarray, score: float, unmatched: int
+) -> None:
+    model = Exported(net, GROUPS).eval()
+    session = cast(onnxruntime.InferenceSession, OneMore(model, score))
+    assert compare(model, session, list(pictures[:1])).unmatched == unmatched
+
+
+class OneMore:
+    """An exported file that says what torch says, and one more box of this score."""
+
+    def __init__(self, model: Exported, score: float) -> None:
+        self._model = model
+        self._more = (np.zeros((1, 4), np.float32), np.array([score], np.float32), np.zeros(1, np.int64))
+
+    def run(self, _names: None, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        said = torch_detect(self._model, feeds["images"][0])
+        return [np.concatenate(parts)[None] for parts in zip(said, self._more, strict=True)]
 
 
 def test_the_recipes_overlap_decides_what_is_one_object(net: DetectorNet, pictures: np.ndarray, tmp_path: Path) -> None:
