@@ -1,7 +1,8 @@
-"""A branch of the detector for some labels: it corrects the frozen network's answers for these, and no others.
+"""A branch of the detector for some labels: it answers for these by what the frozen network sees, and for no others.
 
 What a site or a lobby teaches about people then can't cost dogs and bicycles: their answers stay as they are, to the
-bit. The branch has cells of its own, so that a label's boxes are its own too.
+bit. The branch has cells of its own, so that a label's boxes are its own too. It corrects the network's answers, which
+costs little, or reads the backbone's stages for itself, which learns more.
 """
 
 from __future__ import annotations
@@ -65,19 +66,35 @@ def _take(ours: nn.Module, theirs: nn.Module) -> None:
         mine.copy_(given[tuple(slice(0, side) for side in mine.shape)])
 
 
+class Reading(nn.Module):
+    """A neck and heads of a branch's own: the backbone's stages to answers as the network's heads give them."""
+
+    def __init__(self, neck: nn.Module, heads: nn.ModuleList) -> None:
+        super().__init__()
+        self.neck = neck
+        self.heads = heads
+
+    def forward(self, stages: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(head(level) for head, level in zip(self.heads, self.neck(*stages), strict=True))
+
+
 class Branch(nn.Module):
     """What was seen to the branch's predictions [N,A,5+K] for its K class channels, as DetectorNet gives them.
 
-    `columns` [5+K] picks out of the heads' answers what is corrected; it goes with the weights into an exported file.
+    The answers are the network's, or those of a `reading` of its own; with corrections they are corrected. `columns`
+    [5+K] picks out of them what the branch speaks for; it goes with the weights into an exported file.
     """
 
     columns: Tensor
 
-    def __init__(self, width: int, channels: Sequence[int]) -> None:
+    def __init__(
+        self, width: int, channels: Sequence[int], corrected: bool = True, reading: Reading | None = None
+    ) -> None:
         super().__init__()
         # Half of a head's width: all of it would be a seventh of the whole network's time.
-        outputs = 5 + len(channels)
-        self.corrections = nn.ModuleList(Correction(width * m, width * m, 2 * width, outputs) for m in (4, 8, 16))
+        outputs, factors = 5 + len(channels), (4, 8, 16) if corrected else ()
+        self.corrections = nn.ModuleList(Correction(width * m, width * m, 2 * width, outputs) for m in factors)
+        self.reading = reading
         self.register_buffer("columns", torch.tensor([*range(5), *(5 + channel for channel in channels)]))
 
     @property
@@ -86,11 +103,12 @@ class Branch(nn.Module):
         return tuple(int(column) - 5 for column in self.columns[5:])
 
     def forward(self, seen: Seen) -> Tensor:
-        levels = zip(self.corrections, STRIDES, *seen, strict=True)
-        return torch.cat([self._cells(*level) for level in levels], 1)
-
-    def _cells(self, correction: nn.Module, stride: int, stage: Tensor, level: Tensor, answer: Tensor) -> Tensor:
-        return decode(answer.index_select(1, self.columns) + correction(stage, level), stride)
+        answers = seen.answers if self.reading is None else self.reading(seen.stages)
+        answers = tuple(answer.index_select(1, self.columns) for answer in answers)
+        if len(self.corrections):
+            corrected = zip(self.corrections, seen.stages, seen.levels, answers, strict=True)
+            answers = tuple(answer + correction(stage, level) for correction, stage, level, answer in corrected)
+        return torch.cat([decode(answer, stride) for answer, stride in zip(answers, STRIDES, strict=True)], 1)
 
 
 class Branches(nn.ModuleList):

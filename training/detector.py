@@ -58,7 +58,7 @@ def fit_detector(
 ) -> DetectorNet:
     """Train on from `start`, which the distillation holds the result to; returns the average of the weights.
 
-    `relative` is as in training.fit.Task.
+    `relative` is as in training.fit.Task; branches that read for themselves are trained so, too.
     """
     start.to(place.device, memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
     pictures = TrainingPictures(sets, recipe, recipe.schedule.steps * recipe.schedule.batch * place.world)
@@ -72,7 +72,7 @@ def fit_detector(
         recipe.schedule,
         frozen=frozen_branches(start, recipe) if branched else recipe.freeze,
         collate=collate,
-        relative=relative,
+        relative=relative or any(branch.reading is not None for branch in start.branches),
     )
     if not branched:
         return fit(copy.deepcopy(start), task, place, out)
@@ -184,10 +184,17 @@ def start_net(recipe: DetectorRecipe, data: Path) -> DetectorNet:
 
 
 def add_branch(net: DetectorNet, recipe: DetectorRecipe) -> None:
-    """Give those of the recipe's branch labels that have no branch yet one of their own."""
+    """Give those of the recipe's branch labels that have no branch yet one of their own.
+
+    Those that have one which corrects alone get a neck of its own for it, where the recipe wants that.
+    """
     has = {channel for channels in net.branches.channels for channel in channels}
     if new := [channel for channel in recipe.branch_channels if channel not in has]:
-        net.add_branch(new)
+        net.add_branch(new, recipe.own_neck)
+    if recipe.own_neck:
+        for branch in net.branches:
+            if branch.reading is None and not set(branch.channels).isdisjoint(recipe.branch_channels):
+                net.add_reading(branch)
 
 
 def save_weights(net: DetectorNet, recipe: DetectorRecipe, path: Path) -> None:

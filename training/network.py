@@ -6,6 +6,7 @@ training and inference are the same function and a picture's result never depend
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, load_manifest, model_bytes
-from training.branch import Branch, Branches, Correction, Seen
+from training.branch import Branch, Branches, Correction, Reading, Seen
 from training.layers import STRIDES, ConvAct, CspLayer, DepthwiseConv, Hinge, SpatialPyramid, decode, grid_of
 from training.onnx_weights import Array, exported_tensors, load_convolutions
 from training.pruning import narrow_as
@@ -140,15 +141,24 @@ class DetectorNet(nn.Module):
         whole, seen = torch.cat(cells, 1), Seen((c3, c4, c5), levels, tuple(answers))
         return Look(whole, self.branches(seen), (c2, c3), seen)
 
-    def add_branch(self, channels: Sequence[int]) -> Branch:
-        """Give these class channels a branch, which at first says what the network says."""
-        branch = Branch(self.width, channels)
-        for correction, head in zip(branch.corrections, self.heads, strict=True):
+    def add_branch(self, channels: Sequence[int], own_neck: bool = False) -> Branch:
+        """Give these class channels a branch, which at first says what the network says.
+
+        It corrects the network's answers, or has a neck and heads of its own.
+        """
+        branch = Branch(self.width, channels, corrected=not own_neck)
+        for correction, head in zip(branch.corrections, self.heads, strict=not own_neck):
             assert isinstance(correction, Correction)
             assert isinstance(head, LevelHead)
             correction.start_from(head.stem, head.box_tower)
+        if own_neck:
+            self.add_reading(branch)
         self.branches.append(branch)
         return branch
+
+    def add_reading(self, branch: Branch) -> None:
+        """Let the branch read the stages for itself: as the network reads them, at first."""
+        branch.reading = Reading(copy.deepcopy(self.neck), copy.deepcopy(self.heads))
 
 
 def hinge(net: DetectorNet, parts: Sequence[str]) -> None:
@@ -203,11 +213,19 @@ def net_of(tensors: Mapping[str, Tensor]) -> DetectorNet:
     hinged = [name.removesuffix(".1.least") for name in tensors if name.endswith(".1.least")]
     net = DetectorNet(len(tensors["heads.0.classes.bias"]), len(tensors["backbone.stem.0.bias"]))
     while (columns := tensors.get(f"branches.{len(net.branches)}.columns")) is not None:
-        net.branches.append(Branch(net.width, [0] * (len(columns) - 5)))
+        start = f"branches.{len(net.branches)}."
+        branch = Branch(net.width, [0] * (len(columns) - 5), _any(tensors, f"{start}corrections."))
+        if _any(tensors, f"{start}reading."):
+            net.add_reading(branch)
+        net.branches.append(branch)
     hinge(net, hinged)
     narrow_as(net, tensors)
     net.load_state_dict(tensors)
     return net.eval()
+
+
+def _any(tensors: Mapping[str, Tensor], start: str) -> bool:
+    return any(name.startswith(start) for name in tensors)
 
 
 def _focus_to_conv6(weight: np.ndarray) -> np.ndarray:

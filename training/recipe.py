@@ -108,9 +108,10 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     weights. `hinged` names the parts with a hinge for SiLU. `int8` says that the bundled file is the quantised one, but
     for the parts that `floats` names. `blend` is how much of the trained weights goes into the result, the rest being
     the start's (weight interpolation, arXiv:2109.01903). With a `branch` for some labels nothing else is trained: see
-    training/branch.py. `windows` is how many pictures are made for it, which come again and again (0: each comes once):
-    making them and the frozen network's look are nine tenths of a step. Of two boxes of a label that overlap by more
-    than `nms_iou` the finished model gives the better one.
+    training/branch.py; with `own_neck` it reads the backbone for itself, and the schedule's learning rate is a share of
+    each tensor's size (see training/fit.py). `windows` is how many pictures are made for it, which come again and again
+    (0: each comes once): making them and the frozen network's look are nine tenths of a step that corrects. Of two
+    boxes of a label that overlap by more than `nms_iou` the finished model gives the better one.
     """
 
     name: str
@@ -130,6 +131,7 @@ class DetectorRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     loss: LossConfig = LossConfig()
     freeze: tuple[str, ...] = ()
     branch: tuple[str, ...] = ()
+    own_neck: bool = False
     windows: Annotated[int, msgspec.Meta(ge=0)] = 0
     hinged: tuple[str, ...] = ()
     int8: bool = False

@@ -44,7 +44,10 @@ STAGES = (
     *("neck.top4", "neck.top3", "neck.bottom4", "neck.bottom5"),
     *(f"heads.{level}.{part}" for level in range(3) for part in ("stem", "class_tower", "box_tower")),
 )
-BRANCH_TOWER = re.compile(r"branches\.\d+\.corrections\.\d+\.tower")
+BRANCH_STAGE = re.compile(
+    r"branches\.\d+\.(corrections\.\d+\.tower"
+    r"|reading\.(neck\.(top4|top3|bottom4|bottom5)|heads\.\d+\.(stem|class_tower|box_tower)))"
+)
 # A channel that hardly varies would else weigh as much as one that says something: of the stage's mean variance.
 LEAST_VARIANCE = 0.05
 
@@ -151,7 +154,7 @@ class Lesson:
 
 
 def with_stages(model: nn.Module, pictures: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-    """The network's predictions and those of its branches, and what left each of STAGES and the branches' towers."""
+    """The network's predictions and those of its branches, and what left each of STAGES and the branches' own."""
     found: dict[str, Any] = {}
 
     def keep(name: str) -> None:
@@ -162,7 +165,7 @@ def with_stages(model: nn.Module, pictures: Tensor) -> tuple[tuple[Tensor, ...],
 
     modules = {name.removeprefix("module."): module for name, module in model.named_modules()}  # torchrun's wrapper
     handles: list[torch.utils.hooks.RemovableHandle] = []
-    for name in (*STAGES, *(name for name in modules if BRANCH_TOWER.fullmatch(name)), "branches"):
+    for name in (*STAGES, *(name for name in modules if BRANCH_STAGE.fullmatch(name)), "branches"):
         keep(name)
     predicted: Tensor = model(pictures)
     for handle in handles:

@@ -15,7 +15,7 @@ from training.dataset import read_sets
 from training.detector import add_branch, fit_detector, load_trained, start_net, train
 from training.export import Exported, export_detector
 from training.fit import blend
-from training.network import DetectorNet, load_exported
+from training.network import DetectorNet, load_exported, net_of
 from training.parity import compare
 from training.place import find_place
 from training.predict import open_session
@@ -44,10 +44,13 @@ def pictures() -> Tensor:
     return torch.randint(0, 255, (2, 128, 128, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def learnt(net: DetectorNet) -> DetectorNet:
+KINDS = pytest.mark.parametrize("own_neck", [False, True], ids=["corrects", "reads for itself"])
+
+
+def learnt(net: DetectorNet, own_neck: bool = False) -> DetectorNet:
     """The network with a branch that says something of its own."""
     branched = copy.deepcopy(net)
-    branch = branched.add_branch((1, 2))
+    branch = branched.add_branch((1, 2), own_neck)
     with torch.no_grad():
         for parameter in branch.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)) * 0.3)
@@ -60,18 +63,20 @@ def answers(net: DetectorNet, pictures: Tensor) -> tuple[Tensor, Tensor]:
     return boxes, scores
 
 
-def test_at_the_start_it_says_what_the_network_says(net: DetectorNet, pictures: Tensor) -> None:
+@KINDS
+def test_at_the_start_it_says_what_the_network_says(net: DetectorNet, pictures: Tensor, own_neck: bool) -> None:
     boxes, scores = answers(net, pictures)
-    net.add_branch((1, 2))
+    net.add_branch((1, 2), own_neck)
     both_boxes, both_scores = answers(net, pictures)
     cells = boxes.shape[1]
     torch.testing.assert_close(both_boxes[:, cells:], boxes, rtol=0, atol=0)
     torch.testing.assert_close(both_scores[:, cells:, 1], scores[..., 1], rtol=0, atol=0)
 
 
-def test_the_other_labels_keep_their_answers_to_the_bit(net: DetectorNet, pictures: Tensor) -> None:
+@KINDS
+def test_the_other_labels_keep_their_answers_to_the_bit(net: DetectorNet, pictures: Tensor, own_neck: bool) -> None:
     boxes, scores = answers(net, pictures)
-    both_boxes, both_scores = answers(learnt(net), pictures)
+    both_boxes, both_scores = answers(learnt(net, own_neck), pictures)
     cells = boxes.shape[1]
     assert torch.equal(both_boxes[:, :cells], boxes)
     assert torch.equal(both_scores[:, :cells, [0, 2]], scores[..., [0, 2]])
@@ -81,14 +86,25 @@ def test_the_other_labels_keep_their_answers_to_the_bit(net: DetectorNet, pictur
     assert not both_scores[:, cells:, [0, 2]].any()
 
 
+def test_what_corrects_may_come_to_read_for_itself(net: DetectorNet, pictures: Tensor) -> None:
+    corrects = learnt(net)
+    reads = copy.deepcopy(corrects)
+    reads.add_reading(reads.branches[0])
+    for before, after in zip(answers(corrects, pictures), answers(reads, pictures), strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=0)
+    again = net_of(reads.state_dict())
+    torch.testing.assert_close(again.state_dict(), reads.state_dict(), rtol=0, atol=0)
+
+
+@KINDS
 @pytest.mark.parametrize("known", ["nothing", "something"])
 def test_the_exported_file_says_the_same_and_gives_it_back(
-    net: DetectorNet, pictures: Tensor, tmp_path: Path, known: str
+    net: DetectorNet, pictures: Tensor, tmp_path: Path, known: str, own_neck: bool
 ) -> None:
     # A branch that learnt nothing has weights that are equal to the head's, and to each other.
-    branched = learnt(net) if known == "something" else net
+    branched = learnt(net, own_neck) if known == "something" else net
     if not branched.branches.channels:
-        branched.add_branch((1, 2))
+        branched.add_branch((1, 2), own_neck)
     export_detector(branched, GROUPS, 128, tmp_path / "branched.onnx")
     session = open_session(tmp_path / "branched.onnx", 1)
     found = compare(Exported(branched, GROUPS).eval(), session, list(pictures.numpy()))
@@ -101,8 +117,9 @@ def test_the_exported_file_says_the_same_and_gives_it_back(
     torch.testing.assert_close(again.state_dict(), branched.state_dict(), rtol=0, atol=0)
 
 
-def test_only_the_branch_is_trained(recipe: DetectorRecipe, squares: Path, tmp_path: Path) -> None:
-    branched = msgspec.structs.replace(recipe, branch=("square",), blend=0.5)
+@KINDS
+def test_only_the_branch_is_trained(recipe: DetectorRecipe, squares: Path, tmp_path: Path, own_neck: bool) -> None:
+    branched = msgspec.structs.replace(recipe, branch=("square",), blend=0.5, own_neck=own_neck)
     torch.manual_seed(branched.seed)
     start = start_net(branched, squares)
     _, net = load_trained(train(branched, squares, tmp_path))
