@@ -134,12 +134,14 @@ class TinySite:
         return self.answering.collection
 
     def _frozen(self, root: Path) -> Path:
-        """The squares as the gate takes them: JPEGs, and COCO's annotations in the file that is returned."""
+        """The squares mirrored, as JPEGs, since what is replayed is no measure; COCO's annotations of them."""
         for number in range(4):
             picture = cv2.imread(str(self.data / "pictures" / f"{number}.png"))
-            cv2.imwrite(str(root / f"{number}.jpg"), picture)
+            assert picture is not None
+            cv2.imwrite(str(root / f"{number}.jpg"), picture[:, ::-1])
         images = [{"id": n, "file_name": f"{n}.jpg", "camera": "gate"} for n in range(4)]
-        boxes = [{"image_id": n, "category_id": 1, "bbox": [*_corner(n), SIZE, SIZE]} for n in range(4)]
+        corners = [(96 - SIZE - x, y) for x, y in map(_corner, range(4))]
+        boxes = [{"image_id": n, "category_id": 1, "bbox": [*corner, SIZE, SIZE]} for n, corner in enumerate(corners)]
         path = root / "set.json"
         path.write_text(
             json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "person"}]})
