@@ -176,6 +176,13 @@ def test_only_the_branch_of_the_recipe_learns(recipe: DetectorRecipe, squares: P
     assert changed == {"1"}
 
 
+def test_only_the_branch_of_the_recipe_comes_to_read_for_itself(recipe: DetectorRecipe, squares: Path) -> None:
+    start = start_net(msgspec.structs.replace(recipe, branch=("other",)), squares)
+    add_branch(start, msgspec.structs.replace(recipe, branch=("square",)))
+    add_branch(start, msgspec.structs.replace(recipe, branch=("square",), own_neck=True))
+    assert [branch.reading is not None for branch in start.branches] == [False, True]
+
+
 def test_what_the_network_made_of_a_window_is_kept_closely_enough(
     recipe: DetectorRecipe, squares: Path, tmp_path: Path
 ) -> None:

@@ -138,10 +138,21 @@ def test_a_stopped_run_ends_where_an_unbroken_one_does(
     torch.testing.assert_close(resumed.state_dict(), unbroken.state_dict(), rtol=0, atol=1e-6)
 
 
-def test_a_student_learns_a_branch_too(student: StudentRecipe, pictures: np.ndarray) -> None:
+CORRECTS = {f"corrections.{level}.tower" for level in range(3)}
+READS = {f"reading.{stage}" for stage in STAGES if not stage.startswith("backbone")}
+
+
+@pytest.mark.parametrize(
+    ("own_neck", "convolutions", "stages"),
+    [(False, 12, CORRECTS), (True, 57, READS)],
+    ids=["that corrects", "that reads for itself"],
+)
+def test_a_student_learns_a_branch_too(
+    student: StudentRecipe, pictures: np.ndarray, own_neck: bool, convolutions: int, stages: set[str]
+) -> None:
     torch.manual_seed(4)
     teacher = DetectorNet(3, width=4)
-    teacher.add_branch([0])
+    teacher.add_branch([0], own_neck)
     lively(teacher).requires_grad_(False)
     net = copy.deepcopy(teacher)
     hinge(net, (*ALL, "branches"))
@@ -151,11 +162,11 @@ def test_a_student_learns_a_branch_too(student: StudentRecipe, pictures: np.ndar
     loss = Lesson(teacher, student)(net, (x, []))
     torch.stack([*loss.values()]).sum().backward()
     hinges = [name for name, module in net.named_modules() if isinstance(module, Hinge) and "branches" in name]
-    assert len(hinges) == 12
-    towers = {name: one for name, one in net.named_parameters() if "branches" in name and name.endswith("0.weight")}
-    assert len(towers) == 12
-    assert all(one.grad is not None and one.grad.any() for one in towers.values())
-    assert set(with_stages(teacher, x)[1]) - set(STAGES) == {f"branches.0.corrections.{n}.tower" for n in range(3)}
+    assert len(hinges) == convolutions
+    learn = {name: one for name, one in net.named_parameters() if "branches" in name and name.endswith("0.weight")}
+    assert len(learn) == convolutions
+    assert all(one.grad is not None and one.grad.any() for one in learn.values())
+    assert set(with_stages(teacher, x)[1]) - set(STAGES) == {f"branches.0.{stage}" for stage in stages}
 
 
 def test_a_pruned_channel_that_says_nothing_changes_nothing(pictures: np.ndarray) -> None:
