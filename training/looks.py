@@ -125,15 +125,16 @@ class Batches:
         }
         self._singles = rows[np.isin(looks.tracks, long, invert=True)]
         # A clip counts by the root of its tracks: forty people on a street say more than one in a room, not 40 times.
-        shares = np.array([len(tracks) ** 0.5 for tracks in self._of_clip.values()])
-        self._shares = shares / shares.sum()
+        roots = np.array([len(tracks) ** 0.5 for tracks in self._of_clip.values()])
+        self._shares = roots / roots.sum() if len(roots) else roots
 
     def __getitem__(self, index: int) -> Batch:
         rng = np.random.default_rng((self._seed, index))
         rows: list[int] = []
         variations: list[int] = []
         count = min(CLIPS, len(self._of_clip))
-        for clip in rng.choice(list(self._of_clip), size=count, replace=False, p=self._shares):
+        clips = rng.choice(list(self._of_clip), size=count, replace=False, p=self._shares) if count else ()
+        for clip in clips:  # none where nobody is seen three times: then only who is seen under several lights counts
             own = self._of_clip[int(clip)]
             for track in rng.choice(own, size=min(TRACKS, len(own)), replace=False):
                 rows += rng.choice(self._tracks[int(track)], size=LOOKS_A_TRACK).tolist()

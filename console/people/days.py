@@ -56,9 +56,9 @@ class Days:
                 change = GalleryChange(site=self._site, version=now_ms, change=beat)
                 self._store.answers.send(connection, topics.GALLERY, gallery_key(beat), encode(change))
             self._done_ms = now_ms
+        self._wake()
         if gone:
             self._store.database.wipe(("keys",))
-        self._wake()
 
     def adopt(self, connection: Connection, told: FaceKey, now_ms: int) -> None:
         """Take over a key that the topic has and the database has not: a console before this one made it."""

@@ -185,8 +185,8 @@ class Register:
             self._tell_person(connection, person)
             self._audit(connection, who.name, "remove picture", person_id, face=face_id)
             detail = self._detail(connection, who, person_id)
-        self._store.database.wipe(("faces", "outbox"))
         self._wake()
+        self._store.database.wipe(("faces", "outbox"))
         return detail
 
     def change(self, who: Who, person_id: str, name: str, group: str) -> PersonDetail:

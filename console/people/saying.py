@@ -125,10 +125,10 @@ class Saying:
                     subject=f"person/{person_id}",
                     details=details,
                 )
-        self._store.database.wipe(("denials", "outbox"))
         for row in found:
             self._tell(row, "denial_undone")
         self._wake()
+        self._store.database.wipe(("denials", "outbox"))
 
     def _drop(self, connection: Connection, denial: DenialRow, now_ms: int) -> None:
         self._store.people.remove_denial(connection, denial.id)

@@ -107,6 +107,12 @@ def test_pairs_that_may_be_one_person_are_neither_same_nor_other() -> None:
     assert other[0].tolist() == [False, False, True, True] * 2  # track 1 came when track 0 had gone
 
 
+def test_where_nobody_is_seen_three_times_a_look_is_held_against_itself() -> None:
+    batch = Batches(looks_of(8), 1)[0]
+    assert np.bincount(batch.looks).tolist() == [2] * 8
+    assert batch.same.any()
+
+
 def test_targets_are_unit_vectors_and_zero_teaching_is_unknown() -> None:
     wanted, known = targets(looks_of())
     assert known.tolist() == [k % 4 != 3 for k in range(40)]

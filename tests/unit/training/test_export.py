@@ -14,7 +14,7 @@ import torch
 from training.export import LEAST_SCORE, MOST_BOXES, Exported, export_detector
 from training.network import DetectorNet
 from training.parity import compare, torch_detect
-from training.predict import open_session
+from training.predict import open_session, time_ratio
 
 pytestmark = pytest.mark.training
 
@@ -113,3 +113,13 @@ def test_the_recipes_overlap_decides_what_is_one_object(net: DetectorNet, pictur
     usual = compare(Exported(net, GROUPS).eval(), session, list(pictures))
     assert strict.unmatched == 0
     assert usual.unmatched > 0
+
+
+def test_times_are_held_against_a_public_file_at_its_own_size(net: DetectorNet, tmp_path: Path) -> None:
+    shape = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, 3, 64, 96)) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "public", shape[:1], shape[1:])
+    public = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(public, tmp_path / "public.onnx")
+    export_detector(net, GROUPS, 128, tmp_path / "ours.onnx")
+    pictures = [np.zeros((128, 128, 3), np.uint8)]
+    assert time_ratio(tmp_path / "ours.onnx", tmp_path / "public.onnx", pictures) > 0
