@@ -58,8 +58,8 @@ class Small(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if self.prune and self.distil is None:
             raise ValueError("`prune` needs `distil`, which heals it")
-        if self.distil is None and self.quantise is None:
-            raise ValueError("neither `distil` nor `quantise`: nothing becomes smaller")
+        if not self.steps:
+            raise ValueError("no hinges in `distil`, no `prune` and no `quantise`: nothing becomes smaller")
 
     @property
     def steps(self) -> tuple[str, ...]:

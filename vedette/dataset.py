@@ -170,11 +170,11 @@ def take_in(collection: Collection, file: Path, format: Format, site: str, camer
         name = drawn.name.partition(".")[0]
         if name not in known:
             shot = shots.get(drawn.name, Shot(name=drawn.name))
-            untimed += not shot.captured_at_ms
             taken = _taken(collection, pictures / drawn.name, shot, site, camera, now_ms)
             if taken is None:
                 lost += 1
                 continue
+            untimed += not shot.captured_at_ms
             name = taken
         collection.keep_labels(name, drawn.boxes, drawn.by, now_ms)
         labelled += 1

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from archive.collection.attributes import Shown, Wanted, shown
-from archive.collection.cleaning import found_before, words
+from archive.collection.cleaning import alike_in, found_before
 from archive.collection.items import Item
 from archive.collection.seeing import decoded
 from archive.collection.splits import groups, without
@@ -54,9 +54,10 @@ def answered(
     if unknown := set(answers.drawn.values()) - set(recipe.labels):
         raise ConfigError("answers.drawn", f"means labels that the recipe does not name: {sorted(unknown)}")
     wanted = Wanted(recipe.attribute.name, recipe.labels, recipe.attribute.boxes, answers.drawn)
-    items = without(version.items, frozen, words(cleaned.alike))
+    alike = alike_in(collection, version.items)
+    items = without(version.items, frozen, alike)
     found = list(shown(items, wanted, left))
-    together = _together(items, words(cleaned.alike), found)
+    together = _together(items, alike, found)
     doubts = {picture: max(reasons.values(), default=0.0) for picture, reasons in cleaned.doubts.items()}
     cut = list(_crops(recipe, collection, found, together, doubts, out, left))
     crops, said = tuple(crop for crop, _ in cut), {crop.path: one for crop, one in cut}

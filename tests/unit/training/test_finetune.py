@@ -166,7 +166,7 @@ def test_what_of_a_small_model_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="small: the recipe does not say how little is made"):
         finetune(msgspec.structs.replace(tuning, small=None), parent, *site, squares, tmp_path, small="little")
-    for wrong in ({}, {"prune": 0.2, "quantise": {}}):
+    for wrong in ({}, {"prune": 0.2, "quantise": {}}, {"distil": {"hinged": [], "schedule": {"steps": 1, "batch": 1}}}):
         with pytest.raises(msgspec.ValidationError, match="distil"):
             msgspec.convert(wrong, Small)
 

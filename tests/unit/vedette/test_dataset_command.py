@@ -29,7 +29,9 @@ def test_pictures_go_out_and_come_back_labelled(tmp_path: Path, capsys: pytest.C
     more = '<image id="9" name="new.jpg" width="160" height="90"/><image id="10" name="gone.jpg" width="9" height="9"/>'
     (out / "annotations.xml").write_text(drawn.replace("</annotations>", f"{more}</annotations>"))
     dataset.take_in(site.collection, out / "annotations.xml", "cvat", "home", "imported", AT_MS + 1, "bea")
-    assert "3 pictures labelled, 1 not known" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "3 pictures labelled, 1 not known" in told
+    assert "1 have no time" in told, "the one that is lost is not counted"
     after, waiting = collector.collect(AT_MS + 2)
     items = site.collection.load(after.id).items
     assert (about.pictures, after.pictures, waiting) == (2, 3, ())

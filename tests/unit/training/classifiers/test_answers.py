@@ -18,6 +18,7 @@ from archive.collection.store import Collection
 from contracts.errors import ConfigError
 from contracts.manifest import Attribute, load_manifest
 from stream.vision.classifier import crop, squares
+from tests.builders import jpeg_of
 from tests.evidence_tools import AT_MS
 from training.__main__ import main
 from training.classifiers.answers import Answers, answered, enough
@@ -94,6 +95,20 @@ def test_nothing_is_learnt_of_what_the_gate_judges_with(answered_site: Collectio
     found = of(answered_site, tmp_path / "crops", frozen=frozenset({frozen}))
     assert frozen not in found.pictures
     assert len(found.pictures) == 39
+
+
+def test_nor_of_what_looks_like_it_though_nobody_cleaned(answered_site: Collection, tmp_path: Path) -> None:
+    """One that was confirmed, and the same picture a little brighter, of another passage."""
+    items = answered_site.load().items
+    frozen = next(item for item in items if item.learnt)
+    data = np.frombuffer(answered_site.picture(frozen.sha256) or b"", np.uint8)
+    brighter = jpeg_of(np.asarray(cv2.add(cv2.imdecode(data, cv2.IMREAD_COLOR), 3), np.uint8))
+    at_ms = max(item.captured_at_ms for item in items) + 3 * PASSAGE_MS
+    alike = replace(frozen, sha256=answered_site.keep_picture(brighter), alert="later", captured_at_ms=at_ms)
+    alike = replace(alike, boxes=tuple(replace(box, alert="later") for box in frozen.boxes))
+    answered_site.commit([*items, alike], AT_MS + 1)
+    assert alike.sha256 in of(answered_site, tmp_path / "crops").pictures
+    assert alike.sha256 not in of(answered_site, tmp_path / "crops", frozen=frozenset({frozen.sha256})).pictures
 
 
 def test_what_retention_took_is_left_out(answered_site: Collection, tmp_path: Path) -> None:
