@@ -54,6 +54,7 @@ class Upkeep(Worker):
 
     def step(self, now_ms: int) -> None:
         """Do what is due at `now_ms`."""
+        self._store.database.wipe_again()
         for severity in SEVERITIES:
             self._escalate(severity, now_ms)
             self._metrics.gauge(metrics.OPEN_ALERTS, severity).set(0)

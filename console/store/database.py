@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
@@ -35,6 +33,7 @@ class Database:
         self.engine = _sqlite(self.url) if self.is_sqlite else create_engine(self.url, pool_pre_ping=True)
         # SQLite takes one writer at a time; waiting here is fairer than its own trying again.
         self._writing = threading.Lock()
+        self._unwiped = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -72,18 +71,27 @@ class Database:
     def wipe(self, tables: Sequence[str]) -> None:
         """Leave nothing of deleted rows of `tables` in the database's own files. Blocks; raises OperationalError.
 
-        SQLite has overwritten them, and the log of writes is cut here, which has to wait for who reads (`BUSY_MS` at
-        most); PostgreSQL writes the tables anew. What a server archives of its log is its administrator's.
+        SQLite has overwritten them, and the log of writes is cut here; where somebody reads for longer than `BUSY_MS`,
+        `wipe_again` does it. PostgreSQL writes the tables anew. What a server archives is its administrator's.
         """
         if self.is_sqlite:
-            cut = "PRAGMA wal_checkpoint(TRUNCATE)"
-            with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                if connection.exec_driver_sql(cut).one()[0]:
-                    locked = sqlite3.OperationalError("somebody reads: what was deleted is still in the log of writes")
-                    raise OperationalError(cut, None, locked)
+            self._unwiped = not self._cut_log(BUSY_MS)
             return
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")
+
+    def wipe_again(self) -> bool:
+        """Cut the log of writes where that had to wait for a reader; whether all that was deleted is gone."""
+        if self._unwiped:
+            self._unwiped = not self._cut_log(0)
+        return not self._unwiped
+
+    def _cut_log(self, wait_ms: int) -> bool:
+        with self._writing, self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not busy
 
     def close(self) -> None:
         """Give all connections up."""
