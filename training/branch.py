@@ -87,14 +87,12 @@ class Branch(nn.Module):
 
     columns: Tensor
 
-    def __init__(
-        self, width: int, channels: Sequence[int], corrected: bool = True, reading: Reading | None = None
-    ) -> None:
+    def __init__(self, width: int, channels: Sequence[int], corrected: bool = True) -> None:
         super().__init__()
         # Half of a head's width: all of it would be a seventh of the whole network's time.
         outputs, factors = 5 + len(channels), (4, 8, 16) if corrected else ()
         self.corrections = nn.ModuleList(Correction(width * m, width * m, 2 * width, outputs) for m in factors)
-        self.reading = reading
+        self.reading: Reading | None = None  # see DetectorNet.add_reading
         self.register_buffer("columns", torch.tensor([*range(5), *(5 + channel for channel in channels)]))
 
     @property
