@@ -42,6 +42,11 @@ def listed(pictures: Sequence[str]) -> tuple[str, DataReference]:
     return text, DataReference(name=LEARNT, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
+def version_of(before: str, number: int, sha256: str) -> str:
+    """The version of a model with this file that was made of a collection's version: no two files have the same."""
+    return f"{before.partition('-')[0]}-{number}.{sha256[:8]}"
+
+
 def write_candidate(
     net: DetectorNet,
     recipe: DetectorRecipe,
@@ -81,7 +86,7 @@ def _manifest(
     about, digest = made_of.about, hashlib.sha256(path.read_bytes()).hexdigest()
     return msgspec.structs.replace(
         parent,
-        version=f"{parent.version.partition('-')[0]}-{about.number}.{digest[:8]}",
+        version=version_of(parent.version, about.number, digest),
         file=path.name,
         sha256=digest,
         thresholds=thresholds,

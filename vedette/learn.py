@@ -16,7 +16,7 @@ import msgspec
 from archive.collection.cleaning import clean, found_before
 from archive.collection.items import About
 from archive.collection.store import PICTURES
-from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
+from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt, teaches_detector
 from archive.collection.words import DOUBTS
 from archive.evidence.files import Folder
 from archive.registry import Registry, Standing
@@ -68,7 +68,8 @@ class Learning:
         about, items = self._sets.collection.load()
         before = last_learnt(self._sets.collection)
         drifted = self._drifted(before)
-        reason = why or due(before, about.id, items, self._config.learning, self._now_ms(), drifted)
+        taught = list(filter(teaches_detector, items))
+        reason = why or due(before, about.id, taught, self._config.learning, self._now_ms(), drifted)
         if not reason:
             for sentence in drifted:
                 print(f"{sentence}; nothing new is answered to learn that from: `vedette dataset show`")
@@ -77,7 +78,7 @@ class Learning:
         print(f"training: {reason}")
         self._cleaned(about)
         in_service = self._in_service()
-        learnt = last_learnt(self._sets.collection, in_service)
+        learnt = last_learnt(self._sets.collection, candidate=in_service)
         since_ms = learnt.at_ms if learnt is not None else 0
         made = self._trained(about, in_service, since_ms, replay, gate, finetune)
         for one in made:

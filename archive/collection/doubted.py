@@ -13,13 +13,12 @@ from archive.collection.when import trainings
 from contracts.fields import Millis
 
 FOLDER = "doubted"
-DETECTOR = "detector"
 Doubts = dict[str, dict[str, float]]
 """By picture, and by reason how much (0-1)."""
 
 
 class Doubted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training of a model (`of`: a classifier's name, or DETECTOR) doubts of the words later than `since_ms`.
+    """What a training of what is in the slot `of` doubts of the words later than `since_ms`.
 
     `at_ms` is when its answers were collected.
     """
@@ -32,8 +31,9 @@ class Doubted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_doubted(collection: Collection, doubted: Doubted) -> None:
-    """Keep what a classifier's training doubts; a detector's stands with its training."""
-    collection.files.write(f"{FOLDER}/{doubted.of}-{doubted.at_ms}.json", msgspec.json.encode(doubted))
+    """Keep what a training by hand doubts; that of one which came to its end in `vedette learn` stands with it."""
+    name = f"{doubted.of.replace(':', '-')}-{doubted.at_ms}"
+    collection.files.write(f"{FOLDER}/{name}.json", msgspec.json.encode(doubted))
 
 
 def doubted_before(collection: Collection) -> list[Doubted]:
@@ -41,7 +41,7 @@ def doubted_before(collection: Collection) -> list[Doubted]:
     found = [collection.files.read(path) for path in collection.files.paths(FOLDER)]
     known = [msgspec.json.decode(data, type=Doubted) for data in found if data is not None]
     known += [
-        Doubted(of=DETECTOR, at_ms=one.at_ms, since_ms=one.since_ms, doubts=one.doubts) for one in trainings(collection)
+        Doubted(of=one.slot, at_ms=one.at_ms, since_ms=one.since_ms, doubts=one.doubts) for one in trainings(collection)
     ]
     return sorted(known, key=lambda one: one.at_ms)
 

@@ -1,4 +1,4 @@
-"""When it is time to train: after so many days or answers, or when a camera is no longer as it was."""
+"""When it is time to train a slot's model: after so many days or answers, or when a camera is no longer as it was."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from contracts.fields import QUESTION, Count, Millis
 
 DAY_MS = 86_400_000
 LEARNT = "learnt"
+DETECTOR = "detector"
+"""The slot of detectors (see `contracts.controls.slot_of`)."""
 LEAST_ANSWERS = 10
 """With fewer new answers of a camera its share of true alerts says nothing."""
 
 
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
-    """One training that came to its end: on which version, what it gave and why it was time.
+    """One training that came to its end: of what is in which slot, on which version, what it gave and why it was time.
 
     `at_ms` is when its answers were collected. `doubts` are the pictures that a person should look at again, and why:
     it looked at what was said later than `since_ms`.
@@ -35,6 +37,7 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     doubts: dict[str, dict[str, float]] = {}
     since_ms: Millis = 0
+    slot: str = DETECTOR
 
 
 def trainings(collection: Collection) -> list[Learnt]:
@@ -44,33 +47,38 @@ def trainings(collection: Collection) -> list[Learnt]:
     return sorted(known, key=lambda one: one.at_ms)
 
 
-def last_learnt(collection: Collection, candidate: str = "") -> Learnt | None:
-    """The newest training that came to its end, or the newest that gave this candidate."""
-    fitting = [one for one in trainings(collection) if candidate in ("", one.candidate)]
+def last_learnt(collection: Collection, slot: str = DETECTOR, candidate: str = "") -> Learnt | None:
+    """The slot's newest training that came to its end, or the newest that gave this candidate."""
+    fitting = [one for one in trainings(collection) if one.slot == slot and candidate in ("", one.candidate)]
     return fitting[-1] if fitting else None
 
 
 def keep_learnt(collection: Collection, learnt: Learnt) -> None:
     """Say that a training came to its end."""
-    collection.files.write(f"{LEARNT}/{learnt.version}.json", msgspec.json.encode(learnt))
+    name = f"{learnt.version}-{learnt.slot.replace(':', '-')}"
+    collection.files.write(f"{LEARNT}/{name}.json", msgspec.json.encode(learnt))
 
 
 def due(
-    before: Learnt | None, id: str, items: Sequence[Item], config: Learning, now_ms: int, drifted: Sequence[str] = ()
+    before: Learnt | None,
+    id: str,
+    taught: Sequence[Item],
+    config: Learning,
+    now_ms: int,
+    drifted: Sequence[str] = (),
 ) -> str:
-    """Why it is time to train on the version `id` of these items; "" while it isn't.
+    """Why it is time to train on the version `id`, of whose items `taught` teach something; "" while it isn't.
 
     `drifted` says of which cameras something is no longer as it was: a reason once there is an answer to learn from.
     """
-    answered = [item for item in items if _teaches(item)]
-    if not answered or (before is not None and before.version == id):
+    if not taught or (before is not None and before.version == id):
         return ""
     since_ms = before.at_ms if before is not None else 0
-    new = [item for item in answered if item.answered_at_ms > since_ms]
+    new = [item for item in taught if item.answered_at_ms > since_ms]
     if len(new) >= config.after_answers:
         return f"{len(new)} new answers"
     for camera in sorted({item.camera for item in new}):
-        was, now = (_precision(some, camera) for some in (set_apart(answered, since_ms), new))
+        was, now = (_precision(some, camera) for some in (set_apart(taught, since_ms), new))
         if was is not None and now is not None and was - now >= config.precision_drop:
             return f"alerts of {camera} were right in {was:.0%}, now in {now:.0%}"
     if drifted and new:
@@ -99,8 +107,8 @@ def _drift(report: DriftReport) -> Iterator[str]:
             yield f"{where}: things look otherwise, {one.distance / max(one.usual, 1e-6):.1f} times as far as usual"
 
 
-def _teaches(item: Item) -> bool:
-    """Whether something of it would be trained on: who denies an attribute alone teaches its classifier."""
+def teaches_detector(item: Item) -> bool:
+    """Whether a detector would be trained on something of it: who denies an attribute alone teaches its classifier."""
     return item.complete or (bool(item.answer) and any(box.kind != "pseudo" for box in item.learnt))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from archive.collection.attribute_words import Judged, attribute_words
 from archive.collection.doubted import Doubted, keep_doubted
 from archive.collection.store import Collection
-from archive.collection.words import Word, counted, doubts
+from archive.collection.words import DOUBTS, Word, counted, doubts
 from archive.evidence.files import Folder
+from contracts.controls import slot_of
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import (
     Attribute,
@@ -30,7 +32,7 @@ from contracts.manifest import (
     model_bytes,
 )
 from training.bundle import write_manifest
-from training.candidate import listed
+from training.candidate import listed, version_of
 from training.classifiers.answers import Answers, answered
 from training.classifiers.card import card
 from training.classifiers.crops import load_crop_recipe, make_crops
@@ -52,6 +54,18 @@ CHECKED = 100
 """Pictures on which ONNX is held against torch, and INT8 is calibrated."""
 
 
+class Origin(NamedTuple):
+    """What a classifier is made of: the recipe's file, and the lineage.
+
+    Of a collection's version `number` says which, and `beside` is what lies with the model, by how its name ends.
+    """
+
+    recipe: str
+    lineage: Lineage
+    number: int = 0
+    beside: Mapping[str, bytes] = {}
+
+
 def train_classifier(options: argparse.Namespace) -> Path:
     """One command: train, export, measure; everything goes to `--out`. Returns the manifest's path.
 
@@ -66,7 +80,7 @@ def train_classifier(options: argparse.Namespace) -> Path:
     if options.collection is not None:
         return _train_on_answers(recipe, options, frozen)
     trained, pictures = _trained(recipe, options.files or options.data, options.data, options.out, frozen)
-    return bundle(trained, pictures, options.out, str(options.config.name), _lineage(recipe))
+    return bundle(trained, pictures, options.out, Origin(options.config.name, _lineage(recipe)))
 
 
 def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, frozen: Frozen) -> Path:
@@ -85,11 +99,12 @@ def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, fro
         learnt, reference = listed((*found.pictures, *digests(sorted(replayed))))
         data = (DataReference(name="collection", sha256=version.about.id), reference)
         told = _told(recipe, options, found, pictures)
-        lineage = _lineage(recipe, data=data, words=counted(told))
-        written = bundle(trained, pictures, options.out, str(options.config.name), lineage)
-        written.with_suffix(".learnt").write_text(learnt)
-        at_ms, since_ms = version.about.made_at_ms, options.since
-        keep_doubted(collection, Doubted(of=recipe.name, at_ms=at_ms, since_ms=since_ms, doubts=doubts(told)))
+        lineage, doubted = _lineage(recipe, data=data, words=counted(told)), doubts(told)
+        beside = {".learnt": learnt.encode(), DOUBTS: msgspec.json.encode(doubted)}
+        origin = Origin(options.config.name, lineage, version.about.number, beside)
+        written = bundle(trained, pictures, options.out, origin)
+        at_ms, of = version.about.made_at_ms, slot_of(load_manifest(written))
+        keep_doubted(collection, Doubted(of=of, at_ms=at_ms, since_ms=options.since, doubts=doubted))
         return written
     finally:
         shutil.rmtree(crops_folder, ignore_errors=True)
@@ -125,7 +140,7 @@ def crops(options: argparse.Namespace) -> None:
     print(make_crops(load_crop_recipe(options.config), options.data, options.out))
 
 
-def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str, lineage: Lineage) -> Path:
+def bundle(trained: Trained, pictures: Pictures, out: Path, origin: Origin) -> Path:
     """Write `<name>.onnx`, its INT8 variant, manifest, card and report; returns the manifest's path.
 
     ModelError, and none of them, when ONNX and torch disagree.
@@ -145,7 +160,9 @@ def bundle(trained: Trained, pictures: Pictures, out: Path, recipe_name: str, li
         notes = f"Pictures: {pictures.told}. On pictures that had no part in training or in choosing when to stop."
         title = f"{recipe.name} {recipe.version}"
         metrics = write_report(title, trained.labels, [*measured, *small], more, notes, out / "report")
-        manifest = msgspec.structs.replace(_manifest(trained, path, metrics, recipe_name), lineage=lineage)
+        manifest = _manifest(trained, path, metrics, origin)
+        for ending, content in origin.beside.items():
+            path.with_suffix(ending).write_bytes(content)
         write_manifest(manifest, made / f"{recipe.name}.json")
         (made / f"{recipe.name}.md").write_text(card(manifest, recipe, pictures, measured, variants))
     return out / f"{recipe.name}.json"
@@ -200,8 +217,9 @@ def _more(variants: tuple[Variant, Variant], apart: float, temperature: float) -
     }
 
 
-def _manifest(trained: Trained, path: Path, metrics: dict[str, float], recipe_name: str) -> ModelManifest:
+def _manifest(trained: Trained, path: Path, metrics: dict[str, float], origin: Origin) -> ModelManifest:
     recipe: ClassifierRecipe = trained.recipe
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     attribute = None
     if recipe.attribute is not None:
         told = msgspec.structs.asdict(recipe.attribute) | {"temperature": round(trained.temperature, 4)}
@@ -209,10 +227,10 @@ def _manifest(trained: Trained, path: Path, metrics: dict[str, float], recipe_na
     size = recipe.network.size
     return ModelManifest(
         name=recipe.name,
-        version=recipe.version,
+        version=version_of(recipe.version, origin.number, digest) if origin.number else recipe.version,
         task="classifier",
         file=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=digest,
         input=ModelInput(name="images", width=size, height=size),
         labels=trained.labels,
         thresholds={"default": recipe.threshold},
@@ -222,8 +240,9 @@ def _manifest(trained: Trained, path: Path, metrics: dict[str, float], recipe_na
             licence=recipe.licence,
             trained_from=f"{recipe.network.library} {recipe.network.name}, {recipe.network.weights}",
             data=recipe.data_note,
-            recipe=f"training/recipes/{recipe_name}",
+            recipe=f"training/recipes/{origin.recipe}",
         ),
+        lineage=origin.lineage,
         created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from archive.collection.doubted import DETECTOR, Doubted, doubted_before, keep_doubted, standing, whose
+from archive.collection.doubted import Doubted, doubted_before, keep_doubted, standing, whose
 from archive.collection.items import AGAIN, Item
 from archive.collection.store import Collection
-from archive.collection.when import Learnt, keep_learnt
+from archive.collection.when import DETECTOR, Learnt, keep_learnt
 from archive.evidence.files import Folder
 from tests.collection_tools import box, item
 

@@ -9,7 +9,7 @@ import pytest
 
 from archive.collection.items import Box, Item
 from archive.collection.store import Collection
-from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt
+from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt, teaches_detector
 from archive.evidence.files import Folder
 from contracts.config import Learning
 from contracts.drift import DriftReport, Signal
@@ -62,7 +62,8 @@ BEFORE = answers(20, "true", AT_MS - DAY_MS)
     ],
 )
 def test_when_it_is_time(before: Learnt | None, items: list[Item], days: int, why: str) -> None:
-    assert due(before, "new", items, Learning(), AT_MS + days * DAY_MS) == why
+    taught = list(filter(teaches_detector, items))
+    assert due(before, "new", taught, Learning(), AT_MS + days * DAY_MS) == why
 
 
 def report(camera: str = "gate", **changes: Any) -> DriftReport:
@@ -110,4 +111,13 @@ def test_the_last_training_is_known(tmp_path: Path) -> None:
         keep_learnt(collection, one)
     assert last_learnt(collection) == learnt(version="b", at_ms=AT_MS + 1)
     keep_learnt(collection, learnt(version="c", at_ms=AT_MS + 2, candidate="d@3"))
-    assert last_learnt(collection, "d@2") == learnt(version="b", at_ms=AT_MS + 1)
+    assert last_learnt(collection, candidate="d@2") == learnt(version="b", at_ms=AT_MS + 1)
+
+
+def test_each_slot_has_trainings_of_its_own(tmp_path: Path) -> None:
+    collection, hats = Collection(Folder(tmp_path)), "classifier:hard_hat"
+    keep_learnt(collection, learnt())
+    assert last_learnt(collection, hats) is None
+    keep_learnt(collection, learnt(slot=hats, candidate="hard-hat@2"))
+    assert last_learnt(collection, hats) == learnt(slot=hats, candidate="hard-hat@2")
+    assert last_learnt(collection) == learnt()

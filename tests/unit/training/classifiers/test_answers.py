@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -177,5 +178,7 @@ def test_one_command_makes_a_model_of_answers_and_leaves_no_crop(answered_site: 
     assert not (out / "crops").exists()
     assert manifest.metrics["new.pictures"] >= 6
     assert sum(one.words for one in manifest.lineage.words) == len(items), "each answer is a word"
+    assert manifest.version == f"1-{about.number}.{manifest.sha256[:8]}"
     (doubted,) = doubted_before(answered_site)
-    assert (doubted.of, doubted.since_ms) == ("form", 0)
+    assert (doubted.of, doubted.since_ms) == ("classifier:form", 0)
+    assert (out / "form.doubts").read_bytes() == msgspec.json.encode(doubted.doubts)
