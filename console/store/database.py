@@ -22,6 +22,8 @@ SQLITE_LOG_PAGES = 4000
 """16 MiB of the log before it goes into the database: an alert changes 20 pages, mostly those of the one before."""
 BUSY_MS = 10_000
 """How long a writer waits for another process's transaction (SQLite)."""
+WIPE_MS = 500
+"""How long all writers may wait for a reader, so that the log can be cut; `wipe_again` tries until it is."""
 
 
 class Database:
@@ -71,11 +73,11 @@ class Database:
     def wipe(self, tables: Sequence[str]) -> None:
         """Leave nothing of deleted rows of `tables` in the database's own files. Blocks; raises OperationalError.
 
-        SQLite has overwritten them, and the log of writes is cut here; where somebody reads for longer than `BUSY_MS`,
+        SQLite has overwritten them, and the log of writes is cut here; where somebody reads for longer than `WIPE_MS`,
         `wipe_again` does it. PostgreSQL writes the tables anew. What a server archives is its administrator's.
         """
         if self.is_sqlite:
-            self._unwiped = not self._cut_log(BUSY_MS)
+            self._unwiped = not self._cut_log(WIPE_MS)
             return
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql(f"VACUUM (FULL) {', '.join(tables)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 
 from console.store import find
 from console.store.alerts import unfit
+from console.store.database import BUSY_MS
 from console.store.find import lets_through
 from console.store.rows import AlertRow, Cursor, CursorError, Filter
 from console.store.store import Store
@@ -287,13 +289,15 @@ def test_names_of_the_version_before_become_ids(store: Store) -> None:
 def test_what_somebody_still_reads_leaves_the_log_of_writes_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.store.database.BUSY_MS", 50)
+    monkeypatch.setattr("console.store.database.WIPE_MS", 50)
     store = Store(f"sqlite:///{tmp_path / 'console.db'}")
     store.database.upgrade()
     with store.database.read() as reader:
         reader.execute(select(alerts.c.number)).all()
         take(store, alert_of(1))
+        began_s = time.monotonic()
         store.database.wipe(("alerts",))
+        assert time.monotonic() - began_s < BUSY_MS / 1000 / 2, "no other may write meanwhile"
         assert not store.database.wipe_again()
     assert store.database.wipe_again()
     assert (tmp_path / "console.db-wal").stat().st_size == 0

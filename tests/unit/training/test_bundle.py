@@ -54,6 +54,16 @@ def test_a_manifest_comes_after_what_it_is_of(tmp_path: Path, monkeypatch: pytes
     assert sorted(contents(tmp_path / "models")) == sorted(placed)
 
 
+def test_what_a_killed_one_left_unchecked_goes_and_what_another_checks_stays(tmp_path: Path) -> None:
+    (tmp_path / ".unchecked-killed").mkdir()
+    (tmp_path / ".unchecked-killed" / "a.onnx").write_text("half")
+    with staged(tmp_path) as first:
+        with staged(tmp_path) as second:
+            assert set(tmp_path.iterdir()) == {first, second}
+        assert list(tmp_path.iterdir()) == [first]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("cosine", "quality"),
     [
