@@ -17,8 +17,8 @@ UNCHECKED = ".unchecked-"
 def staged(folder: Path) -> Iterator[Path]:
     """A folder to make a model in, whose files replace those in `folder` when the block ends well; else they are gone.
 
-    The manifest comes last: where a kill leaves a new model with the old manifest, its digest says so. What a killed one
-    left is swept by the next.
+    The manifest comes last: where a kill leaves a new model with the old manifest, its digest says so. What a killed
+    one left is swept by the next.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{UNCHECKED}*"):

@@ -7,7 +7,8 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from archive.collection.doubted import doubted_before, standing, whose
 from archive.collection.items import Item, Sample
 from archive.collection.label_studio import from_label_studio, interface, to_label_studio
 from archive.collection.labelling import SHOTS, Shot, from_shots, name_of, to_shots
-from archive.collection.lease import Still, leased
+from archive.collection.lease import Still, Work, leased
 from archive.collection.quality import quality
 from archive.collection.queue import Wanted
 from archive.collection.seeing import Models, decoded
@@ -33,7 +34,6 @@ from vedette.alone import alone
 from vedette.export import in_force
 
 Format = Literal["cvat", "label-studio"]
-LOCK = "collecting.lock"
 ANNOTATIONS: dict[Format, str] = {"cvat": "annotations.xml", "label-studio": "tasks.json"}
 
 
@@ -47,19 +47,31 @@ class DataSets:
         self.collection = Collection(collection_files(self._config.learning, state / "archive"))
 
     def collect(self, now_ms: int) -> int:
-        """Make the next version. Raises SetupError where another does: each would clear the other's half one.
+        """Make the next version, as the only one who does: each would clear the other's half one.
 
-        In a bucket, where others may be on other machines, that is LeaseError.
+        Raises SetupError or LeaseError as `alone` does.
         """
-        learning, files = self._config.learning, self.collection.files
-        folder = Path(learning.folder).expanduser() if learning.folder and learning.s3 is None else None
-        with alone((folder or self._state / "archive") / LOCK, f"Another collecting runs on {folder or self._state}"):
-            if learning.s3 is None:
-                return self._collect(now_ms)
-            with leased(files, f"{socket.gethostname()}, process {os.getpid()},", time.sleep) as still:
-                return self._collect(now_ms, still)
+        with self.alone("collecting") as still:
+            return self._collect(now_ms, still)
 
-    def _collect(self, now_ms: int, still: Still = lambda: None) -> int:
+    @contextmanager
+    def alone(self, work: Work) -> Iterator[Still]:
+        """The only one at this work on the collection meanwhile; what is given raises LeaseError where it no longer is.
+
+        Raises SetupError where another is at it, LeaseError where that may be on another machine (in a bucket).
+        """
+        learning = self._config.learning
+        folder = Path(learning.folder).expanduser() if learning.folder and learning.s3 is None else None
+        lock = (folder or self._state / "archive") / f"{work}.lock"
+        with alone(lock, f"Another {work} runs on {folder or self._state}"):
+            if learning.s3 is None:
+                yield lambda: None
+                return
+            by = f"{socket.gethostname()}, process {os.getpid()},"
+            with leased(self.collection.files, by, time.sleep, work=work) as still:
+                yield still
+
+    def _collect(self, now_ms: int, still: Still) -> int:
         learning, cameras = self._config.learning, self._config.cameras
         teachers = [self._config_file.parent / path for path in learning.teachers]
         collector = Collector(

@@ -15,6 +15,7 @@ import msgspec
 
 from archive.collection.cleaning import clean, found_before
 from archive.collection.items import About
+from archive.collection.lease import Still
 from archive.collection.store import PICTURES
 from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt, teaches_detector
 from archive.collection.words import DOUBTS
@@ -55,12 +56,12 @@ class Learning:
         """Train where it is time, or `why` is given; a candidate that the gate refuses raises RefusedError.
 
         What passes is registered and waits for its promotion: nothing goes into service here. Raises SetupError where
-        another one runs.
+        another one runs, LeaseError where it learns from the same bucket on another machine.
         """
-        with self._alone():
-            return self._learn(why, finetune)
+        with self._alone(), self._sets.alone("learning") as still:
+            return self._learn(why, finetune, still)
 
-    def _learn(self, why: str, finetune: Finetune) -> int:
+    def _learn(self, why: str, finetune: Finetune, still: Still) -> int:
         gate = self._path("gate", self._config.learning.gate)
         replay = self._path("replay", self._config.learning.replay)
         collected_ms = self._now_ms()  # what is answered from here on, while it trains, is new the next time
@@ -81,6 +82,7 @@ class Learning:
         learnt = last_learnt(self._sets.collection, candidate=in_service)
         since_ms = learnt.at_ms if learnt is not None else 0
         made = self._trained(about, in_service, since_ms, replay, gate, finetune)
+        still()
         for one in made:
             register_(self._desk, argparse.Namespace(manifest=one, why=reason))
         id = load_manifest(made[-1]).id
@@ -96,6 +98,7 @@ class Learning:
             doubts=_doubts(made[0]),
             since_ms=since_ms,
         )
+        still()
         keep_learnt(self._sets.collection, done)
         if refused is not None:
             raise refused

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -19,12 +19,13 @@ from archive.evidence.files import Files
 from contracts.errors import VedetteError
 
 log = logging.getLogger(__name__)
-FOLDER = "collecting"
 BEAT_S = 5.0
 BEATS = 6
 """A holder may miss so many beats, half a minute, before it counts as dead."""
 Still = Callable[[], None]
 """Raises LeaseError where the lease is another's by now."""
+Work = Literal["collecting", "learning"]
+"""What one does at a time, and the folder in which that lease lies."""
 
 
 class LeaseError(VedetteError):
@@ -43,76 +44,96 @@ class _Numbered(NamedTuple):
     number: int
     held: Held | None
 
+    @property
+    def who(self) -> str:
+        return self.held.by if self.held is not None else "another"
+
+
+class _Lease(NamedTuple):
+    """The numbered files of one kind of work."""
+
+    files: Files
+    work: Work
+
+    def newest(self) -> _Numbered:
+        paths = self.files.paths(self.work)
+        if not paths:
+            return _Numbered(0, None)
+        data = self.files.read(paths[-1])
+        held = msgspec.json.decode(data, type=Held) if data is not None else None
+        return _Numbered(int(paths[-1].rpartition("/")[2].removesuffix(".json")), held)
+
+    def create(self, number: int, by: str) -> bool:
+        """Take the next number, and clear those before it away; False where another was quicker."""
+        if not self.files.create(self._path(number), msgspec.json.encode(Held(by=by))):
+            return False
+        for path in self.files.paths(self.work):
+            if path < self._path(number):
+                self.files.delete(path)
+        return True
+
+    def write(self, number: int, held: Held, what: str) -> None:
+        """Say how it stands, as long as it is still ours.
+
+        Where the bucket doesn't take it that is a warning, as what is done meanwhile has an outcome of its own.
+        """
+        try:
+            if self.newest().number == number:
+                self.files.write(self._path(number), msgspec.json.encode(held))
+        except OSError as error:
+            log.warning("the lease on %s can't be %s: %s", self.files.place(self.work), what, error)
+
+    def _path(self, number: int) -> str:
+        return f"{self.work}/{number:09}.json"
+
 
 @contextmanager
-def leased(files: Files, by: str, wait: Callable[[float], object], beat_s: float = BEAT_S) -> Iterator[Still]:
+def leased(
+    files: Files, by: str, wait: Callable[[float], object], beat_s: float = BEAT_S, work: Work = "collecting"
+) -> Iterator[Still]:
     """Hold the lease meanwhile; ask what is given before each step that another could not bear.
 
     `wait` sleeps: a lease that a killed holder left is watched for `BEATS` beats. Raises LeaseError where somebody
     renews it, or is quicker.
     """
-    before = _newest(files)
+    lease = _Lease(files, work)
+    before = lease.newest()
     if before.held is not None and not before.held.ended:
-        _watch(files, before, wait, beat_s)
+        _watch(lease, before, wait, beat_s)
     number = before.number + 1
-    if not files.create(_path(number), _encoded(Held(by=by))):
-        raise LeaseError("another began to collect at this moment")
-    for path in files.paths(FOLDER):
-        if path < _path(number):
-            files.delete(path)
+    if not lease.create(number, by):
+        raise LeaseError(f"another began {work} at this moment")
 
     def still() -> None:
-        newest = _newest(files)
+        newest = lease.newest()
         if newest.number != number:
-            raise LeaseError(f"{newest.held.by if newest.held is not None else 'another'} collects by now")
+            raise LeaseError(f"{newest.who} is {work} by now")
 
     ended = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(files, number, by, ended, beat_s), name="lease", daemon=True)
+    renewing = threading.Thread(target=_renew, args=(lease, number, by, ended, beat_s), name="lease", daemon=True)
     renewing.start()
     try:
         yield still
     finally:
         ended.set()
         renewing.join()
-        files.write(_path(number), _encoded(Held(by=by, ended=True)))
+        lease.write(number, Held(by=by, ended=True), "given back: the next one waits until it counts as dead")
 
 
-def _watch(files: Files, before: _Numbered, wait: Callable[[float], object], beat_s: float) -> None:
+def _watch(lease: _Lease, before: _Numbered, wait: Callable[[float], object], beat_s: float) -> None:
     """Return once it is known that the lease is nobody's any more; LeaseError where it is renewed meanwhile."""
     for _ in range(BEATS):
         wait(beat_s)
-        now = _newest(files)
+        now = lease.newest()
         if now.number == before.number and now.held is not None and now.held.ended:
             return
         if now != before:
-            raise LeaseError(f"{now.held.by if now.held is not None else 'another'} collects")
+            raise LeaseError(f"{now.who} is {lease.work}")
 
 
-def _renew(files: Files, number: int, by: str, ended: threading.Event, beat_s: float) -> None:
+def _renew(lease: _Lease, number: int, by: str, ended: threading.Event, beat_s: float) -> None:
     """Say that the holder lives; a beat that the bucket doesn't take is missed, as any other."""
     beat = 0
     while not ended.wait(beat_s):
         beat += 1
-        try:
-            if _newest(files).number != number:
-                return
-            files.write(_path(number), _encoded(Held(by=by, beat=beat)))
-        except OSError as error:
-            log.warning("the lease on %s can't be renewed: %s", files.place(FOLDER), error)
-
-
-def _newest(files: Files) -> _Numbered:
-    paths = files.paths(FOLDER)
-    if not paths:
-        return _Numbered(0, None)
-    data = files.read(paths[-1])
-    held = msgspec.json.decode(data, type=Held) if data is not None else None
-    return _Numbered(int(paths[-1].rpartition("/")[2].removesuffix(".json")), held)
-
-
-def _path(number: int) -> str:
-    return f"{FOLDER}/{number:09}.json"
-
-
-def _encoded(held: Held) -> bytes:
-    return msgspec.json.encode(held)
+        lease.write(number, Held(by=by, beat=beat), "renewed")

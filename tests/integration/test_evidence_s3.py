@@ -98,7 +98,7 @@ def test_the_history_in_a_bucket(tmp_path: Path, s3: S3) -> None:
 
 def test_one_collects_at_a_time_in_a_bucket(s3: S3) -> None:
     with leased(Bucket(s3), "one machine", time.sleep, beat_s=0.1) as still:
-        with pytest.raises(LeaseError, match="one machine collects"), leased(Bucket(s3), "another", time.sleep):
+        with pytest.raises(LeaseError, match="one machine is collecting"), leased(Bucket(s3), "another", time.sleep):
             pytest.fail("two of them")
         still()
     with leased(Bucket(s3), "another", lambda _: pytest.fail("the first has ended")):

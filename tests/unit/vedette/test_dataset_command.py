@@ -82,6 +82,6 @@ def test_one_at_a_time_collects(tmp_path: Path) -> None:
         "site: {name: home}\ncameras: {gate: {inputs: [{url: clip.mp4}]}}\nconsole: {enabled: false}\n"
     )
     sets = dataset.DataSets(load(config_file), config_file, state)
-    with alone(state / "archive" / dataset.LOCK, "another"), pytest.raises(SetupError, match="Another collecting"):
+    with alone(state / "archive" / "collecting.lock", "another"), pytest.raises(SetupError, match="Another collecting"):
         sets.collect(AT_MS)
     assert sets.collect(AT_MS) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from archive.collection.cleaning import found_before
 from archive.collection.items import AGAIN
+from archive.collection.lease import Held, LeaseError
 from archive.collection.store import Collection
 from archive.collection.when import last_learnt
 from archive.evidence.files import Folder
@@ -262,6 +264,34 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
     (copied,) = seen
     assert copied != collection.files.root
     assert not copied.exists()
+
+
+def test_two_machines_do_not_learn_from_one_bucket_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, capsys, in_service=BLUE)
+    config, files = tmp_path / "my.yaml", site.answers().collection.files
+    config.write_text(config.read_text().replace("learning: {", "learning: {s3: {bucket: vedette}, "))
+    monkeypatch.setattr("vedette.dataset.collection_files", lambda *_: files)
+    beats = itertools.count()
+
+    def renewed(_: float) -> None:
+        files.write("learning/000000001.json", msgspec.json.encode(Held(by="other", beat=next(beats))))
+
+    renewed(0)
+    monkeypatch.setattr("vedette.dataset.time.sleep", renewed)
+    with pytest.raises(LeaseError, match="other is learning"):
+        site.loop.learn("by hand", site.training(BOTH))
+    assert (site.trained, site.registered()) == (0, [])
+
+    def taken_over(arguments: list[str]) -> int:
+        files.write("learning/000000003.json", msgspec.json.encode(Held(by="third")))
+        return site.training(BOTH)(arguments)
+
+    files.write("learning/000000001.json", msgspec.json.encode(Held(by="other", ended=True)))
+    with pytest.raises(LeaseError, match="third is learning by now"):
+        site.loop.learn("by hand", taken_over)
+    assert "detector@2" not in site.registered()
 
 
 def test_a_version_is_cleaned_before_it_is_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
