@@ -15,12 +15,14 @@ class Category(msgspec.Struct, frozen=True):
 
 
 class Image(msgspec.Struct, frozen=True):
-    """A picture; `camera` and `complete` (all of it is labelled) are Vedette's own."""
+    """A picture; its moment and `complete` (all of it is labelled) are Vedette's own, as its collection writes them."""
 
     id: int
     file_name: str
     camera: str = ""
     complete: bool = True
+    site: str = ""
+    captured_at_ms: int = 0
 
 
 class Annotation(msgspec.Struct, frozen=True):

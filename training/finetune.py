@@ -76,9 +76,9 @@ def finetune(
 
     With a name for a `small` model one is made of the candidate, and it is that one's manifest which is returned.
 
-    No passage with one of the `frozen` pictures is trained on, nor an old picture that looks like one: they are what
-    the gate judges with. What people said later than `since_ms` is held against what the candidate sees; pictures in
-    doubt are written beside it.
+    No passage with one of the `frozen` pictures is trained on, nor an old picture that looks like one, and neither
+    blend nor thresholds are chosen by such: they are what the gate judges with. What people said later than `since_ms`
+    is held against what the candidate sees; pictures in doubt are written beside it.
 
     Raises ConfigError where recipe, model and data don't fit, ModelError where ONNX and torch disagree.
     """
@@ -165,11 +165,11 @@ def _read(
     recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: Frozen
 ) -> _Sets:
     alike = alike_in(collection, version.items)
-    sides = split(without(version.items, frozen.digests, alike), recipe.measured, alike)
+    sides = split(without(version.items, frozen.digests, alike, frozen.moments), recipe.measured, alike)
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
     replay = apart(read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels), frozen)
-    validate = read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels)
+    validate = apart(read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels), frozen)
     pictures, skipped = sum(len(one.samples) for one in site), list_skipped((*site, held, *replay, *validate), out)
     print(f"site {pictures}, measured with {len(held.samples)}; skipped {skipped}")
     told = (sample.path.stem for one in site for sample in one.samples)

@@ -1,4 +1,4 @@
-"""Old pictures that are trained on again: none that the gate judges with, and none that looks like one of them."""
+"""Old pictures that are trained on again, or chosen by: none that the gate judges with, nor one that looks like it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def judged_with(data: bytes, frozen: Frozen) -> bool:
 def apart(sets: Sequence[DataSet], frozen: Frozen) -> tuple[DataSet, ...]:
     """The sets without what the gate judges with, which is among what was skipped.
 
-    They are read without labels, so what looks alike is the same: of a fixed camera one frozen picture takes all away.
+    What looks alike is the same, whatever its labels: of a fixed camera one frozen picture takes all away.
     Raises ConfigError for a set of which nothing is left.
     """
     return tuple(_apart(one, frozen) for one in sets)

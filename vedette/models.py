@@ -192,6 +192,9 @@ def freeze_(_desk: Desk, given: argparse.Namespace) -> int:
     entry = SetEntry(name=given.annotations.stem, annotations=str(given.annotations), pictures=str(pictures))
     found = read_set(entry, Path())
     frozen = msgspec.structs.replace(entry, sha256=found.frozen.sha256)
+    if untimed := len(found.digests) - len(found.moments):
+        print(f"# {untimed} pictures say no `captured_at_ms`: what a camera showed around them may be trained on once")
+        print("# retention has taken them out of the collection")
     print(msgspec.yaml.encode({"sets": [frozen]}).decode(), end="")
     return 0
 

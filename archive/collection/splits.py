@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from archive.collection.items import Item
 
 PASSAGE_MS = 60_000
 """Pictures of a camera with no longer gap between them are of one passage: the same people in the same light."""
+
+
+class Moment(NamedTuple):
+    """Where and when a picture was taken."""
+
+    site: str
+    camera: str
+    captured_at_ms: int
 
 
 class Split(NamedTuple):
@@ -34,10 +42,31 @@ def split(items: Sequence[Item], share: float, alike: Mapping[str, str] | None =
     return Split(train, measure)
 
 
-def without(items: Sequence[Item], frozen: Collection[str], alike: Mapping[str, str] | None = None) -> list[Item]:
-    """The items of groups that hold none of the `frozen` pictures: what is judged with is never trained on."""
-    left = (group for group in groups(items, alike or {}) if not any(item.sha256 in frozen for item in group))
+def without(
+    items: Sequence[Item],
+    frozen: Collection[str],
+    alike: Mapping[str, str] | None = None,
+    moments: Mapping[str, Moment] | None = None,
+) -> list[Item]:
+    """The items of groups that hold none of the `frozen` pictures: what is judged with is never trained on.
+
+    `moments` says when frozen pictures were taken, as far as that is known: one that retention took out of the
+    collection keeps its passage all the same.
+    """
+    there = {item.sha256 for item in items}
+    gone = {name: moment for name, moment in (moments or {}).items() if name not in there}
+    sites = {item.site for item in items}
+    kept = [item for name, moment in gone.items() for item in _taken(name, moment, sites)]
+    judged = {*frozen, *gone}
+    left = (group for group in groups([*items, *kept], alike or {}) if not any(one.sha256 in judged for one in group))
     return [item for group in left for item in group]
+
+
+def _taken(name: str, moment: Moment, sites: Iterable[str]) -> Iterator[Item]:
+    """A picture that is gone, where it stood; who says no site means each."""
+    for site in [moment.site] if moment.site else sorted(sites):
+        camera, at_ms = moment.camera, moment.captured_at_ms
+        yield Item(sha256=name, width=1, height=1, site=site, camera=camera, captured_at_ms=at_ms, source="import")
 
 
 def groups(items: Iterable[Item], alike: Mapping[str, str]) -> list[list[Item]]:

@@ -21,6 +21,7 @@ from stream.vision.classifier import crop, squares
 from training.classifiers.crops import SIDE
 from training.classifiers.pictures import Labelled
 from training.classifiers.recipe import AnswersConfig, AttributeConfig, ClassifierRecipe
+from training.gate.sets import NOTHING, Frozen
 
 LEAST_GROUPS = 3
 """One to learn from, one to stop by, one to measure with."""
@@ -39,9 +40,9 @@ class Answers(NamedTuple):
 
 
 def answered(
-    recipe: ClassifierRecipe, collection: Collection, version: Version, out: Path, frozen: frozenset[str] = frozenset()
+    recipe: ClassifierRecipe, collection: Collection, version: Version, out: Path, frozen: Frozen = NOTHING
 ) -> Answers:
-    """Write the crops to `out/<value>/<picture>-<k>.png`; nothing of a passage with a `frozen` picture (SHA-256).
+    """Write the crops to `out/<value>/<picture>-<k>.png`; nothing of a passage with a `frozen` picture.
 
     All of one camera's passage, of one alert (so of its track), and of near duplicates are one group, which stays
     together. Raises ConfigError where the recipe names no attribute or labels, or there is too little to learn from.
@@ -55,7 +56,7 @@ def answered(
         raise ConfigError("answers.drawn", f"means labels that the recipe does not name: {sorted(unknown)}")
     wanted = Wanted(recipe.attribute.name, recipe.labels, recipe.attribute.boxes, answers.drawn)
     alike = alike_in(collection, version.items)
-    items = without(version.items, frozen, alike)
+    items = without(version.items, frozen.digests, alike, frozen.moments)
     found = list(shown(items, wanted, left))
     together = _together(items, alike, found)
     doubts = {picture: max(reasons.values(), default=0.0) for picture, reasons in cleaned.doubts.items()}

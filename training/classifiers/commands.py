@@ -91,7 +91,7 @@ def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, fro
     crops_folder = options.out / "crops"
     shutil.rmtree(crops_folder, ignore_errors=True)
     try:
-        found = answered(recipe, collection, version, crops_folder, frozen.digests)
+        found = answered(recipe, collection, version, crops_folder, frozen)
         for reason, count in found.left.items():
             print(f"  left out: {count}, {reason}")
         trained, pictures = _trained(recipe, options.data, found.crops, options.out, frozen)

@@ -7,7 +7,7 @@ A set is COCO's JSON, as `vedette dataset` writes it: each picture may have a `c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 
 from archive.collection.duplicates import Fingerprints, fingerprint
 from archive.collection.seeing import decoded
+from archive.collection.splits import Moment
 from contracts.errors import ConfigError
 from training.coco import Coco
 from training.gate.judge import FrozenSet, Limits
@@ -44,20 +45,24 @@ class GateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class GateSet:
     """A set as it is on the disk, with the hash of all that is in it; `files` are the pictures', in their order.
 
-    `digests` are the SHA-256 of all its pictures.
+    `digests` are the SHA-256 of all its pictures, `moments` says when those of cameras were taken.
     """
 
     frozen: FrozenSet
     pictures: tuple[Picture, ...]
     files: tuple[Path, ...]
     digests: frozenset[str]
+    moments: Mapping[str, Moment]
 
 
 class Frozen(NamedTuple):
-    """The pictures that the gate judges with: their SHA-256, and how they look (see archive/collection)."""
+    """The pictures that the gate judges with: their SHA-256, how they look (see archive/collection), when they were
+    taken where their set says so.
+    """
 
     digests: frozenset[str] = frozenset()
     prints: Fingerprints = np.zeros(0, np.uint64)
+    moments: Mapping[str, Moment] = {}
 
 
 NOTHING = Frozen()
@@ -92,7 +97,9 @@ def frozen_pictures(file: Path) -> Frozen:
     sets = read_sets(read_config(file), file.parent)
     pictures = (decoded(path.read_bytes()) for one in sets for path in one.files)
     prints = [fingerprint(picture) for picture in pictures if picture is not None]
-    return Frozen(frozenset(name for one in sets for name in one.digests), np.array(prints, np.uint64))
+    digests = frozenset(name for one in sets for name in one.digests)
+    moments = {name: moment for one in sets for name, moment in one.moments.items()}
+    return Frozen(digests, np.array(prints, np.uint64), moments)
 
 
 def read_set(entry: SetEntry, folder: Path) -> GateSet:
@@ -118,6 +125,11 @@ def read_set(entry: SetEntry, folder: Path) -> GateSet:
         tuple(pictures[n] for n in kept),
         tuple(files[n] for n in kept),
         frozenset(one.hexdigest() for one in digests),
+        {
+            one.hexdigest(): Moment(image.site, image.camera, image.captured_at_ms)
+            for one, image in zip(digests, coco.images, strict=True)
+            if image.captured_at_ms
+        },
     )
 
 

@@ -21,9 +21,10 @@ from tests.collection_tools import box, item
 from tests.training_tools import in_service, stopped_in_step, tiny_tuning
 from training.blends import Tried, answers_met, chosen, known_ap50
 from training.collected import collected, site_sets
-from training.dataset import Sample, read_sets
+from training.dataset import Sample
 from training.evaluate import Found, SetResult
 from training.finetune import FinetuneRecipe, Measured, branched, finetune
+from training.gate.sets import Frozen
 from training.network import DetectorNet, load_exported
 from training.recipe import DetectorRecipe
 from training.replay import digests
@@ -60,7 +61,8 @@ def tuning(recipe: DetectorRecipe) -> FinetuneRecipe:
 def test_a_candidate_says_where_it_comes_from(
     tuning: FinetuneRecipe, parent: Path, site: tuple[Collection, Version], squares: Path, tmp_path: Path
 ) -> None:
-    written = finetune(tuning, parent, *site, squares, tmp_path / "out")
+    (judged,) = digests([squares / "pictures" / "3.png"])
+    written = finetune(tuning, parent, *site, squares, tmp_path / "out", Frozen(frozenset({judged})))
     made, before = load_manifest(written), load_manifest(parent)
     model_bytes(made, written.parent)
     assert made.lineage is not None
@@ -71,8 +73,10 @@ def test_a_candidate_says_where_it_comes_from(
     assert report.site_pictures + report.measured_pictures == 6
     learnt = set(written.with_suffix(".learnt").read_text().split())
     assert len(learnt & {one.sha256 for one in site[1].items}) == report.site_pictures
-    replayed = read_sets(tuning.sets, ("train",), squares, tmp_path / "out" / "cache", tuning.channels)
-    assert learnt > set(digests(sample.path for one in replayed for sample in one.samples))
+    replayed = set(digests((squares / "pictures").iterdir()))
+    assert learnt & replayed == replayed - {judged}
+    skipped = msgspec.json.decode((tmp_path / "out" / "skipped.json").read_bytes())
+    assert set(skipped) == {"squares/3.png", "validate/3.png"}, "nor is anything chosen by what the gate judges with"
     assert not (tmp_path / "out" / "pictures").exists(), "retention knows nothing of a copy"
 
 

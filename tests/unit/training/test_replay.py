@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from archive.collection.splits import Moment
+from archive.collection.store import Collection
+from archive.evidence.files import Folder
 from contracts.errors import ConfigError
+from tests.builders import jpeg_of
+from tests.collection_tools import box, item
 from tests.gate_tools import bright_set
 from training.dataset import DataSet, read_picture, read_set
 from training.gate.sets import NOTHING, Frozen, SetEntry, frozen_pictures
@@ -26,6 +31,19 @@ def frozen(tmp_path: Path) -> Frozen:
     file = tmp_path / "gate.yaml"
     file.write_text(json.dumps({"sets": [{"name": "bright", "annotations": "set.json", "sha256": sha256}]}))
     return frozen_pictures(file)
+
+
+def test_a_set_out_of_the_collection_says_when_its_pictures_were_taken(tmp_path: Path) -> None:
+    collection = Collection(Folder(tmp_path))
+    name = collection.keep_picture(jpeg_of(other()))
+    about = collection.commit([item(name, 7, box(kind="confirmed"), complete=True, width=320, height=240)], 0)
+    collection.forget_picture(name)  # by retention; the set has a copy
+    cv2.imwrite(str(tmp_path / "copy.jpg"), other())
+    coco = json.loads((tmp_path / "versions" / about.id / "annotations.json").read_text())
+    coco["images"][0]["file_name"] = "copy.jpg"
+    (tmp_path / "set.json").write_text(json.dumps(coco))
+    found = frozen_set(SetEntry(name="site", annotations="set.json"), tmp_path)
+    assert found.moments == dict.fromkeys(found.digests, Moment("home", "gate", 7))
 
 
 def replayed(folder: Path, *pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> DataSet:

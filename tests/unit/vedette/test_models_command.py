@@ -96,8 +96,9 @@ def test_the_gate_s_word_is_kept_and_ends_the_command(
     bright_set(tmp_path)
     capsys.readouterr()
     assert main(["models", "freeze", str(tmp_path / "set.json"), *site]) == 0
-    gate = tmp_path / "gate.yaml"
-    gate.write_text(capsys.readouterr().out + "limits: {resamples: 50, slowdown: 10}\n")
+    gate, said = tmp_path / "gate.yaml", capsys.readouterr().out
+    assert said.startswith("# 24 pictures say no `captured_at_ms`")
+    gate.write_text(said + "limits: {resamples: 50, slowdown: 10}\n")
     main(["models", "register", str(made(tmp_path, "2", label_map={"blue": "blue"})), *site])
     main(["models", "register", str(made(tmp_path, "3", label_map={"blue": "blue", "red": "red"})), *site])
     assert main(["models", "gate", "detector@2", "--sets", str(gate), *site]) == 3

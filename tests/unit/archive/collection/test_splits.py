@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archive.collection.splits import PASSAGE_MS, groups, split, without
+from archive.collection.splits import PASSAGE_MS, Moment, groups, split, without
 from tests.collection_tools import item
 from tests.evidence_tools import AT_MS
 
@@ -45,3 +45,20 @@ def test_something_is_always_trained_on() -> None:
 def test_a_passage_of_a_frozen_picture_is_not_trained_on() -> None:
     left = without(PASSAGES, {"3-1"})
     assert {one.sha256 for one in PASSAGES} - {one.sha256 for one in left} == {"3-0", "3-1", "3-2"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [
+        (Moment("home", "gate", AT_MS + 50_000), {"far"}),
+        (Moment("", "gate", AT_MS + 50_000), {"far"}),
+        (Moment("home", "door", AT_MS + 50_000), {"before", "after", "far"}),
+        (Moment("other", "gate", AT_MS + 50_000), {"before", "after", "far"}),
+        (Moment("home", "gate", AT_MS - 9 * PASSAGE_MS), {"before", "after", "far"}),
+    ],
+    ids=["its passage", "no site named", "another camera", "another site", "another time"],
+)
+def test_a_frozen_picture_that_retention_took_keeps_its_passage(moment: Moment, left: set[str]) -> None:
+    """The two beside it are further from each other than pictures of a passage, but not from it."""
+    items = [item("before"), item("after", AT_MS + 100_000), item("far", AT_MS + 9 * PASSAGE_MS)]
+    assert {one.sha256 for one in without(items, {"gone"}, {}, {"gone": moment})} == left

@@ -26,6 +26,7 @@ from training.classifiers.answers import Answers, answered, enough
 from training.classifiers.pictures import Labelled, read_pictures
 from training.classifiers.recipe import AnswersConfig, AttributeConfig, ClassifierRecipe, NetworkConfig
 from training.classifiers.train import shares_of
+from training.gate.sets import Frozen
 
 from .conftest import answer
 
@@ -40,7 +41,7 @@ RECIPE = ClassifierRecipe(
 
 
 def of(site: Collection, out: Path, recipe: ClassifierRecipe = RECIPE, frozen: frozenset[str] = frozenset()) -> Answers:
-    return answered(recipe, site, site.load(), out, frozen)
+    return answered(recipe, site, site.load(), out, Frozen(frozen))
 
 
 def test_crops_are_what_the_stream_cuts(answered_site: Collection, tmp_path: Path) -> None:
@@ -164,11 +165,16 @@ threads: 1
 """
 
 
-def test_one_command_makes_a_model_of_answers_and_leaves_no_crop(answered_site: Collection, tmp_path: Path) -> None:
+def test_one_command_makes_a_model_of_answers_and_leaves_no_crop(
+    answered_site: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed, replaced = list[str](), Path.replace
+    monkeypatch.setattr(Path, "replace", lambda path, to: (placed.append(to.name), replaced(path, to))[1])
     (tmp_path / "recipe.yaml").write_text(TEXT)
     out = tmp_path / "out"
     told = ["--config", str(tmp_path / "recipe.yaml"), "--data", str(tmp_path), "--out", str(out)]
     assert main(["train", "classifier", *told, "--collection", str(tmp_path / "collection")]) == 0
+    assert placed[-1] == "form.json", "killed before, it is no model whose pictures nobody knows"
     manifest = load_manifest(out / "form.json")
     assert manifest.lineage is not None
     about, items = answered_site.load()
