@@ -33,6 +33,7 @@ from training.gate.run import run
 from training.gate.sets import SetEntry, read_set
 from vault import MODELS_VARIABLE, SiteKey
 from vedette.errors import RefusedError
+from vedette.larger import larger_than
 from vedette.local import manifest_of, running_bootstrap
 
 TOLD_S = 10.0
@@ -173,7 +174,8 @@ def gate_(desk: Desk, given: argparse.Namespace) -> int:
     if not against:
         raise VedetteError(f"{desk.site} has nothing in service that {given.id} could be held against: --against ID")
     before = desk.registry.fetch(against, desk.cache)
-    report = run((manifest, folder), before, given.sets, desk.registry.learnt(given.id))
+    larger = larger_than(desk.registry, given.id, against, desk.cache)
+    report = run((manifest, folder), before, given.sets, desk.registry.learnt(given.id), larger)
     text = markdown(report)
     kept = msgspec.json.format(msgspec.json.encode(report)), text.encode()
     decision = desk.registry.gated(

@@ -24,8 +24,6 @@ from contracts.manifest import LEARNT, ModelManifest, Task, files_of, load_manif
 from vault import PublicKey, Signer
 
 MANIFEST, CARD, LOG = "manifest.json", "card.md", "_log"
-BESIDE = {".md": CARD, ".learnt": LEARNT}
-"""What may lie beside a manifest under its name, and as what it is kept: see `register`."""
 CHANGED_WHILE_RUNNING: tuple[Task, ...] = ("detector", "classifier")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}")
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -71,8 +69,9 @@ class Registry:
         """Keep a version, signed: the manifest, the files that it names, and what lies beside it: the card (`NAME.md`)
         and the SHA-256 of each picture that it was trained on, one a line (`NAME.learnt`).
 
-        Once more changes nothing, and completes what a kill left. Raises RegistryError where another model has this
-        name and version, ModelError where the file isn't what the manifest says.
+        Once more changes nothing, and completes what a kill left. Of two that register another model each under one
+        name and version the first one's is whole. Raises RegistryError for the other, ModelError where the file isn't
+        what the manifest says.
         """
         given = load_manifest(manifest_file)
         name, version = _parts(given.id)
@@ -83,14 +82,15 @@ class Registry:
         folder = f"{name}/{version}"
         for file, content in zip(files_of(kept), data, strict=True):
             self.files.create(f"{folder}/{file}", content)
-        for ending, kept_as in BESIDE.items():
-            beside = manifest_file.with_suffix(ending)
-            if beside.is_file() and self._manifest(given.id) is None:
-                self.files.write(f"{folder}/{kept_as}", beside.read_bytes())
+        learnt, card = (_beside(manifest_file, ending) for ending in (".learnt", ".md"))
+        if learnt is not None:
+            self.files.create(f"{folder}/{_learnt_file(kept)}", learnt)
         self.files.create(f"{folder}/{MANIFEST}", _encoder.encode(kept))
         there = self.manifest(given.id)
         if replace(there, signature=None) != replace(kept, signature=None):
             raise RegistryError(f"{given.id} is in the registry already, as another model: give it another version")
+        if card is not None:
+            self.files.create(f"{folder}/{CARD}", card)
         if not any(one.kind == "registered" and one.model == given.id for one in self.decisions()):
             self._append(lambda number: self._decision(number, there, "registered", by, why))
         return there
@@ -136,10 +136,10 @@ class Registry:
 
         Raises ModelError where the list is not the one that the manifest names, and with it signs.
         """
-        path = "/".join((*_parts(id), LEARNT))
-        data, lineage = self.files.read(path) or b"", self.manifest(id).lineage
-        named = [one.sha256 for one in (lineage.data if lineage is not None else ()) if one.name == LEARNT]
-        if named and named != [hashlib.sha256(data).hexdigest()]:
+        folder, manifest = "/".join(_parts(id)), self.manifest(id)
+        path = f"{folder}/{_learnt_file(manifest)}"
+        data = self.files.read(path) or self.files.read(f"{folder}/{LEARNT}") or b""  # as earlier versions kept it
+        if _learnt_sha256(manifest) not in ("", hashlib.sha256(data).hexdigest()):
             raise ModelError(f"{id}: {self.files.place(path)} is not the list that the manifest names")
         return frozenset(data.decode(errors="replace").split())
 
@@ -346,6 +346,24 @@ def _by_content(given: ModelManifest) -> ModelManifest:
     if calibration is not None and calibration.cohort:
         calibration = replace(calibration, cohort=names[calibration.cohort])
     return replace(given, file=names[given.file], calibration=calibration)
+
+
+def _beside(manifest_file: Path, ending: str) -> bytes | None:
+    """What lies beside a manifest under its name, None where nothing does."""
+    beside = manifest_file.with_suffix(ending)
+    return beside.read_bytes() if beside.is_file() else None
+
+
+def _learnt_sha256(manifest: ModelManifest) -> str:
+    """The hash of the list of pictures that a version learnt, empty where its lineage names none."""
+    data = manifest.lineage.data if manifest.lineage is not None else ()
+    return next((one.sha256 for one in data if one.name == LEARNT), "")
+
+
+def _learnt_file(manifest: ModelManifest) -> str:
+    """Named after what is in it, as the model's files are."""
+    sha256 = _learnt_sha256(manifest)
+    return f"{sha256[:12]}-{LEARNT}" if sha256 else LEARNT
 
 
 def _whole(manifest: ModelManifest, folder: Path) -> bool:

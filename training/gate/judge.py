@@ -93,6 +93,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
 
 
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """How a candidate that is only smaller does against a larger `model` that it, or one before it, comes after."""
+
+    model: str
+    overall: Figures
+
+
 class FrozenSet(msgspec.Struct, frozen=True, kw_only=True):
     """A set by its hash."""
 
@@ -104,7 +111,8 @@ class FrozenSet(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate says: `refusals` is empty where the candidate is let through.
 
-    `smaller` says by how much it is smaller or faster, where that is enough for it to need no better figures.
+    `smaller` says by how much it is smaller or faster, where that is enough for it to need no better figures; `bounds`
+    are of those larger ones that it was then held against, too.
     """
 
     candidate: str
@@ -120,6 +128,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ms: tuple[float, float] = (0.0, 0.0)
     size_bytes: tuple[int, int] = (0, 0)
     smaller: str = ""
+    bounds: tuple[Bound, ...] = ()
+
+    @property
+    def only_smaller(self) -> bool:
+        """Whether it is not surely better than what it would replace, but smaller or faster."""
+        return bool(self.smaller) and self.overall is not None and self.overall.low <= 0
 
     @property
     def passed(self) -> bool:
@@ -133,24 +147,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             return "; ".join(reason.text for reason in self.refusals)
         assert self.overall is not None
         said = f"AP50 {self.overall.before:.3f} -> {self.overall.after:.3f}, no camera and class lost"
-        return f"{said}; {self.smaller}" if self.smaller else said
+        bounds = (f"against {one.model} {one.overall.before:.3f} -> {one.overall.after:.3f}" for one in self.bounds)
+        return "; ".join((said, *filter(None, (self.smaller,)), *bounds))
 
 
 def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence[FrozenSet], limits: Limits) -> Report:
     """Hold a candidate (`after`) against the model in service (`before`)."""
-    labels = sorted({label for picture in pictures for label in picture.truth.labels})
-    weights = resampled([picture.camera for picture in pictures], limits.resamples, SEED)
-    matches = [{label: match(pictures, seen.boxes, label) for label in labels} for seen in (before, after)]
-    found = _Comparison(pictures, (matches[0], matches[1]), weights, limits.confidence)
-    overall = found.over_labels(_precision, _precision)
+    found = _compared(pictures, before, after, limits)
+    overall, places = found.over_labels(_precision, _precision), found.places()
     at_thresholds = found.over_labels(_f1_of(before), _f1_of(after))
-    places = tuple(found.place(camera, label) for camera in ("", *found.cameras) for label in labels)
-    places = tuple(one for one in places if one.boxes)
-    errors = tuple(calibration_error(list(side.values())) for side in matches)
+    errors = tuple(calibration_error(list(side.values())) for side in found.matches)
     lost = [_lost(one, limits) for one in places]
-    smaller = _smaller(before, after, weights, limits)
+    smaller = _smaller(before, after, found.weights, limits)
     refusals = (
-        *(_worse(overall, smaller, limits) if smaller else _not_better(overall)),
+        *(_worse(overall, smaller, "", limits) if smaller else _not_better(overall)),
         *(reason for kind, reason in filter(None, lost) if kind == "lost"),
         *_thresholds(at_thresholds, limits),
         *_calibration(errors[0], errors[1], limits),
@@ -171,6 +181,23 @@ def judge(pictures: Sequence[Picture], before: Seen, after: Seen, sets: Sequence
         size_bytes=(before.size_bytes, after.size_bytes),
         smaller=smaller,
     )
+
+
+def bounded(
+    pictures: Sequence[Picture], larger: Sequence[Seen], after: Seen, smaller: str, limits: Limits
+) -> tuple[tuple[Bound, ...], tuple[Reason, ...]]:
+    """Hold a candidate that is only smaller against `larger` ones, so that what each step may cost doesn't add up.
+
+    Returns how it does, and what speaks against it: all of them refuse it.
+    """
+    bounds, reasons = list[Bound](), list[Reason]()
+    for one in larger:
+        found, than = _compared(pictures, one, after, limits), f", against {one.model}"
+        bounds.append(Bound(model=one.model, overall=found.over_labels(_precision, _precision)))
+        reasons += _worse(bounds[-1].overall, smaller, than, limits)
+        lost = filter(None, (_lost(place, limits) for place in found.places()))
+        reasons += [msgspec.structs.replace(why, text=f"{why.text}{than}") for kind, why in lost if kind == "lost"]
+    return tuple(bounds), tuple(reasons)
 
 
 def refused(candidate: str, against: str, sets: Sequence[FrozenSet], limits: Limits, *reasons: Reason) -> Report:
@@ -217,6 +244,11 @@ class _Comparison:
         both = mean(first, of_before), mean(second, of_after)
         return _figures("", "", boxes, change(*both, self.weights, self.confidence))
 
+    def places(self) -> tuple[Figures, ...]:
+        """AP50 of each label that there is, at all cameras and at each."""
+        found = (self.place(camera, label) for camera in ("", *self.cameras) for label in self.matches[0])
+        return tuple(one for one in found if one.boxes)
+
     def place(self, camera: str, label: str) -> Figures:
         """AP50 of one label at one camera (empty: at all)."""
         own = np.array([camera in ("", picture.camera) for picture in self.pictures])
@@ -229,6 +261,13 @@ class _Comparison:
             return lambda row: average_precision(one, row * own)
 
         return _figures(camera, label, boxes, change(of(first), of(second), self.weights, self.confidence))
+
+
+def _compared(pictures: Sequence[Picture], before: Seen, after: Seen, limits: Limits) -> _Comparison:
+    labels = sorted({label for picture in pictures for label in picture.truth.labels})
+    weights = resampled([picture.camera for picture in pictures], limits.resamples, SEED)
+    first, second = ({label: match(pictures, seen.boxes, label) for label in labels} for seen in (before, after))
+    return _Comparison(pictures, (first, second), weights, limits.confidence)
 
 
 def _figures(camera: str, label: str, boxes: int, found: Change) -> Figures:
@@ -273,14 +312,14 @@ def _times_as_long(before: Seen, after: Seen, row: Floats) -> float:
     return float(np.median(after.times_ms[drawn]) / np.median(before.times_ms[drawn]))
 
 
-def _worse(overall: Figures, smaller: str, limits: Limits) -> tuple[Reason, ...]:
+def _worse(overall: Figures, smaller: str, than: str, limits: Limits) -> tuple[Reason, ...]:
     """For who is smaller it is enough not to be worse: non-inferiority, by the bound that holds with confidence."""
     if overall.low > -limits.tolerance:
         return ()
     bounds = f"{overall.low:+.3f} to {overall.high:+.3f}"
     text = (
         f"{smaller}, but not surely as good to {limits.tolerance:g} over all: "
-        f"AP50 {overall.before:.3f} -> {overall.after:.3f} ({bounds})"
+        f"AP50 {overall.before:.3f} -> {overall.after:.3f} ({bounds}){than}"
     )
     return (Reason(of="overall", text=text),)
 

@@ -1,4 +1,4 @@
-"""Both models see the same pictures, in turn and as the stream would, so that their times can be compared."""
+"""Models see the same pictures, in turn and as the stream would, so that their times can be compared."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ Model = tuple[ModelManifest, Path]
 Sees = Callable[[bytes, Boxes], Boxes]
 
 
-def see(models: tuple[Model, Model], pictures: Sequence[Picture], files: Sequence[Path]) -> tuple[Seen, Seen]:
-    """What both models see in pictures, whose JPEGs are `files`.
+def see(models: Sequence[Model], pictures: Sequence[Picture], files: Sequence[Path]) -> list[Seen]:
+    """What each model sees in pictures, whose JPEGs are `files`.
 
     A classifier looks at the boxes of the truth, and each of its labels is a box found there, as certain as it is.
     Raises ModelError where a model can't be opened, ConfigError for a file that is no JPEG.
     """
     opened = [_opened(manifest, folder) for manifest, folder in models]
-    boxes: tuple[list[Boxes], list[Boxes]] = ([], [])
-    times: tuple[list[float], list[float]] = ([], [])
+    boxes: list[list[Boxes]] = [[] for _ in models]
+    times: list[list[float]] = [[] for _ in models]
     for number, (picture, file) in enumerate(zip(pictures, files, strict=True)):
         jpeg = _jpeg(file)
-        for side in (0, 1) if number % 2 else (1, 0):  # neither always finds the caches warm
+        for side in range(len(models))[:: 1 if number % 2 else -1]:  # neither always finds the caches warm
             began = time.perf_counter()
             boxes[side].append(opened[side](jpeg, picture.truth))
             times[side].append(1000 * (time.perf_counter() - began))
-    first, second = (
+    return [
         Seen(manifest.id, tuple(boxes[side]), np.array(times[side]), manifest.thresholds, _size_bytes(manifest, folder))
         for side, (manifest, folder) in enumerate(models)
-    )
-    return first, second
+    ]
 
 
 def _size_bytes(manifest: ModelManifest, folder: Path) -> int:

@@ -18,6 +18,7 @@ def markdown(report: Report) -> str:
     parts += ["", *(_sets(report)), ""]
     if report.overall is not None and report.at_thresholds is not None:
         rows = [("AP50, mean of classes", report.overall), ("F1 at its own thresholds", report.at_thresholds)]
+        rows += [(f"AP50 against {one.model}, which is larger", one.overall) for one in report.bounds]
         parts += _table("figure", rows)
         parts += _table("AP50 of", [(_name(one), one) for one in report.places])
         parts += [
@@ -31,7 +32,8 @@ def markdown(report: Report) -> str:
         f"Allowed: {limits.tolerance:g} less AP50 or F1 (each bound with {limits.confidence:.0%} confidence, by "
         f"{limits.resamples} resamples of the pictures), {limits.calibration:g} more calibration error, "
         f"{limits.slowdown:g} times the time (with {limits.smaller:.0%} less time or size it need not be better, but "
-        f"surely no worse), {limits.contradicted:.0%} of people's new words contradicted."
+        "surely no worse, nor than the larger ones that it comes from or that smaller ones have replaced), "
+        f"{limits.contradicted:.0%} of people's new words contradicted."
     )
     return "\n".join(parts) + "\n"
 

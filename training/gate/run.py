@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from contracts.manifest import ModelManifest
-from training.gate.judge import Reason, Report, judge, refused
+from training.gate.judge import Reason, Report, bounded, judge, refused
 from training.gate.predict import Model, see
 from training.gate.sets import GateSet, read_config, read_sets
 from training.gate.words import contradicted
 
 
-def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[str] = frozenset()) -> Report:
+class Larger(NamedTuple):
+    """What a candidate that is only smaller is held against beside the model in service.
+
+    The models that it was made smaller from, and those that smaller ones have replaced until now; `lacking` are ids of
+    such that nobody has any more.
+    """
+
+    models: tuple[Model, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+NONE = Larger()
+
+
+def run(
+    candidate: Model,
+    against: Model,
+    config_file: Path,
+    learnt: frozenset[str] = frozenset(),
+    larger: Larger = NONE,
+) -> Report:
     """Hold a candidate against the model in service on the sets that `config_file` lists.
 
     `learnt` are the SHA-256 of the pictures that it was trained on, as far as that is known.
@@ -26,8 +47,16 @@ def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[s
     if (reason := _trained_on(candidate[0], learnt, sets)) is not None:
         return refused(candidate[0].id, against[0].id, frozen, config.limits, reason)
     pictures = [picture for one in sets for picture in one.pictures]
-    before, after = see((against, candidate), pictures, [file for one in sets for file in one.files])
+    files = [file for one in sets for file in one.files]
+    before, after = see((against, candidate), pictures, files)
     report = judge(pictures, before, after, frozen, config.limits)
+    if report.only_smaller:
+        others = [one for one in larger.models if one[0].id not in (before.model, after.model)]
+        bounds, reasons = bounded(
+            pictures, see(others, pictures, files) if others else (), after, report.smaller, config.limits
+        )
+        refusals = (*report.refusals, *reasons, *map(_lacks, larger.lacking))
+        report = msgspec.structs.replace(report, bounds=bounds, refusals=refusals)
     lineage = candidate[0].lineage
     told = list(contradicted(lineage.words if lineage is not None else (), config.limits))
     return msgspec.structs.replace(
@@ -35,6 +64,11 @@ def run(candidate: Model, against: Model, config_file: Path, learnt: frozenset[s
         refusals=(*report.refusals, *(reason for refuses, reason in told if refuses)),
         doubts=(*report.doubts, *(reason for refuses, reason in told if not refuses)),
     )
+
+
+def _lacks(id: str) -> Reason:
+    text = f"it is no better but smaller, and {id}, which it was made from, is not in the registry to be held against"
+    return Reason(of="overall", text=text)
 
 
 def _trained_on(candidate: ModelManifest, learnt: frozenset[str], sets: tuple[GateSet, ...]) -> Reason | None:

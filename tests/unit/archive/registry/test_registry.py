@@ -62,6 +62,34 @@ def test_another_model_can_not_take_a_version_that_is_there(registry: Registry, 
     assert opened(tmp_path).verify("detector@2") == first
 
 
+def test_of_two_that_register_at_once_the_first_one_s_is_whole_and_the_other_is_told(tmp_path: Path) -> None:
+    """The first one is through at the moment at which the other would name its own model."""
+
+    def trained(folder: Path, pictures: str) -> Path:
+        learnt = DataReference(name=LEARNT, sha256=hashlib.sha256(pictures.encode()).hexdigest())
+        file = made(folder, "2", lineage=Lineage(data=(learnt,)))
+        file.with_suffix(".learnt").write_text(pictures)
+        file.with_suffix(".md").write_text(f"# {pictures}")
+        return file
+
+    first, other = trained(tmp_path / "one", "a b"), trained(tmp_path / "another", "c")
+
+    class Later(Folder):
+        """Where somebody else is quicker."""
+
+        def create(self, path: str, data: bytes) -> bool:
+            if path.endswith("manifest.json"):
+                opened(tmp_path).register(first, by="bea")
+            return super().create(path, data)
+
+    key = signing_key({}, tmp_path / "signing.key")
+    with pytest.raises(RegistryError, match="detector@2 is in the registry already, as another model"):
+        Registry(Later(tmp_path / "registry"), [key.public], lambda: AT_MS, key).register(other, by="ida")
+    registry = opened(tmp_path)
+    assert (registry.learnt("detector@2"), registry.card("detector@2")) == ({"a", "b"}, "# a b")
+    assert [one.by for one in registry.decisions()] == ["bea"]
+
+
 @pytest.mark.parametrize("id", ["detector", "../x@1", "a/b@1", "_log@1", "detector@..", "detector@"])
 def test_what_is_no_id_reaches_no_file(registry: Registry, id: str) -> None:
     with pytest.raises(RegistryError, match="no model's id"):
@@ -94,7 +122,10 @@ def test_a_list_of_learnt_pictures_that_was_changed_is_no_list(registry: Registr
     lineage = Lineage(data=(DataReference(name=LEARNT, sha256=digest),))
     registry.register(made(tmp_path, "2", lineage=lineage), by="bea")
     assert registry.learnt("detector@2") == {"0" * 64, "1" * 64}
-    (tmp_path / "registry/detector/2" / LEARNT).write_text("")
+    (kept,) = (tmp_path / "registry/detector/2").glob(f"*{LEARNT}")
+    kept.rename(kept.with_name(LEARNT))
+    assert len(registry.learnt("detector@2")) == 2, "as earlier versions kept it"
+    kept.with_name(LEARNT).write_text("")
     with pytest.raises(ModelError, match="is not the list that the manifest names"):
         registry.learnt("detector@2")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 from tests.gate_tools import CAMERAS, LABELS, scene, seen
-from training.gate.judge import FrozenSet, Limits, Report, judge
+from training.gate.judge import FrozenSet, Limits, Report, bounded, judge
 from training.gate.measure import (
     Boxes,
     average_precision,
@@ -65,7 +66,7 @@ def test_a_poisoned_candidate_is_refused_by_name() -> None:
         ({"recall": 0.7, "seed": 1}, "overall"),  # the same model
         ({"certainty": 0.55}, "calibration"),
         ({"thresholds": {"default": 0.995}}, "thresholds"),
-        ({"ms": 13.0}, "speed"),
+        ({"ms": 17.0}, "speed"),
     ],
     ids=["not better", "scores mean less", "a threshold that hides all", "slow"],
 )
@@ -96,13 +97,31 @@ def test_who_is_smaller_or_faster_and_as_good_goes_through(changes: dict[str, ob
         ({"recall": 0.6, "size_bytes": 500}, {"overall", "place", "thresholds"}),
         ({"recall": 0.7, "seed": 2, "size_bytes": 500}, {"overall"}),
         ({"blind": ("hall", "car"), "size_bytes": 500}, {"place"}),
-        ({"recall": 0.7, "seed": 1, "size_bytes": 500, "ms": 13.0}, {"speed"}),
+        ({"recall": 0.7, "seed": 1, "size_bytes": 500, "ms": 17.0}, {"speed"}),
     ],
     ids=["hardly smaller", "smaller and worse", "as good, but not surely", "a class lost for it", "smaller but slow"],
 )
 def test_who_is_smaller_is_judged_all_the_same(changes: dict[str, object], of: set[str]) -> None:
     report = verdict(**changes)
     assert {one.of for one in report.refusals} == of, report.why
+
+
+@pytest.mark.parametrize(
+    ("recall", "refused"),
+    [(0.7, set()), (0.8, {("overall", "")})],
+    ids=["as good as all of them", "they saw more"],
+)
+def test_who_is_only_smaller_is_held_against_what_it_comes_from(recall: float, refused: set[tuple[str, str]]) -> None:
+    after = seen(PICTURES, "detector@2-small", recall=0.7, seed=1, size_bytes=500)
+    larger = [replace(after, model="detector@2"), seen(PICTURES, "detector@1", recall=recall, seed=1)]
+    bounds, reasons = bounded(PICTURES, larger, after, "0.50 times the size", LIMITS)
+    assert [one.model for one in bounds] == ["detector@2", "detector@1"]
+    assert bounds[0].overall.before == bounds[0].overall.after
+    assert {(one.of, one.camera) for one in reasons if one.of == "overall"} == refused
+    assert all(one.text.endswith(", against detector@1") for one in reasons)
+    report = msgspec.structs.replace(verdict(recall=0.7, seed=1, size_bytes=500), bounds=bounds)
+    assert "AP50 against detector@1, which is larger" in markdown(report)
+    assert f"against detector@1 {bounds[1].overall.before:.3f} -> " in report.why
 
 
 def test_only_times_that_are_surely_shorter_count() -> None:

@@ -13,7 +13,7 @@ from contracts.manifest import DataReference, Lineage, Words
 from tests.builders import DATA, manifest_of, shade_manifest
 from tests.gate_tools import bright_set
 from training.gate.predict import Model
-from training.gate.run import run
+from training.gate.run import Larger, run
 from training.gate.sets import SetEntry, read_config, read_set
 
 
@@ -104,6 +104,31 @@ def test_words_that_are_few_at_each_camera_are_counted_at_all(gate: Path) -> Non
     assert refused == ""
     assert "red at all cameras: 6 of 12 new answers" in why
     assert "(by 2 people, 4 of it by one of them)" in why
+
+
+def test_a_smaller_one_is_held_against_what_it_comes_from_too(gate: Path) -> None:
+    """It sees what the one in service sees, but no green box, which an earlier one saw."""
+    large = {"name": "detector", "embedding": 3}
+    in_service = manifest_of(DATA / "bright_looks.onnx", version="2", **large, **BLIND), DATA
+    earlier = manifest_of(DATA / "bright_looks.onnx", version="1", **large), DATA
+    candidate = model("3", **BLIND)
+    report = run(candidate, in_service, gate)
+    assert report.passed, report.why
+    assert (report.only_smaller, report.bounds) == (True, ())
+    report = run(candidate, in_service, gate, larger=Larger((in_service, earlier)))
+    assert [one.model for one in report.bounds] == ["detector@1"]
+    assert {(one.camera, one.label) for one in report.refusals if one.of == "place"} == {
+        (camera, "green") for camera in ("", "gate", "hall")
+    }
+    assert "not surely as good to 0.02 over all: AP50 1.000 -> 0.667" in report.why
+    assert report.why.count("against detector@1") == 4
+    report = run(candidate, in_service, gate, larger=Larger(lacking=("detector@0",)))
+    assert "detector@0, which it was made from, is not in the registry" in report.why
+
+
+def test_who_is_better_is_held_against_none_of_them(gate: Path) -> None:
+    report = run(model("2"), model("1", **BLIND), gate, larger=Larger(lacking=("detector@0",)))
+    assert report.passed, report.why
 
 
 @pytest.mark.parametrize("changed", ["0.jpg", "set.json"])
