@@ -12,13 +12,14 @@ from bus.errors import BusError
 from bus.follower import Follower
 from contracts import topics
 from contracts.codec import decode
+from contracts.decoding import msgpack_decoder
 from contracts.naming import mention
 from contracts.people import GalleryChange, PersonSecret, RemovedPerson, SetPerson
 from vault import MasterKey, VaultError, opened
 
 log = logging.getLogger(__name__)
 
-_SECRET = msgspec.msgpack.Decoder(PersonSecret)
+_SECRET = msgpack_decoder(PersonSecret)
 
 
 class GalleryNames:

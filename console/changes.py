@@ -33,6 +33,7 @@ from contracts.controls import (
     SetZone,
     StopCamera,
 )
+from contracts.decoding import convert
 from contracts.errors import ConfigError, VedetteError
 from contracts.slots import slots
 
@@ -362,7 +363,7 @@ def _check_name(key: ObjectKey) -> None:
         return
     name = key.camera if key.kind == "camera" else key.name
     try:
-        msgspec.convert(name, Name)
+        convert(name, Name)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{key.kind}s.{name[:80]}", "a name has a-z, 0-9, - and _ only, up to 64") from error
 

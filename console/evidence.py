@@ -17,6 +17,7 @@ from archive.evidence.paths import Place
 from console.rights import Who
 from console.store.rows import AlertRow, AnswerRow, RevisionRow
 from console.store.store import Store
+from contracts.decoding import from_json
 from contracts.errors import ContractError
 from contracts.messages import Alert, Evidence
 from vault import PublicKey, Signer
@@ -151,7 +152,7 @@ class EvidenceReader:
         place = _place(alert)
         data = self._files.read(place.file(name)) if place is not None else None
         try:
-            return msgspec.json.decode(data, type=kind) if data is not None else None
+            return from_json(data, kind) if data is not None else None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 

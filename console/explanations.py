@@ -20,6 +20,7 @@ from console.evidence import EvidenceReader
 from console.rights import Who
 from console.store.store import Store
 from contracts.config import Config
+from contracts.decoding import from_json
 from contracts.messages import Alert
 
 log = logging.getLogger(__name__)
@@ -118,4 +119,4 @@ def _answer(question: Question) -> Answer:
     if made.returncode != 0:
         log.error("an explanation failed: %s", made.stderr.decode(errors="replace")[-2000:])
         return Answer(error="the explanation failed; the console's log says why")
-    return msgspec.json.decode(made.stdout, type=Answer)
+    return from_json(made.stdout, Answer)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from console.store.objects import Kind, ObjectKey, ObjectVersion
 from contracts.config import AlertBudget, Arming, Camera, Config, Line, Route, Rule, Spec, Zone
+from contracts.decoding import JsonDecoder, json_decoder
 
 
 class Routes(Spec, frozen=True, kw_only=True):
@@ -22,14 +22,14 @@ Body = Camera | Zone | Line | Rule | Arming | Routes | AlertBudget
 
 T = TypeVar("T")
 
-_DECODERS: dict[Kind, msgspec.json.Decoder[Any]] = {
-    "camera": msgspec.json.Decoder(Camera),
-    "zone": msgspec.json.Decoder(Zone),
-    "line": msgspec.json.Decoder(Line),
-    "rule": msgspec.json.Decoder(Rule),
-    "arming": msgspec.json.Decoder(Arming),
-    "routes": msgspec.json.Decoder(Routes),
-    "budget": msgspec.json.Decoder(AlertBudget),
+_DECODERS: dict[Kind, JsonDecoder[Any]] = {
+    "camera": json_decoder(Camera),
+    "zone": json_decoder(Zone),
+    "line": json_decoder(Line),
+    "rule": json_decoder(Rule),
+    "arming": json_decoder(Arming),
+    "routes": json_decoder(Routes),
+    "budget": json_decoder(AlertBudget),
 }
 
 BUDGET = ObjectKey("budget", "", "")

@@ -17,6 +17,7 @@ from console.rights import Who
 from console.store.suppressions import SuppressionRow
 from contracts.config import Config, Rule
 from contracts.config_check import check
+from contracts.decoding import from_json
 from contracts.suppressions import Suppression
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Previews:
         if made.returncode != 0:
             log.error("a preview failed: %s", made.stderr.decode(errors="replace")[-2000:])
             return Answer(error="the preview failed; the console's log says why")
-        return msgspec.json.decode(made.stdout, type=Answer)
+        return from_json(made.stdout, Answer)
 
 
 def _wanted(name: str) -> str:

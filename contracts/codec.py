@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from contracts.controls import Control, EdgeControl
+from contracts.decoding import JsonDecoder, MsgpackDecoder, json_decoder, msgpack_decoder
 from contracts.drift import DriftReport
 from contracts.edge_messages import CameraProbe, EdgeStatus
 from contracts.errors import ContractError
@@ -48,10 +49,9 @@ class CloudEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
     data: E
 
 
-# All decoders are made here, on import and so by one thread. msgspec fills in what it knows of a struct when that is
-# first decoded, and a second thread that comes meanwhile reads what is not there yet: a crash of the whole process.
-_decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
-    kind: msgspec.msgpack.Decoder(kind)
+# Made on import: the first message waits for nothing.
+_decoders: dict[type[Message], MsgpackDecoder[Any]] = {
+    kind: msgpack_decoder(kind)
     for kind in (
         Frame,
         FrameDetections,
@@ -72,10 +72,10 @@ _decoders: dict[type[Message], msgspec.msgpack.Decoder[Any]] = {
         PeopleCommand,
     )
 }
-_json_decoders: dict[type[Message], msgspec.json.Decoder[Any]] = {
-    Event: msgspec.json.Decoder(CloudEvent[Event]),
-    Alert: msgspec.json.Decoder(CloudEvent[Alert]),
-    Feedback: msgspec.json.Decoder(CloudEvent[Feedback]),
+_json_decoders: dict[type[Message], JsonDecoder[Any]] = {
+    Event: json_decoder(CloudEvent[Event]),
+    Alert: json_decoder(CloudEvent[Alert]),
+    Feedback: json_decoder(CloudEvent[Feedback]),
 }
 _msgpack_encoder = msgspec.msgpack.Encoder()
 _json_encoder = msgspec.json.Encoder()

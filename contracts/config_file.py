@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from contracts.config import Config
 from contracts.config_check import check
+from contracts.decoding import convert
 from contracts.errors import ConfigError
 
 MAX_VALUES = 200_000
@@ -44,7 +45,7 @@ def parse(text: str) -> Config:
     if not isinstance(raw, dict):
         raise ConfigError("line 1", f"the file must be a mapping with at least `cameras:`, not {_describe(raw)}")
     _Walker().walk(raw, inspect.type_info(Config), "")
-    config = msgspec.convert(raw, Config)
+    config = convert(raw, Config)
     check(config)
     return config
 
@@ -224,7 +225,7 @@ def _leaf(value: Any, kind: inspect.Type, path: str) -> None:
     if isinstance(kind, inspect.Metadata):
         words, kind = str((kind.extra_json_schema or {}).get("description", "")), kind.type
     try:
-        msgspec.convert(value, _annotation(kind))
+        convert(value, _annotation(kind))
     except (msgspec.ValidationError, OverflowError) as error:
         hint = isinstance(kind, inspect.StrType) and not isinstance(value, str | list | dict)
         text = f"expected {words or _wanted(kind)}, got {_describe(value)}"

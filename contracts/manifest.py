@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from contracts.decoding import from_json
 from contracts.errors import ModelError
 
 Task = Literal["detector", "face-localiser", "face-embedder", "classifier"]
@@ -195,7 +196,7 @@ def _default(field: msgspec.structs.FieldInfo) -> object:
 def load_manifest(path: Path) -> ModelManifest:
     """Read a manifest file; raises ModelError with the file's name and what is wrong."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ModelManifest)
+        return from_json(path.read_bytes(), ModelManifest)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.decoding import from_json
 from contracts.fields import Lane
 from edge.files import replace_file
 
@@ -27,7 +28,7 @@ class Acks:
     def load(self) -> None:
         """Read the file; one that is missing or torn counts as empty."""
         try:
-            self._places = msgspec.json.decode(self._path.read_bytes(), type=dict[Lane, dict[str, Place]])
+            self._places = from_json(self._path.read_bytes(), dict[Lane, dict[str, Place]])
         except (FileNotFoundError, msgspec.MsgspecError):
             return
 

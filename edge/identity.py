@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from contracts.broker import BrokerAddress
+from contracts.decoding import from_json
 from contracts.enrolment import ENROL_PATH, RENEW_PATH, Enrol, Enrolled, Renew
 from contracts.errors import ConfigError, VedetteError
 from edge.files import sync_folder
@@ -52,7 +53,7 @@ class Identity:
     def enrolment(self) -> Enrolment | None:
         """None before the agent has enrolled; raises EnrolmentError for a file that is none."""
         try:
-            return msgspec.json.decode(self._enrolment.read_bytes(), type=Enrolment)
+            return from_json(self._enrolment.read_bytes(), Enrolment)
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError as error:
@@ -153,7 +154,7 @@ def console_at(address: str, ca: str) -> Ask:
 
 def _given(answer: bytes) -> Enrolled:
     try:
-        return msgspec.json.decode(answer, type=Enrolled)
+        return from_json(answer, Enrolled)
     except msgspec.MsgspecError as error:
         raise EnrolmentError(f"the console's answer is none: {error}") from error
 

@@ -16,13 +16,14 @@ from contracts.assignment import cameras_of
 from contracts.config import Camera, Config
 from contracts.config_check import check_camera
 from contracts.controls import RunCamera, StopCamera
+from contracts.decoding import msgpack_decoder
 from contracts.errors import ConfigError
 from contracts.slots import NOBODY, slots
 from edge.files import replace_file
 
 log = logging.getLogger(__name__)
 
-_DECODER = msgspec.msgpack.Decoder(dict[str, Camera | None])
+_DECODER = msgpack_decoder(dict[str, Camera | None])
 
 
 class Roster:

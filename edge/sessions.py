@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.assignment import SESSION_AHEAD_MS
+from contracts.decoding import json_decoder
 from edge.files import replace_file
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class _Kept(msgspec.Struct, frozen=True):
     afresh: bool = False
 
 
-_DECODER = msgspec.json.Decoder(dict[str, _Kept])
+_DECODER = json_decoder(dict[str, _Kept])
 _NOTHING = _Kept(0, afresh=True)
 
 

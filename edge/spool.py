@@ -28,6 +28,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from contracts.decoding import from_msgpack
 from contracts.fields import Lane
 from edge.sampler import WORTHS, Worth
 
@@ -293,7 +294,7 @@ def _read_head(file: BinaryIO, limit: int) -> tuple[_Header, int, int, int]:
     if zlib.crc32(header, zlib.crc32(_LENGTHS.pack(header_size, payload_size))) != header_crc:
         raise DamagedRecord("the header doesn't match its CRC32")
     try:
-        return msgspec.msgpack.decode(header, type=_Header), payload_at, payload_size, payload_crc
+        return from_msgpack(header, _Header), payload_at, payload_size, payload_crc
     except msgspec.MsgspecError as error:
         raise DamagedRecord(str(error)) from error
 

@@ -6,8 +6,10 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -52,7 +54,7 @@ class Standalone:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in [*self.workers, *([self.manager] if self.manager else [])]:
+        for process in self._processes():
             _end(process)
 
     def start(self, workers: int, savepoint: str = "") -> None:
@@ -113,9 +115,11 @@ class Standalone:
         body = json.dumps({"targetDirectory": (self.folder / "savepoints").as_uri(), "drain": False}).encode()
         request = urllib.request.Request(f"{self._url}/jobs/{job}/stop", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=10).close()
-        # Its metadata is written last. The cluster ends with its job, so nobody may be left to ask.
+        # Its metadata is written last, and then the tasks end: without their workers before that, the job would fail.
+        # The cluster ends with its job, so nobody may be left to ask.
         wait("the savepoint", lambda: bool(list(self._savepoints())))
-        for process in [*self.workers, *([self.manager] if self.manager else [])]:
+        wait("the end of the job", lambda: self.job().get("state", "FINISHED") == "FINISHED")
+        for process in self._processes():
             _end(process)
         self.workers, self.manager = [], None
         return next(self._savepoints()).parent.as_uri()
@@ -124,10 +128,28 @@ class Standalone:
         return (self.folder / "savepoints").glob("*/_metadata")
 
     def log(self) -> str:
-        """The ends of all logs."""
-        return "\n".join(
-            f"--- {path.name}\n{path.read_text(errors='replace')[-2500:]}" for path in self.folder.glob("*.log")
-        )
+        """Who has ended by itself, what the tasks do, threads that are in Python, and the ends of all logs."""
+        ended = [f"process {one.pid} has ended with {one.poll()}" for one in self._processes() if one.poll()]
+        for one in self.workers:
+            if one.poll() is None:
+                one.send_signal(signal.SIGQUIT)  # Java writes what its threads do into its log
+        time.sleep(1)
+        return "\n".join([*ended, *self._states(), *map(_told, sorted(self.folder.glob("*.sh-*.log")))])
+
+    def _processes(self) -> list[subprocess.Popen[bytes]]:
+        return [*self.workers, *([self.manager] if self.manager else [])]
+
+    def _states(self) -> list[str]:
+        """Of each part of the job that doesn't run as a whole, what its tasks do; [] where nobody answers."""
+        try:
+            states = {vertex["name"][:120]: vertex["tasks"] for vertex in self._vertices()}
+        except (OSError, ValueError, KeyError):
+            return []
+        return [
+            f"{name}: {found}"
+            for name, tasks in states.items()
+            if (found := {state.lower(): count for state, count in tasks.items() if count}).keys() != {"running"}
+        ]
 
     def _vertices(self) -> list[dict[str, Any]]:
         return list(self._get(f"/jobs/{self.job()['jid']}")["vertices"])
@@ -197,6 +219,15 @@ class Standalone:
 def _lasting_port() -> int:
     """A free port that no connection is given meanwhile (Linux takes those from 32768 on), also after a restart."""
     return next(port for port in iter(lambda: random.randrange(20_000, 32_000), 0) if is_free(port))
+
+
+def _told(log: Path) -> str:
+    """What a JVM said as it died, the threads in Python when it was asked for a dump, and the end of its log."""
+    text = log.read_text(errors="replace")
+    died = [line for line in text.splitlines() if line.startswith("# ")]
+    said, _, dump = text.partition("Full thread dump")
+    python = [thread[:1000] for thread in dump.split("\n\n") if "pemja" in thread]
+    return "\n".join([f"--- {log.name}", *died, *python, said[-2500:]])
 
 
 def _listens_on(pid: int) -> set[int]:

@@ -13,6 +13,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.batches import TrainingPictures, collate
@@ -223,5 +224,5 @@ def load_start(path: Path, recipe: DetectorRecipe) -> DetectorNet:
 def load_trained(path: Path) -> tuple[DetectorRecipe, DetectorNet]:
     """The recipe and network of a `weights.pt`."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    recipe = msgspec.json.decode(state["recipe"], type=DetectorRecipe)
+    recipe = from_json(state["recipe"], DetectorRecipe)
     return recipe, net_of(state["net"])

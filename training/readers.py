@@ -16,6 +16,7 @@ from typing import Literal
 import cv2
 import msgspec
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training.coco import Annotation, Coco
 
@@ -50,7 +51,7 @@ def read_coco(pictures: Path, annotations: Path) -> Iterator[Item | Skipped]:
     Crowd boxes are left out and counted, as are boxes of no picture, and pictures that the file doesn't name.
     """
     try:
-        coco = msgspec.json.decode(annotations.read_bytes(), type=Coco)
+        coco = from_json(annotations.read_bytes(), Coco)
     except msgspec.MsgspecError as error:
         yield Skipped(annotations.name, f"not COCO annotations: {error}", of="set")
         return

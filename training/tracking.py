@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from contracts.messages import FrameDetections
 from stream.geometry import Floats
@@ -101,7 +101,7 @@ def read_boxes(path: Path, label: str, scale: float = 1.0) -> list[Floats]:
     """The boxes [K,5] of a label in each frame of `vedette replay --detections`, as the tracker is given them."""
     frames = []
     for line in path.read_bytes().splitlines():
-        frame = msgspec.json.decode(line, type=FrameDetections)
+        frame = from_json(line, FrameDetections)
         frames.append(boxes_of(frame, label, scale))
     return frames
 

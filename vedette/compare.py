@@ -19,6 +19,7 @@ from archive.evidence.kafka_frames import KafkaFrames
 from archive.explain.explaining import OPTIONS, explain_box
 from contracts.config import Config
 from contracts.config_file import load
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from contracts.face_models import manifest_path
 from contracts.manifest import ModelManifest, load_manifest
@@ -62,7 +63,7 @@ def setup_of(given: Path, config: Path | None) -> Setup:
     if config is None:
         raise ConfigError("--config", f"{given} is a model: say under which config it is to run")
     try:
-        manifest = msgspec.json.decode(given.read_bytes(), type=ModelManifest)
+        manifest = from_json(given.read_bytes(), ModelManifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError("--compare", f"{given}: {error}") from error
     ours = load(config)

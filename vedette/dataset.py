@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from archive.collection.cleaning import clean, found_before
 from archive.collection.collect import QUEUE, Collector
 from archive.collection.cvat import from_cvat, to_cvat
@@ -28,6 +26,7 @@ from archive.collection.seeing import Models, decoded
 from archive.collection.store import Collection, Version, collection_files
 from archive.evidence.files import files_of
 from contracts.config import Config
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from contracts.face_models import manifest_path
 from vedette.alone import alone
@@ -91,7 +90,7 @@ class DataSets:
     def queue(self) -> tuple[Wanted, ...]:
         """What waits for a person's label."""
         data = self.collection.files.read(QUEUE)
-        return msgspec.json.decode(data, type=tuple[Wanted, ...]) if data is not None else ()
+        return from_json(data, tuple[Wanted, ...]) if data is not None else ()
 
 
 def list_versions(collection: Collection) -> int:

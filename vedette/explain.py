@@ -23,6 +23,7 @@ from console.rights import Who
 from console.store.store import Store
 from contracts.config import Config
 from contracts.config_file import load
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from contracts.face_models import manifest_path
 from contracts.fields import Xyxy
@@ -103,7 +104,7 @@ def _of_alert(
     session, picture = Session.open(manifest, folder, OPTIONS), (seen.width, seen.height)
     made = explain_box(session, jpeg, picture, label, kept.evidence.xyxy)
     decided = site.files.read(paths.place_of(alert).file(paths.DECISIONS))
-    decisions = msgspec.json.decode(decided) if decided is not None else None
+    decisions = from_json(decided, Any) if decided is not None else None
     told = {"alert": alert.id, "why": alert.why, "trace": msgspec.to_builtins(alert.trace), "decisions": decisions}
     looked = _Looked(session, jpeg, picture, kept.evidence.xyxy)
     told["nearest"] = _nearest(

@@ -9,6 +9,7 @@ import msgspec
 
 from archive.registry import Registry
 from archive.registry.log import gate_of
+from contracts.decoding import from_json
 from contracts.manifest import ModelManifest
 from training.gate.judge import Report
 from training.gate.run import Larger
@@ -59,6 +60,6 @@ def _replaced(registry: Registry, id: str) -> Iterator[str]:
 
 def _only_smaller(figures: bytes) -> bool:
     try:
-        return msgspec.json.decode(figures, type=Report).only_smaller
+        return from_json(figures, Report).only_smaller
     except msgspec.MsgspecError:  # of a version of Vedette whose gate let nothing through for that
         return False

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-import msgspec
-
 from archive.collection.cleaning import clean, found_before
 from archive.collection.items import About
 from archive.collection.lease import Still
@@ -27,6 +25,7 @@ from contracts import topics
 from contracts.codec import decode
 from contracts.config import Config
 from contracts.controls import slot_of
+from contracts.decoding import from_json
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import ModelManifest, load_manifest
@@ -263,7 +262,7 @@ def is_small(manifest: ModelManifest) -> bool:
 def _doubts(candidate: Path) -> dict[str, dict[str, float]]:
     """The pictures that a person should look at again, as the training found them."""
     beside = candidate.with_suffix(DOUBTS)
-    return msgspec.json.decode(beside.read_bytes(), type=dict[str, dict[str, float]]) if beside.exists() else {}
+    return from_json(beside.read_bytes(), dict[str, dict[str, float]]) if beside.exists() else {}
 
 
 def _way(recipe: bytes, gate: Path, small: str) -> str:

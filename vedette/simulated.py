@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.decoding import from_json
+
 FILE = Path(__file__).parent / "simulated.json"
 
 
@@ -44,4 +46,4 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
 
 def read() -> Simulated:
     """What the file says."""
-    return msgspec.json.decode(FILE.read_bytes(), type=Simulated)
+    return from_json(FILE.read_bytes(), Simulated)

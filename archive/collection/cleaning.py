@@ -12,6 +12,7 @@ from archive.collection.duplicates import fingerprint, groups
 from archive.collection.items import Box, Item, overlap
 from archive.collection.seeing import SEEN, Picture, decoded
 from archive.collection.store import Collection
+from contracts.decoding import from_json
 
 FOUND = "clean.json"
 ALIKE_BOXES = 0.8
@@ -56,7 +57,7 @@ def clean(collection: Collection, id: str = "") -> Found:
 def found_before(collection: Collection) -> Found:
     """What the last cleaning found; nothing where there was none."""
     data = collection.files.read(FOUND)
-    return msgspec.json.decode(data, type=Found) if data is not None else Found(version="")
+    return from_json(data, Found) if data is not None else Found(version="")
 
 
 def near_duplicates(items: Sequence[Item], picture_of: Callable[[Item], Picture | None]) -> list[tuple[str, ...]]:

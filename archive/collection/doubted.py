@@ -10,6 +10,7 @@ import msgspec
 from archive.collection.items import AGAIN, Item
 from archive.collection.store import Collection
 from archive.collection.when import trainings
+from contracts.decoding import from_json
 from contracts.fields import Millis
 
 FOLDER = "doubted"
@@ -39,7 +40,7 @@ def keep_doubted(collection: Collection, doubted: Doubted) -> None:
 def doubted_before(collection: Collection) -> list[Doubted]:
     """What all trainings doubted, the oldest first."""
     found = [collection.files.read(path) for path in collection.files.paths(FOLDER)]
-    known = [msgspec.json.decode(data, type=Doubted) for data in found if data is not None]
+    known = [from_json(data, Doubted) for data in found if data is not None]
     known += [
         Doubted(of=one.slot, at_ms=one.at_ms, since_ms=one.since_ms, doubts=one.doubts) for one in trainings(collection)
     ]

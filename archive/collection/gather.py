@@ -18,6 +18,7 @@ from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from archive.evidence.writer import Seen
 from contracts.codec import decode
+from contracts.decoding import from_json
 from contracts.fields import Xyxy
 from contracts.messages import Alert
 
@@ -101,7 +102,7 @@ def _gathered(chain: ChainReader, place: Place, manifest: Entry, said: Answered,
     if data is None or jpeg is None:
         return Left(place.alert, "its frame was gone")
     try:
-        seen = msgspec.json.decode(data, type=Seen)
+        seen = from_json(data, Seen)
     except msgspec.MsgspecError:
         return Left(place.alert, "what was seen can't be read")
     if hidden and digest(jpeg) == seen.sha256:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from contracts.decoding import from_json
 from contracts.fields import Count, Millis, Share, Size, Xyxy
 
 Kind = Literal["confirmed", "pseudo", "background"]
@@ -150,7 +151,7 @@ def index_of(items: Iterable[Item]) -> bytes:
 
 def items_of(index: bytes) -> tuple[Item, ...]:
     """The items of an index; raises msgspec.ValidationError."""
-    return tuple(msgspec.json.decode(line, type=Item) for line in index.splitlines())
+    return tuple(from_json(line, Item) for line in index.splitlines())
 
 
 def digest(data: bytes) -> str:

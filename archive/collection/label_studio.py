@@ -13,6 +13,7 @@ import msgspec
 from archive.collection.gather import within
 from archive.collection.items import Box, Item
 from archive.collection.labelling import Drawn, FormatError, labels_of, name_of, shown
+from contracts.decoding import from_json
 
 FROM, TO = "label", "image"
 LOCAL = "/data/local-files/?d="
@@ -81,7 +82,7 @@ def interface(items: Sequence[Item], labels: Sequence[str] = ()) -> str:
 def from_label_studio(data: bytes, by: str) -> list[Drawn]:
     """What was drawn in an export, the latest annotation of each task; tasks without one are not said. FormatError."""
     try:
-        tasks = msgspec.json.decode(data, type=list[_Task])
+        tasks = from_json(data, list[_Task])
         return [drawn for task in tasks if (drawn := _drawn(task, by)) is not None]
     except msgspec.MsgspecError as error:
         raise FormatError(f"not Label Studio's JSON: {error}") from error
@@ -115,8 +116,8 @@ def _drawn(task: _Task, by: str) -> Drawn | None:
         return None
     who = done[-1].completed_by
     author = who.email if isinstance(who, _User) and who.email else by
-    kinds = [(msgspec.json.decode(raw, type=_Type).type, raw) for raw in done[-1].result]
-    regions = [msgspec.json.decode(raw, type=_Result) for kind, raw in kinds if kind == "rectanglelabels"]
+    kinds = [(from_json(raw, _Type).type, raw) for raw in done[-1].result]
+    regions = [from_json(raw, _Result) for kind, raw in kinds if kind == "rectanglelabels"]
     boxes = tuple(box for region in regions if (box := _box(region, author)) is not None)
     name = task.data.image.rpartition("/")[2].rpartition("=")[2].rpartition("-")[2]
     return Drawn(name, boxes, author)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from archive.collection.items import Box, Item
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from contracts.fields import Millis
 
@@ -59,6 +60,6 @@ def to_shots(items: Iterable[Item]) -> bytes:
 def from_shots(data: bytes) -> dict[str, Shot]:
     """What the lines say, by the picture's name. Raises FormatError."""
     try:
-        return {shot.name: shot for line in data.splitlines() for shot in [msgspec.json.decode(line, type=Shot)]}
+        return {shot.name: shot for line in data.splitlines() for shot in [from_json(line, Shot)]}
     except msgspec.MsgspecError as error:
         raise FormatError(f"{SHOTS}: not a name, a camera and `captured_at_ms` a line: {error}") from error

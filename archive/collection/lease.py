@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from archive.evidence.files import Files
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class _Lease(NamedTuple):
         if not paths:
             return _Numbered(0, None)
         data = self.files.read(paths[-1])
-        held = msgspec.json.decode(data, type=Held) if data is not None else None
+        held = from_json(data, Held) if data is not None else None
         return _Numbered(int(paths[-1].rpartition("/")[2].removesuffix(".json")), held)
 
     def create(self, number: int, by: str) -> bool:

@@ -31,6 +31,7 @@ from archive.collection.items import (
 from archive.evidence.files import Bucket, Files, Folder
 from archive.history.parquet import COMPRESSION, connected, quoted
 from contracts.config import Learning
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 
 VERSIONS, SAMPLES, LABELS, PICTURES, VECTORS = "versions", "samples", "labels", "pictures", "vectors"
@@ -89,7 +90,7 @@ class Collection:
     def samples(self) -> list[Sample]:
         """The frames that were kept because they are worth a label."""
         paths = self.files.paths(SAMPLES)
-        return [msgspec.json.decode(data, type=Sample) for path in paths if (data := self.files.read(path)) is not None]
+        return [from_json(data, Sample) for path in paths if (data := self.files.read(path)) is not None]
 
     def keep_sample(self, sample: Sample, jpeg: bytes) -> None:
         """Keep a frame: its picture first."""
@@ -104,7 +105,7 @@ class Collection:
         """What people drew, by picture."""
         paths = self.files.paths(LABELS)
         found = {path.rpartition("/")[2].removesuffix(".json"): self.files.read(path) for path in paths}
-        return {name: msgspec.json.decode(data, type=Labels) for name, data in found.items() if data is not None}
+        return {name: from_json(data, Labels) for name, data in found.items() if data is not None}
 
     def keep_labels(self, sha256: str, boxes: Sequence[Box], by: str, at_ms: int) -> None:
         """Keep what a person drew on a picture, instead of what was drawn before."""
@@ -168,7 +169,7 @@ class Collection:
 
     def _about(self, id: str) -> About | None:
         data = self.files.read(f"{VERSIONS}/{id}/{ABOUT}")
-        return msgspec.json.decode(data, type=About) if data is not None else None
+        return from_json(data, About) if data is not None else None
 
 
 def collection_files(config: Learning, state: Path) -> Files:

@@ -10,6 +10,7 @@ from archive.collection.items import Item
 from archive.collection.store import Collection
 from contracts.config import Learning
 from contracts.day_parts import PARTS
+from contracts.decoding import from_json
 from contracts.drift import DriftReport
 from contracts.fields import QUESTION, Count, Millis
 
@@ -43,7 +44,7 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
 def trainings(collection: Collection) -> list[Learnt]:
     """All that came to their end, the oldest first."""
     found = [collection.files.read(path) for path in collection.files.paths(LEARNT)]
-    known = [msgspec.json.decode(data, type=Learnt) for data in found if data is not None]
+    known = [from_json(data, Learnt) for data in found if data is not None]
     return sorted(known, key=lambda one: one.at_ms)
 
 

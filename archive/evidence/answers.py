@@ -7,6 +7,7 @@ import msgspec
 from archive.evidence import paths
 from archive.evidence.chain import Chain, ChainReader, Entry, as_json
 from archive.evidence.paths import Place
+from contracts.decoding import from_json
 from contracts.fields import Answer, Millis, Size, Verdict, Xyxy
 from contracts.messages import Feedback
 
@@ -103,7 +104,7 @@ def missed_box(said: Feedback) -> MissedBox | None:
 def answered(chain: ChainReader, place: Place, manifest: Entry | None) -> Answered:
     """What is known of an alert's answers."""
     data = chain.read(place, paths.ANSWERS, manifest)
-    return msgspec.json.decode(data, type=Answered) if data is not None else Answered()
+    return from_json(data, Answered) if data is not None else Answered()
 
 
 def take(chain: Chain, said: Feedback) -> None:

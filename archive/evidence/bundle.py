@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from archive.evidence.chain import as_json, sha256
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from vault.signing import PUBLIC_BYTES, SIGNATURE_BYTES, PublicKey, Signer
 
@@ -164,7 +165,7 @@ def _same(data: bytes, name: str, first: int, end: int, digest: bytes) -> None:
 def _manifest(entry: bytes) -> Manifest:
     """The manifest in its entry of the zip, whose bytes are known to be as they were signed."""
     _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack_from(entry)
-    content: Manifest = msgspec.json.decode(entry[_LOCAL_HEADER.size + name_bytes + extra_bytes :], type=Manifest)
+    content: Manifest = from_json(entry[_LOCAL_HEADER.size + name_bytes + extra_bytes :], Manifest)
     return content
 
 

@@ -19,6 +19,7 @@ from archive.evidence import paths
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
 from archive.letters import Clock
+from contracts.decoding import from_json
 from vault.signing import Signer
 
 FIRST = "0" * 64
@@ -92,7 +93,7 @@ class ChainReader:
         """The alert's newest entry, None where it has none that can be read."""
         data = self.files.read(place.file(paths.MANIFEST))
         try:
-            return msgspec.json.decode(data, type=Entry) if data is not None else None
+            return from_json(data, Entry) if data is not None else None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 

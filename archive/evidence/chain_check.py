@@ -11,6 +11,7 @@ from archive.evidence import paths
 from archive.evidence.chain import FIRST, Entry, Head, entry_path, head_path, sha256, signed_part
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
+from contracts.decoding import from_json
 from vault.signing import PublicKey
 
 
@@ -60,7 +61,7 @@ def _entries(files: Files, day_folder: str, present: Sequence[str]) -> tuple[lis
     for path in names:
         data = files.read(path) or b""
         try:
-            entry = msgspec.json.decode(data, type=Entry)
+            entry = from_json(data, Entry)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             faults.append(Fault(path, f"is no entry: {error}"))
             last, expected = sha256(data), expected + 1
@@ -88,7 +89,7 @@ def _head_faults(
             yield Fault(path, "is missing")
         return
     try:
-        head = msgspec.json.decode(data, type=Head)
+        head = from_json(data, Head)
         signature = bytes.fromhex(head.signature)
     except (msgspec.MsgspecError, ValueError) as error:
         yield Fault(path, f"is no head: {error}")

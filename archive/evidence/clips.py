@@ -19,6 +19,7 @@ from bus.errors import BusError
 from contracts import metrics
 from contracts.codec import decode
 from contracts.config import EvidenceStore
+from contracts.decoding import from_json
 from contracts.errors import ContractError
 from contracts.messages import Alert, EvidenceNote
 from contracts.metrics import Metrics
@@ -159,7 +160,7 @@ class Clips:
         """What the kept clip shows; None where there is none, or a kill or somebody else left other files."""
         data = self._chain.read(place, paths.CLIP_INFO, manifest)
         try:
-            info = msgspec.json.decode(data, type=ClipInfo) if data is not None else None
+            info = from_json(data, ClipInfo) if data is not None else None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
         if info is not None and info.frames and self._chain.read(place, paths.CLIP, manifest) is None:

@@ -9,6 +9,7 @@ from archive.evidence.bundle import About, sealed
 from archive.evidence.chain import Entry, entry_path, head_path
 from archive.evidence.files import Files
 from archive.evidence.paths import Place
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from contracts.messages import Alert
 from vault.signing import Signer
@@ -72,7 +73,7 @@ def _entries(files: Files, place: Place) -> bytes:
     data = files.read(place.file(paths.MANIFEST))
     while data is not None:
         try:
-            entry = msgspec.json.decode(data, type=Entry)
+            entry = from_json(data, Entry)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             break
         found.append(data)

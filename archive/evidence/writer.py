@@ -17,6 +17,7 @@ from archive.evidence.frames import FrameMissed, Frames
 from archive.evidence.paths import Place
 from archive.evidence.privacy import Kept, Redact, jpeg_of, kept_of
 from contracts import codec, metrics
+from contracts.decoding import from_json
 from contracts.errors import ContractError
 from contracts.messages import Alert, Evidence, Feedback, Frame
 from contracts.metrics import Metrics
@@ -161,7 +162,7 @@ class EvidenceWriter:
         """
         data = self._chain.files.read(place.file(paths.DECISIONS)) if manifest is not None else None
         try:
-            found = msgspec.json.decode(data, type=list[Alert]) if data is not None else []
+            found = from_json(data, list[Alert]) if data is not None else []
         except (msgspec.MsgspecError, UnicodeDecodeError):
             found = []
         before = [one for one in found if one.revision < alert.revision]
@@ -179,7 +180,7 @@ class EvidenceWriter:
     def _seen(self, place: Place, manifest: Entry | None) -> Seen | None:
         data = self._chain.read(place, paths.SEEN, manifest)
         try:
-            return msgspec.json.decode(data, type=Seen) if data is not None else None
+            return from_json(data, Seen) if data is not None else None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
 

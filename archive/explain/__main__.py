@@ -12,6 +12,7 @@ from archive.explain.explaining import OPTIONS, explain_box, jpeg_of
 from archive.explain.models import model_of
 from archive.explain.nearest import cut_out, nearest, vector_at
 from archive.explain.question import Alike, Answer, Question
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from stream.vision.session import Session
 
@@ -23,7 +24,7 @@ MOST_NEW = 100
 
 def main() -> int:
     """Answer one question; 1 when it makes no sense."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = from_json(sys.stdin.buffer.read(), Question)
     sys.stdout.buffer.write(msgspec.json.encode(answer(question)))
     return 0
 

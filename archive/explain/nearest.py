@@ -16,6 +16,7 @@ from archive.collection.items import SAME, Item
 from archive.collection.store import VECTORS, Collection
 from archive.explain.explaining import jpeg_of, seen_by
 from archive.explain.question import Example, Nearest
+from contracts.decoding import msgpack_decoder
 from contracts.errors import ContractError, ModelError
 from contracts.fields import Xyxy
 from contracts.messages import Detection
@@ -37,7 +38,7 @@ class _Look(msgspec.Struct, frozen=True, array_like=True):
     vector: bytes
 
 
-_looks = msgspec.msgpack.Decoder(tuple[_Look, ...])
+_looks = msgpack_decoder(tuple[_Look, ...])
 
 
 def vector_at(session: Session, jpeg: bytes, picture: Size, xyxy: Xyxy) -> Vector:

@@ -14,6 +14,7 @@ import msgspec
 from archive.history.gather import GatherState
 from archive.history.mirror import Mirror
 from archive.history.rows import Kind
+from contracts.decoding import from_json, from_msgpack
 
 CATALOGUE = "catalogue.json"
 FILES, STATES = "rows", "state"
@@ -50,13 +51,13 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 def read(mirror: Mirror) -> Catalogue:
     """The catalogue as it is now; an empty one where there is none yet."""
     found = mirror.read(CATALOGUE)
-    return msgspec.json.decode(found, type=Catalogue) if found is not None else Catalogue()
+    return from_json(found, Catalogue) if found is not None else Catalogue()
 
 
 def read_state(mirror: Mirror, catalogue: Catalogue) -> GatherState:
     """What was open at the catalogue's commit."""
     found = mirror.read(catalogue.state) if catalogue.state else None
-    return msgspec.msgpack.decode(found, type=GatherState) if found is not None else GatherState()
+    return from_msgpack(found, GatherState) if found is not None else GatherState()
 
 
 def commit(mirror: Mirror, catalogue: Catalogue, state: GatherState) -> Catalogue:

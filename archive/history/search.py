@@ -14,6 +14,7 @@ from archive.history.mirror import Mirror
 from archive.history.parquet import connected, empty
 from archive.history.passages import PART_MS
 from archive.history.rows import TIME, EventRow, Kind, TrackRow, columns
+from contracts.decoding import convert
 from contracts.errors import VedetteError
 
 if TYPE_CHECKING:
@@ -236,4 +237,4 @@ def _row(made: type[R], names: Sequence[str], values: Sequence[Any]) -> R:
     given = dict(zip(names, values, strict=True))
     given |= {name: () for name in made.__struct_fields__ if name not in given and name in PATH}
     # Columns that a file of an older version lacks are null, and have their default.
-    return msgspec.convert({name: value for name, value in given.items() if value is not None}, made)
+    return convert({name: value for name, value in given.items() if value is not None}, made)

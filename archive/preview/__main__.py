@@ -16,6 +16,7 @@ from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
+from contracts.decoding import from_json
 from contracts.errors import ContractError
 from contracts.messages import FrameTracks
 
@@ -27,7 +28,7 @@ MAX_STEPS = 12_000
 
 def main() -> int:
     """Answer one question; 1 when it makes no sense."""
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    question = from_json(sys.stdin.buffer.read(), Question)
     workers = max(1, min(os.cpu_count() or 1, len(question.cameras)))
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
         list(pool.map(abs, range(workers)))  # forked now: a Kafka client's threads don't survive it

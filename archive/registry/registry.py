@@ -18,6 +18,7 @@ from archive.registry.log import EVERYWHERE, SHARE, Decision, Kind, Standing, ga
 from archive.registry.signing import check_signature, signed, trusted_keys
 from contracts.config import Models
 from contracts.controls import slot_of
+from contracts.decoding import convert, from_json
 from contracts.errors import ModelError
 from contracts.fields import Stage
 from contracts.manifest import LEARNT, ModelManifest, Task, files_of, load_manifest, model_bytes
@@ -263,7 +264,7 @@ class Registry:
 
     def _decision(self, number: int, of: ModelManifest, kind: Kind, by: str, why: str, **more: object) -> Decision:
         values = {"number": number, "kind": kind, "model": of.id, "slot": slot_of(of)}
-        return msgspec.convert(values | {"at_ms": self._clock_ms(), "by": by, "why": why} | more, Decision)
+        return convert(values | {"at_ms": self._clock_ms(), "by": by, "why": why} | more, Decision)
 
     def _append(self, decision: Callable[[int], Decision]) -> Decision:
         """Add the next entry; when somebody else was first, it is decided anew on what they wrote."""
@@ -283,7 +284,7 @@ class Registry:
             if data is None:
                 return None
             try:
-                self._manifests[id] = msgspec.json.decode(data, type=ModelManifest)
+                self._manifests[id] = from_json(data, ModelManifest)
             except msgspec.MsgspecError as error:
                 raise RegistryError(f"{self.files.place(path)}: {error}") from error
         return self._manifests[id]
@@ -330,7 +331,7 @@ def _entry(number: int) -> str:
 
 def _decoded(data: bytes, place: str) -> Decision:
     try:
-        return msgspec.json.decode(data, type=Decision)
+        return from_json(data, Decision)
     except msgspec.MsgspecError as error:
         raise RegistryError(f"{place}: {error}") from error
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.codec import decode, encode
+from contracts.decoding import msgpack_decoder
 from contracts.errors import ContractError
 from contracts.people import Sighting
 from vault import DayKeys, VaultError
@@ -46,9 +47,8 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
         return decode(_RAWS.decode(self.sightings)[row], Sighting)
 
 
-# Made on import, by one thread: see contracts/codec.py.
-_BLOCK = msgspec.msgpack.Decoder(Block)
-_RAWS = msgspec.msgpack.Decoder(tuple[bytes, ...])
+_BLOCK = msgpack_decoder(Block)
+_RAWS = msgpack_decoder(tuple[bytes, ...])
 
 
 def vector_of(sighting: Sighting, keys: DayKeys) -> NDArray[np.float16]:

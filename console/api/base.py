@@ -34,6 +34,7 @@ from console.signer.signing import SignerError
 from console.silencing import NoSuppressionError
 from console.snoozes import NoSnoozeError
 from console.store.rows import CursorError
+from contracts.decoding import json_decoder
 from contracts.errors import ConfigError, ModelError, VedetteError
 from vault import VaultError
 
@@ -149,7 +150,7 @@ def download(pieces: Iterator[bytes], name: str, form: Format) -> Response:
 
 def body(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
     """A dependency that reads the request's body as `kind`."""
-    decoder = msgspec.json.Decoder(kind)
+    decoder = json_decoder(kind)
 
     async def read(request: Request) -> T:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:

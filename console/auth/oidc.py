@@ -27,6 +27,7 @@ from joserfc.jwk import KeySet
 from console.auth.identity import Identity, is_name
 from console.secrets import Secrets
 from contracts.config import Oidc, OidcRole
+from contracts.decoding import convert
 from contracts.errors import VedetteError
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class OidcClient:
             return self._provider[0]
         said = self._get(self._config.issuer.rstrip("/") + "/.well-known/openid-configuration")
         try:
-            provider = msgspec.convert(said, Provider)
+            provider = convert(said, Provider)
         except msgspec.ValidationError as error:
             raise OidcError(f"the provider's description is none: {error}") from error
         if provider.issuer.rstrip("/") != self._config.issuer.rstrip("/"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from contracts.config import AgentName
+from contracts.decoding import convert
 from contracts.edge_messages import EdgeStatus
 
 READING_MS = 5_000
@@ -71,7 +72,7 @@ class Fleet:
 
 def _named(status: EdgeStatus) -> bool:
     try:
-        msgspec.convert(status.agent, AgentName)
+        convert(status.agent, AgentName)
     except msgspec.ValidationError:
         return False
     return True

@@ -24,6 +24,7 @@ from console.store.store import Store
 from console.worker import Worker
 from contracts import metrics
 from contracts.config import Channel, Config
+from contracts.decoding import from_json
 from contracts.errors import VedetteError
 from contracts.fields import QUESTION
 from contracts.metrics import Metrics
@@ -227,7 +228,7 @@ class Notifier(Worker):
 def _state(kept: str | None) -> PolicyState:
     """What an older version kept and this one can't read is forgotten: a message more is no harm."""
     try:
-        return msgspec.json.decode(kept, type=PolicyState) if kept else PolicyState()
+        return from_json(kept, PolicyState) if kept else PolicyState()
     except msgspec.ValidationError as error:
         log.warning("the state of notifications can't be read and begins anew: %s", error)
         return PolicyState()

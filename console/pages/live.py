@@ -20,6 +20,7 @@ from console.pages.panel import Panel
 from console.pages.pictures import last_kept
 from console.rights import Who
 from contracts.config import LABELS, Camera, detect_of
+from contracts.decoding import convert
 
 TICK_S = 0.04
 FRESH_MS = 2_000
@@ -46,7 +47,7 @@ async def live_page(visit: Visit) -> None:
     }
 
     async def missed(still: dict[str, Any], box: dict[str, Any]) -> None:
-        told = msgspec.convert(still, Still), msgspec.convert(box, Box)
+        told = convert(still, Still), convert(box, Box)
         await blocking(visit.desk.parts.missed.on_still, visit.who, *told)
 
     LiveWall({"missed": missed}, visit.check, visit.props(texts.LIVE | texts.MISSING, start))

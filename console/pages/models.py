@@ -10,6 +10,7 @@ from msgspec import Meta
 from console.pages import texts
 from console.pages.desk import Visit, blocking
 from console.pages.panel import Answer, Panel
+from contracts.decoding import convert, from_json
 from contracts.errors import VedetteError
 from contracts.fields import Share, Stage
 from contracts.manifest import ModelManifest
@@ -48,18 +49,18 @@ async def models_page(visit: Visit) -> None:
 
     async def detail(id: str) -> dict[str, Any]:
         found = await blocking(models.detail, who, id)
-        values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(found))
+        values = from_json(msgspec.json.encode(found), dict[str, Any])
         return values | {"signed": _fingerprint(found.manifest)}
 
     async def promote(**wanted: Any) -> dict[str, Any]:
-        one = msgspec.convert(wanted, Wanted)
+        one = convert(wanted, Wanted)
         await blocking(
             models.promote, who, one.id, one.stage, one.cameras, share=one.share, why=one.why, forced=one.forced
         )
         return await look()
 
     async def rollback(slot: str, model: str, why: str) -> dict[str, Any]:
-        await blocking(models.rollback, who, slot, why=msgspec.convert(why, Word), model=model)
+        await blocking(models.rollback, who, slot, why=convert(why, Word), model=model)
         return await look()
 
     try:

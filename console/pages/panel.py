@@ -12,6 +12,7 @@ from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from console.pages.texts import COMMON
+from contracts.decoding import convert
 from contracts.errors import VedetteError
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Panel(ui.element):
 
     async def _called(self, event: GenericEventArguments) -> None:
         try:
-            asked = msgspec.convert(event.args, Asked)
+            asked = convert(event.args, Asked)
         except msgspec.ValidationError:
             log.warning("a browser asked what is no question: %.200r", event.args)
             return

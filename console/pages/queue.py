@@ -22,6 +22,7 @@ from console.pages.panel import Answer, Panel, Refused
 from console.store.find import lets_through
 from console.store.rows import SEVERITIES, AlertRow, Cursor, Filter
 from contracts.config import LABELS, Config
+from contracts.decoding import convert
 
 log = logging.getLogger(__name__)
 
@@ -161,10 +162,10 @@ class AlertsPage:
         return [self._shown(row) for row in page.rows], page.next is not None
 
     async def _search(self, filter: dict[str, Any], after: dict[str, Any] | None) -> dict[str, Any]:
-        self._narrowed = msgspec.convert(filter, Narrowed)
+        self._narrowed = convert(filter, Narrowed)
         cursor = None
         if after is not None:
-            last = msgspec.convert(after, After, strict=False)
+            last = convert(after, After, strict=False)
             if last.severity not in SEVERITIES:
                 raise Refused(f"there is no severity {last.severity[:20]!r}")
             cursor = Cursor(SEVERITIES.index(last.severity), last.started_at_ms, last.number)
@@ -194,8 +195,8 @@ class AlertsPage:
         done = await blocking(
             answer_all,
             *(self._desk.store, self._desk.parts.hub, self._visit.who),
-            msgspec.convert(ids, list[str]),
-            msgspec.convert(action, Action),
+            convert(ids, list[str]),
+            convert(action, Action),
             at_ms=self._desk.now_ms(),
             silencing=self._desk.parts.silences.silencing,
         )
@@ -213,7 +214,7 @@ class AlertsPage:
 
     async def _missed(self, id: str, box: dict[str, Any]) -> dict[str, Any]:
         """Something else is in the alert's picture."""
-        await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, msgspec.convert(box, Box))
+        await blocking(self._desk.parts.missed.on_alert, self._visit.who, id, convert(box, Box))
         return await self._detail(id)
 
     async def _states(self, config: Config) -> list[Shown]:

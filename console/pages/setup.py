@@ -20,6 +20,7 @@ from console.store.objects import Kind, ObjectKey
 from console.store.suppressions import SuppressionRow
 from contracts.assignment import agents_of
 from contracts.config import Arming, Input, Period, Rule
+from contracts.decoding import convert, from_json
 
 SHOWN = ("camera", "zone", "line", "rule")
 
@@ -79,7 +80,7 @@ class SetupPage:
         return await blocking(site_shown, self._changes, self._visit.who)
 
     async def _save_site(self, site: dict[str, Any]) -> dict[str, Any]:
-        await blocking(change_site, self._changes, self._visit.who, msgspec.convert(site, SiteArming))
+        await blocking(change_site, self._changes, self._visit.who, convert(site, SiteArming))
         return await self._site()
 
     async def _silenced(self) -> list[dict[str, Any]]:
@@ -119,19 +120,19 @@ class SetupPage:
         return await self._objects()
 
     async def _try_camera(self, camera: str, source: dict[str, Any], agent: str) -> Any:
-        asked = msgspec.convert(source, Input)
+        asked = convert(source, Input)
         found = await blocking(self._parts.probes.ask, self._visit.who, asked, camera, agent)
         return msgspec.to_builtins(seen_of(found))
 
     async def _try_rule(self, name: str, rule: dict[str, Any], hours: float) -> dict[str, Any]:
         given = {field: value for field, value in rule.items() if value is not None}
-        made: Rule = msgspec.convert(given, Rule)
+        made: Rule = convert(given, Rule)
         found = await blocking(self._parts.previews.ask, self._visit.who, name or "new", made, float(hours))
         return await blocking(shown_preview, self._visit.desk, found)
 
     async def _plan(self, text: str, remove: bool) -> Any:
         found = await blocking(self._parts.exchange.plan, self._visit.who, text, remove=bool(remove))
-        return msgspec.json.decode(msgspec.json.encode(found))
+        return from_json(msgspec.json.encode(found), Any)
 
     async def _apply(self, text: str, digest: str, remove: bool) -> list[dict[str, Any]]:
         await blocking(self._parts.exchange.apply, self._visit.who, text, digest, remove=bool(remove))
@@ -145,7 +146,7 @@ class SetupPage:
                 "at_ms": one.at_ms,
                 "who": one.who,
                 "note": one.note,
-                "body": None if one.body is None else whole(one.kind, msgspec.json.decode(one.body)),
+                "body": None if one.body is None else whole(one.kind, from_json(one.body, Any)),
             }
             for one in found
         ]
@@ -173,9 +174,7 @@ class SiteArming(msgspec.Struct, frozen=True):
 
 def site_shown(changes: Changes, who: Who) -> dict[str, Any]:
     """The arming of the site and of its cameras, as one form. Blocks."""
-    views = {
-        one.camera: msgspec.json.decode(one.body, type=Arming) for one in changes.views(who) if one.kind == "arming"
-    }
+    views = {one.camera: from_json(one.body, Arming) for one in changes.views(who) if one.kind == "arming"}
     site = views.pop("")
     shown = SiteArming(
         armed=site.armed,
@@ -191,7 +190,7 @@ def site_shown(changes: Changes, who: Who) -> dict[str, Any]:
 def change_site(changes: Changes, who: Who, wanted: SiteArming) -> None:
     """Write what differs: the site's arming, and each camera's maintenance. Blocks."""
     for view in [one for one in changes.views(who) if one.kind == "arming"]:
-        before = msgspec.json.decode(view.body, type=Arming)
+        before = from_json(view.body, Arming)
         if view.camera:
             after = replace(before, maintenance=view.camera in wanted.maintained)
         else:
@@ -204,7 +203,7 @@ def change_site(changes: Changes, who: Who, wanted: SiteArming) -> None:
 async def arming_of(visit: Visit) -> dict[str, Any]:
     """Whether the site is armed."""
     found = await blocking(visit.desk.parts.changes.view, visit.who, ObjectKey("arming", "", ""))
-    arming = msgspec.json.decode(found.body, type=Arming)
+    arming = from_json(found.body, Arming)
     return {name: getattr(arming, name) for name in ("armed", "maintenance")} | {
         "schedule": msgspec.to_builtins(arming.schedule)
     }
@@ -214,7 +213,7 @@ async def arm(visit: Visit, armed: bool, maintenance: bool) -> dict[str, Any]:
     """Switch the site; its schedule and zones stay."""
     key = ObjectKey("arming", "", "")
     found = await blocking(visit.desk.parts.changes.view, visit.who, key)
-    before = msgspec.json.decode(found.body, type=Arming)
+    before = from_json(found.body, Arming)
     after = replace(before, armed=bool(armed), maintenance=bool(maintenance))
     await blocking(visit.desk.parts.changes.put, visit.who, key, after, expected=found.version)
     return await arming_of(visit)
@@ -228,7 +227,7 @@ def whole(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(view: ObjectView) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(view.body)
+    body = from_json(view.body, dict[str, Any])
     return {
         "key": f"{view.kind}/{view.camera}/{view.name}",
         "kind": view.kind,

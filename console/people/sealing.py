@@ -10,6 +10,7 @@ import numpy as np
 from archive.people import Candidate, Vector
 from console.people.errors import PeopleOffError
 from console.store.people import DenialRow, FaceRow, PersonRow
+from contracts.decoding import msgpack_decoder
 from contracts.people import PersonSecret, SetDenial, SetPerson
 from vault import Key, MasterKey, new_key, opened, sealed
 
@@ -27,7 +28,7 @@ class FaceSecret(msgspec.Struct, frozen=True, kw_only=True):
     jpeg: bytes
 
 
-_FACE = msgspec.msgpack.Decoder(FaceSecret)
+_FACE = msgpack_decoder(FaceSecret)
 
 
 class PersonKeys:

@@ -20,6 +20,7 @@ import msgspec
 from console.signer.alive import PROBE
 from contracts.access import agent_user
 from contracts.config import Config
+from contracts.decoding import from_json
 from contracts.enrolment import Pem, Short
 from contracts.errors import VedetteError
 from contracts.topics import DAY_MS
@@ -92,7 +93,7 @@ class SignerSocket:
                 link.settimeout(ANSWER_S)
                 link.connect(str(self._path))
                 link.sendall(msgspec.json.encode(Wanted(agent, csr)) + b"\n")
-                answer = msgspec.json.decode(answers.readline(MAX_LINE), type=Answer)
+                answer = from_json(answers.readline(MAX_LINE), Answer)
         except (OSError, msgspec.MsgspecError) as error:
             raise SignerError(f"the signer does not answer: {error}") from error
         if not answer.certificate:
@@ -113,7 +114,7 @@ def serving(signer: Signing, path: Path) -> Iterator[None]:
                 self.wfile.write(PROBE)
                 return
             try:
-                wanted = msgspec.json.decode(line, type=Wanted)
+                wanted = from_json(line, Wanted)
                 answer = Answer(certificate=signer.issue(wanted.agent, wanted.csr))
             except (SignerError, msgspec.MsgspecError) as error:
                 log.warning("refused: %s", error)

@@ -28,6 +28,7 @@ from console.store.rows import (
 )
 from console.store.tables import DIMENSIONS, alert_people, alerts, holds, revisions, snoozes, suppressions
 from console.store.words import MAX_WORDS, indexed, person_token, words_of
+from contracts.decoding import from_json
 from contracts.fields import QUESTION, Severity
 from contracts.messages import Alert
 from contracts.naming import NameOf, mention, named, nameless, spoken
@@ -108,7 +109,7 @@ class Alerts:
         """No alert holds a look at this person any more: they are removed."""
         query = select(alerts.c.number, alerts.c.body).join(alert_people, alert_people.c.alert == alerts.c.number)
         for number, body in connection.execute(query.where(alert_people.c.person == person)).all():
-            told = _unsealed(msgspec.json.decode(body, type=Alert))
+            told = _unsealed(from_json(body, Alert))
             chosen = update(alerts).where(alerts.c.number == number)
             connection.execute(chosen.values(body=msgspec.json.encode(told).decode()))
         connection.execute(delete(alert_people).where(alert_people.c.person == person))
@@ -189,7 +190,7 @@ class Alerts:
     def body_of(self, connection: Connection, alert_id: str) -> Alert | None:
         """The whole alert as it is kept, without names, in the caller's transaction."""
         body = connection.execute(select(alerts.c.body).where(alerts.c.id == alert_id)).scalar_one_or_none()
-        return msgspec.json.decode(body, type=Alert) if body is not None else None
+        return from_json(body, Alert) if body is not None else None
 
     def waiting(self, severity: Severity, before_ms: int, limit: int = 100) -> list[AlertRow]:
         """Open alerts that came before `before_ms` and were not escalated yet, the oldest first."""

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from console.store.database import Database
 from console.store.rows import JUDGED, STATUSES, AlertRow, AnswerRow
 from console.store.tables import alerts, answers, holds, names, outbox, snoozes
+from contracts.decoding import from_json
 
 
 class Waiting(NamedTuple):
@@ -87,11 +88,7 @@ class Answers:
         going_on = connection.execute(quiet.where(alerts.c.state != "end")).scalars()
         said = quiet.add_columns(answers.c.body).join(answers, answers.c.alert == alerts.c.number)
         said = said.where(answers.c.action == "snooze")
-        told = [
-            row.id
-            for row in connection.execute(said)
-            if msgspec.json.decode(row.body, type=AnswerRow).until_ms == until_ms
-        ]
+        told = [row.id for row in connection.execute(said) if from_json(row.body, AnswerRow).until_ms == until_ms]
         return list(dict.fromkeys([*going_on, *told]))
 
     def hold(self, connection: Connection, alert_number: int, case: str, said: AnswerRow | None) -> None:
@@ -112,14 +109,14 @@ class Answers:
         query = select(answers.c.body).join(alerts, alerts.c.number == answers.c.alert).where(alerts.c.id == alert_id)
         with self._database.read() as connection:
             bodies = connection.execute(query.order_by(answers.c.number)).scalars()
-            return [msgspec.json.decode(body, type=AnswerRow) for body in bodies]
+            return [from_json(body, AnswerRow) for body in bodies]
 
     def between(self, since_ms: int, until_ms: int, limit: int = 1000) -> list[AnswerRow]:
         """Answers given from `since_ms` on and before `until_ms`, the latest first."""
         query = select(answers.c.body).where(answers.c.at_ms >= since_ms, answers.c.at_ms < until_ms)
         with self._database.read() as connection:
             bodies = connection.execute(query.order_by(answers.c.at_ms.desc()).limit(limit)).scalars()
-            return [msgspec.json.decode(body, type=AnswerRow) for body in bodies]
+            return [from_json(body, AnswerRow) for body in bodies]
 
     def send(self, connection: Connection, topic: str, key: str, value: bytes) -> None:
         """Put a record into the outbox, in the transaction of what it tells."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import select
 
 from archive.preview.silent import Looked
@@ -12,6 +11,7 @@ from console.store.database import Database
 from console.store.names import Names
 from console.store.rows import JUDGED, STATUSES, Judged
 from console.store.tables import alerts
+from contracts.decoding import from_json
 from contracts.messages import Condition
 
 
@@ -48,7 +48,7 @@ class JudgedAlerts:
         )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(alerts.c.started_at_ms.desc()).limit(limit)).all()
-        bodies = [msgspec.json.decode(row.body, type=_Body) for row in rows]
+        bodies = [from_json(row.body, _Body) for row in rows]
         return [
             JudgedAlert(
                 rule=self._names.name(row.rule),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from console.store.database import Database
 from console.store.tables import alerts, suppressions
+from contracts.decoding import from_json
 from contracts.fields import Verdict
 from contracts.suppressions import Suppression
 
@@ -93,7 +94,7 @@ def _row(found: object) -> SuppressionRow:
         camera=values["camera"],
         verdict=values["verdict"],
         operator=values["operator"],
-        body=msgspec.json.decode(values["body"], type=Suppression),
+        body=from_json(values["body"], Suppression),
         ended_at_ms=values["ended_at_ms"],
         ended_by=values["ended_by"],
     )

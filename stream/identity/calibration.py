@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from contracts.decoding import convert
 from contracts.errors import ModelError
 from contracts.manifest import ModelManifest, ScoreCalibration, ScoreLevel
 from stream.identity.tail import Tail
@@ -86,7 +87,7 @@ def calibration_of(manifest: ModelManifest) -> Calibration:
     if manifest.calibration is None:
         raise ModelError(f"{manifest.id}: can't identify anybody: its manifest holds no calibration")
     try:
-        return msgspec.convert(manifest.calibration, Calibration, from_attributes=True)
+        return convert(manifest.calibration, Calibration, from_attributes=True)
     except msgspec.ValidationError as error:
         raise ModelError(f"{manifest.id}: calibration: {error}") from error
 

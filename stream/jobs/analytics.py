@@ -16,6 +16,7 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Anomaly, Config
 from contracts.controls import Control
+from contracts.decoding import MsgpackDecoder, msgpack_decoder
 from contracts.messages import Alert, Event, FrameTracks, WindowStats
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
 from stream.jobs.guard import Guard, dead_letters_tag
@@ -30,10 +31,9 @@ from stream.windows.windows import WindowConfig, Windows, WindowState, cells_of
 NAME = "analytics"
 S = TypeVar("S")
 
-# Made on import, by one thread: see contracts/codec.py.
-_WINDOWS = msgspec.msgpack.Decoder(WindowState)
-_POLICY = msgspec.msgpack.Decoder(PolicyState)
-_BASELINE = msgspec.msgpack.Decoder(BaselineState)
+_WINDOWS = msgpack_decoder(WindowState)
+_POLICY = msgpack_decoder(PolicyState)
+_BASELINE = msgpack_decoder(BaselineState)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Analytics(KeyedBroadcastProcessFunction):
         self._timer.update(at_ms)
 
 
-def _loaded(state: Any, decoder: msgspec.msgpack.Decoder[S], new: Callable[[], S]) -> S:
+def _loaded(state: Any, decoder: MsgpackDecoder[S], new: Callable[[], S]) -> S:
     stored = state.value()
     return new() if stored is None else decoder.decode(stored)
 

@@ -13,13 +13,13 @@ from pyflink.datastream.state import MapStateDescriptor
 from contracts import topics
 from contracts.codec import decode
 from contracts.controls import Control, key
+from contracts.decoding import msgpack_decoder
 from stream.jobs.guard import dead_letters_tag
 from stream.jobs.kafka import VALUE, KafkaEnds, side_output
 from stream.jobs.process import ProcessSettings
 from stream.jobs.sort import Sort, sorted_type
 
-# Made on import, by one thread: see contracts/codec.py.
-_CONTROLS = msgspec.msgpack.Decoder(list[Control])
+_CONTROLS = msgpack_decoder(list[Control])
 
 MAX_VERSIONS = 8
 SETTLED_MS = 1_000

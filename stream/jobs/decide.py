@@ -16,6 +16,7 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config
 from contracts.controls import Control
+from contracts.decoding import msgpack_decoder
 from contracts.edge_messages import EdgeStatus
 from contracts.messages import FrameDetections
 from stream.jobs.broadcast import Controls, controls_state, controls_stream
@@ -34,8 +35,7 @@ from stream.jobs.tracing import traced
 from stream.tracking.attributes import VoteConfig
 
 NAME = "decide"
-# Made on import, by one thread: see contracts/codec.py.
-_LANE = msgspec.msgpack.Decoder(LaneState)
+_LANE = msgpack_decoder(LaneState)
 START_GRACE_MS = 15_000
 """After a start of ours the agents' word may still be on its way: nobody is called silent so soon."""
 

@@ -14,6 +14,7 @@ from contracts import metrics as names
 from contracts.codec import encode
 from contracts.config import Drift
 from contracts.day_parts import PARTS, part_of_day
+from contracts.decoding import msgpack_decoder
 from contracts.drift import DriftReport, key
 from contracts.messages import FrameDetections
 from contracts.metrics import Metrics
@@ -22,8 +23,7 @@ from stream.drift.watch import Word
 from stream.jobs.kafka import keyed, keyed_type
 from stream.tracking import TrackState
 
-# Made on import, by one thread: see contracts/codec.py.
-_STATE = msgspec.msgpack.Decoder(PartState)
+_STATE = msgpack_decoder(PartState)
 
 
 def drift_tag() -> OutputTag:

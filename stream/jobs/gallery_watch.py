@@ -18,6 +18,7 @@ from bus.consuming import Record
 from bus.follower import Follower
 from contracts import metrics as names
 from contracts.codec import decode
+from contracts.decoding import msgpack_decoder
 from contracts.errors import ContractError
 from contracts.metrics import Metrics
 from contracts.people import GalleryChange, PersonSecret, RemovedPerson, SetDenial, SetPerson, gallery_key
@@ -31,8 +32,7 @@ from vault import Key, MasterKey, VaultError, opened
 
 log = logging.getLogger(__name__)
 
-# Made on import, by one thread: see contracts/codec.py.
-_SECRET = msgspec.msgpack.Decoder(PersonSecret)
+_SECRET = msgpack_decoder(PersonSecret)
 VECTOR = np.dtype("<f2")
 
 BITE = 200

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from contracts.decoding import msgpack_decoder
 from contracts.errors import ContractError
 from contracts.identity import Identified, RunnerUp
 from contracts.messages import Detection, Evidence, FrameDetections, Look, TrackedObject
@@ -33,8 +34,7 @@ TrackKey = tuple[int, int]
 
 UNSURE = Identified(decision="unsure")
 
-# Made on import, by one thread: see contracts/codec.py.
-_IDENTITY = msgspec.msgpack.Decoder(IdentityState)
+_IDENTITY = msgpack_decoder(IdentityState)
 _encoder = msgspec.msgpack.Encoder()
 
 

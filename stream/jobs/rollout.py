@@ -21,6 +21,7 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import RolloutBounds
 from contracts.controls import Control, EndCandidate, key
+from contracts.decoding import msgpack_decoder
 from contracts.messages import Alert, Feedback
 from contracts.model_reports import ModelReport
 from stream.jobs.clock import now_ms
@@ -34,8 +35,7 @@ log = logging.getLogger(__name__)
 
 NAME = "rollout"
 BY = "rollout-guard"
-# Made on import, by one thread: see contracts/codec.py.
-_STATE = msgspec.msgpack.Decoder(GuardState)
+_STATE = msgpack_decoder(GuardState)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from contracts import topics
 from contracts.codec import decode, encode
 from contracts.config import Config
 from contracts.controls import Control
+from contracts.decoding import msgpack_decoder
 from contracts.manifest import load_manifest
 from contracts.people import PeopleCommand, Sighting, UnknownSeen, UnknownVisit
 from contracts.topics import COMPACTED_WITHIN_MS
@@ -74,9 +75,8 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     model: str = ""
 
 
-# Made on import, by one thread: see contracts/codec.py.
-_KEPT = msgspec.msgpack.Decoder(Kept)
-_SITE = msgspec.msgpack.Decoder(SiteState)
+_KEPT = msgpack_decoder(Kept)
+_SITE = msgpack_decoder(SiteState)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.fx.experimental import optimization
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.classifiers.recipe import ClassifierRecipe, NetworkConfig
@@ -84,7 +85,7 @@ class Trained(NamedTuple):
 def load_classifier(path: Path) -> Trained:
     """The recipe, labels, temperature and network of a `weights.pt`."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    recipe = msgspec.json.decode(state["recipe"], type=ClassifierRecipe)
+    recipe = from_json(state["recipe"], ClassifierRecipe)
     network = _made(msgspec.structs.replace(recipe.network, weights="none"))
     net = _split(optimization.fuse(network.eval()) if state["folded"] else network, recipe.network)
     net = with_labels(net, len(state["labels"]))

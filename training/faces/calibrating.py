@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from contracts.decoding import convert
 from contracts.errors import ModelError
 from contracts.manifest import ScoreCalibration
 from stream.identity import Cohort
@@ -44,7 +45,7 @@ def rounded(calibration: Calibration, cohort: Cohort, name: str) -> ScoreCalibra
     """The calibration as a manifest holds it, to four digits, with the cohort's file."""
     digest = hashlib.sha256(packed(cohort.vectors)).hexdigest()
     named = msgspec.structs.replace(calibration, cohort=cohort_file(name), cohort_sha256=digest)
-    return msgspec.convert(_rounded(msgspec.to_builtins(named)), ScoreCalibration)
+    return convert(_rounded(msgspec.to_builtins(named)), ScoreCalibration)
 
 
 def cohort_file(name: str) -> str:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.dataset import list_skipped
@@ -96,7 +97,7 @@ def load_embedder(path: Path) -> tuple[EmbedderRecipe, EmbedderNet]:
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     net = EmbedderNet()
     net.load_state_dict(state["net"])
-    return msgspec.json.decode(state["recipe"], type=EmbedderRecipe), net.eval()
+    return from_json(state["recipe"], EmbedderRecipe), net.eval()
 
 
 def centres(vectors: Floats, persons: NDArray[np.int64]) -> Floats:

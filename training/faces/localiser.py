@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training import checkpoint
 from training.dataset import list_skipped, read_sets
@@ -81,7 +82,7 @@ def load_localiser(path: Path) -> tuple[LocaliserRecipe, LocaliserNet]:
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     net = LocaliserNet()
     net.load_state_dict(state["net"])
-    return msgspec.json.decode(state["recipe"], type=LocaliserRecipe), net.eval()
+    return from_json(state["recipe"], LocaliserRecipe), net.eval()
 
 
 def _loss(recipe: LocaliserRecipe, start: LocaliserNet, device: torch.device) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from archive.collection.duplicates import Fingerprints, fingerprint
 from archive.collection.seeing import decoded
 from archive.collection.splits import Moment
+from contracts.decoding import from_json
 from contracts.errors import ConfigError
 from training.coco import Coco
 from training.gate.judge import FrozenSet, Limits
@@ -108,7 +109,7 @@ def read_set(entry: SetEntry, folder: Path) -> GateSet:
     digest = hashlib.sha256()
     try:
         data = annotations.read_bytes()
-        coco = msgspec.json.decode(data, type=Coco)
+        coco = from_json(data, Coco)
         digest.update(hashlib.sha256(data).digest())
         files = [folder / entry.pictures / image.file_name for image in coco.images]
         digests = [hashlib.sha256(file.read_bytes()) for file in files]
