@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from contracts.manifest import ModelManifest, load_manifest
 from contracts.messages import Alert
 from stream.vision.session import Session
 from vedette.compare_report import Side, write_report
+from vedette.heats import Heats, heats
 from vedette.incidents import Comparison, compare, told_last
 from vedette.replay import Recording, ReplayOptions, replay
 
@@ -86,8 +87,8 @@ def compare_runs(
         runs.append(_run(side, its_options, say))
     found = compare(runs[0].recording.alerts, runs[1].recording.alerts)
     told = (found.lost, found.gained)  # what one side alone saw
-    heats = [heats_of(run.setup, run.pictures, alerts) for run, alerts in zip(runs, told, strict=True)]
-    a, b = (_side(run, of.seconds, heat) for run, of, heat in zip(runs, chosen, heats, strict=True))
+    seen = [heats(heats_of(run.setup, run.pictures, alerts)) for run, alerts in zip(runs, told, strict=True)]
+    a, b = (_side(run, of.seconds, heat) for run, of, heat in zip(runs, chosen, seen, strict=True))
     write_report(out, found, (a, b))
     return found
 
@@ -119,23 +120,22 @@ def _pictures(bootstrap: str, alerts: list[Alert]) -> Pictures:
     return found
 
 
-def heats_of(setup: Setup, pictures: Pictures, alerts: Sequence[Alert]) -> dict[tuple[str, str], bytes]:
+def heats_of(setup: Setup, pictures: Pictures, alerts: Sequence[Alert]) -> Iterator[tuple[tuple[str, str], bytes]]:
     """Where in the pictures the side's model saw the first alerts, as JPEGs; of a crowd there is no one place."""
-    path = manifest_path(setup.config, setup.config_file)
-    found: dict[tuple[str, str], bytes] = {}
+    path, made = manifest_path(setup.config, setup.config_file), 0
     session: Session | None = None
     for alert in alerts:
         seen, jpeg = alert.evidence, pictures.get((alert.camera, alert.id))
-        if seen is None or seen.xyxy is None or jpeg is None or len(found) >= MOST_HEATS:
+        if seen is None or seen.xyxy is None or jpeg is None or made >= MOST_HEATS:
             continue
         session = session or Session.open(load_manifest(path), path.parent, OPTIONS)
         if alert.label in session.label_names:
             size = (seen.width, seen.height)
-            found[alert.camera, alert.id] = explain_box(session, jpeg, size, alert.label, seen.xyxy).overlay
-    return found
+            yield (alert.camera, alert.id), explain_box(session, jpeg, size, alert.label, seen.xyxy).overlay
+            made += 1
 
 
-def _side(run: Run, seconds: float, heats: Pictures) -> Side:
+def _side(run: Run, seconds: float, seen: Heats[tuple[str, str]]) -> Side:
     return Side(
         name=run.setup.name,
         config=str(run.setup.config_file),
@@ -145,5 +145,6 @@ def _side(run: Run, seconds: float, heats: Pictures) -> Side:
         took_s=round(run.took_s, 1),
         faster_than_real_time=round(seconds / run.took_s, 2),
         pictures=run.pictures,
-        heats=heats,
+        heats=seen.jpegs,
+        not_explained=seen.lacking,
     )

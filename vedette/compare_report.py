@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import zoneinfo
 from collections import Counter
@@ -10,33 +9,19 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
-import cv2
 import msgspec
-import numpy as np
 
 from archive.evidence.draw import Caption, drawn
 from contracts import codec
 from contracts.messages import Alert
-from stream.vision.image import Picture, decode, jpeg_size
+from vedette.html_page import encoded, img, page, small
 from vedette.incidents import Comparison, Pair
-
-WIDTH = 480
-QUALITY = 80
-STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; } td, th { padding: .25rem .8rem .25rem 0; text-align: left; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; }
-figure { margin: 0; } img { width: 100%; border-radius: 6px; } figcaption { font-size: 13px; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; }
-"""
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One run: its name, what it found, how fast it was, and the JPEGs of its incidents by (camera, alert id).
 
-    `heats` are those with what its model saw, of some that only this run has.
+    `heats` are those with what its model saw, of some that only this run has; `not_explained` is why some are lacking.
     """
 
     name: str
@@ -48,12 +33,13 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     faster_than_real_time: float
     pictures: Mapping[tuple[str, str], bytes]
     heats: Mapping[tuple[str, str], bytes] = {}
+    not_explained: str = ""
 
 
 def write_report(folder: Path, found: Comparison, sides: tuple[Side, Side]) -> None:
     """Write `report.html` and `report.json`."""
     (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(as_json(found, sides)), indent=2))
-    (folder / "report.html").write_text(page(found, sides), encoding="utf-8")
+    (folder / "report.html").write_text(as_html(found, sides), encoding="utf-8")
 
 
 def as_json(found: Comparison, sides: tuple[Side, Side]) -> dict[str, object]:
@@ -65,7 +51,7 @@ def as_json(found: Comparison, sides: tuple[Side, Side]) -> dict[str, object]:
     def pairs(several: Iterable[Pair]) -> list[dict[str, object]]:
         return [{"a": alert(one.a), "b": alert(one.b), "moved": one.moved} for one in several]
 
-    told = ("name", "config", "incidents", "frames", "took_s", "faster_than_real_time")
+    told = ("name", "config", "incidents", "frames", "took_s", "faster_than_real_time", "not_explained")
     return {name: {key: getattr(side, key) for key in told} for name, side in zip(("a", "b"), sides, strict=True)} | {
         "same": len(found.same),
         "moved": pairs(found.moved),
@@ -74,7 +60,7 @@ def as_json(found: Comparison, sides: tuple[Side, Side]) -> dict[str, object]:
     }
 
 
-def page(found: Comparison, sides: tuple[Side, Side]) -> str:
+def as_html(found: Comparison, sides: tuple[Side, Side]) -> str:
     """The report as one HTML page that needs nothing else."""
     a, b = sides
     head = "".join(
@@ -82,17 +68,23 @@ def page(found: Comparison, sides: tuple[Side, Side]) -> str:
         f"<td class='n'>{side.incidents}</td><td class='n'>{side.faster_than_real_time:.1f}</td></tr>"
         for letter, side in (("A", a), ("B", b))
     )
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(a.name)} and {escape(b.name)}</title>"
-        f"<style>{STYLE}</style><h1>{escape(b.name)} instead of {escape(a.name)}</h1>"
+    return page(
+        f"{a.name} and {b.name}",
+        f"<h1>{escape(b.name)} instead of {escape(a.name)}</h1>"
         f"<p>Of {a.incidents} incidents {len(found.same)} are the same, {len(found.moved)} moved and "
         f"{len(found.lost)} are lost; {len(found.gained)} are gained.</p>"
         "<table><thead><tr><th></th><th>run</th><th class='n'>frames</th><th class='n'>incidents</th>"
         f"<th class='n'>times real time, start included</th></tr></thead><tbody>{head}</tbody></table>{_by_rule(found)}"
+        f"{''.join(map(_not_explained, sides))}"
         f"<h2>Gained</h2>{_grid((_figure(one, b) for one in found.gained), found.gained)}"
         f"<h2>Lost</h2>{_grid((_figure(one, a) for one in found.lost), found.lost)}"
-        f"<h2>Moved</h2>{_grid((_pair(one, a, b) for one in found.moved), found.moved)}</html>"
+        f"<h2>Moved</h2>{_grid((_pair(one, a, b) for one in found.moved), found.moved)}",
     )
+
+
+def _not_explained(side: Side) -> str:
+    why = escape(f"Where {side.name} saw it can't be shown everywhere: {side.not_explained}")
+    return f"<p>{why}</p>" if side.not_explained else ""
 
 
 def _by_rule(found: Comparison) -> str:
@@ -127,27 +119,13 @@ def _figure(alert: Alert, side: Side) -> str:
         return f"<figure><figcaption>{words} (no picture)</figcaption></figure>"
     heat = side.heats.get((alert.camera, alert.id))
     where = escape(f"Where {alert.model or side.name} saw it")
-    shown = _img(words, _snapshot(jpeg, alert, side)) + (_img(where, _encoded(_small(heat))) if heat else "")
+    shown = img(words, _snapshot(jpeg, alert, side)) + (img(where, encoded(small(heat))) if heat else "")
     return f"<figure>{shown}<figcaption>{words}{f'. Below: {where}.' if heat else ''}</figcaption></figure>"
-
-
-def _img(words: str, jpeg: bytes) -> str:
-    return f"<img alt='{words}' src='data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}'>"
 
 
 def _snapshot(jpeg: bytes, alert: Alert, side: Side) -> bytes:
     caption = Caption(alert.rule, alert.why, _clock(alert, side), alert.camera)
-    return _encoded(drawn(_small(jpeg), alert, caption))
-
-
-def _small(jpeg: bytes) -> Picture:
-    width, height = jpeg_size(jpeg)
-    size = WIDTH, round(height * WIDTH / width)
-    return np.asarray(cv2.resize(decode(jpeg, target=size), size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _encoded(picture: Picture) -> bytes:
-    return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes())
+    return encoded(drawn(small(jpeg), alert, caption))
 
 
 def _clock(alert: Alert, side: Side) -> str:

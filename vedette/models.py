@@ -28,11 +28,14 @@ from contracts.config import Config, broker_address
 from contracts.controls import key, slot_of
 from contracts.errors import ConfigError, ModelError, VedetteError
 from contracts.manifest import ModelManifest, load_manifest
+from training.gate.judge import Report
+from training.gate.predict import Model
 from training.gate.report import markdown
 from training.gate.run import run
 from training.gate.sets import SetEntry, read_set
 from vault import MODELS_VARIABLE, SiteKey
 from vedette.errors import RefusedError
+from vedette.gate_page import write_gate_page
 from vedette.larger import larger_than
 from vedette.local import manifest_of, running_bootstrap
 
@@ -183,9 +186,21 @@ def gate_(desk: Desk, given: argparse.Namespace) -> int:
     )
     print(text)
     desk.audit(decision)
+    _shown(desk, report, given.sets, before, (manifest, folder))
     if not report.passed:
         raise RefusedError(f"{given.id} is refused: {report.why}")
     return 0
+
+
+def _shown(desk: Desk, report: Report, sets: Path, before: Model, after: Model) -> None:
+    """The report with pictures, on this machine; the verdict stands whatever becomes of it."""
+    file = desk.state / "gate" / "report.html"
+    try:
+        write_gate_page(report, sets, before, after, file)
+    except (OSError, VedetteError) as error:
+        print(f"no page with pictures: {error}")
+    else:
+        print(f"{file}: where it loses most, with pictures; the next gate writes over it")
 
 
 def freeze_(_desk: Desk, given: argparse.Namespace) -> int:

@@ -13,12 +13,15 @@ from contracts.errors import ContractError, ModelError
 from contracts.fields import Xyxy
 from contracts.manifest import ModelManifest, model_bytes
 from contracts.messages import Detection
+from stream.vision.classifier import crop, squares
 from stream.vision.detector import detections
 from stream.vision.explain import Heat, around, box_score, class_activation, class_score, occlusion, overlay
 from stream.vision.image import Picture, Size, decode, fit, jpeg_size, letterbox
 from stream.vision.session import Session, SessionOptions, open_runtime
 
 QUALITY = 85
+SHOWN = 240
+"""Side of a crop that is shown, px."""
 OPTIONS = SessionOptions(device="cpu", intra_op_threads=1)
 """The cores belong to the jobs; a GPU has better things to do."""
 
@@ -55,6 +58,18 @@ def explain_picture(manifest: ModelManifest, folder: Path, jpeg: bytes, label: s
     if not found:
         raise ModelError(f"{manifest.id} sees {f'no {label}' if label else 'nothing'} in this picture")
     return _explained(session, image, picture, found[0].label, found[0].xyxy)
+
+
+def explain_crop(manifest: ModelManifest, folder: Path, jpeg: bytes, label: str, xyxy: Xyxy) -> Explained:
+    """Where a second-stage classifier sees `label` in what it looks at of a box, pixels of the JPEG.
+
+    Raises ModelError where it is none or knows no such label, ContractError.
+    """
+    if manifest.attribute is None or label not in manifest.labels:
+        raise ModelError(f"{manifest.id} says nothing of {label} in a box")
+    (square,) = squares(np.array([xyxy], np.float32), manifest.attribute)
+    image = decode(jpeg, target=jpeg_size(jpeg))
+    return _classified(manifest, folder, crop(image, square, max(SHOWN, manifest.input.width)), label)
 
 
 def _explained(session: Session, image: Picture, picture: Size, label: str, xyxy: Xyxy) -> Explained:

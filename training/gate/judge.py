@@ -28,6 +28,7 @@ from training.gate.measure import (
     match,
     resampled,
 )
+from training.gate.worst import Worst
 
 SEED = 0
 
@@ -112,7 +113,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the gate says: `refusals` is empty where the candidate is let through.
 
     `smaller` says by how much it is smaller or faster, where that is enough for it to need no better figures; `bounds`
-    are of those larger ones that it was then held against, too.
+    are of those larger ones that it was then held against, too. `worst` are the boxes that it loses most, however good
+    it is.
     """
 
     candidate: str
@@ -129,6 +131,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: tuple[int, int] = (0, 0)
     smaller: str = ""
     bounds: tuple[Bound, ...] = ()
+    worst: tuple[Worst, ...] = ()
 
     @property
     def only_smaller(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,20 +63,39 @@ def match(pictures: Sequence[Picture], found: Sequence[Boxes], label: str) -> Ma
         own = _are(boxes, label)
         counts[number] = len(truth)
         order = np.argsort(-boxes.scores[own], kind="stable")
-        overlaps = iou(boxes.xyxy[own][order], truth)
-        free = np.ones(len(truth), bool)
-        for row, score in zip(overlaps, boxes.scores[own][order], strict=True):
-            best = int(np.where(free, row, 0.0).argmax()) if len(truth) else -1
-            hit = best >= 0 and bool(free[best]) and row[best] >= SAME_IOU
-            if hit:
-                free[best] = False
-            scores.append(float(score))
-            hits.append(hit)
-            numbers.append(number)
+        met = _met(iou(boxes.xyxy[own][order], truth))
+        scores += boxes.scores[own][order].tolist()
+        hits += [place >= 0 for place in met]
+        numbers += [number] * len(met)
     order = np.argsort(-np.array(scores), kind="stable")
     return Matches(
         np.array(scores, float)[order], np.array(hits, bool)[order], np.array(numbers, np.int64)[order], counts
     )
+
+
+def certainties(truth: Boxes, found: Boxes) -> Floats:
+    """How certain the box is that meets each of the truth, as `match` says; 0 where none does."""
+    sure = np.zeros(len(truth.labels))
+    for label in set(truth.labels):
+        places, own = np.flatnonzero(_are(truth, label)), _are(found, label)
+        order = np.argsort(-found.scores[own], kind="stable")
+        met = _met(iou(found.xyxy[own][order], truth.xyxy[places]))
+        for place, score in zip(met, found.scores[own][order], strict=True):
+            if place >= 0:
+                sure[places[place]] = score
+    return sure
+
+
+def _met(overlaps: NDArray[Any]) -> list[int]:
+    """Which of the truth each box found meets, of IoUs [found, truth], the most certain first; -1 for none."""
+    free, met = np.ones(overlaps.shape[1], bool), list[int]()
+    for row in overlaps:
+        best = int(np.where(free, row, 0.0).argmax()) if len(row) else -1
+        hit = best >= 0 and bool(free[best]) and row[best] >= SAME_IOU
+        if hit:
+            free[best] = False
+        met.append(best if hit else -1)
+    return met
 
 
 def average_precision(matches: Matches, weights: Floats) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from training.gate.judge import Figures, Report
+from training.gate.worst import Worst
 
 
 def markdown(report: Report) -> str:
@@ -27,6 +28,9 @@ def markdown(report: Report) -> str:
             f"{report.size_bytes[0]:,} bytes before, {report.size_bytes[1]:,} after.",
             "",
         ]
+    if report.worst:
+        parts += ["Boxes of which it is less certain, the worst first:", ""]
+        parts += [f"- {where}" for where in map(lost_at, report.worst)] + [""]
     limits = report.limits
     parts.append(
         f"Allowed: {limits.tolerance:g} less AP50 or F1 (each bound with {limits.confidence:.0%} confidence, by "
@@ -36,6 +40,11 @@ def markdown(report: Report) -> str:
         f"{limits.contradicted:.0%} of people's new words contradicted."
     )
     return "\n".join(parts) + "\n"
+
+
+def lost_at(one: Worst) -> str:
+    """One of the worst as a sentence."""
+    return f"{one.label} at {one.camera}: {one.before:.2f} -> {one.after:.2f}, in {one.picture} of {one.set}"
 
 
 def _sets(report: Report) -> Iterable[str]:

@@ -12,6 +12,7 @@ from training.gate.judge import Reason, Report, bounded, judge, refused
 from training.gate.predict import Model, see
 from training.gate.sets import GateSet, read_config, read_sets
 from training.gate.words import contradicted
+from training.gate.worst import worst
 
 
 class Larger(NamedTuple):
@@ -57,6 +58,8 @@ def run(
         )
         refusals = (*report.refusals, *reasons, *map(_lacks, larger.lacking))
         report = msgspec.structs.replace(report, bounds=bounds, refusals=refusals)
+    names = [one.frozen.name for one in sets for _ in one.pictures]
+    report = msgspec.structs.replace(report, worst=worst(pictures, names, before.boxes, after.boxes))
     lineage = candidate[0].lineage
     told = list(contradicted(lineage.words if lineage is not None else (), config.limits))
     return msgspec.structs.replace(

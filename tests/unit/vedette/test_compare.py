@@ -19,6 +19,7 @@ from tests.builders import DATA, jpeg_of, manifest_of, solid
 from tests.console_tools import AT_MS, alert_of, evidence_of
 from vedette.compare import MOST_HEATS, Setup, heats_of, setup_of
 from vedette.compare_report import Side, write_report
+from vedette.heats import Heats, heats
 from vedette.incidents import compare, told_last
 
 MODEL = Path("models/detector.json")
@@ -128,17 +129,29 @@ def test_what_one_side_alone_saw_is_shown_as_its_model_saw_it(tmp_path: Path) ->
     lost = [incident(k, k + 1, label="red", evidence=evidence_at(200, 200, 300, 300)) for k in range(MOST_HEATS + 2)]
     pictures = {(one.camera, one.id): jpeg_of(picture) for one in lost}
     crowd = incident(20, 21, evidence=None)
-    heats = heats_of(Setup("a", config, tmp_path / "my.yaml"), pictures, [crowd, *lost])
-    assert list(heats) == [(one.camera, one.id) for one in lost[:MOST_HEATS]]
-    a = side_of("a", pictures, heats)
-    write_report(tmp_path, compare(lost, []), (a, side_of("b", {}, {})))
+    setup = Setup("a", config, tmp_path / "my.yaml")
+    seen = heats(heats_of(setup, pictures, [crowd, *lost]))
+    assert (list(seen.jpegs), seen.lacking) == ([(one.camera, one.id) for one in lost[:MOST_HEATS]], "")
+    write_report(tmp_path, compare(lost, []), (side_of("a", pictures, seen), side_of("b", {}, Heats({}))))
     assert (tmp_path / "report.html").read_text().count("Below: Where") == MOST_HEATS
+
+
+def test_a_model_that_cannot_be_explained_costs_no_report(tmp_path: Path) -> None:
+    lost = incident(0, 1, label="red", evidence=evidence_at(200, 200, 300, 300))
+    pictures = {(lost.camera, lost.id): jpeg_of(solid(640, 480, (0, 0, 255)))}
+    config = parse("site: {name: home}\ncameras: {gate: {inputs: [{url: a.mp4}]}}\nstream: {model: gone.json}\n")
+    seen = heats(heats_of(Setup("a", config, tmp_path / "my.yaml"), pictures, [lost]))
+    assert (seen.jpegs, "gone.json" in seen.lacking) == ({}, True)
+    write_report(tmp_path, compare([lost], []), (side_of("a", pictures, seen), side_of("b", {}, Heats({}))))
+    assert "Where a saw it can&#x27;t be shown everywhere" in (tmp_path / "report.html").read_text()
+    assert "gone.json" in msgspec.json.decode((tmp_path / "report.json").read_bytes())["a"]["not_explained"]
 
 
 def evidence_at(*xyxy: float) -> Any:
     return replace(evidence_of(1), width=640, height=480, xyxy=xyxy)
 
 
-def side_of(name: str, pictures: Any, heats: Any) -> Side:
+def side_of(name: str, pictures: Any, seen: Heats[tuple[str, str]]) -> Side:
     told: dict[str, Any] = {"config": "my.yaml", "time_zone": "UTC", "incidents": 8, "frames": 9, "took_s": 5.0}
-    return Side(name=name, faster_than_real_time=2.0, pictures=pictures, heats=heats, **told)
+    told |= {"heats": seen.jpegs, "not_explained": seen.lacking}
+    return Side(name=name, faster_than_real_time=2.0, pictures=pictures, **told)

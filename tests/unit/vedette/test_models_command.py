@@ -102,7 +102,13 @@ def test_the_gate_s_word_is_kept_and_ends_the_command(
     main(["models", "register", str(made(tmp_path, "2", label_map={"blue": "blue"})), *site])
     main(["models", "register", str(made(tmp_path, "3", label_map={"blue": "blue", "red": "red"})), *site])
     assert main(["models", "gate", "detector@2", "--sets", str(gate), *site]) == 3
-    assert "red at hall" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "red at hall" in said.err
+    assert "where it loses most" in said.out
+    page = (tmp_path / "state" / "gate" / "report.html").read_text()
+    assert "<h1>detector@2 refused, against detector@1</h1>" in page
+    assert (page.count("<h3>"), page.count("<figcaption>Where detector@1 looks"), page.count("<img")) == (4, 4, 8)
+    assert "Where detector@2 looks is not shown everywhere: detector@2 knows no" in page
     assert main(["models", "promote", "detector@2", "--stage", "shadow", *site]) == 1
     assert "refused by the gate" in capsys.readouterr().err
     assert main(["models", "gate", "detector@3", "--sets", str(gate), "--against", "detector@2", *site]) == 0

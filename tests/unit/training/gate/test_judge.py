@@ -13,6 +13,7 @@ from tests.gate_tools import CAMERAS, LABELS, scene, seen
 from training.gate.judge import FrozenSet, Limits, Report, bounded, judge
 from training.gate.measure import (
     Boxes,
+    Picture,
     average_precision,
     calibration_error,
     f1,
@@ -20,6 +21,7 @@ from training.gate.measure import (
     resampled,
 )
 from training.gate.report import markdown
+from training.gate.worst import worst
 
 PICTURES = scene(per_camera=60)
 SETS = (FrozenSet(name="site", sha256="0" * 64, pictures=len(PICTURES)),)
@@ -189,6 +191,24 @@ def test_two_boxes_on_one_thing_are_one_hit() -> None:
         "person",
     )
     assert matches.hits.tolist() == [True, False]
+
+
+def test_the_boxes_that_are_lost_most_are_told_one_a_picture() -> None:
+    truth = boxes_of([(0, 0, 10, 10), (20, 0, 30, 10), (40, 0, 50, 10)], [1.0] * 3)
+    pictures = [Picture(name, "gate", truth) for name in ("a", "b", "c")]
+    before = [boxes_of([(20, 0, 30, 10), (0, 0, 10, 10), (21, 0, 31, 10)], [0.9, 0.5, 0.8])] * 3
+    after = [
+        boxes_of([(0, 0, 10, 10), (20, 0, 30, 10)], [0.2, 0.85]),
+        boxes_of([(40, 0, 50, 10)], [0.9]),
+        boxes_of([(20, 0, 30, 10), (0, 0, 10, 10)], [0.9, 0.45]),  # less than what counts
+    ]
+    found = worst(pictures, ["site"] * 3, before, after)
+    assert [(one.picture, one.xyxy[0], one.before, one.after) for one in found] == [
+        ("b", 20, 0.9, 0),
+        ("a", 0, 0.5, 0.2),
+    ]
+    report = msgspec.structs.replace(verdict(), worst=found)
+    assert "- person at gate: 0.90 -> 0.00, in b of site" in markdown(report)
 
 
 def test_calibrated_scores_have_no_error() -> None:
