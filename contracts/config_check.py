@@ -81,6 +81,7 @@ def check(config: Config) -> None:
     _evidence(config.evidence)
     _face_retention(config.faces)
     _models(config.models)
+    _learning(config)
     _ports(config)
 
 
@@ -330,6 +331,12 @@ def _classifiers(config: Config, name: str) -> None:
             raise ConfigError(
                 f"{path}.{attribute}.enabled", "needs full-size frames, and this camera's detect.detail_fps is 0"
             )
+
+
+def _learning(config: Config) -> None:
+    for attribute in config.learning.classifiers:
+        if attribute not in config.classifiers:
+            raise ConfigError(f"learning.classifiers.{attribute}", "no such classifier is in `classifiers`")
 
 
 def _followed(labels: Sequence[str], cameras: Sequence[Camera], path: str) -> None:

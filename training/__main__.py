@@ -16,6 +16,7 @@ from training.bundle import bundle_detector, spread, write_manifest
 from training.classifiers import commands as classifiers
 from training.dataset import list_skipped, read_sets
 from training.detector import train
+from training.errors import TOO_LITTLE, TooLittleError
 from training.evaluate import evaluate_set
 from training.faces import commands as faces
 from training.faces.identity import add_identity
@@ -29,13 +30,13 @@ KINDS = ("detector", "face-localiser", "face-embedder")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (2 when the recipe, the data or the model is wrong)."""
+    """Run one command; returns the exit code (2 when the recipe, the data or the model is wrong, TOO_LITTLE)."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except VedetteError as error:
         print(error, file=sys.stderr)
-        return 2
+        return TOO_LITTLE if isinstance(error, TooLittleError) else 2
     return 0
 
 

@@ -1,11 +1,18 @@
-"""The error of a training that has run off."""
+"""The errors of trainings: there is too little to learn from yet, or one has run off."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from contracts.errors import VedetteError
+from contracts.errors import ConfigError, VedetteError
+
+TOO_LITTLE = 4
+"""The exit code of a training that has too little to learn from."""
+
+
+class TooLittleError(ConfigError):
+    """Nothing is wrong with what was given, but there is too little of it to learn from."""
 
 
 class DivergedError(VedetteError):

@@ -1,46 +1,57 @@
-"""`vedette learn`: collect, fine-tune, register and gate as one step that goes on where it was stopped."""
+"""`vedette learn`: collect, and in each slot train, register and gate as one step that goes on where it was stopped."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
+from archive.collection.attributes import speaks_of
 from archive.collection.cleaning import clean, found_before
-from archive.collection.items import About
+from archive.collection.items import About, Item
 from archive.collection.lease import Still
-from archive.collection.store import PICTURES
-from archive.collection.when import Learnt, drifts, due, keep_learnt, last_learnt, teaches_detector
+from archive.collection.store import PICTURES, Version
+from archive.collection.when import DETECTOR, Learnt, drifts, due, keep_learnt, last_learnt
 from archive.collection.words import DOUBTS
 from archive.evidence.files import Folder
-from archive.registry import Registry, Standing
+from archive.registry import Standing
 from bus.errors import BusError
 from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.config import Config
-from contracts.controls import slot_of
 from contracts.decoding import from_json
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
-from contracts.manifest import ModelManifest, load_manifest
-from training.gate.sets import read_config
+from contracts.manifest import load_manifest
+from training.errors import TOO_LITTLE
 from vedette.alone import alone
 from vedette.dataset import DataSets
 from vedette.errors import RefusedError, SetupError
+from vedette.learners import Learner, learner_of, slots_of
 from vedette.local import manifest_of
 from vedette.models import Desk, gate_, register_
 
-Finetune = Callable[[list[str]], int]
+Train = Callable[[list[str]], int]
 """The command line of training, which returns its exit code."""
-MANIFEST, COPIED = "manifest.json", "copied"
+COPIED = "copied"
 WRONG_INPUT = 2
 """What training ends with where what it was given is wrong."""
+SITES_PICTURES = (f"*/*/{PICTURES}", "*/*/report/*-worst.jpg")
+"""Where in the trainings' folder pictures of the site may lie."""
+
+
+class Occasion(NamedTuple):
+    """Why it is time to train a slot's model, on which version, and when that was collected."""
+
+    learner: Learner
+    why: str
+    about: About
+    collected_ms: int
 
 
 class Learning:
@@ -51,49 +62,75 @@ class Learning:
         self._desk = Desk(config, config_file, state, now_ms)
         self._config, self._file, self._state, self._now_ms = config, config_file, state, now_ms
 
-    def learn(self, why: str, finetune: Finetune) -> int:
-        """Train where it is time, or `why` is given; a candidate that the gate refuses raises RefusedError.
+    def learn(self, why: str, train: Train, slot: str = "") -> int:
+        """Train in the slot that is named, or in all, where it is time or `why` is given.
 
-        What passes is registered and waits for its promotion: nothing goes into service here. Raises SetupError where
-        another one runs, LeaseError where it learns from the same bucket on another machine.
+        What passes is registered and waits for its promotion: nothing goes into service here. A slot that fails keeps
+        no other from learning; then its error is raised at the end, a RefusedError where the gate has refused its
+        candidate and nothing else went wrong. Raises SetupError where another one runs, LeaseError where it learns from
+        the same bucket on another machine.
         """
         with self._alone(), self._sets.alone("learning") as still:
-            return self._learn(why, finetune, still)
+            return self._learn(why, train, (slot,) if slot else slots_of(self._config), still)
 
-    def _learn(self, why: str, finetune: Finetune, still: Still) -> int:
-        gate = self._path("gate", self._config.learning.gate)
-        replay = self._path("replay", self._config.learning.replay)
+    def _learn(self, why: str, train: Train, slots: Sequence[str], still: Still) -> int:
+        learners = [learner_of(self._config, self._file, slot) for slot in slots]
         collected_ms = self._now_ms()  # what is answered from here on, while it trains, is new the next time
         self._sets.collect(collected_ms)
-        about, items = self._sets.collection.load()
-        before = last_learnt(self._sets.collection)
-        drifted = self._drifted(before)
-        taught = list(filter(teaches_detector, items))
-        reason = why or due(before, about.id, taught, self._config.learning, self._now_ms(), drifted)
+        version, failed = self._sets.collection.load(), list[VedetteError]()
+        self._tell_of_the_untaught(version.items)
+        reasons = [(learner, why or self._due(learner, version)) for learner in learners]
+        times = [Occasion(learner, reason, version.about, collected_ms) for learner, reason in reasons if reason]
+        if times:
+            self._cleaned(version.about)
+        for occasion in times:
+            try:
+                self._learn_in(occasion, train, still)
+            except VedetteError as error:
+                failed.append(error)
+                if len(times) > 1:
+                    print(f"{occasion.learner.slot}: {error}")
+        if failed:
+            raise min(failed, key=lambda error: isinstance(error, RefusedError))
+        return 0
+
+    def _due(self, learner: Learner, version: Version) -> str:
+        """Why it is time to train; where it isn't, that is said."""
+        before, learning = last_learnt(self._sets.collection, learner.slot), self._config.learning
+        drifted = self._drifted(before) if learner.slot == DETECTOR else []
+        taught = list(filter(learner.teaches, version.items))
+        reason = due(before, version.about.id, taught, learning, self._now_ms(), drifted)
         if not reason:
             for sentence in drifted:
                 print(f"{sentence}; nothing new is answered to learn that from: `vedette dataset show`")
-            print("it is not time to train: too few new answers, and none of a camera that says otherwise than before")
-            return 0
-        print(f"training: {reason}")
-        self._cleaned(about)
-        in_service = self._in_service()
-        learnt = last_learnt(self._sets.collection, candidate=in_service)
+            lacking = "too few new answers, and none of a camera that says otherwise than before"
+            print(f"{learner.slot}: it is not time to train: {lacking}")
+        return reason
+
+    def _learn_in(self, occasion: Occasion, train: Train, still: Still) -> None:
+        """Train, register and gate one slot's candidate; raises RefusedError where the gate refuses it."""
+        learner, why, about, collected_ms = occasion
+        still()
+        print(f"training, {learner.slot}: {why}")
+        in_service = self._in_service(learner)
+        learnt = last_learnt(self._sets.collection, learner.slot, in_service)
         since_ms = learnt.at_ms if learnt is not None else 0
-        made = self._trained(about, in_service, since_ms, replay, gate, finetune)
+        made = self._trained(learner, about, in_service, since_ms, train)
+        if not made:
+            return
         still()
         for one in made:
-            register_(self._desk, argparse.Namespace(manifest=one, why=reason))
+            register_(self._desk, argparse.Namespace(manifest=one, why=why))
         id = load_manifest(made[-1]).id
-        refused = self._gated(id, gate)
-        answers = sum(about.answers.values())
+        refused = self._gated(id, learner.gate)
         done = Learnt(
+            slot=learner.slot,
             version=about.id,
             at_ms=collected_ms,
-            answers=answers,
+            answers=sum(about.answers.values()),
             candidate=id,
             passed=refused is None,
-            why=reason,
+            why=why,
             doubts=_doubts(made[0]),
             since_ms=since_ms,
         )
@@ -101,8 +138,15 @@ class Learning:
         keep_learnt(self._sets.collection, done)
         if refused is not None:
             raise refused
-        print(f"{id} passed: `vedette models promote {id} --stage shadow` lets it run beside what is in service")
-        return 0
+        stage = "shadow` lets it run beside what is in service"
+        stage = stage if learner.slot == DETECTOR else "everywhere` puts it into service"
+        print(f"{id} passed: `vedette models promote {id} --stage {stage}")
+
+    def _tell_of_the_untaught(self, items: Sequence[Item]) -> None:
+        """Say which classifiers answers wait for that nothing trains."""
+        for attribute in self._config.classifiers.keys() - self._config.learning.classifiers.keys():
+            if answers := sum(speaks_of(item, attribute) for item in items):
+                print(f"{answers} answers are about {attribute}: learning.classifiers names no recipe for it")
 
     def _cleaned(self, about: About) -> None:
         """Look through the version, unless that was done; what is in doubt waits in the next queue."""
@@ -121,7 +165,7 @@ class Learning:
         if not broker:
             return []
         first = load_manifest(manifest_of(self._config, self._file))
-        now = self._desk.registry.standing(self._desk.site).get(slot_of(first), Standing())
+        now = self._desk.registry.standing(self._desk.site).get(DETECTOR, Standing())
         try:
             with Reader(broker, topics.DRIFT) as reader:
                 reports = [decode(record.value, DriftReport) for record in reader.held() if record.value is not None]
@@ -131,44 +175,38 @@ class Learning:
         newest = {key(one): one for one in reports if one.site == self._desk.site}
         return drifts(newest.values(), now.in_service or first.id, before.at_ms if before is not None else 0)
 
-    def _in_service(self) -> str:
-        """The detector in service; raises VedetteError where there is none."""
-        registry, first = self._desk.registry, manifest_of(self._config, self._file)
-        registry.adopt(first, self._desk.site, self._desk.by)
-        now = registry.standing(self._desk.site).get(slot_of(load_manifest(first)))
+    def _in_service(self, learner: Learner) -> str:
+        """The slot's model in service; raises VedetteError where there is none."""
+        registry = self._desk.registry
+        registry.adopt(learner.first, self._desk.site, self._desk.by)
+        now = registry.standing(self._desk.site).get(learner.slot)
         if now is None or not now.in_service:
-            raise VedetteError(f"{self._desk.site} has no detector in service to begin from")
+            raise VedetteError(f"{self._desk.site} has nothing in service as {learner.slot} to begin from")
         return now.in_service
 
-    def _trained(
-        self, about: About, in_service: str, since_ms: int, replay: Path, gate: Path, finetune: Finetune
-    ) -> list[Path]:
-        """The manifests of what was trained on this version, from the oldest ancestor of the model in service.
+    def _trained(self, learner: Learner, about: About, in_service: str, since_ms: int, train: Train) -> list[Path]:
+        """The manifests of what was trained on this version, the candidate last; [] where there is too little to learn.
 
-        The last is the candidate; where that is to be small, the one of full precision that it was made of is first.
+        Where the candidate is small, the one of full precision that it was made of is first.
         """
-        registry, first = self._desk.registry, manifest_of(self._config, self._file)
-        now = registry.manifest(in_service)
-        small = self._config.learning.small or (now.name if is_small(now) else "")
-        _, folder = registry.fetch(start_of(registry, in_service, first.parent, self._desk.by), self._desk.cache)
-        parent = load_manifest(folder / MANIFEST)
-        recipe = self._config.learning.recipe
-        way = _way(self._recipe(), gate, small)
-        out = self._trainings / f"{about.id[:12]}-{parent.sha256[:12]}-{way[:12]}"
-        made = [out / "candidate" / f"{parent.name}.json", *([out / "small" / f"{small}.json"] if small else [])]
-        if not made[-1].exists():
-            self._let_go(out)
-            arguments = ["train", "finetune", "--manifest", str(folder / MANIFEST), "--data", str(replay)]
-            arguments += ["--out", str(out), "--version", about.id, "--gate", str(gate)]
-            arguments += ["--config", str(self._path("recipe", recipe))] if recipe else []
-            arguments += ["--since", str(since_ms)]
-            arguments += ["--small", small] if small else []
-            with self._folder(about) as collection:
-                failed = finetune([*arguments, "--collection", str(collection)])
-            if failed == WRONG_INPUT:
-                raise ConfigError("learning", "its recipe, replay or model, or the collection can't be used: see above")
-            if failed:
-                raise VedetteError("the fine-tuning failed: see above")
+        planned = learner.training(self._desk, in_service)
+        out = self._folder_of(learner.slot) / f"{about.id[:12]}-{planned.folder}"
+        made = [out / one for one in planned.made]
+        if made[-1].exists():
+            return made
+        self._let_go(out)
+        arguments = ["train", *planned.arguments, "--data", str(learner.data), "--out", str(out)]
+        arguments += ["--version", about.id, "--gate", str(learner.gate), "--since", str(since_ms)]
+        arguments += ["--config", str(learner.recipe)] if learner.recipe is not None else []
+        with self._collection(about) as collection:
+            failed = train([*arguments, "--collection", str(collection)])
+        if failed == TOO_LITTLE:
+            print(f"{learner.slot}: it is not time to train, see above")
+            return []
+        if failed == WRONG_INPUT:
+            raise ConfigError("learning", "its recipe, replay or model, or the collection can't be used: see above")
+        if failed:
+            raise VedetteError(f"the training of {learner.slot} failed: see above")
         return made
 
     def _gated(self, id: str, sets: Path) -> RefusedError | None:
@@ -178,36 +216,45 @@ class Learning:
             return error
         return None
 
-    def _recipe(self) -> bytes:
-        """The recipe's file; raises ConfigError where it can't be read."""
-        named = self._config.learning.recipe
-        if not named:
-            return (resources.files("training") / "recipes" / "finetune.yaml").read_bytes()
-        try:
-            return self._path("recipe", named).read_bytes()
-        except OSError as error:
-            raise ConfigError("learning.recipe", f"{named}: {error.strerror}") from error
-
     @property
     def _trainings(self) -> Path:
         return self._state / "learning"
 
+    def _folder_of(self, slot: str) -> Path:
+        return self._trainings / slot.replace(":", "-")
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """The trainings' folder for ourselves. What a killed one left of the site's pictures may be let go by now."""
+        """The trainings' folder for ourselves, without what a killed one left of the site's pictures, which may be let
+        go by now, and of slots that learn no more."""
+        slots = [self._folder_of(slot) for slot in slots_of(self._config)]
         with alone(self._trainings / "lock", f"Another `vedette learn` runs on {self._state}"):
-            for left in (self._trainings / COPIED, *self._trainings.glob(f"*/{PICTURES}")):
-                shutil.rmtree(left, ignore_errors=True)
-            yield
+            for left in self._trainings.iterdir():
+                if left.is_dir() and left not in slots:
+                    shutil.rmtree(left, ignore_errors=True)
+            self._forget_pictures()
+            try:
+                yield
+            finally:
+                self._forget_pictures()
+
+    def _forget_pictures(self) -> None:
+        for pattern in SITES_PICTURES:
+            for left in self._trainings.glob(pattern):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
 
     def _let_go(self, but: Path) -> None:
-        """Other trainings' folders: what came of them is in the registry, and a clip's frames are gigabytes in each."""
-        for other in self._trainings.iterdir():
-            if other.is_dir() and other != but:
+        """The slot's other trainings: what came of them is registered, and a clip's frames are gigabytes in each."""
+        but.parent.mkdir(parents=True, exist_ok=True)
+        for other in but.parent.iterdir():
+            if other != but:
                 shutil.rmtree(other, ignore_errors=True)
 
     @contextmanager
-    def _folder(self, about: About) -> Iterator[Path]:
+    def _collection(self, about: About) -> Iterator[Path]:
         """Where training reads the version: the collection's folder, or a copy out of its bucket that goes after it."""
         if self._config.learning.s3 is None:
             yield Path(self._sets.collection.files.place("")).resolve()
@@ -219,59 +266,11 @@ class Learning:
         finally:
             shutil.rmtree(copied, ignore_errors=True)
 
-    def _path(self, name: str, value: str) -> Path:
-        if not value:
-            raise ConfigError(f"learning.{name}", "is needed to learn")
-        return (self._file.parent / Path(value).expanduser()).resolve()
-
-
-def oldest(registry: Registry, id: str) -> str:
-    """The oldest registered ancestor: each training begins there, on all that was said, so that losses don't add up."""
-    known = {version.id for version in registry.versions()}
-    lineage = registry.manifest(id).lineage
-    while lineage is not None and lineage.parent in known:
-        id = lineage.parent
-        known.remove(id)
-        lineage = registry.manifest(id).lineage
-    return id
-
-
-def start_of(registry: Registry, id: str, beside: Path, by: str) -> str:
-    """What a training begins with for this model in service: its oldest ancestor, and of full precision.
-
-    Where the registry lacks what a small model was made of, its manifest is looked for in the folder `beside`: a model
-    that came with Vedette lies there next to the small one. Raises ConfigError where it is nowhere.
-    """
-    id = oldest(registry, id)
-    first = registry.manifest(id)
-    if not is_small(first):
-        return id
-    parent = first.lineage.parent if first.lineage is not None else ""
-    file = beside / f"{parent.partition('@')[0]}.json"
-    if file.is_file() and load_manifest(file).id == parent:
-        return registry.register(file, by, f"what {id} was made of").id
-    lacking = f"{id} is small, and {parent}, which it was made of and training begins with,"
-    raise ConfigError("stream.model", f"{lacking} is neither in the registry nor in {beside}")
-
-
-def is_small(manifest: ModelManifest) -> bool:
-    """Whether trainings begin with its parent in its place."""
-    return manifest.lineage is not None and len(manifest.lineage.smaller_by) > 0
-
 
 def _doubts(candidate: Path) -> dict[str, dict[str, float]]:
     """The pictures that a person should look at again, as the training found them."""
     beside = candidate.with_suffix(DOUBTS)
     return from_json(beside.read_bytes(), dict[str, dict[str, float]]) if beside.exists() else {}
-
-
-def _way(recipe: bytes, gate: Path, small: str) -> str:
-    """What decides a training beside version and start: its recipe, the frozen sets that it may not learn, and whether
-    the candidate becomes small.
-    """
-    frozen = sorted(one.sha256 for one in read_config(gate).sets)
-    decides = [hashlib.sha256(recipe).hexdigest(), *frozen, *([small] if small else [])]
-    return hashlib.sha256("\n".join(decides).encode()).hexdigest()
 
 
 def training(arguments: list[str]) -> int:

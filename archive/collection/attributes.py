@@ -56,6 +56,17 @@ def shown(items: Sequence[Item], wanted: Wanted, left: Counter[str]) -> Iterator
                 yield from _answered(item, box, wanted, left)
 
 
+def shows(item: Item, wanted: Wanted) -> bool:
+    """Whether somebody who looked at the picture said something that teaches the attribute."""
+    answered = item.complete or bool(item.answer)
+    return answered and next(shown([item], wanted, Counter()), None) is not None
+
+
+def speaks_of(item: Item, attribute: str) -> bool:
+    """Whether somebody answered an alert whose rule asked for the attribute."""
+    return bool(item.answer) and any(one.partition(":")[0] == attribute for box in item.boxes for one in box.attributes)
+
+
 def _answered(item: Item, box: Box, wanted: Wanted, left: Counter[str]) -> Iterator[Shown]:
     values = dict(one.split(":", 1) for one in box.attributes)
     said = values.get(wanted.name)

@@ -22,7 +22,7 @@ from contracts.config.cameras import Camera, CameraLearning, Detect, Filter, Inp
 from contracts.config.classifiers import Attribute, CameraClassifier, Classifier
 from contracts.config.evidence import S3, EvidenceStore, History, KeepDays
 from contracts.config.faces import CameraFaces, FaceRetention, Faces, KeptClass, KeptGroup, Unknowns
-from contracts.config.learning import Learning
+from contracts.config.learning import ClassifierLearning, Learning
 from contracts.config.models import Models
 from contracts.config.notifications import (
     AlertmanagerChannel,
@@ -104,6 +104,7 @@ __all__ = [
     "CameraLearning",
     "Channel",
     "Classifier",
+    "ClassifierLearning",
     "Clock",
     "Config",
     "Console",

@@ -7,7 +7,17 @@ from typing import Annotated
 from msgspec import Meta
 
 from contracts.config.base import Fraction, NonNegative, Positive, Spec
+from contracts.config.classifiers import Attribute
 from contracts.config.evidence import S3
+
+
+class ClassifierLearning(Spec, frozen=True, kw_only=True):
+    """How an attribute's classifier is trained on what was answered of it: `recipe` and `gate` are files as the
+    detector's are, but of its own.
+    """
+
+    recipe: str
+    gate: str
 
 
 class Learning(Spec, frozen=True, kw_only=True):
@@ -21,7 +31,8 @@ class Learning(Spec, frozen=True, kw_only=True):
     answered alerts falls by `precision_drop`. `replay` is the folder of what the recipe calls its data, `recipe` its
     file (empty: the one that comes along), `gate` the list of frozen sets that `vedette models freeze` writes. `small`
     is the name of a smaller model that is made of what was trained, and goes before the gate in its place; where what
-    is in service is such a model, it is made anyway, under its name.
+    is in service is such a model, it is made anyway, under its name. For `classifiers` the same is done, by their
+    attributes, for the same reasons.
     """
 
     folder: str = ""
@@ -36,4 +47,5 @@ class Learning(Spec, frozen=True, kw_only=True):
     recipe: str = ""
     gate: str = ""
     small: Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9.-]*)?$", max_length=64)] = ""
+    classifiers: dict[Attribute, ClassifierLearning] = {}
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 100

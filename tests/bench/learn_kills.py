@@ -33,7 +33,7 @@ from tests.training_tools import TinySite
 KILLS = 10
 LIMITS = "limits: {resamples: 200, slowdown: 10}\n"
 SLOT = "detector"
-SAID = (("collect", ""), ("train", "training: "), ("gate", ": registered in "))
+SAID = (("collect", ""), ("train", "training, "), ("gate", ": registered in "))
 """What `vedette learn` does, and what it has printed when it begins to; it is started and collects before."""
 
 

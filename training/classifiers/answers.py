@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from archive.collection.attributes import Shown, Wanted, shown
+from archive.collection.attributes import Shown, shown
 from archive.collection.cleaning import alike_in, found_before
 from archive.collection.items import Item
 from archive.collection.seeing import decoded
@@ -20,7 +20,8 @@ from contracts.errors import ConfigError
 from stream.vision.classifier import crop, squares
 from training.classifiers.crops import SIDE
 from training.classifiers.pictures import Labelled
-from training.classifiers.recipe import AnswersConfig, AttributeConfig, ClassifierRecipe
+from training.classifiers.recipe import AnswersConfig, AttributeConfig, ClassifierRecipe, wanted_of
+from training.errors import TooLittleError
 from training.gate.sets import NOTHING, Frozen
 
 LEAST_GROUPS = 3
@@ -45,16 +46,13 @@ def answered(
     """Write the crops to `out/<value>/<picture>-<k>.png`; nothing of a passage with a `frozen` picture.
 
     All of one camera's passage, of one alert (so of its track), and of near duplicates are one group, which stays
-    together. Raises ConfigError where the recipe names no attribute or labels, or there is too little to learn from.
+    together. Raises ConfigError where the recipe names no attribute or labels, and TooLittleError where there is too
+    little to learn from.
     """
-    if recipe.attribute is None or not recipe.labels:
-        raise ConfigError(
-            "attribute", "and `labels` are needed to learn from answers: they say whose values to look for"
-        )
+    wanted = wanted_of(recipe)
     answers, left, cleaned = recipe.answers, Counter[str](), found_before(collection)
     if unknown := set(answers.drawn.values()) - set(recipe.labels):
         raise ConfigError("answers.drawn", f"means labels that the recipe does not name: {sorted(unknown)}")
-    wanted = Wanted(recipe.attribute.name, recipe.labels, recipe.attribute.boxes, answers.drawn)
     alike = alike_in(collection, version.items)
     items = without(version.items, frozen.digests, alike, frozen.moments)
     found = list(shown(items, wanted, left))
@@ -67,7 +65,7 @@ def answered(
 
 
 def enough(crops: Sequence[Labelled], labels: Sequence[str], answers: AnswersConfig) -> None:
-    """Raises ConfigError that says how many pictures, or passages, of which label are missing."""
+    """Raises TooLittleError that says how many pictures, or passages, of which label are missing."""
     lacking = []
     for label in labels:
         own = [one for one in crops if one.label == label]
@@ -77,7 +75,7 @@ def enough(crops: Sequence[Labelled], labels: Sequence[str], answers: AnswersCon
         elif passages < LEAST_GROUPS:
             lacking.append(f"`{label}` was seen in {passages} passages, {LEAST_GROUPS - passages} more are needed")
     if lacking:
-        raise ConfigError("collection", "too few answers to learn from: " + "; ".join(lacking))
+        raise TooLittleError("collection", "too few answers to learn from: " + "; ".join(lacking))
 
 
 def _together(items: Sequence[Item], alike: dict[str, str], found: Sequence[Shown]) -> dict[str, str]:

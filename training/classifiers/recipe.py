@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from archive.collection.attributes import Wanted
 from contracts.errors import ConfigError
 from contracts.manifest import Attribute
 from training.recipe import AugmentConfig, Count, Fraction, ScheduleConfig
@@ -124,3 +125,12 @@ def load_classifier_recipe(path: Path) -> ClassifierRecipe:
     if not 0 < recipe.view.area[0] <= recipe.view.area[1] <= 1:
         raise ConfigError("view.area", "is no range within 0-1")
     return recipe
+
+
+def wanted_of(recipe: ClassifierRecipe) -> Wanted:
+    """What to look for in answers; raises ConfigError where the recipe names no attribute or labels."""
+    if recipe.attribute is None or not recipe.labels:
+        raise ConfigError(
+            "attribute", "and `labels` are needed to learn from answers: they say whose values to look for"
+        )
+    return Wanted(recipe.attribute.name, recipe.labels, recipe.attribute.boxes, recipe.answers.drawn)
