@@ -145,7 +145,12 @@ def key(change: Change) -> str:  # noqa: C901  one case a kind
 
 def slot_of(manifest: ModelManifest) -> str:
     """The place that only one version at a time can have: of classifiers there is one an attribute."""
-    return f"{manifest.task}:{manifest.attribute.name}" if manifest.attribute is not None else manifest.task
+    return classifier_slot(manifest.attribute.name) if manifest.attribute is not None else manifest.task
+
+
+def classifier_slot(attribute: str) -> str:
+    """The place of an attribute's classifier."""
+    return f"classifier:{attribute}"
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):

@@ -14,6 +14,7 @@ from archive.collection.items import Item
 from archive.collection.when import DETECTOR, teaches_detector
 from archive.registry import Registry
 from contracts.config import Config
+from contracts.controls import classifier_slot
 from contracts.errors import ConfigError
 from contracts.manifest import ModelManifest, load_manifest
 from training.classifiers.recipe import load_classifier_recipe, wanted_of
@@ -22,7 +23,6 @@ from vedette.local import manifest_of
 from vedette.models import Desk
 
 MANIFEST = "manifest.json"
-CLASSIFIER = "classifier:"
 
 
 class Training(NamedTuple):
@@ -106,14 +106,14 @@ class ClassifierLearner(Learner):
 
 def slots_of(config: Config) -> tuple[str, ...]:
     """The slots that learn."""
-    return (DETECTOR, *(f"{CLASSIFIER}{attribute}" for attribute in config.learning.classifiers))
+    return (DETECTOR, *map(classifier_slot, config.learning.classifiers))
 
 
 def learner_of(config: Config, file: Path, slot: str) -> Learner:
     """Who learns in a slot, by the config in this file; raises ConfigError for what is missing."""
     if slot not in slots_of(config):
         raise ConfigError("learning", f"nothing learns as `{slot}`; what does: {', '.join(slots_of(config))}")
-    learning, attribute = config.learning, slot.removeprefix(CLASSIFIER)
+    learning, attribute = config.learning, slot.partition(":")[2]
     data = _path(file, "learning.replay", learning.replay)
     if slot == DETECTOR:
         return DetectorLearner(

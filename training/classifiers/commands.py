@@ -18,7 +18,7 @@ from archive.collection.doubted import Doubted, keep_doubted
 from archive.collection.store import Collection
 from archive.collection.words import DOUBTS, Word, counted, doubts
 from archive.evidence.files import Folder
-from contracts.controls import slot_of
+from contracts.controls import classifier_slot
 from contracts.errors import ConfigError, ModelError
 from contracts.manifest import (
     Attribute,
@@ -99,13 +99,13 @@ def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, fro
         learnt, reference = listed((*found.pictures, *digests(sorted(replayed))))
         data = (DataReference(name="collection", sha256=version.about.id), reference)
         told = _told(recipe, options, found, pictures)
+        assert recipe.attribute is not None
         lineage, doubted = _lineage(recipe, data=data, words=counted(told)), doubts(told)
         beside = {".learnt": learnt.encode(), DOUBTS: msgspec.json.encode(doubted)}
-        origin = Origin(options.config.name, lineage, version.about.number, beside)
-        written = bundle(trained, pictures, options.out, origin)
-        at_ms, of = version.about.made_at_ms, slot_of(load_manifest(written))
+        of, at_ms = classifier_slot(recipe.attribute.name), version.about.made_at_ms
         keep_doubted(collection, Doubted(of=of, at_ms=at_ms, since_ms=options.since, doubts=doubted))
-        return written
+        origin = Origin(options.config.name, lineage, version.about.number, beside)
+        return bundle(trained, pictures, options.out, origin)
     finally:
         shutil.rmtree(crops_folder, ignore_errors=True)
 

@@ -92,6 +92,7 @@ cameras:
         ("classifiers", {"hard_hat": {"manifest": "a", "enabled": False}}, "rules.bare.attributes.hard_hat", "`gate`"),
         ("classifiers", {"Hard Hat": {"manifest": "a"}}, "classifiers", "a name like hard_hat"),
         ("classifiers", {"hard_hat": {"manifest": "a", "mots": 3}}, "classifiers.hard_hat.mots", "key"),
+        ("learning", {"classifiers": {"hat": {"recipe": "a", "gate": "b"}}}, "learning.classifiers.hat", "no such"),
         ("rules", {"down": {"kind": "camera_down", "attributes": {"hard_hat": "no"}}}, "rules.down.attributes", "kind"),
         (
             "rules",
@@ -100,7 +101,15 @@ cameras:
             "in quotes",
         ),
     ],
-    ids=["no classifier", "not on the camera", "no name", "unknown key", "a rule without things", "a bare no of YAML"],
+    ids=[
+        "no classifier",
+        "not on the camera",
+        "no name",
+        "unknown key",
+        "learns nowhere",
+        "a rule without things",
+        "a bare no of YAML",
+    ],
 )
 def test_rules_ask_for_attributes_that_a_classifier_says(part: str, value: object, path: str, words: str) -> None:
     assert parse(yaml.safe_dump(CLASSIFIED)).rules["bare"].attributes == {"hard_hat": "no"}
