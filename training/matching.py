@@ -21,14 +21,15 @@ TURNS = 6
 
 
 @torch.no_grad()
-def match(student: nn.Module, teacher: nn.Module, pictures: Tensor) -> None:
+def match(student: nn.Module, teacher: nn.Module, pictures: Tensor, parts: tuple[str, ...] = ("",)) -> None:
     """Change the student's convolutions and hinges so that each layer gives about what the teacher's of its name does.
 
-    Networks with the same convolutions; `pictures` float [N,3,S,S] as they take them.
+    Only in the parts whose names begin with one of these. Networks with the same convolutions; `pictures` float
+    [N,3,S,S] as they take them.
     """
     activated = {f"{name}.0": module[1] for name, module in student.named_modules() if isinstance(module, ConvAct)}
     for name, module in student.named_modules():
-        if not isinstance(module, nn.Conv2d) or module.bias is None:
+        if not isinstance(module, nn.Conv2d) or module.bias is None or not name.startswith(parts):
             continue  # what is added to another's has no bias of its own
         ours, theirs = _channels(_given(student, name, pictures)), _channels(_given(teacher, name, pictures))
         hinge = activated.get(name)

@@ -26,9 +26,11 @@ class Chain(NamedTuple):
     reads: nn.Conv2d
 
 
-def chains(net: nn.Module) -> Iterator[Chain]:
-    """All of them, in the network's order."""
-    for module in net.modules():
+def chains(net: nn.Module, parts: tuple[str, ...] = ("",)) -> Iterator[Chain]:
+    """Those in the parts whose names begin with one of these, in the network's order."""
+    for name, module in net.named_modules():
+        if not name.startswith(parts):
+            continue
         if isinstance(module, Bottleneck):
             yield _chain(module.reduce, module.conv)
         elif isinstance(module, nn.Sequential) and all(isinstance(part, DepthwiseConv) for part in module):
@@ -49,14 +51,14 @@ def _convolution(part: nn.Module) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def prune(net: nn.Module, share: float, pictures: Tensor) -> None:
-    """Take about this share of each chain's channels out, as seen on `pictures` float [N,3,S,S].
+def prune(net: nn.Module, share: float, pictures: Tensor, parts: tuple[str, ...] = ("",)) -> None:
+    """Take about this share of the channels of each chain in these parts out, as seen on `pictures` float [N,3,S,S].
 
     A channel says as much as it varies, times the norm of the weights that read it; what it gives on the mean goes into
     the reader's bias (bias correction, arXiv:1906.04721).
     """
     given = _given(net, pictures)
-    for chain in chains(net):
+    for chain in chains(net, parts):
         values = given[chain.reads].transpose(0, 1).flatten(1)  # [C,N*h*w]
         read = chain.reads.weight[:, :, 0, 0]
         kept = (values.std(1) * read.norm(dim=0)).topk(_kept(len(values), share)).indices.sort().values

@@ -34,11 +34,19 @@ TIMED_PICTURES = 40
 
 
 class Distil(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The student: the parts with a hinge for SiLU, and how long it learns; `features` weighs the stages' loss."""
+    """The student: the parts that learn, those with a hinge for SiLU, and how long; `features` weighs the stages' loss.
 
+    What doesn't learn stays the candidate's.
+    """
+
+    learns: tuple[str, ...] = ("backbone", "neck", "heads", "branches")
     hinged: tuple[str, ...] = ("backbone", "neck", "heads", "branches")
     features: float = 10.0
     schedule: ScheduleConfig
+
+    def __post_init__(self) -> None:
+        if wrong := [part for part in self.hinged if not part.startswith(self.learns)]:
+            raise ValueError(f"hinges in {', '.join(wrong)}, which don't learn")
 
 
 class Quantise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,7 +127,7 @@ def student_recipe(how: Small, distil: Distil, name: str, full: ModelManifest, r
     """The recipe of a student that sees what the candidate was trained on."""
     values = {field: getattr(recipe, field) for field in DetectorRecipe.__struct_fields__}
     values |= {"name": name, "start": full.id, "freeze": (), "branch": (), "windows": 0, "loss": LossConfig()}
-    values |= {"hinged": distil.hinged, "features": distil.features, "schedule": distil.schedule}
+    values |= {name: getattr(distil, name) for name in Distil.__struct_fields__}
     return StudentRecipe(**values, pruned=how.prune)
 
 

@@ -1,9 +1,9 @@
 """A smaller detector out of a bundled one: its start, its lessons from every stage, no labels needed.
 
-The student has the teacher's layers with a cheaper activation in the parts that the recipe names. Its weights start as
-the teacher's, brought in line layer by layer in closed form (matching.py). Then all stages are held to the teacher's on
-the same pictures at once (FitNets, arXiv:1412.6550; blocks as in BRECQ, arXiv:2102.05426), and so are scores and boxes,
-a branch's too.
+The student has the teacher's layers with a cheaper activation in the parts that the recipe names. What of it doesn't
+learn stays the teacher's to the bit. The rest starts as the teacher's, brought in line layer by layer in closed form
+(matching.py). Then all stages are held to the teacher's on the same pictures at once (FitNets, arXiv:1412.6550; blocks
+as in BRECQ, arXiv:2102.05426), and so are scores and boxes, a branch's too.
 """
 
 from __future__ import annotations
@@ -55,11 +55,14 @@ LEAST_VARIANCE = 0.05
 class StudentRecipe(DetectorRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A detector's recipe whose start is the manifest's model; `features` weighs the stages' loss.
 
+    Parts whose names begin with one of `learns` learn, and all others stay as the teacher's are.
+
     The start is brought in line on `matching_pictures`, and the share `pruned` of its inner channels is taken out (see
     pruning.py); the appearance head is fitted on `head_pictures`.
     `earlier` is the `weights.pt` of such a run, relative to `--data`, that this one goes on from instead.
     """
 
+    learns: tuple[str, ...] = ("backbone", "neck", "heads", "branches")
     features: float = 10.0
     matching_pictures: Count = 16
     head_pictures: Count = 400
@@ -109,7 +112,10 @@ def taught(
     student = earlier if earlier is not None else start_student(teacher, recipe, pictures)
     teacher.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     lesson = Lesson(teacher, recipe)
-    task = Task(NAME, msgspec.json.encode(recipe), pictures, lesson, recipe.schedule, recipe.freeze, collate, True)
+    still = tuple(name for name, _ in student.named_parameters() if not name.startswith(recipe.learns))
+    if len(still) == len([*student.parameters()]):
+        raise ConfigError("learns", f"{recipe.start} has no {', '.join(recipe.learns)}")
+    task = Task(NAME, msgspec.json.encode(recipe), pictures, lesson, recipe.schedule, still, collate, True)
     learnt = fit(student, task, place, out).cpu()
     assert isinstance(learnt, DetectorNet)
     return learnt
@@ -129,9 +135,9 @@ def start_student(teacher: DetectorNet, recipe: StudentRecipe, pictures: Trainin
     hinge(student, recipe.hinged)
     count = min(recipe.matching_pictures, len(pictures))
     first = torch.stack([pictures[index][0] for index in range(count)]).float()
-    match(student, teacher, first)
+    match(student, teacher, first, recipe.learns)
     if recipe.pruned:
-        prune(student, recipe.pruned, first)
+        prune(student, recipe.pruned, first, recipe.learns)
     return student
 
 
@@ -141,6 +147,8 @@ class Lesson:
     def __init__(self, teacher: DetectorNet, recipe: StudentRecipe) -> None:
         self._teacher = teacher
         self._recipe = recipe
+        # Where only branches learn, the network's own answers are the teacher's.
+        self._first = int(all(part.startswith("branches") for part in recipe.learns))
 
     def __call__(self, model: nn.Module, batch: tuple[Tensor, list[Targets]]) -> dict[str, Tensor]:
         """See the class."""
@@ -148,8 +156,10 @@ class Lesson:
         with torch.no_grad():
             wanted, shown = with_stages(self._teacher, pictures)
         answers, stages = with_stages(model, pictures)
-        apart = torch.stack([distance(stages[name], stage) for name, stage in shown.items()])
-        distilled = [distillation_loss(*pair, self._recipe.loss) for pair in zip(answers, wanted, strict=True)]
+        learnt = [name for name in shown if name.startswith(self._recipe.learns)]
+        apart = torch.stack([distance(stages[name], shown[name]) for name in learnt])
+        pairs = [*zip(answers, wanted, strict=True)][self._first :]
+        distilled = [distillation_loss(*pair, self._recipe.loss) for pair in pairs]
         return {"features": apart.mean() * self._recipe.features, "distil": torch.stack(distilled).sum()}
 
 

@@ -16,10 +16,11 @@ from training.dataset import read_sets
 from training.finetune import FinetuneRecipe
 from training.gate.run import run
 from training.place import find_place
-from training.small import Lessons, Made, Small, make_small
+from training.small import Distil, Lessons, Made, Small, make_small
 
-STEPS = 300
+STEPS = 200
 PRUNED = 0.25
+NETWORK = ("backbone", "neck", "heads")
 
 
 def small(bench: Bench, part: str, after: str) -> None:
@@ -43,16 +44,21 @@ def small(bench: Bench, part: str, after: str) -> None:
 
 
 def variants(recipe: FinetuneRecipe) -> dict[str, Small]:
-    """Of the recipe's steps each way to combine them that makes sense."""
+    """The recipe's way, and others to combine its steps."""
     how = recipe.small
     assert how is not None
-    assert how.distil is not None
-    schedule = msgspec.structs.replace(how.distil.schedule, steps=STEPS, threads=1)
-    distilled = msgspec.structs.replace(how, distil=msgspec.structs.replace(how.distil, schedule=schedule))
+    assert how.quantise is not None
+    learning = {"steps": STEPS, "learning_rate": 8e-4, "warmup_steps": 10}
+    branch = ("branches",)
+    distil = Distil(learns=branch, hinged=branch, schedule=msgspec.structs.replace(recipe.schedule, **learning))
+    everywhere = msgspec.structs.replace(how.quantise, floats=())
+    in_branch = msgspec.structs.replace(how.quantise, floats=NETWORK)
     return {
-        "int8": msgspec.structs.replace(how, distil=None, prune=0.0),
-        "distilled-int8": distilled,
-        "pruned-int8": msgspec.structs.replace(distilled, prune=PRUNED),
+        "recipe": how,
+        "all-int8": Small(quantise=everywhere),
+        "branch-int8": Small(quantise=in_branch),
+        "distilled-int8": Small(distil=distil, quantise=in_branch),
+        "pruned-int8": Small(distil=distil, prune=PRUNED, quantise=in_branch),
     }
 
 

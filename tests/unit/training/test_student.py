@@ -25,9 +25,9 @@ from training.network import DetectorNet, hinge, net_of
 from training.parity import compare
 from training.predict import open_session
 from training.pruning import chains, prune
-from training.quantise import quantise
+from training.quantise import part_of, quantise
 from training.recipe import DetectorRecipe
-from training.student import STAGES, Lesson, StudentRecipe, distance, train_student, with_stages
+from training.student import STAGES, Lesson, StudentRecipe, distance, start_student, train_student, with_stages
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard.*")]
 
@@ -109,10 +109,54 @@ def test_in_8_bits_hinges_are_gone_and_the_named_parts_are_not(pictures: np.ndar
     floats = {node.input[1] for node in nodes if node.op_type == "Conv" and node.input[1].endswith(".weight")}
     wanted = ("stem.0", "dark2.0.0.0", "dark2.0.1.0")
     assert floats == {f"net.backbone.{name}.weight" for name in wanted}
+    assert [node.output[0] for node in nodes if node.op_type == "Cast" and "weight" in node.output[0]] == [
+        "net.backbone.stem.0.weight"  # the one of these that is large enough to be worth 16 bits
+    ]
     assert sum(node.op_type == "Clip" for node in nodes) == len(wanted)
     boxes, scores, _ = open_session(tmp_path / "int8.onnx", 1).run(None, {"images": pictures})
     assert np.isfinite(boxes).all()
     assert (scores > 0).sum(1).min() > 3
+
+
+@pytest.mark.parametrize(
+    ("node", "part"),
+    [
+        ("/backbone/dark2/dark2.0/dark2.0.1/dark2.0.1.0/Conv", "backbone.dark2.0.1.0"),
+        ("/neck/Concat", "neck"),
+        ("/heads.2/stem/stem.1/Sigmoid", "heads.2.stem.1"),
+        ("/branches/branches.0/reading/neck/top4/past/past.0/Conv", "branches.0.reading.neck.top4.past.0"),
+        ("/Cast", ""),
+    ],
+)
+def test_a_node_is_of_the_module_that_it_was_traced_from(node: str, part: str) -> None:
+    assert part_of(node) == part
+
+
+def test_in_a_float_part_activations_are_as_they_were(pictures: np.ndarray, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    export_detector(lively(DetectorNet(3, 4)), ((0,), (1, 2)), 128, tmp_path / "whole.onnx")
+    quantise(tmp_path / "whole.onnx", list(pictures), tmp_path / "floats.onnx", ["backbone", "neck", "heads"])
+    nodes = onnx.load(str(tmp_path / "floats.onnx")).graph.node
+    assert not [node.name for node in nodes if node.op_type == "QuantizeLinear"]
+    found = [open_session(tmp_path / name, 1).run(None, {"images": pictures}) for name in ("whole.onnx", "floats.onnx")]
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=0.01)
+
+
+def test_what_does_not_learn_stays_to_the_bit(student: StudentRecipe, pictures: np.ndarray) -> None:
+    torch.manual_seed(4)
+    teacher = DetectorNet(3, width=8)
+    teacher.add_branch([0], own_neck=True)
+    lively(teacher)
+    taught = msgspec.structs.replace(student, learns=("branches",), hinged=("branches",), pruned=0.5)
+    items = [(torch.from_numpy(one).permute(2, 0, 1), None) for one in pictures]
+    made = start_student(teacher, taught, items)  # type: ignore[arg-type]  # of the pictures only these are looked at
+    before = teacher.state_dict()
+    same = [name for name, value in made.state_dict().items() if torch.equal(value, before.get(name, torch.zeros(0)))]
+    assert {name.partition(".")[0] for name in same if not name.startswith("branches")} == {*ALL}
+    assert len(made.state_dict()) > len(before), "the branch has hinges"
+    assert {name for name in before if not name.startswith("branches")} <= {*same}
+    x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    torch.testing.assert_close(made(x), teacher(x), rtol=0, atol=0)
 
 
 def test_a_student_becomes_a_model_that_the_stream_opens(
