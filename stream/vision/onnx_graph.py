@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from contracts.errors import ModelError
 
 GRAPH, NODE, INITIALIZER, OUTPUT = 7, 1, 5, 12
-FLOAT = 1
+TYPES = {1: "<f4", 10: "<f2"}
+"""Of a constant's elements (TensorProto.DataType), those that are read."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
@@ -38,10 +39,11 @@ def nodes(model: bytes) -> list[Node]:
 
 
 def constant(model: bytes, name: str) -> NDArray[np.float32] | None:
-    """A constant of float32 by its name; None where there is none."""
+    """A constant by its name, also one that is written with 16 bits and cast; None where there is none."""
+    cast = next((node.inputs[0] for node in nodes(model) if node.kind == "Cast" and name in node.outputs), name)
     for number, value in _fields(_graph(model)):
         if number == INITIALIZER and isinstance(value, memoryview):
-            found = _tensor(value, name)
+            found = _tensor(value, cast)
             if found is not None:
                 return found
     return None
@@ -93,9 +95,9 @@ def _tensor(value: memoryview, wanted: str) -> NDArray[np.float32] | None:
                 name = _text(part)
             case ((4 | 9), memoryview()):
                 data = part
-    if name != wanted or kind != FLOAT or data is None:
+    if name != wanted or kind not in TYPES or data is None:
         return None
-    return np.frombuffer(data, "<f4").reshape(dims)
+    return np.frombuffer(data, TYPES[kind]).astype(np.float32).reshape(dims)
 
 
 def _packed(value: memoryview) -> list[int]:

@@ -129,6 +129,23 @@ def test_an_output_more_leaves_the_others_as_they_are() -> None:
     assert maps.shape == (1, 3, 8, 8)
 
 
+def test_a_constant_may_be_written_with_16_bits() -> None:
+    """As `training.quantise` leaves a classifier's last layer."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    values = np.array([[1, -2, 0.5], [3, 0, 8]], np.float16)
+    cast = field(1, b"weight/half") + field(2, b"weight") + field(4, b"Cast")
+    dims, float16 = bytes([1 << 3, 2, 1 << 3, 3]), bytes([2 << 3, 10])
+    tensor = dims + float16 + field(8, b"weight/half") + field(9, values.tobytes())
+    model = field(7, field(1, cast) + field(5, tensor))
+    found = onnx_graph.constant(model, "weight")
+    assert found is not None
+    assert (found.dtype, found.tolist()) == (np.float32, values.tolist())
+    assert onnx_graph.constant(model, "another") is None
+
+
 @pytest.mark.parametrize("data", [b"", b"no model", b"\xff" * 40, bytes([7 << 3 | 2, 100, 1])])
 def test_what_is_no_onnx_file_is_refused(data) -> None:
     with pytest.raises(ModelError, match="no ONNX file"):
