@@ -13,30 +13,40 @@ from pathlib import Path
 import cv2
 
 from archive.explain.explaining import OPTIONS, explain_box, explain_crop
+from contracts.errors import ConfigError
 from stream.vision.image import jpeg_size
 from stream.vision.session import Session
 from training.gate.judge import Figures, Report
 from training.gate.predict import Model
 from training.gate.report import lost_at
-from training.gate.sets import read_config
+from training.gate.sets import GateSet, read_config, read_sets
 from training.gate.worst import Worst
 from vedette.heats import Heats, heats
 from vedette.html_page import encoded, img, page, small
 
 GREEN = (80, 220, 80)
+NOWHERE = "<p>Nowhere much.</p>"
 
 
 def write_gate_page(report: Report, sets: Path, before: Model, after: Model, file: Path) -> None:
     """Write the page; what can't be explained is said there. Raises OSError, or ConfigError for a set that is gone."""
-    jpegs = [_file(one, sets).read_bytes() for one in report.worst]
+    judged = read_sets(read_config(sets), sets.parent) if report.worst else ()
+    jpegs = [_file(one, judged).read_bytes() for one in report.worst]
     seen = [heats(_explained(model, report.worst, jpegs)) for model in (before, after)]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(_page(report, jpegs, seen), encoding="utf-8")
 
 
-def _file(one: Worst, sets: Path) -> Path:
-    pictures = next(entry.pictures for entry in read_config(sets).sets if entry.name == one.set)
-    return sets.parent / pictures / one.picture
+def _file(one: Worst, sets: Sequence[GateSet]) -> Path:
+    """The picture that has the box: several sets may be called alike, as a collection's are, and pictures too."""
+    for each in sets:
+        for picture, file in zip(each.pictures, each.files, strict=True):
+            named = (each.frozen.name, picture.name, picture.camera) == (one.set, one.picture, one.camera)
+            if named and (one.label, [*one.xyxy]) in zip(
+                picture.truth.labels, picture.truth.xyxy.tolist(), strict=True
+            ):
+                return file
+    raise ConfigError(f"set {one.set}", f"has no {one.label} in {one.picture} any more")
 
 
 def _explained(model: Model, worst: Sequence[Worst], jpegs: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -66,7 +76,7 @@ def _page(report: Report, jpegs: Sequence[bytes], seen: Sequence[Heats[int]]) ->
     return page(
         title,
         f"<h1>{escape(title)}</h1><ul>{reasons}</ul><p>{escape(report.why) if report.passed else ''}</p>"
-        f"{_figures(report)}<h2>Where it loses most</h2>{lacking}{lost or '<p>Nowhere much.</p>'}",
+        f"{_figures(report)}{f'<h2>Where it loses most</h2>{lacking}{lost or NOWHERE}' if report.overall else ''}",
     )
 
 
