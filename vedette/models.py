@@ -7,7 +7,7 @@ import datetime as dt
 import getpass
 import os
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,7 @@ def gate_(desk: Desk, given: argparse.Namespace) -> int:
     if not against:
         raise VedetteError(f"{desk.site} has nothing in service that {given.id} could be held against: --against ID")
     before = desk.registry.fetch(against, desk.cache)
-    larger = larger_than(desk.registry, given.id, against, desk.cache)
+    larger = partial(larger_than, desk.registry, given.id, against, desk.cache)
     report = run((manifest, folder), before, given.sets, desk.registry.learnt(given.id), larger)
     text = markdown(report)
     kept = msgspec.json.format(msgspec.json.encode(report)), text.encode()

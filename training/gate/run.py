@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,19 +27,17 @@ class Larger(NamedTuple):
     lacking: tuple[str, ...] = ()
 
 
-NONE = Larger()
-
-
 def run(
     candidate: Model,
     against: Model,
     config_file: Path,
     learnt: frozenset[str] = frozenset(),
-    larger: Larger = NONE,
+    larger: Callable[[], Larger] = Larger,
 ) -> Report:
     """Hold a candidate against the model in service on the sets that `config_file` lists.
 
-    `learnt` are the SHA-256 of the pictures that it was trained on, as far as that is known.
+    `learnt` are the SHA-256 of the pictures that it was trained on, as far as that is known. `larger` is asked only
+    where the candidate is no more than smaller.
 
     Raises ConfigError where a set is another than the one that was frozen, ModelError where a model can't be opened.
     """
@@ -52,11 +51,12 @@ def run(
     before, after = see((against, candidate), pictures, files)
     report = judge(pictures, before, after, frozen, config.limits)
     if report.only_smaller:
-        others = [one for one in larger.models if one[0].id not in (before.model, after.model)]
+        held = larger()
+        others = [one for one in held.models if one[0].id not in (before.model, after.model)]
         bounds, reasons = bounded(
             pictures, see(others, pictures, files) if others else (), after, report.smaller, config.limits
         )
-        refusals = (*report.refusals, *reasons, *map(_lacks, larger.lacking))
+        refusals = (*report.refusals, *reasons, *map(_lacks, held.lacking))
         report = msgspec.structs.replace(report, bounds=bounds, refusals=refusals)
     names = [one.frozen.name for one in sets for _ in one.pictures]
     report = msgspec.structs.replace(report, worst=worst(pictures, names, before.boxes, after.boxes))

@@ -115,19 +115,19 @@ def test_a_smaller_one_is_held_against_what_it_comes_from_too(gate: Path) -> Non
     report = run(candidate, in_service, gate)
     assert report.passed, report.why
     assert (report.only_smaller, report.bounds) == (True, ())
-    report = run(candidate, in_service, gate, larger=Larger((in_service, earlier)))
+    report = run(candidate, in_service, gate, larger=lambda: Larger((in_service, earlier)))
     assert [one.model for one in report.bounds] == ["detector@1"]
     assert {(one.camera, one.label) for one in report.refusals if one.of == "place"} == {
         (camera, "green") for camera in ("", "gate", "hall")
     }
     assert "not surely as good to 0.02 over all: AP50 1.000 -> 0.667" in report.why
     assert report.why.count("against detector@1") == 4
-    report = run(candidate, in_service, gate, larger=Larger(lacking=("detector@0",)))
+    report = run(candidate, in_service, gate, larger=lambda: Larger(lacking=("detector@0",)))
     assert "detector@0, which it was made from, is not in the registry" in report.why
 
 
-def test_who_is_better_is_held_against_none_of_them(gate: Path) -> None:
-    report = run(model("2"), model("1", **BLIND), gate, larger=Larger(lacking=("detector@0",)))
+def test_who_is_better_is_held_against_none_of_them_nor_are_they_fetched(gate: Path) -> None:
+    report = run(model("2"), model("1", **BLIND), gate, larger=lambda: pytest.fail("they were fetched"))
     assert report.passed, report.why
 
 
