@@ -15,7 +15,16 @@ import msgspec
 from msgspec.json import Decoder as JsonDecoder
 from msgspec.msgpack import Decoder as MsgpackDecoder
 
-__all__ = ["JsonDecoder", "MsgpackDecoder", "convert", "from_json", "from_msgpack", "json_decoder", "msgpack_decoder"]
+__all__ = [
+    "JsonDecoder",
+    "MsgpackDecoder",
+    "convert",
+    "from_json",
+    "from_msgpack",
+    "from_yaml",
+    "json_decoder",
+    "msgpack_decoder",
+]
 
 T = TypeVar("T")
 
@@ -68,6 +77,16 @@ def from_msgpack(data: bytes, kind: Any) -> Any: ...
 def from_msgpack(data: bytes, kind: Any) -> Any:
     """What the msgpack holds, as `kind`; raises msgspec.MsgspecError."""
     return _msgpack(kind).decode(data)
+
+
+@overload
+def from_yaml(data: bytes, kind: type[T]) -> T: ...
+@overload
+def from_yaml(data: bytes, kind: Any) -> Any: ...
+def from_yaml(data: bytes, kind: Any) -> Any:
+    """What the YAML holds, as `kind`; raises msgspec.MsgspecError."""
+    _msgpack(kind)  # as for `convert`
+    return msgspec.yaml.decode(data, type=kind)
 
 
 @overload

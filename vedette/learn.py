@@ -144,7 +144,7 @@ class Learning:
 
     def _tell_of_the_untaught(self, items: Sequence[Item]) -> None:
         """Say which classifiers answers wait for that nothing trains."""
-        for attribute in self._config.classifiers.keys() - self._config.learning.classifiers.keys():
+        for attribute in sorted(self._config.classifiers.keys() - self._config.learning.classifiers.keys()):
             if answers := sum(speaks_of(item, attribute) for item in items):
                 print(f"{answers} answers are about {attribute}: learning.classifiers names no recipe for it")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from contracts.decoding import from_yaml
 from contracts.errors import ConfigError
 
 ASSUMED = Path(__file__).parent / "prices.yaml"
@@ -25,6 +26,6 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def read(file: Path = ASSUMED) -> Prices:
     """The prices of a file. Raises ConfigError, OSError."""
     try:
-        return msgspec.yaml.decode(file.read_bytes(), type=Prices)
+        return from_yaml(file.read_bytes(), Prices)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ConfigError(str(file), str(error)) from error

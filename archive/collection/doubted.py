@@ -32,7 +32,7 @@ class Doubted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_doubted(collection: Collection, doubted: Doubted) -> None:
-    """Keep what a training by hand doubts; that of one which came to its end in `vedette learn` stands with it."""
+    """Keep what a classifier's training doubts; `vedette learn` keeps it once more with each training that it ends."""
     name = f"{doubted.of.replace(':', '-')}-{doubted.at_ms}"
     collection.files.write(f"{FOLDER}/{name}.json", msgspec.json.encode(doubted))
 

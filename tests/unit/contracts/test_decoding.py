@@ -11,7 +11,7 @@ SCRIPT = """
 # Each type is new, and has fields enough: describing it takes so long that the other threads come meanwhile.
 import sys, threading
 import msgspec
-from contracts.decoding import convert, from_json, from_msgpack
+from contracts.decoding import convert, from_json, from_msgpack, from_yaml
 
 def fresh():
     global Inner
@@ -33,6 +33,7 @@ JSON, MSGPACK = msgspec.json.encode(VALUE), msgspec.msgpack.encode(VALUE)
 WAYS = {
     "from_json": lambda kind: from_json(JSON, kind),
     "from_msgpack": lambda kind: from_msgpack(MSGPACK, kind),
+    "from_yaml": lambda kind: from_yaml(JSON, kind),  # JSON is YAML
     "convert": lambda kind: convert(VALUE, kind),
 }
 sys.setswitchinterval(1e-6)
@@ -53,7 +54,7 @@ print(sum(decoded))
 """
 
 
-@pytest.mark.parametrize("way", ["from_json", "from_msgpack", "convert"])
+@pytest.mark.parametrize("way", ["from_json", "from_msgpack", "from_yaml", "convert"])
 def test_threads_that_decode_a_new_type_at_once_all_get_it(way: str) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, way], capture_output=True, text=True, timeout=120)
 
