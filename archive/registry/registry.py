@@ -284,9 +284,11 @@ class Registry:
             if data is None:
                 return None
             try:
-                self._manifests[id] = from_json(data, ModelManifest)
+                found = from_json(data, ModelManifest)
             except msgspec.MsgspecError as error:
                 raise RegistryError(f"{self.files.place(path)}: {error}") from error
+            _check_place(found, id, self.files.place(path))
+            self._manifests[id] = found
         return self._manifests[id]
 
     def _checked(self, manifest: ModelManifest) -> dict[str, bytes]:
@@ -315,6 +317,15 @@ def registry_of(models: Models, clock_ms: Callable[[], int], signer: Signer | No
     if not models.folder:
         return None
     return Registry(Folder(Path(models.folder).expanduser()), trusted_keys(models), clock_ms, signer)
+
+
+def _check_place(manifest: ModelManifest, id: str, place: str) -> None:
+    """Raise RegistryError where a manifest, however well signed, is another version's, or names files elsewhere."""
+    if manifest.id != id:
+        raise RegistryError(f"{place}: is the manifest of {manifest.id[:130]}")
+    for file in files_of(manifest):
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise RegistryError(f"{place}: names a file outside its folder: {file[:130]}")
 
 
 def _parts(id: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 
@@ -114,6 +115,20 @@ def test_a_changed_manifest_is_refused(registry: Registry, tmp_path: Path) -> No
     file.write_bytes(file.read_bytes().replace(b'"low_threshold":0.5', b'"low_threshold":0.9'))
     with pytest.raises(ModelError, match="was changed after it was signed"):
         opened(tmp_path).verify("detector@2")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"), [(None, "is the manifest of detector@2"), ("../../../model", "outside its folder")]
+)
+def test_a_manifest_counts_at_its_own_place_only(tmp_path: Path, file: str | None, reason: str) -> None:
+    """Who may write into the bucket, but has no key, could put an old version that is signed in a new one's place."""
+    kept = opened(tmp_path).register(made(tmp_path, "2"), by="bea")
+    moved = kept if file is None else msgspec.structs.replace(kept, version="3", file=file)
+    there = tmp_path / "registry/detector/3"
+    shutil.copytree(tmp_path / "registry/detector/2", there)
+    (there / "manifest.json").write_bytes(msgspec.json.encode(moved))
+    with pytest.raises(RegistryError, match=reason):
+        opened(tmp_path).fetch("detector@3", tmp_path / "cache")
 
 
 def test_a_list_of_learnt_pictures_that_was_changed_is_no_list(registry: Registry, tmp_path: Path) -> None:
