@@ -28,6 +28,7 @@ from contracts.decoding import from_json
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
 from contracts.manifest import load_manifest
+from training.classifiers.recipe import CROPS
 from training.errors import TOO_LITTLE
 from vedette.alone import alone
 from vedette.dataset import DataSets
@@ -41,7 +42,7 @@ Train = Callable[[list[str]], int]
 COPIED = "copied"
 WRONG_INPUT = 2
 """What training ends with where what it was given is wrong."""
-SITES_PICTURES = (f"*/*/{PICTURES}", "*/*/report/*-worst.jpg")
+SITES_PICTURES = (f"*/*/{PICTURES}", f"*/*/{CROPS}", "*/*/report/*-worst.jpg")
 """Where in the trainings' folder pictures of the site may lie."""
 
 

@@ -40,7 +40,7 @@ from training.classifiers.export import Variant, export_classifier, export_int8,
 from training.classifiers.measures import measure, softmax
 from training.classifiers.network import Trained, load_classifier
 from training.classifiers.pictures import Labelled, Pictures, read_measured
-from training.classifiers.recipe import ClassifierRecipe, load_classifier_recipe
+from training.classifiers.recipe import CROPS, ClassifierRecipe, load_classifier_recipe
 from training.classifiers.report import Measured, write_report
 from training.classifiers.train import read_data, train
 from training.classifiers.unlearnt import unlearnt
@@ -88,7 +88,7 @@ def _train_on_answers(recipe: ClassifierRecipe, options: argparse.Namespace, fro
     begins."""
     collection = Collection(Folder(options.collection))
     version = collection.load(options.version)
-    crops_folder = options.out / "crops"
+    crops_folder = options.out / CROPS
     shutil.rmtree(crops_folder, ignore_errors=True)
     try:
         found = answered(recipe, collection, version, crops_folder, frozen)

@@ -14,6 +14,8 @@ from training.recipe import AugmentConfig, Count, Fraction, ScheduleConfig
 from training.yaml_file import read_yaml
 
 Floats3 = tuple[float, float, float]
+CROPS = "crops"
+"""Where in the folder of a training on answers the site's pictures are, cut out, as long as it runs."""
 
 
 class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -207,8 +207,12 @@ def test_one_at_a_time_learns_and_what_a_kill_left_of_pictures_goes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = Site(tmp_path, capsys, in_service=BLUE)
-    left = tmp_path / "state" / "learning" / "killed" / "pictures"
-    left.mkdir(parents=True)
+    slot = tmp_path / "state" / "learning" / "detector"
+    left = [slot.with_name("killed") / "pictures", slot / "1" / "pictures", slot / "1" / "crops"]
+    for folder in left:
+        folder.mkdir(parents=True)
+    assert site.loop.learn("", site.training(BOTH)) == 0
+    assert not [folder for folder in left if folder.exists()], "also where it is not time to train"
 
     def again(_: list[str]) -> int:
         site.loop.learn("by hand", site.training(BOTH))
@@ -216,7 +220,6 @@ def test_one_at_a_time_learns_and_what_a_kill_left_of_pictures_goes(
 
     with pytest.raises(SetupError, match="Another `vedette learn`"):
         site.loop.learn("by hand", again)
-    assert not left.exists()
     assert site.loop.learn("by hand", site.training(BOTH)) == 0
 
 
