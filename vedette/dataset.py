@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from archive.collection.cleaning import clean, found_before
+from archive.collection.coco import coco
 from archive.collection.collect import QUEUE, Collector
 from archive.collection.cvat import from_cvat, to_cvat
 from archive.collection.doubted import doubted_before, standing, whose
@@ -33,7 +34,10 @@ from vedette.alone import alone
 from vedette.export import in_force
 
 Format = Literal["cvat", "label-studio"]
-ANNOTATIONS: dict[Format, str] = {"cvat": "annotations.xml", "label-studio": "tasks.json"}
+"""Of labelling tools, there and back."""
+FROZEN: Literal["coco"] = "coco"
+"""Goes out only, to be frozen for the gate: the pictures that are labelled as a whole."""
+ANNOTATIONS = {"cvat": "annotations.xml", "label-studio": "tasks.json", FROZEN: "annotations.json"}
 
 
 class DataSets:
@@ -99,6 +103,8 @@ def list_versions(collection: Collection) -> int:
         made = dt.datetime.fromtimestamp(about.made_at_ms / 1000, dt.UTC)
         answers = ", ".join(f"{count} {answer}" for answer, count in about.answers.items()) or "no answers"
         print(f"{about.number:4}  {about.id[:12]}  {made:%Y-%m-%d %H:%M}Z  {about.pictures} pictures, {answers}")
+    if not collection.versions():
+        print(f"nothing is collected yet in {collection.files.place('')}: `vedette dataset collect`")
     return 0
 
 
@@ -144,9 +150,16 @@ def look_again(collection: Collection, id: str) -> int:
     return 0
 
 
-def export(collection: Collection, version: Version, chosen: Sequence[str], format: Format, out: Path) -> int:
-    """Write pictures and their boxes for a labelling tool; `chosen` (empty: all) are pictures' names."""
+def export(
+    collection: Collection, version: Version, chosen: Sequence[str], format: Format | Literal["coco"], out: Path
+) -> int:
+    """Write pictures and their boxes for a labelling tool, or for the gate; `chosen` (empty: all) are pictures' names.
+
+    Raises VedetteError where nothing is labelled that could be frozen.
+    """
     wanted = [item for item in version.items if not chosen or item.sha256 in chosen]
+    if format == FROZEN and not (wanted := [item for item in wanted if item.complete]):
+        raise VedetteError("no picture is labelled as a whole: `vedette dataset export`, label them, and `import`")
     pictures = out / "images"
     pictures.mkdir(parents=True, exist_ok=True)
     there = []
@@ -155,11 +168,15 @@ def export(collection: Collection, version: Version, chosen: Sequence[str], form
         if jpeg is not None:
             (pictures / name_of(item)).write_bytes(jpeg)
             there.append(item)
-    if format == "cvat":
-        (out / ANNOTATIONS[format]).write_bytes(to_cvat(there))
-    else:
-        (out / ANNOTATIONS[format]).write_bytes(to_label_studio(there, "images"))
-        (out / "interface.xml").write_text(interface(there), encoding="utf-8")
+    match format:
+        case "cvat":
+            annotations = to_cvat(there)
+        case "coco":
+            annotations = coco(there, lambda item: f"images/{name_of(item)}")
+        case "label-studio":
+            annotations = to_label_studio(there, "images")
+            (out / "interface.xml").write_text(interface(there), encoding="utf-8")
+    (out / ANNOTATIONS[format]).write_bytes(annotations)
     (out / SHOTS).write_bytes(to_shots(there))
     print(f"{out}: {len(there)} pictures, {len(wanted) - len(there)} are gone; {ANNOTATIONS[format]}")
     return 0

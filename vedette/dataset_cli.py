@@ -25,7 +25,7 @@ def add_commands(
     listed = actions.add_parser("list", help="Print all versions")
     show = actions.add_parser("show", help="Say what is in a version, and what waits for a label")
     clean = actions.add_parser("clean", help="Find broken pictures, near duplicates and doubtful labels")
-    export = actions.add_parser("export", help="Write pictures with boxes for a labelling tool")
+    export = actions.add_parser("export", help="Write pictures with boxes for a labelling tool, or to be frozen")
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets images/ and the annotations")
     export.add_argument("--all", action="store_true", help="the whole version, not what waits for a label")
     take = actions.add_parser("import", help="Take what was drawn in a labelling tool")
@@ -35,8 +35,9 @@ def add_commands(
         command.add_argument(
             "--version", default="", metavar="ID", help="its beginning is enough (default: the newest)"
         )
-    for command in (export, take):
-        command.add_argument("--format", choices=("cvat", "label-studio"), default="cvat")
+    out = "coco: pictures labelled as a whole, for `vedette models freeze` (default: cvat)"
+    export.add_argument("--format", choices=("cvat", "label-studio", "coco"), default="cvat", help=out)
+    take.add_argument("--format", choices=("cvat", "label-studio"), default="cvat")
     for command in (collect, listed, show, clean, export, take):
         add_site(command, states)
 
@@ -60,7 +61,7 @@ def _run(given: argparse.Namespace, states: Sequence[Path], now_ms: Callable[[],
         case "clean":
             return dataset.look_again(sets.collection, given.version)
         case "export":
-            chosen = [] if given.all else [one.sha256 for one in sets.queue()]
+            chosen = [] if given.all or given.format == dataset.FROZEN else [one.sha256 for one in sets.queue()]
             return dataset.export(sets.collection, sets.collection.load(given.version), chosen, given.format, given.out)
     who = getpass.getuser()
     return dataset.take_in(sets.collection, given.file, given.format, config.site.name, given.camera, now_ms(), who)

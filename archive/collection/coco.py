@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +12,11 @@ from archive.collection.items import Box, Item
 Json = dict[str, Any]
 
 
-def coco(items: Sequence[Item]) -> bytes:
-    """The annotations; `file_name` is relative to the collection. More fields than COCO's say where each comes from."""
+def coco(items: Sequence[Item], file_name: Callable[[Item], str] = lambda item: item.path) -> bytes:
+    """The annotations; a picture's file is relative to the collection, unless it is somewhere else by now.
+
+    More fields than COCO's say where each comes from.
+    """
     labels = sorted({box.label for item in items for box in item.boxes})
     numbers = {label: number for number, label in enumerate(labels, 1)}
     annotations: list[Json] = []
@@ -23,17 +26,17 @@ def coco(items: Sequence[Item]) -> bytes:
                 annotations.append(_annotation(len(annotations) + 1, image, numbers[box.label], box))
     made = {
         "info": {"description": "Vedette collection"},
-        "images": [_image(number, item) for number, item in enumerate(items, 1)],
+        "images": [_image(number, item, file_name(item)) for number, item in enumerate(items, 1)],
         "categories": [{"id": number, "name": label} for label, number in numbers.items()],
         "annotations": annotations,
     }
     return msgspec.json.format(msgspec.json.encode(made), indent=1)
 
 
-def _image(number: int, item: Item) -> Json:
+def _image(number: int, item: Item, file_name: str) -> Json:
     return {
         "id": number,
-        "file_name": item.path,
+        "file_name": file_name,
         "width": item.width,
         "height": item.height,
         "camera": item.camera,

@@ -59,6 +59,8 @@ class Collection:
     def load(self, id: str = "") -> Version:
         """A version by its id or the id's beginning; "" is the newest. Raises VedetteError: none such, or damaged."""
         known = self.versions()
+        if not known:
+            raise VedetteError(f"nothing is collected yet in {self.files.place('')}: `vedette dataset collect`")
         fitting = [about for about in known if about.id.startswith(id)] if id else known[-1:]
         if len(fitting) != 1:
             raise VedetteError(f"{len(fitting)} versions of the collection begin with {id!r}")

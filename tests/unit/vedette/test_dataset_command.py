@@ -9,9 +9,11 @@ import pytest
 
 from archive.collection.labelling import SHOTS
 from contracts.config_file import load
+from contracts.errors import VedetteError
 from tests.builders import jpeg_of
 from tests.collection_tools import Answering, Told, box
 from tests.evidence_tools import AT_MS
+from training.gate.sets import SetEntry, read_set
 from vedette import dataset
 from vedette.alone import alone
 from vedette.errors import SetupError
@@ -39,6 +41,32 @@ def test_pictures_go_out_and_come_back_labelled(tmp_path: Path, capsys: pytest.C
         ("gate", "alert", True),
         ("imported", "import", True),
     }
+
+
+def test_what_is_labelled_as_a_whole_can_be_frozen(tmp_path: Path) -> None:
+    """The frozen pictures are the labelled ones, with their camera and time; of the others training may learn."""
+    site, out = Answering(tmp_path), tmp_path / "out"
+    site.alert("a", "true", grey=10)
+    site.alert("b", "true", grey=20)
+    about, _ = site.collector(Told()).collect(AT_MS)
+    with pytest.raises(VedetteError, match="no picture is labelled as a whole"):
+        dataset.export(site.collection, site.collection.load(), [], "coco", out)
+    whole = site.collection.load(about.id).items[0].sha256
+    site.collection.keep_labels(whole, [box(100, kind="confirmed")], "bea", AT_MS)
+    site.collector(Told()).collect(AT_MS + 1)
+    dataset.export(site.collection, site.collection.load(), [], "coco", out)
+    found = read_set(SetEntry(name="a", annotations="annotations.json"), out)
+    assert found.digests == {whole}
+    assert [(one.camera, one.truth.labels) for one in found.pictures] == [("gate", ("person",))]
+    assert [moment.camera for moment in found.moments.values()] == ["gate"]
+
+
+def test_what_is_not_collected_yet_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = Answering(tmp_path)
+    dataset.list_versions(site.collection)
+    assert "`vedette dataset collect`" in capsys.readouterr().out
+    with pytest.raises(VedetteError, match="nothing is collected yet"):
+        site.collection.load()
 
 
 def test_a_version_says_where_it_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
