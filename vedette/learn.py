@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import shutil
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from archive.collection.attributes import speaks_of
-from archive.collection.cleaning import clean, found_before
+from archive.collection.cleaning import FOUND, clean, found_before
 from archive.collection.items import About, Item
 from archive.collection.lease import Still
 from archive.collection.store import PICTURES, Version
@@ -42,6 +43,7 @@ Train = Callable[[list[str]], int]
 COPIED = "copied"
 WRONG_INPUT = 2
 """What training ends with where what it was given is wrong."""
+UNFORESEEN = 1
 SITES_PICTURES = (f"*/*/{PICTURES}", f"*/*/{CROPS}", "*/*/report/*-worst.jpg")
 """Where in the trainings' folder pictures of the site may lie."""
 
@@ -200,7 +202,7 @@ class Learning:
         arguments += ["--version", about.id, "--gate", str(learner.gate), "--since", str(since_ms)]
         arguments += ["--config", str(learner.recipe)] if learner.recipe is not None else []
         with self._collection(about) as collection:
-            failed = train([*arguments, "--collection", str(collection)])
+            failed = _ended(train, [*arguments, "--collection", str(collection)])
         if failed == TOO_LITTLE:
             print(f"{learner.slot}: it is not time to train, see above")
             return []
@@ -263,6 +265,8 @@ class Learning:
         copied = self._trainings / COPIED
         try:
             self._sets.collection.copy(about, Folder(copied))
+            if (doubted := self._sets.collection.files.read(FOUND)) is not None:
+                Folder(copied).write(FOUND, doubted)
             yield copied.resolve()
         finally:
             shutil.rmtree(copied, ignore_errors=True)
@@ -272,6 +276,17 @@ def _doubts(candidate: Path) -> dict[str, dict[str, float]]:
     """The pictures that a person should look at again, as the training found them."""
     beside = candidate.with_suffix(DOUBTS)
     return from_json(beside.read_bytes(), dict[str, dict[str, float]]) if beside.exists() else {}
+
+
+def _ended(train: Train, arguments: list[str]) -> int:
+    """How a training ended. What nobody foresaw (memory, the disk) is told whole, and keeps no other slot from it."""
+    try:
+        return train(arguments)
+    except VedetteError:
+        raise
+    except Exception:  # noqa: BLE001 - torch's errors have no common base
+        traceback.print_exc()
+        return UNFORESEEN
 
 
 def training(arguments: list[str]) -> int:

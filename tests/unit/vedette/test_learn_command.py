@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from archive.collection.cleaning import found_before
+from archive.collection.cleaning import FOUND, Found, found_before
 from archive.collection.items import AGAIN
 from archive.collection.lease import Held, LeaseError
 from archive.collection.store import Collection
@@ -261,6 +261,9 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
     config.write_text(config.read_text().replace("learning: {", "learning: {s3: {bucket: vedette}, "))
     monkeypatch.setattr("vedette.dataset.collection_files", lambda *_: collection.files)
     train, seen = site.training(BOTH), []
+    DataSets(load(config), config, tmp_path / "state").collect(AT_MS)
+    cleaned = Found(version=collection.load().about.id, doubts={"a": {"a box may be badly placed": 0.9}})
+    collection.files.write(FOUND, msgspec.json.encode(cleaned))
 
     def finetune(arguments: list[str]) -> int:
         copied = Path(dict(zip(arguments[2::2], arguments[3::2], strict=True))["--collection"])
@@ -268,6 +271,7 @@ def test_out_of_a_bucket_the_version_is_copied_for_as_long_as_the_training_takes
         about, items = here.load()
         assert about == collection.load().about
         assert all(here.picture(item.sha256) for item in items)
+        assert found_before(here) == cleaned
         seen.append(copied)
         return train(arguments)
 
@@ -510,6 +514,23 @@ def test_a_slot_that_fails_keeps_no_other_from_learning(tmp_path: Path, capsys: 
         site.loop.learn("by hand", site.both(labels=WRONG))
     assert site.learnt(SHADE) == "shade@2"
     assert site.seen == ["finetune", "classifier", "classifier"], "what was done is not done again"
+
+
+def test_memory_that_runs_out_in_one_slot_keeps_no_other_from_learning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = Shades(tmp_path, capsys)
+    train = site.both()
+
+    def without_memory(arguments: list[str]) -> int:
+        if arguments[1] == "finetune":
+            raise RuntimeError("CUDA out of memory")
+        return train(arguments)
+
+    with pytest.raises(VedetteError, match="the training of detector failed: see above"):
+        site.loop.learn("by hand", without_memory)
+    assert (site.learnt("detector"), site.learnt(SHADE)) == ("", "shade@2")
+    assert "CUDA out of memory" in capsys.readouterr().err
 
 
 def test_too_few_answers_of_a_value_are_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
