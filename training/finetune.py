@@ -29,7 +29,7 @@ from training.gate.sets import NOTHING, Frozen
 from training.network import DetectorNet, LevelHead, open_detector
 from training.place import find_place, first_alone, leave
 from training.recipe import DetectorRecipe, Fraction
-from training.replay import apart, digests
+from training.replay import apart, digests, telling
 from training.small import Lessons, Small, make_small
 
 
@@ -169,7 +169,7 @@ def _read(
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
     replay = apart(read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels), frozen)
-    validate = apart(read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels), frozen)
+    validate = telling(apart(read_sets(recipe.sets, ("validate",), data, out / "cache", recipe.channels), frozen))
     pictures, skipped = sum(len(one.samples) for one in site), list_skipped((*site, held, *replay, *validate), out)
     print(f"site {pictures}, measured with {len(held.samples)}; skipped {skipped}")
     told = (sample.path.stem for one in site for sample in one.samples)

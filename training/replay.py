@@ -38,6 +38,16 @@ def apart(sets: Sequence[DataSet], frozen: Frozen) -> tuple[DataSet, ...]:
     return tuple(_apart(one, frozen) for one in sets)
 
 
+def telling(sets: Sequence[DataSet]) -> tuple[DataSet, ...]:
+    """The sets that say what was forgotten; raises ConfigError where there is none, or one has nothing to say it by."""
+    if not sets:
+        raise ConfigError("sets", "none of them is there to `validate`: nothing would say what was forgotten")
+    for one in sets:
+        if not any(len(sample.xyxy) for sample in one.samples):
+            raise ConfigError(f"sets.{one.config.name}", "has no box of these labels: it can't say what was forgotten")
+    return tuple(sets)
+
+
 def digests(files: Iterable[Path]) -> tuple[str, ...]:
     """The SHA-256 of each file."""
     return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from training.dataset import DataSet, read_picture, read_set
 from training.gate.sets import NOTHING, Frozen, SetEntry, frozen_pictures
 from training.gate.sets import read_set as frozen_set
 from training.recipe import SetConfig
-from training.replay import apart, judged_with
+from training.replay import apart, judged_with, telling
 
 
 @pytest.fixture
@@ -79,3 +80,13 @@ def test_a_set_of_which_nothing_is_left_says_why(frozen: Frozen, tmp_path: Path)
     alike = read_picture(tmp_path / "3.jpg")
     with pytest.raises(ConfigError, match=r"sets\.old.*nothing of it is left"):
         apart([replayed(tmp_path / "old", alike)], frozen)
+
+
+def test_what_says_nothing_of_what_was_forgotten_is_told_before_the_training(tmp_path: Path) -> None:
+    unlabelled = replayed(tmp_path / "old", other())
+    box_of_it = replace(unlabelled.samples[0], xyxy=np.zeros((1, 4), np.float32))
+    labelled = replace(unlabelled, samples=(*unlabelled.samples, box_of_it))
+    assert telling([labelled]) == (labelled,)
+    for sets, reason in (((), "none of them is there to `validate`"), ((labelled, unlabelled), r"sets\.old.*no box")):
+        with pytest.raises(ConfigError, match=reason):
+            telling(sets)
