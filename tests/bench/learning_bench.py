@@ -30,17 +30,19 @@ BUDGETS, SEEDS = (8, 24, 48), (1, 2, 3, 4, 5)
 WRONG = 0.3
 RISE, LOST = 0.25, 0.015
 MAIN = "reviewed"
-ROUND_LABELS = {MAIN: (24, 24, 24, 24), "begun": (24, 0, 0, 0), "answers": (0, 0, 0, 0)}
-"""Pictures of the queue that a person labels in each round, beside answering alerts, by part."""
 """The part whose last collection the others are compared on."""
+MARKED = "marked"
+"""Answers alone, but who answers also draws whom an alert's frame shows and its box misses."""
+ROUND_LABELS = {MAIN: (24, 24, 24, 24), "begun": (24, 0, 0, 0), "answers": (0, 0, 0, 0), MARKED: (0, 0, 0, 0)}
+"""Pictures of the queue that a person labels in each round, beside answering alerts, by part."""
 ALONE = ("both", "site", "public")
-PARTS = (MAIN, "poisoned", "gate", *ALONE, "budgets", "begun", "answers", "small")
+PARTS = (MAIN, "poisoned", "gate", *ALONE, "budgets", "begun", "answers", MARKED, "small")
 
 
 def run(bench: Bench, part: str) -> None:
     """One part, to its end."""
     runs: dict[str, Callable[[], None]] = {
-        **{name: partial(rounds, bench, name, labels) for name, labels in ROUND_LABELS.items()},
+        **{name: partial(rounds, bench, name, told, marks=name == MARKED) for name, told in ROUND_LABELS.items()},
         **{name: partial(alone, bench, name) for name in ALONE},
         "poisoned": lambda: poisoned(bench, MAIN, WRONG),
         "budgets": lambda: budgets(bench, BUDGETS, SEEDS),
@@ -133,7 +135,7 @@ def figure(results: Results, path: Path) -> None:
     places = range(1, len(ROUNDS) + 1)
     for part, labels in ROUND_LABELS.items():
         if last := curve(part, results):
-            name = f"answers, labels {labels}"
+            name = f"{'answers and marks' if part == MARKED else 'answers'}, labels {labels}"
             left.plot(range(len(last)), last, "o-", label=name)
             right.plot(places, [results[f"{part}-{n}"]["following"][n - 1] for n in places], "o-", label=name)
     for part, mark in zip(ALONE, "^vs", strict=True):

@@ -146,8 +146,10 @@ class Bench:
         return evaluate_set(detector, data, self.recipe).mean_ap50
 
 
-def rounds(bench: Bench, part: str, labels: Sequence[int]) -> None:
+def rounds(bench: Bench, part: str, labels: Sequence[int], *, marks: bool = False) -> None:
     """See, answer, label so many pictures, collect and fine-tune, round by round: each sees with the model before it.
+
+    With `marks` who answers an alert also draws whom its frame shows and its box misses.
 
     Where nobody said anything nothing is trained, as `vedette learn` would wait.
     """
@@ -158,7 +160,7 @@ def rounds(bench: Bench, part: str, labels: Sequence[int]) -> None:
         work, name = folder / f"round-{number}", f"{part}-{number}"
         written = work / "candidate" / "detector.json"
         if name not in bench.results:
-            told = answered(bench, folder, work, manifest, names)
+            told = answered(bench, folder, work, manifest, names, marks=marks)
             values = {"answers": told, "labels": sum(labels[:number])}
             if labels[number - 1] or any(told.values()):
                 version = collected(bench, folder, names, labels[number - 1])
@@ -237,7 +239,14 @@ def collected(bench: Bench, folder: Path, names: Sequence[str], labels: int, wro
 
 
 def answered(
-    bench: Bench, folder: Path, work: Path, manifest: Path, names: Sequence[str], wrong: float = 0.0
+    bench: Bench,
+    folder: Path,
+    work: Path,
+    manifest: Path,
+    names: Sequence[str],
+    wrong: float = 0.0,
+    *,
+    marks: bool = False,
 ) -> dict[str, int]:
     """What the model in service lets the operator see of the round's clips, and what they say."""
     done = work / "answered.json"
@@ -252,7 +261,7 @@ def answered(
     detector = ExportedDetector(manifest.parent / model.file, bench.recipe.schedule.threads)
     for clip in clips:
         lobby.watch(clip, detector, model.id)
-    told = lobby.answer(clips, wrong)
+    told = lobby.answer(clips, wrong, marks=marks)
     work.mkdir(parents=True, exist_ok=True)
     done.write_bytes(msgspec.json.encode(told))
     return told

@@ -1,7 +1,8 @@
 """A lobby's camera as the stream would see it: clips in the order of time, the real rules, answers from the truth.
 
 The twelve CAVIAR clips of one camera (25 frames/s, of which every fifth is looked at) stand for one evening. The
-operator sees alerts alone, and answers by whether the alert's box has a person in it.
+operator sees alerts alone, and answers by whether the alert's box has a person in it; who marks, also draws whom the
+alert's frame shows and its box misses.
 """
 
 from __future__ import annotations
@@ -160,21 +161,28 @@ class Lobby:
                 self._keep(shot, decision.tracks, reasons)
         return len(alerts)
 
-    def answer(self, clips: Sequence[Sequence[Shot]], wrong: float = 0.0) -> dict[str, int]:
-        """Answer every alert that is kept and open, `wrong` of them falsely; returns how many were told what."""
+    def answer(self, clips: Sequence[Sequence[Shot]], wrong: float = 0.0, *, marks: bool = False) -> dict[str, int]:
+        """Answer every alert that is kept and open, `wrong` of them falsely; returns how many were told what.
+
+        With `marks` whoever else is in the alert's frame is drawn as missed.
+        """
         truth = {shot.offset: shot.people for clip in clips for shot in clip}
-        told = {"true": 0, "false": 0}
+        told = {"true": 0, "false": 0} | ({"missed": 0} if marks else {})
         for seen in self._open():
             people = truth.get(seen.evidence.ref.offset)
             if people is None:
                 continue
             assert seen.evidence.xyxy is not None
-            hit = bool((iou(np.array(seen.evidence.xyxy, np.float32), people) >= SAME).any()) if len(people) else False
+            same = iou(np.array(seen.evidence.xyxy, np.float32), people) >= SAME
+            hit = bool(same.any())
             if drawn(seen.alert, wrong):
                 hit = not hit
             verdict = "true" if hit else "false"
             told[verdict] += 1
-            take(self._chain, _feedback(seen, verdict))
+            take(self._chain, _verdict(seen, verdict))
+            for box in people[~same] if marks else ():
+                told["missed"] += 1
+                take(self._chain, _missed(seen, box))
         return told
 
     def _open(self) -> Iterator[Seen]:
@@ -270,19 +278,29 @@ def drawn(name: str, share: float) -> bool:
     return hashlib.sha256(name.encode()).digest()[0] < share * 256
 
 
-def _feedback(seen: Seen, verdict: str) -> Feedback:
+def _verdict(seen: Seen, verdict: str) -> Feedback:
+    return _feedback(seen, verdict, {"action": "verdict", "verdict": verdict})
+
+
+def _missed(seen: Seen, box: NDArray[np.float32]) -> Feedback:
+    xyxy = tuple(map(float, box))
+    evidence = msgspec.structs.replace(seen.evidence, xyxy=xyxy, confidence=1.0, boxes=(), embedding=b"")
+    told = {"action": "missed", "label": PERSON}
+    return msgspec.structs.replace(_feedback(seen, "-".join(f"{at:.0f}" for at in xyxy), told), evidence=evidence)
+
+
+def _feedback(seen: Seen, name: str, told: dict[str, str]) -> Feedback:
     return msgspec.convert(
         {
-            "id": f"{seen.alert}-{verdict}",
+            "id": f"{seen.alert}-{name}",
             "site": SITE,
             "camera": CAMERA,
             "alert": seen.alert,
             "revision": seen.revision,
-            "action": "verdict",
             "operator": "truth",
             "at_ms": seen.evidence.captured_at_ms + 60_000,
-            "verdict": verdict,
             "started_at_ms": seen.evidence.captured_at_ms,
+            **told,
         },
         Feedback,
     )
