@@ -17,6 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 QUANTISED = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Relu", "Clip", "HardSwish")
 # Of smaller tensors the name of the half would be as large as what it saves.
 LEAST_HALVED = 256
+MOST_HALVED = 65_504.0
+"""The largest number of 16 bits: a layer with a larger weight stays as it is."""
 
 
 class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is untyped
@@ -82,9 +84,12 @@ def _halve(graph: onnx.GraphProto) -> None:
         weight = tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1
         if not weight or np.prod(tensor.dims) < LEAST_HALVED:
             continue
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > MOST_HALVED:
+            continue
         name, stored = tensor.name, f"{tensor.name}/half"
         casts.append(onnx.helper.make_node("Cast", [stored], [name], f"{name}/cast", to=onnx.TensorProto.FLOAT))
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), stored))
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

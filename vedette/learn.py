@@ -146,7 +146,9 @@ class Learning:
         print(f"{id} passed: `vedette models promote {id} --stage {stage}")
 
     def _tell_of_the_untaught(self, items: Sequence[Item]) -> None:
-        """Say which classifiers answers wait for that nothing trains."""
+        """Say what nothing trains: the detector of a site that learns classifiers alone, and what answers wait for."""
+        if DETECTOR not in slots_of(self._config):
+            print("detector: not trained, as learning.gate names no frozen sets")
         for attribute in sorted(self._config.classifiers.keys() - self._config.learning.classifiers.keys()):
             if answers := sum(speaks_of(item, attribute) for item in items):
                 print(f"{answers} answers are about {attribute}: learning.classifiers names no recipe for it")

@@ -105,8 +105,10 @@ class ClassifierLearner(Learner):
 
 
 def slots_of(config: Config) -> tuple[str, ...]:
-    """The slots that learn."""
-    return (DETECTOR, *map(classifier_slot, config.learning.classifiers))
+    """The slots that learn: a site with recipes for classifiers need not have frozen sets for its detector."""
+    learning = config.learning
+    detector = (DETECTOR,) if learning.gate or not learning.classifiers else ()
+    return (*detector, *map(classifier_slot, learning.classifiers))
 
 
 def learner_of(config: Config, file: Path, slot: str) -> Learner:

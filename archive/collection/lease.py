@@ -61,7 +61,7 @@ class _Lease(NamedTuple):
         if not paths:
             return _Numbered(0, None)
         data = self.files.read(paths[-1])
-        held = from_json(data, Held) if data is not None else None
+        held = _said(data) if data is not None else None
         return _Numbered(int(paths[-1].rpartition("/")[2].removesuffix(".json")), held)
 
     def create(self, number: int, by: str) -> bool:
@@ -86,6 +86,14 @@ class _Lease(NamedTuple):
 
     def _path(self, number: int) -> str:
         return f"{self.work}/{number:09}.json"
+
+
+def _said(data: bytes) -> Held:
+    """What a lease says; one that can't be read is somebody's all the same, who is dead unless it changes."""
+    try:
+        return from_json(data, Held)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Held(by="another")
 
 
 @contextmanager

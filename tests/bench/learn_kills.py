@@ -31,6 +31,7 @@ from tests.bench.report import Row, at_most, table
 from tests.training_tools import TinySite
 
 KILLS = 10
+LOOK_S = 0.05
 LIMITS = "limits: {resamples: 200, slowdown: 10}\n"
 SLOT = "detector"
 SAID = (("collect", ""), ("train", "training, "), ("gate", ": registered in "))
@@ -66,15 +67,17 @@ class Killed:
         """How many runs were cut off by their kill."""
         return self.cut_in.total()
 
-    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str]) -> str:
-        """Begin a command, kill it after so long, and look at what is left; `allowed` may be in service then.
+    def once(self, command: Sequence[str], after_s: float, allowed: frozenset[str], sign: str = "") -> str:
+        """Begin a command, kill it so long after it said `sign`, and look at what is left.
 
-        Returns what the kill cut off; "" where it came too late.
+        `allowed` may be in service then. Returns what the kill cut off; "" where it came too late.
         """
         told = self._root / "said.txt"
         with told.open("wb") as into:
             unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
             running = subprocess.Popen(command, stdout=into, stderr=subprocess.DEVNULL, env=unbuffered)
+            while sign not in told.read_text() and running.poll() is None:
+                time.sleep(LOOK_S)
             time.sleep(after_s)
             cut = running.poll() is None
             running.kill()
@@ -152,8 +155,8 @@ def _learning(
     while (cut := sum(one.cut for one in sites)) < count:
         site = sites[-1]
         first = frozenset({site.site.model.id})
-        meant, _ = SAID[cut % len(SAID)]
-        done = site.once(site.learn, drawn.uniform(*spans[meant]), first)
+        meant, sign = SAID[cut % len(SAID)]
+        done = site.once(site.learn, drawn.uniform(*spans[meant]), first, sign)
         say(f"learn, kill {cut + 1} in {done or 'nothing'}: {sum(one.bad for one in sites)} not whole")
         if not done:
             sites.append(Killed(folder / f"broken-{len(sites)}"))
@@ -163,7 +166,10 @@ def _learning(
 
 
 def _spans(command: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """From when to when (s) an unbroken run is at each step; the first half of collecting is the program's start."""
+    """For how long (s, from and to) an unbroken run is at each step once it has said so.
+
+    The first half of collecting is the program's start.
+    """
     began_s, seen_s, said = time.monotonic(), dict[str, float](), ""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -176,7 +182,7 @@ def _spans(command: Sequence[str]) -> dict[str, tuple[float, float]]:
     if run.returncode not in (0, 3):
         raise VedetteError(f"an unbroken run ended with {run.returncode}")
     train_s, gate_s, end_s = seen_s["train"], seen_s["gate"], time.monotonic() - began_s
-    return {"collect": (train_s / 2, train_s), "train": (train_s, gate_s), "gate": (gate_s, end_s)}
+    return {"collect": (train_s / 2, train_s), "train": (0.0, gate_s - train_s), "gate": (0.0, end_s - gate_s)}
 
 
 def _timed(command: Sequence[str]) -> float:

@@ -56,6 +56,14 @@ def test_what_a_killed_one_left_is_taken_over_after_so_many_beats(files: Folder)
     assert len(waits) == BEATS
 
 
+def test_a_lease_that_cannot_be_read_is_taken_over_too(files: Folder) -> None:
+    files.write("collecting/000000001.json", b"{")
+    waits: list[float] = []
+    with leased(files, "us", waits.append) as still:
+        still()
+    assert len(waits) == BEATS
+
+
 def test_who_was_away_so_long_that_another_took_over_changes_nothing_more(files: Folder) -> None:
     with leased(files, "us", quick) as still:
         left(files, beat=0, number=2)
