@@ -132,7 +132,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_train(train: argparse.ArgumentParser, shared: list[argparse.ArgumentParser]) -> None:
     kinds = train.add_subparsers(dest="model_kind", required=True, metavar="|".join(TRAINED))
-    parsers = {kind: kinds.add_parser(kind, parents=shared) for kind in TRAINED}
+    pictures = (
+        "Here `--data` is the pictures: a folder train/LABEL/*.jpg, or an index of path and label; `--files` is where "
+        "the recipe's paths begin. With `--collection` the pictures are the site's answers, and they begin at `--data`."
+    )
+    parsers = {
+        kind: kinds.add_parser(kind, parents=shared, description=pictures if kind == "classifier" else None)
+        for kind in TRAINED
+    }
     for kind in ("appearance", "finetune", "student"):
         told = {"appearance": "that the head is for", "finetune": "to fine-tune", "student": "that teaches"}[kind]
         parsers[kind].add_argument(

@@ -29,6 +29,13 @@ PARTS: dict[str, Role] = {
     "valid": "validate",
     "test": "test",
 }
+INDEXES = {
+    ".csv": "read_csv(?, all_varchar = true)",  # everything is text: `no` is a label, not a boolean
+    ".json": "read_json(?)",
+    ".jsonl": "read_json(?)",
+    ".parquet": "read_parquet(?)",
+}
+"""How a table is read, by its name's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +157,11 @@ def read_pictures(
 def _read(source: Path) -> Iterator[Labelled]:
     if source.is_dir():
         yield from _read_folder(source)
-    elif source.suffix in (".csv", ".json", ".parquet") and source.exists():
+    elif source.suffix in INDEXES and source.exists():
         yield from _read_index(source)
     else:
-        raise ConfigError("data", f"{source.name} is no folder, and no index (csv, json, parquet)")
+        kinds = ", ".join(ending[1:] for ending in INDEXES)
+        raise ConfigError("data", f"{source.name} is no folder, and no index ({kinds})")
 
 
 def _read_folder(source: Path) -> Iterator[Labelled]:
@@ -168,12 +176,13 @@ def _read_folder(source: Path) -> Iterator[Labelled]:
 
 def _read_index(source: Path) -> Iterator[Labelled]:
     """A table with `path` (relative to it), `label`, and if wanted `part`, `group`, and the box `x1 y1 x2 y2`."""
-    with duckdb.connect() as database:
-        # In a CSV everything is text: `no` is a label, not a boolean.
-        read = "read_csv(?, all_varchar = true)" if source.suffix == ".csv" else f"read_{source.suffix[1:]}(?)"
-        asked = database.execute(f"select * from {read}", [str(source)])  # noqa: S608  one of three functions
-        columns = [str(column[0]) for column in asked.description or ()]
-        rows = asked.fetchall()
+    try:
+        with duckdb.connect() as database:
+            asked = database.execute(f"select * from {INDEXES[source.suffix]}", [str(source)])  # noqa: S608
+            columns = [str(column[0]) for column in asked.description or ()]
+            rows = asked.fetchall()
+    except duckdb.Error as error:
+        raise ConfigError("data", f"{source.name}: {error}") from error
     if lacking := {"path", "label"} - set(columns):
         raise ConfigError("data", f"{source.name} has no column {', '.join(sorted(lacking))}")
     for values in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -66,6 +67,16 @@ def test_an_index_names_parts_boxes_and_groups(shapes: Path) -> None:
     assert {one.read().shape for one in pictures.items} == {(32, 32, 3)}
     assert {one.part for one in pictures.items} == {"train", "validate", "test"}
     assert len(read_measured(index, ("disc", "square")).items) == 8
+
+
+def test_an_index_may_be_json_lines_and_one_that_is_none_is_refused(shapes: Path) -> None:
+    index = shapes / "index.jsonl"
+    row = {"path": "train/disc/00.png", "label": "disc"}
+    index.write_text(json.dumps(row) + "\n" + json.dumps(row | {"path": "train/disc/01.png"}) + "\n")
+    assert len(read_measured(index, ("disc",)).items) == 2
+    index.write_text('{"path": ')
+    with pytest.raises(ConfigError, match=r"index\.jsonl"):
+        read_measured(index, ("disc",))
 
 
 @pytest.mark.parametrize(
