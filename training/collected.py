@@ -14,8 +14,8 @@ import numpy as np
 from archive.collection.items import Box, Item
 from archive.collection.store import Collection
 from archive.collection.words import Word, words
-from contracts.errors import ConfigError
 from training.dataset import DataSet, Sample, read_picture
+from training.errors import TooLittleError
 from training.predict import Detects
 from training.readers import Skipped
 from training.recipe import DetectorRecipe, SetConfig
@@ -46,7 +46,7 @@ def site_sets(
 
     The former are the truth, and the start's answers on them count for nothing: held to them, a model that saw nobody
     would go on to see nobody. So would one of the pictures of which nobody said anything: they are left out. A picture
-    of either counts alike. Raises ConfigError where there is none.
+    of either counts alike. Raises TooLittleError where there is none.
     """
     whole = [item for item in items if item.complete]
     judged = [item for item in items if not item.complete and any(box.kind != "pseudo" for box in item.learnt)]
@@ -57,7 +57,7 @@ def site_sets(
         config = msgspec.structs.replace(data.config, name=name, distil=own is judged)
         made.append(replace(data, config=config))
     if not any(one.samples for one in made):
-        raise ConfigError("collection", "there is no picture to train on")
+        raise TooLittleError("collection", "there is no picture to train on")
     return tuple(one for one in made if one.samples)
 
 

@@ -165,7 +165,10 @@ def _read(
     recipe: FinetuneRecipe, collection: Collection, version: Version, data: Path, out: Path, frozen: Frozen
 ) -> _Sets:
     alike = alike_in(collection, version.items)
-    sides = split(without(version.items, frozen.digests, alike, frozen.moments), recipe.measured, alike)
+    items = without(version.items, frozen.digests, alike, frozen.moments)
+    if judged := len(version.items) - len(items):
+        print(f"{judged} pictures are left out: the gate judges with them, or with one of their passage or their look")
+    sides = split(items, recipe.measured, alike)
     site = site_sets(collection, sides.train, recipe, out / PICTURES, recipe.site_weight)
     held = collected(collection, sides.measure, recipe, out / PICTURES, 0.0)
     replay = apart(read_sets(recipe.sets, ("train",), data, out / "cache", recipe.channels), frozen)

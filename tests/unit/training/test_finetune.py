@@ -22,6 +22,7 @@ from tests.training_tools import in_service, stopped_in_step, tiny_tuning
 from training.blends import Tried, answers_met, chosen, known_ap50
 from training.collected import collected, site_sets
 from training.dataset import Sample
+from training.errors import TooLittleError
 from training.evaluate import Found, SetResult
 from training.finetune import FinetuneRecipe, Measured, branched, finetune
 from training.gate.sets import Frozen
@@ -78,6 +79,20 @@ def test_a_candidate_says_where_it_comes_from(
     skipped = msgspec.json.decode((tmp_path / "out" / "skipped.json").read_bytes())
     assert set(skipped) == {"squares/3.png", "validate/3.png"}, "nor is anything chosen by what the gate judges with"
     assert not (tmp_path / "out" / "pictures").exists(), "retention knows nothing of a copy"
+
+
+def test_where_the_gate_judges_with_all_that_was_said_it_is_too_little(
+    tuning: FinetuneRecipe,
+    parent: Path,
+    site: tuple[Collection, Version],
+    squares: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frozen = Frozen(frozenset(one.sha256 for one in site[1].items))
+    with pytest.raises(TooLittleError, match="no picture to train on"):
+        finetune(tuning, parent, *site, squares, tmp_path / "out", frozen)
+    assert "6 pictures are left out: the gate judges with them" in capsys.readouterr().out
 
 
 def test_a_stopped_run_ends_where_an_unbroken_one_does(
