@@ -77,22 +77,23 @@ class Learning:
             return self._learn(why, train, (slot,) if slot else slots_of(self._config), still)
 
     def _learn(self, why: str, train: Train, slots: Sequence[str], still: Still) -> int:
-        learners = [learner_of(self._config, self._file, slot) for slot in slots]
+        failed, learners = list[VedetteError](), list[Learner]()
+        for slot in slots:
+            with _noted(slot, failed, said=len(slots) > 1):
+                learners.append(learner_of(self._config, self._file, slot))
+        if not learners:
+            raise failed[0]
         collected_ms = self._now_ms()  # what is answered from here on, while it trains, is new the next time
         self._sets.collect(collected_ms)
-        version, failed = self._sets.collection.load(), list[VedetteError]()
+        version = self._sets.collection.load()
         self._tell_of_the_untaught(version.items)
         reasons = [(learner, why or self._due(learner, version)) for learner in learners]
         times = [Occasion(learner, reason, version.about, collected_ms) for learner, reason in reasons if reason]
         if times:
             self._cleaned(version.about)
         for occasion in times:
-            try:
+            with _noted(occasion.learner.slot, failed, said=len(slots) > 1):
                 self._learn_in(occasion, train, still)
-            except VedetteError as error:
-                failed.append(error)
-                if len(times) > 1:
-                    print(f"{occasion.learner.slot}: {error}")
         if failed:
             raise min(failed, key=lambda error: isinstance(error, RefusedError))
         return 0
@@ -272,6 +273,17 @@ class Learning:
             yield copied.resolve()
         finally:
             shutil.rmtree(copied, ignore_errors=True)
+
+
+@contextmanager
+def _noted(slot: str, failed: list[VedetteError], *, said: bool) -> Iterator[None]:
+    """Add what goes wrong in a slot to `failed`, so that the others learn all the same; `said`: and tell it now."""
+    try:
+        yield
+    except VedetteError as error:
+        failed.append(error)
+        if said:
+            print(f"{slot}: {error}")
 
 
 def _doubts(candidate: Path) -> dict[str, dict[str, float]]:

@@ -15,7 +15,6 @@ from archive.evidence.kafka_boxes import KafkaBoxes
 from archive.evidence.kafka_frames import KafkaFrames
 from archive.evidence.privacy import Redact, kept_of
 from archive.process import Process, now_ms
-from bus.errors import BusError
 from bus.group import GroupReader
 from contracts import topics
 from contracts.codec import decode
@@ -97,13 +96,13 @@ def begin_sampling(process: Process, redact: Redact) -> threading.Thread | None:
 
 
 def _keep(sampling: Sampling, process: Process) -> None:
-    """A broker or a disk that fails is tried again; what was not committed comes again."""
+    """Whatever fails, as a broker or a disk, is tried again; what was not committed comes again."""
     while not process.stop.is_set():
         try:
             _read(sampling, process)
         except Stopped:
             return
-        except (BusError, OSError):
+        except Exception:  # hard frames would stop for good, with nobody told
             log.exception("keeping hard frames failed; again in %g s", AGAIN_S)
             process.stop.wait(AGAIN_S)
 

@@ -151,6 +151,7 @@ def test_a_recipe_is_about_the_attribute_that_it_is_named_for(
     site.recipe.write_text(site.recipe.read_text().replace("{name: shade},", "{name: hat},"))
     with pytest.raises(ConfigError, match=r"classifiers.shade.recipe: shade.yaml is about `hat`"):
         site.loop.learn("", site.both())
+    assert site.learnt("detector") == "detector@2", "what is wrong with one slot keeps no other from learning"
 
 
 def test_answers_that_wait_for_a_recipe_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
