@@ -238,7 +238,7 @@ def _costs(data: Path, folder: Path, say: Say) -> Iterator[Row]:
 def _trained(recipe: Path, source: Path, data: Path, out: Path) -> dict[str, float]:
     from training.classifiers.commands import train_classifier
 
-    told = argparse.Namespace(config=recipe, data=source, files=data, out=out, collection=None)
+    told = argparse.Namespace(config=recipe, data=source, files=data, out=out, collection=None, gate=None)
     return load_manifest(train_classifier(told)).metrics
 
 

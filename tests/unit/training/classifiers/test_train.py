@@ -161,9 +161,8 @@ def test_ants_and_bees_are_told_apart(tmp_path: Path) -> None:
     if not shared.is_dir():
         pytest.skip(f"there is no {shared}")
     given = shared / "classification" / "hymenoptera"
-    told = argparse.Namespace(
-        config=Path("training/recipes/hymenoptera.yaml"), data=given, files=shared, out=tmp_path, collection=None
-    )
+    recipe = Path("training/recipes/hymenoptera.yaml")
+    told = argparse.Namespace(config=recipe, data=given, files=shared, out=tmp_path, collection=None, gate=None)
     from training.classifiers.commands import train_classifier
 
     assert load_manifest(train_classifier(told)).metrics["new.accuracy"] >= 0.92
