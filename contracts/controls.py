@@ -153,6 +153,11 @@ def classifier_slot(attribute: str) -> str:
     return f"classifier:{attribute}"
 
 
+def slot_in_names(slot: str) -> str:
+    """A slot as it stands in names of files and folders."""
+    return slot.replace(":", "-")
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True, tag="budget", gc=False):
     """What one camera may send: overrides its `detect` section until changed again; None leaves a value.
 

@@ -25,6 +25,7 @@ from bus.reader import Reader
 from contracts import topics
 from contracts.codec import decode
 from contracts.config import Config
+from contracts.controls import slot_in_names
 from contracts.decoding import from_json
 from contracts.drift import DriftReport, key
 from contracts.errors import ConfigError, ContractError, VedetteError
@@ -227,7 +228,7 @@ class Learning:
         return self._state / "learning"
 
     def _folder_of(self, slot: str) -> Path:
-        return self._trainings / slot.replace(":", "-")
+        return self._trainings / slot_in_names(slot)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ import msgspec
 from archive.collection.items import AGAIN, Item
 from archive.collection.store import Collection
 from archive.collection.when import trainings
+from contracts.controls import slot_in_names
 from contracts.decoding import from_json
 from contracts.fields import Millis
 
@@ -33,7 +34,7 @@ class Doubted(msgspec.Struct, frozen=True, kw_only=True):
 
 def keep_doubted(collection: Collection, doubted: Doubted) -> None:
     """Keep what a classifier's training doubts; `vedette learn` keeps it once more with each training that it ends."""
-    name = f"{doubted.of.replace(':', '-')}-{doubted.at_ms}"
+    name = f"{slot_in_names(doubted.of)}-{doubted.at_ms}"
     collection.files.write(f"{FOLDER}/{name}.json", msgspec.json.encode(doubted))
 
 

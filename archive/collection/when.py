@@ -9,6 +9,7 @@ import msgspec
 from archive.collection.items import Item
 from archive.collection.store import Collection
 from contracts.config import Learning
+from contracts.controls import slot_in_names
 from contracts.day_parts import PARTS
 from contracts.decoding import from_json
 from contracts.drift import DriftReport
@@ -56,7 +57,7 @@ def last_learnt(collection: Collection, slot: str = DETECTOR, candidate: str = "
 
 def keep_learnt(collection: Collection, learnt: Learnt) -> None:
     """Say that a training came to its end."""
-    name = f"{learnt.version}-{learnt.slot.replace(':', '-')}"
+    name = f"{learnt.version}-{slot_in_names(learnt.slot)}"
     collection.files.write(f"{LEARNT}/{name}.json", msgspec.json.encode(learnt))
 
 
